@@ -1,0 +1,64 @@
+/**
+ * Every way an operation can fail, in the vocabulary of containerd's errdefs. A kind says what the
+ * caller may do about a failure, never where it happened. Adding one is a change of the API: each
+ * table that maps kinds outwards must get a row, and the compiler asks for it.
+ */
+export type ErrorKind =
+  | 'invalid_argument'
+  | 'unauthenticated'
+  | 'permission_denied'
+  | 'not_found'
+  | 'conflict'
+  | 'resource_exhausted'
+  | 'unavailable'
+  | 'not_implemented'
+  | 'cancelled'
+  | 'data_loss'
+  | 'internal'
+
+/** Stable, searchable name of a failure; each is described in docs/errors.md. */
+export type ErrorCode = Uppercase<string>
+
+export interface EngineErrorInit {
+  readonly code: ErrorCode
+  readonly cause?: unknown
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+/** The only error class that crosses a layer. `message` is what a person or a Docker client reads. */
+export class EngineError extends Error {
+  override readonly name = 'EngineError'
+  readonly kind: ErrorKind
+  readonly code: ErrorCode
+  readonly details: Readonly<Record<string, unknown>>
+
+  constructor(kind: ErrorKind, message: string, init: EngineErrorInit) {
+    super(message, init.cause === undefined ? undefined : { cause: init.cause })
+    this.kind = kind
+    this.code = init.code
+    this.details = init.details ?? {}
+  }
+}
+
+/** The outermost EngineError in `error`'s chain of causes, if there is one. */
+export function engineErrorOf(error: unknown): EngineError | undefined {
+  for (let e: unknown = error; e instanceof Error; e = e.cause) {
+    if (e instanceof EngineError) return e
+  }
+  return undefined
+}
+
+/** True when the outermost EngineError in `error`'s chain of causes is of `kind`. */
+export function isKind(error: unknown, kind: ErrorKind): boolean {
+  return engineErrorOf(error)?.kind === kind
+}
+
+/** True for a system error of Node with this errno name, such as `ENOENT`. */
+export function isErrno(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
+}
+
+/** Text for a person: the message of an error, or the value itself. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

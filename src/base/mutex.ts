@@ -1,0 +1,44 @@
+/**
+ * Mutual exclusion per key. Acquiring waits for earlier holders in order; disposing the lock lets
+ * the next one in. A waiter that is aborted leaves the queue.
+ */
+export class KeyedMutex {
+  readonly #tails = new Map<string, Promise<void>>()
+
+  async acquire(
+    key: string,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Disposable> {
+    const before = this.#tails.get(key) ?? Promise.resolve()
+    const { promise: released, resolve: release } = Promise.withResolvers<void>()
+    const tail = before.then(() => released)
+    this.#tails.set(key, tail)
+
+    try {
+      await abortable(before, options.signal)
+    } catch (error) {
+      release()
+      throw error
+    }
+    return {
+      [Symbol.dispose]: () => {
+        release()
+        if (this.#tails.get(key) === tail) this.#tails.delete(key)
+      },
+    }
+  }
+}
+
+/** `promise`, or a rejection with the signal's reason as soon as it is aborted. */
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  signal.throwIfAborted()
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const onAbort = (): void => reject(signal.reason as Error)
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}

@@ -1,0 +1,293 @@
+/**
+ * What the engine offers to the HTTP API: one interface per noun. Documents are Docker's, in their newest form
+ * (API 1.55); older forms exist only in server/versions.
+ */
+import type { Duplex } from 'node:stream'
+import type {
+  ContainerConfig,
+  ContainerInspectResponse,
+  ContainerSummary,
+  ContainerTopResponse,
+  ContainerUpdateResponse,
+  ContainerWaitResponse,
+  EventMessage,
+  FilesystemChange,
+  HostConfig,
+  ImageDeleteResponseItem,
+  ImageHistoryResponseItem,
+  ImageInspect,
+  ImageSummary,
+  Network,
+  NetworkSummary,
+  NetworkingConfig,
+  Resources,
+  RestartPolicy,
+  SystemInfo,
+  SystemVersion,
+  Volume,
+} from '#api/generated/types.ts'
+
+/** Parsed `filters`: every key with its values; a value with `false` in the map form is left out. */
+export type Filters = ReadonlyMap<string, readonly string[]>
+
+export interface Cancellable {
+  readonly signal?: AbortSignal | undefined
+}
+
+export type ContainerCreateBody = ContainerConfig & {
+  readonly HostConfig?: HostConfig | null | undefined
+  readonly NetworkingConfig?: NetworkingConfig | null | undefined
+}
+
+export interface ContainerLifecycle {
+  create(
+    body: ContainerCreateBody,
+    options: { readonly name?: string | undefined; readonly platform?: string | undefined },
+  ): Promise<{ Id: string; Warnings: string[] }>
+  /** `false`: it was running already. */
+  start(ref: string, options?: Cancellable): Promise<boolean>
+  /** `false`: it was not running. `timeout` in seconds; -1 waits for ever. */
+  stop(
+    ref: string,
+    options: { readonly timeout?: number | undefined; readonly signal?: string | undefined },
+  ): Promise<boolean>
+  restart(
+    ref: string,
+    options: { readonly timeout?: number | undefined; readonly signal?: string | undefined },
+  ): Promise<void>
+  kill(ref: string, signal: string | undefined): Promise<void>
+  pause(ref: string): Promise<void>
+  unpause(ref: string): Promise<void>
+  rename(ref: string, name: string): Promise<void>
+  update(
+    ref: string,
+    body: Resources & { readonly RestartPolicy?: RestartPolicy | null | undefined },
+  ): Promise<ContainerUpdateResponse>
+  remove(
+    ref: string,
+    options: { readonly force: boolean; readonly volumes: boolean; readonly link: boolean },
+  ): Promise<void>
+  prune(filters: Filters): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }>
+  /** Returns once the waiter is registered; `result` settles later. */
+  wait(
+    ref: string,
+    condition: string | undefined,
+    options?: Cancellable,
+  ): { readonly result: Promise<ContainerWaitResponse> }
+}
+
+export interface ContainerQuery {
+  list(options: {
+    readonly all: boolean
+    readonly limit: number | undefined
+    readonly size: boolean
+    readonly filters: Filters
+  }): Promise<ContainerSummary[]>
+  inspect(ref: string, options: { readonly size: boolean }): Promise<ContainerInspectResponse>
+  top(ref: string, psArgs: string): Promise<ContainerTopResponse>
+  changes(ref: string): Promise<FilesystemChange[]>
+  /** One object per second, or a single one. Counters may exceed 2^53: they are bigint where needed. */
+  stats(
+    ref: string,
+    options: { readonly stream: boolean; readonly oneShot: boolean } & Cancellable,
+  ): AsyncIterable<unknown>
+}
+
+export interface LogOptions extends Cancellable {
+  readonly stdout: boolean
+  readonly stderr: boolean
+  readonly follow: boolean
+  readonly timestamps: boolean
+  readonly details: boolean
+  /** Nanoseconds since the epoch. */
+  readonly since: bigint | undefined
+  readonly until: bigint | undefined
+  /** Undefined: everything. */
+  readonly tail: number | undefined
+}
+
+export interface AttachOptions extends Cancellable {
+  readonly stdin: boolean
+  readonly stdout: boolean
+  readonly stderr: boolean
+  readonly stream: boolean
+  readonly logs: boolean
+  readonly detachKeys: string | undefined
+}
+
+/** The engine's half of a taken-over connection: already framed (stdcopy) unless `tty`. Ending it ends stdin. */
+export interface AttachedStream {
+  readonly tty: boolean
+  readonly stream: Duplex
+}
+
+export interface ContainerStreams {
+  /** Already framed unless `tty`. */
+  logs(
+    ref: string,
+    options: LogOptions,
+  ): Promise<{ readonly tty: boolean; readonly stream: AsyncIterable<Uint8Array> }>
+  /** Rejects with a normal error before anything is taken over. Works on a container that is not started yet. */
+  attach(ref: string, options: AttachOptions): Promise<AttachedStream>
+  resize(ref: string, rows: number, columns: number): Promise<void>
+}
+
+/** As in `X-Docker-Container-Path-Stat`; `mode` in Go's os.FileMode bits. */
+export interface PathStat {
+  readonly name: string
+  readonly size: number
+  readonly mode: number
+  readonly mtime: string
+  readonly linkTarget: string
+}
+
+export interface ContainerFiles {
+  stat(ref: string, path: string): Promise<PathStat>
+  get(
+    ref: string,
+    path: string,
+    options?: Cancellable,
+  ): Promise<{ readonly stat: PathStat; readonly tar: AsyncIterable<Uint8Array> }>
+  /** `tar` may be compressed. */
+  put(
+    ref: string,
+    path: string,
+    tar: AsyncIterable<Uint8Array>,
+    options: { readonly noOverwriteDirNonDir: boolean; readonly copyUIDGID: boolean } & Cancellable,
+  ): Promise<void>
+  export(ref: string, options?: Cancellable): Promise<AsyncIterable<Uint8Array>>
+  commit(options: CommitOptions): Promise<{ Id: string }>
+}
+
+export interface CommitOptions extends Cancellable {
+  readonly container: string
+  readonly repo: string | undefined
+  readonly tag: string | undefined
+  readonly comment: string
+  readonly author: string
+  readonly pause: boolean
+  readonly changes: readonly string[]
+  readonly config: ContainerConfig | undefined
+}
+
+export interface ExecCreateBody {
+  readonly AttachStdin?: boolean | null
+  readonly AttachStdout?: boolean | null
+  readonly AttachStderr?: boolean | null
+  readonly ConsoleSize?: readonly number[] | null
+  readonly DetachKeys?: string | null
+  readonly Tty?: boolean | null
+  readonly Env?: readonly string[] | null
+  readonly Cmd?: readonly string[] | null
+  readonly Privileged?: boolean | null
+  readonly User?: string | null
+  readonly WorkingDir?: string | null
+}
+
+export interface ExecService {
+  create(containerRef: string, body: ExecCreateBody): Promise<{ Id: string }>
+  /** `undefined` when detached. */
+  start(
+    id: string,
+    options: {
+      readonly detach: boolean
+      readonly tty: boolean
+      readonly consoleSize?: readonly number[] | undefined
+    },
+  ): Promise<AttachedStream | undefined>
+  inspect(id: string): object
+  resize(id: string, rows: number, columns: number): Promise<void>
+}
+
+/** A line of a progress stream (pull, load, import). */
+export interface ProgressMessage {
+  readonly stream?: string
+  readonly status?: string
+  readonly id?: string
+  readonly progressDetail?: { readonly current?: number; readonly total?: number; readonly units?: string }
+  readonly aux?: unknown
+}
+
+export interface ImageService {
+  list(options: {
+    readonly all: boolean
+    readonly filters: Filters
+    readonly sharedSize: boolean
+    readonly digests: boolean
+    readonly manifests: boolean
+  }): Promise<ImageSummary[]>
+  inspect(
+    ref: string,
+    options: { readonly platform?: string | undefined; readonly manifests: boolean },
+  ): Promise<ImageInspect>
+  history(ref: string): Promise<ImageHistoryResponseItem[]>
+  tag(ref: string, repo: string, tag: string | undefined): Promise<void>
+  remove(
+    ref: string,
+    options: { readonly force: boolean; readonly noprune: boolean },
+  ): Promise<ImageDeleteResponseItem[]>
+  prune(filters: Filters): Promise<{ ImagesDeleted: ImageDeleteResponseItem[]; SpaceReclaimed: number }>
+  load(
+    tar: AsyncIterable<Uint8Array>,
+    options: { readonly quiet: boolean } & Cancellable,
+  ): AsyncIterable<ProgressMessage>
+  save(refs: readonly string[], options?: Cancellable): Promise<AsyncIterable<Uint8Array>>
+  import(
+    tar: AsyncIterable<Uint8Array>,
+    options: {
+      readonly repo?: string | undefined
+      readonly tag?: string | undefined
+      readonly message: string
+      readonly changes: readonly string[]
+      readonly platform?: string | undefined
+    } & Cancellable,
+  ): AsyncIterable<ProgressMessage>
+}
+
+export interface EventService {
+  /** Replays from `since`, then live until `until` or the signal. Nanoseconds since the epoch. */
+  subscribe(
+    options: {
+      readonly since: bigint | undefined
+      readonly until: bigint | undefined
+      readonly filters: Filters
+    } & Cancellable,
+  ): AsyncIterable<EventMessage>
+}
+
+export interface SystemService {
+  version(): Promise<SystemVersion>
+  info(): Promise<SystemInfo>
+  diskUsage(options: { readonly types: readonly string[] }): Promise<object>
+}
+
+export interface VolumeService {
+  list(filters: Filters): Promise<Volume[]>
+  create(body: {
+    readonly Name?: string | null
+    readonly Driver?: string | null
+    readonly DriverOpts?: Record<string, string> | null
+    readonly Labels?: Record<string, string> | null
+  }): Promise<Volume>
+  inspect(name: string): Promise<Volume>
+  remove(name: string, options: { readonly force: boolean }): Promise<void>
+  prune(filters: Filters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }>
+}
+
+export interface NetworkService {
+  list(filters: Filters): Promise<NetworkSummary[]>
+  inspect(ref: string): Promise<Network>
+}
+
+export interface Engine {
+  readonly lifecycle: ContainerLifecycle
+  readonly query: ContainerQuery
+  readonly streams: ContainerStreams
+  readonly files: ContainerFiles
+  readonly execs: ExecService
+  readonly images: ImageService
+  readonly events: EventService
+  readonly system: SystemService
+  readonly volumes: VolumeService
+  readonly networks: NetworkService
+}

@@ -1,0 +1,99 @@
+/**
+ * The daemon's end of a shim: one supervisor process per running container (native/PROTOCOL.md §2). It outlives the
+ * daemon; `connect` finds it again.
+ */
+import type { Duplex } from 'node:stream'
+
+/** Everything a shim is told; becomes `shim.conf`. */
+export interface ShimConfig {
+  readonly id: string
+  readonly runtime: string
+  readonly runtimeRoot: string
+  readonly bundle: string
+  readonly rootfs: string
+  readonly lower: readonly string[]
+  readonly upper: string
+  readonly work: string
+  readonly volatile: boolean
+  readonly hide?: string | undefined
+  readonly tty: boolean
+  readonly stdin: boolean
+  readonly stdinOnce: boolean
+  readonly log?: { readonly file: string; readonly maxSize: number; readonly maxFiles: number } | undefined
+  readonly exitRecord: string
+  readonly cgroup?: { readonly version: 'v1' | 'v2'; readonly directory: string } | undefined
+  readonly network: ShimNetwork
+  readonly shares: readonly { readonly source: string; readonly destination: string }[]
+}
+
+export type ShimNetwork =
+  | { readonly mode: 'host' }
+  | {
+      readonly mode: 'none' | 'new'
+      readonly link?: ShimLink | undefined
+      readonly sysctls: Readonly<Record<string, string>>
+    }
+  | { readonly mode: 'join'; readonly path: string }
+
+/** One veth pair into a bridge; addresses with prefix length. */
+export interface ShimLink {
+  readonly veth: string
+  readonly bridge: string
+  readonly mtu: number
+  readonly mac: string
+  readonly addresses: readonly string[]
+  readonly gateways: readonly string[]
+}
+
+export type ShimEvent =
+  | { readonly type: 'ready' }
+  | { readonly type: 'error'; readonly message: string }
+  | { readonly type: 'started'; readonly pid: number; readonly startTime: string; readonly at: Date }
+  | { readonly type: 'failed'; readonly message: string }
+  | { readonly type: 'oom' }
+  | { readonly type: 'exec-started'; readonly exec: string; readonly pid: number }
+  | { readonly type: 'exec-failed'; readonly exec: string; readonly message: string }
+  | { readonly type: 'exec-exit'; readonly exec: string; readonly code: number }
+  | ExitEvent
+
+export interface ExitEvent {
+  readonly type: 'exit'
+  readonly code: number
+  readonly oomKilled: boolean
+  readonly at: Date
+}
+
+export interface StreamSelection {
+  readonly stdin: boolean
+  readonly stdout: boolean
+  readonly stderr: boolean
+}
+
+export interface Shim {
+  readonly directory: string
+  /** Events from the beginning, also after the daemon was restarted; ends when the shim has cleaned up and is gone. */
+  watch(): AsyncIterable<ShimEvent>
+  /** Starts the process. Fails with the runtime's text when it cannot be started. */
+  start(): Promise<{ readonly pid: number }>
+  /** stdout and stderr are stdcopy-framed unless the target has a terminal; ending the writable side ends stdin. */
+  attach(target: string, streams: StreamSelection): Promise<Duplex>
+  /** Starts an exec from `DIR/exec/ID.json`. With no streams selected it is detached and `stream` is undefined. */
+  exec(
+    id: string,
+    tty: boolean,
+    streams: StreamSelection,
+  ): Promise<{ readonly pid: number; readonly stream?: Duplex }>
+  resize(target: string, rows: number, columns: number): Promise<void>
+  /** `false` when the process has ended. */
+  kill(target: string, signal: number): Promise<boolean>
+  discard(): Promise<void>
+}
+
+export interface Shims {
+  /** Writes `shim.conf` and starts the shim; resolves when it accepts connections. */
+  spawn(directory: string, config: ShimConfig): Promise<Shim & { readonly pid: number }>
+  /** The shim living in `directory`, or undefined when nobody listens there. */
+  connect(directory: string): Promise<Shim | undefined>
+  /** What the shim wrote at the end of its process, if it did. */
+  exitRecord(file: string): Promise<ExitEvent | undefined>
+}

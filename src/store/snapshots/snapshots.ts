@@ -1,0 +1,88 @@
+import type { Digest } from '#base/digest.ts'
+
+/**
+ * Layers and the writable root filesystems made from them.
+ *
+ * - *layer*: the filesystem changes of one OCI layer, stored once and immutable, keyed by the digest of its
+ *   uncompressed tar (*diffID*). A layer is either wholly there and durable, or not there at all.
+ * - *snapshot*: a writable directory on top of a list of layers, keyed by the id of the container (or build step)
+ *   that owns it.
+ *
+ * Importing two layers and running a container from them:
+ *
+ *     const base = await snapshots.ingest(baseTar)
+ *     const top = await snapshots.ingest(topTar)
+ *     await snapshots.prepare(id, [base.diffId, top.diffId])      // bottom first, as in an OCI config
+ *     const root = await snapshots.root(id)                       // what the shim mounts
+ *     …
+ *     await snapshots.remove(id)
+ *
+ * Nothing here knows about images or containers.
+ */
+export interface Snapshots {
+  /** `erofs`: tar plus index, mounted from the file; `directory`: unpacked. */
+  readonly driver: 'erofs' | 'directory'
+
+  /**
+   * Stores one uncompressed layer tar. The bytes are hashed while they are written; a hostile or broken archive is
+   * refused with `invalid_argument` and leaves nothing behind. A layer that is there already costs only the reading.
+   */
+  ingest(tar: AsyncIterable<Uint8Array>, options?: IngestOptions): Promise<Layer>
+
+  /** The layer, or undefined when it is not (or not wholly) there. */
+  layer(diffId: Digest): Promise<Layer | undefined>
+
+  /** The exact bytes that were ingested. Rejects with `data_loss` when they no longer match. */
+  tar(diffId: Digest): AsyncIterable<Uint8Array>
+
+  /** All layers on disk, for accounting and garbage collection. */
+  layers(): AsyncIterable<Layer>
+
+  /** Removes a layer that no snapshot uses; a missing one is not an error. */
+  removeLayer(diffId: Digest): Promise<void>
+
+  /** Makes the writable directories of snapshot `id` on `layers` (bottom first). Fails with `conflict` when it exists. */
+  prepare(id: string, layers: readonly Digest[]): Promise<void>
+
+  /** What to mount as root filesystem; the layers are made mountable in the helper's namespace. */
+  root(id: string, layers: readonly Digest[]): Promise<RootMount>
+
+  /** A read-only directory, visible under `/proc/HELPER/root`, showing `layers` merged; released by disposing. */
+  view(layers: readonly Digest[]): Promise<View>
+
+  /** Bytes used by the writable directory. */
+  usage(id: string): Promise<number>
+
+  /** All snapshot ids on disk. */
+  snapshots(): Promise<readonly string[]>
+
+  /** Makes the snapshot disappear at once (rename into the trash) and frees its space in the background. Idempotent. */
+  remove(id: string): Promise<void>
+}
+
+export interface IngestOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Refuses with `invalid_argument` when the digest of the bytes is another one. */
+  readonly expected?: Digest | undefined
+}
+
+export interface Layer {
+  readonly diffId: Digest
+  /** Bytes of the uncompressed tar. */
+  readonly size: number
+  /** Bytes on disk. */
+  readonly stored: number
+}
+
+/** overlayfs parameters; directories are absolute and exist in the helper's mount namespace. Kernel: filesystems/overlayfs.rst. */
+export interface RootMount {
+  /** Topmost first. */
+  readonly lower: readonly string[]
+  readonly upper: string
+  readonly work: string
+}
+
+export interface View extends AsyncDisposable {
+  /** Path as the helper's mount namespace sees it. */
+  readonly path: string
+}

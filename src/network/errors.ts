@@ -1,0 +1,75 @@
+import { EngineError, messageOf } from '#base/errors.ts'
+
+// Wording is contract: scripts, Compose and testcontainers match on it.
+
+/** A port that one of our own containers holds. `range` is the text of the request, such as `8000-8010`. */
+export function portAllocated(hostIp: string, port: string): EngineError {
+  return new EngineError('internal', `Bind for ${hostPort(hostIp, port)} failed: port is already allocated`, {
+    code: 'PORT_ALLOCATED',
+    details: { hostIp, port },
+  })
+}
+
+/** No port of a range, or of the ephemeral ones, is free. */
+export function allPortsAllocated(hostIp: string, range: string): EngineError {
+  return new EngineError(
+    'resource_exhausted',
+    `Bind for ${hostPort(hostIp, range)} failed: all ports are allocated`,
+    {
+      code: 'PORTS_EXHAUSTED',
+      details: { hostIp, range },
+    },
+  )
+}
+
+export interface Binding {
+  readonly hostIp: string
+  readonly hostPort: number
+  readonly ip: string
+  readonly port: number
+  readonly protocol: string
+}
+
+/** Somebody else on the host has the port, or the address is not one of the host's. */
+export function bindFailed(binding: Binding, cause: unknown): EngineError {
+  const from = hostPort(binding.hostIp, String(binding.hostPort))
+  const to = hostPort(binding.ip, String(binding.port))
+  return new EngineError(
+    'internal',
+    `failed to bind host port for ${from}:${to}/${binding.protocol}: ${reasonOf(cause)}`,
+    { code: 'PORT_BIND', cause, details: { ...binding } },
+  )
+}
+
+/** What a client reads when a container's ports could not be published. */
+export function connectivityFailed(name: string, endpointId: string, cause: EngineError): EngineError {
+  return new EngineError(
+    cause.kind,
+    `driver failed programming external connectivity on endpoint ${name} (${endpointId}): ${cause.message}`,
+    { code: cause.code, cause, details: cause.details },
+  )
+}
+
+export function commandFailed(what: string, result: { code: number; stderr: string }): EngineError {
+  return new EngineError('internal', `${what}: ${result.stderr.trim() || `exit status ${result.code}`}`, {
+    code: 'NETWORK_COMMAND',
+    details: { code: result.code },
+  })
+}
+
+function hostPort(ip: string, port: string): string {
+  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'address already in use',
+  EADDRNOTAVAIL: 'cannot assign requested address',
+  EACCES: 'permission denied',
+  EMFILE: 'too many open files',
+  EAFNOSUPPORT: 'address family not supported by protocol',
+}
+
+function reasonOf(cause: unknown): string {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  return reasons[code] ?? messageOf(cause)
+}

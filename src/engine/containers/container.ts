@@ -1,0 +1,45 @@
+import type { ContainerConfig, HostConfig, NetworkingConfig } from '#api/generated/types.ts'
+import type { Digest } from '#base/digest.ts'
+import type { ContainerState } from './state.ts'
+
+/** A container as it is stored: one immutable value, replaced as a whole by every change. */
+export interface Container {
+  readonly id: string
+  /** Without the leading slash. */
+  readonly name: string
+  /** RFC 3339 with nanoseconds. */
+  readonly createdAt: string
+  readonly imageId: Digest | undefined
+  /** The image as the user named it. */
+  readonly image: string
+  /** diffIDs of the image, bottom first. */
+  readonly layers: readonly Digest[]
+  readonly platform: string
+  /** The process: entrypoint and command joined. */
+  readonly path: string
+  readonly args: readonly string[]
+  readonly config: ContainerConfig
+  readonly hostConfig: HostConfig
+  readonly networking: NetworkingConfig
+  readonly mounts: readonly ContainerMount[]
+  readonly state: ContainerState
+  /** Restarts by policy since the last start by hand. */
+  readonly restartCount: number
+  /** Stopped or killed by hand: the restart policy rests until the next start by hand. */
+  readonly stoppedByHand: boolean
+}
+
+/** A mount in its final form: sources exist, volumes are named. */
+export interface ContainerMount {
+  readonly type: 'bind' | 'volume' | 'tmpfs'
+  /** Volume name, for a volume. */
+  readonly name?: string | undefined
+  /** Directory or file of the host; empty for tmpfs. */
+  readonly source: string
+  readonly destination: string
+  readonly mode: string
+  readonly readWrite: boolean
+  readonly propagation: string
+  /** OCI mount options. */
+  readonly options: readonly string[]
+}

@@ -1,0 +1,78 @@
+import { EngineError } from '#base/errors.ts'
+
+// The wording is contract: Docker's clients and people's scripts match on it.
+
+export function noSuchContainer(ref: string): EngineError {
+  return new EngineError('not_found', `No such container: ${ref}`, {
+    code: 'CONTAINER_NOT_FOUND',
+    details: { ref },
+  })
+}
+
+export function ambiguousPrefix(ref: string): EngineError {
+  return new EngineError('invalid_argument', `multiple IDs found with provided prefix: ${ref}`, {
+    code: 'CONTAINER_AMBIGUOUS',
+    details: { ref },
+  })
+}
+
+export function nameTaken(name: string, id: string): EngineError {
+  return new EngineError(
+    'conflict',
+    `Conflict. The container name "/${name}" is already in use by container "${id}". You have to remove (or rename) that container to be able to reuse that name.`,
+    { code: 'CONTAINER_NAME_TAKEN', details: { name, id } },
+  )
+}
+
+export function notRunning(id: string): EngineError {
+  return new EngineError('conflict', `container ${id} is not running`, {
+    code: 'CONTAINER_NOT_RUNNING',
+    details: { id },
+  })
+}
+
+export function isPaused(id: string): EngineError {
+  return new EngineError('conflict', `container ${id} is paused, unpause the container before exec`, {
+    code: 'CONTAINER_PAUSED',
+    details: { id },
+  })
+}
+
+export function wrongState(id: string, message: string): EngineError {
+  return new EngineError('conflict', message, { code: 'CONTAINER_STATE', details: { id } })
+}
+
+export function removeRunning(name: string, status: string): EngineError {
+  const advice =
+    status === 'paused'
+      ? 'container is paused and must be unpaused first'
+      : `container is ${status}: stop the container before removing or force remove`
+  return new EngineError('conflict', `cannot remove container "${name}": ${advice}`, {
+    code: 'CONTAINER_RUNNING',
+    details: { name, status },
+  })
+}
+
+export function removalInProgress(name: string): EngineError {
+  return new EngineError('conflict', `removal of container ${name} is already in progress`, {
+    code: 'CONTAINER_REMOVING',
+    details: { name },
+  })
+}
+
+/** The process could not be started; the CLI derives 126 and 127 from the text. */
+export function startFailed(id: string, text: string): EngineError {
+  return new EngineError(
+    'internal',
+    `failed to create task for container: failed to create shim task: OCI runtime create failed: ${text}`,
+    { code: 'CONTAINER_START_FAILED', details: { id } },
+  )
+}
+
+export function bindSourceMissing(path: string): EngineError {
+  return new EngineError(
+    'invalid_argument',
+    `invalid mount config for type "bind": bind source path does not exist: ${path}`,
+    { code: 'BIND_SOURCE_MISSING', details: { path } },
+  )
+}

@@ -1,0 +1,29 @@
+import type { Container } from './container.ts'
+
+/** Where events go; the engine never acts on them. */
+export interface EventPublisher {
+  publish(type: string, action: string, actorId: string, attributes: Readonly<Record<string, string>>): void
+}
+
+/** Events of containers, with the attributes Docker gives them: labels, image, name. */
+export class ContainerEvents {
+  readonly #publisher: EventPublisher
+
+  constructor(publisher: EventPublisher) {
+    this.#publisher = publisher
+  }
+
+  publish(container: Container, action: string, attributes: Readonly<Record<string, string>> = {}): void {
+    this.#publisher.publish('container', action, container.id, {
+      ...container.config.Labels,
+      image: container.image,
+      name: container.name,
+      ...attributes,
+    })
+  }
+
+  /** The container joined or left its network. */
+  network(container: Container, action: 'connect' | 'disconnect', networkId: string, name: string): void {
+    this.#publisher.publish('network', action, networkId, { container: container.id, name, type: 'bridge' })
+  }
+}

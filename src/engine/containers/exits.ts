@@ -1,0 +1,125 @@
+import type { Networks } from '#network/networks.ts'
+import { decideRestart } from './config/restart.ts'
+import type { Container } from './container.ts'
+import type { ContainerEvents } from './events.ts'
+import type { ContainerRegistry } from './registry.ts'
+import type { Removal } from './removal.ts'
+import type { Restarts } from './restarts.ts'
+import { type Ended, runOf } from './state.ts'
+import type { Task, TaskEnd, TaskListener } from './task.ts'
+import type { Waiters } from './waiters.ts'
+
+export interface ExitsDeps {
+  readonly registry: ContainerRegistry
+  readonly waiters: Waiters
+  readonly restarts: Restarts
+  readonly removal: Removal
+  readonly events: ContainerEvents
+  readonly networks: Networks
+  /** Health checks begin and end with the process. */
+  readonly health: { started(container: Container): void; ended(id: string): void }
+}
+
+/** What the engine does when a process starts, runs out of memory or ends. Synchronous: see TaskListener. */
+export class Exits implements TaskListener {
+  readonly #deps: ExitsDeps
+
+  constructor(deps: ExitsDeps) {
+    this.#deps = deps
+  }
+
+  started(task: Task): void {
+    const { registry, events, networks, health } = this.#deps
+    const container = registry.resolve(task.id)
+    const endpoint = runOf(container.state)?.endpoint
+    if (endpoint !== undefined) events.network(container, 'connect', endpoint.networkId, networks.bridge.name)
+    events.publish(container, 'start')
+    health.started(container)
+  }
+
+  oom(task: Task): void {
+    const container = this.#deps.registry.get(task.id)
+    if (container !== undefined) this.#deps.events.publish(container, 'oom')
+  }
+
+  exited(task: Task, end: TaskEnd): void {
+    const container = this.#deps.registry.get(task.id)
+    if (container !== undefined) this.ended(container, end)
+  }
+
+  /** Records the end of a life, applies the restart policy once, and tells everybody who waits. */
+  ended(container: Container, end: TaskEnd): void {
+    const { registry, waiters, removal, health } = this.#deps
+    const { id } = container
+    health.ended(id)
+    const last = lastLife(container, end)
+    this.#publish(container, last)
+
+    if (container.state.status === 'removing') {
+      registry.update(id, { state: { status: 'removing', last } })
+    } else if (!this.#restarts(container, last)) {
+      registry.update(id, { state: { status: 'exited', last } })
+      if (container.hostConfig.AutoRemove === true) removal.later(id)
+    }
+    waiters.exited(id, end.code, end.error)
+  }
+
+  /** When the daemon starts: what the policy wants running again, and restarts that were waiting. */
+  resume(container: Container): void {
+    const { restarts } = this.#deps
+    const { state, hostConfig, stoppedByHand } = container
+    if (state.status === 'restarting') restarts.schedule(container.id, 0)
+    if (state.status !== 'exited') return
+    const policy = hostConfig.RestartPolicy?.Name
+    const wanted =
+      policy === 'always' ||
+      (policy === 'unless-stopped' && !stoppedByHand) ||
+      (policy === 'on-failure' && !stoppedByHand && state.last.exitCode !== 0)
+    if (wanted) this.#schedule(container, state.last, 0)
+  }
+
+  #restarts(container: Container, last: Ended): boolean {
+    const { restarts } = this.#deps
+    const decision = decideRestart({
+      policy: container.hostConfig.RestartPolicy ?? {},
+      exitCode: last.exitCode,
+      restartCount: container.restartCount,
+      stoppedByHand: container.stoppedByHand,
+      ranForMs: Date.parse(last.finishedAt) - Date.parse(last.startedAt),
+      lastDelayMs: restarts.lastBackoff(container.id),
+    })
+    if (decision.restart) this.#schedule(container, last, decision.delayMs)
+    return decision.restart
+  }
+
+  #schedule(container: Container, last: Ended, delay: number): void {
+    this.#deps.registry.update(container.id, {
+      state: { status: 'restarting', last, attempt: container.restartCount + 1 },
+    })
+    this.#deps.restarts.schedule(container.id, delay)
+  }
+
+  #publish(container: Container, last: Ended): void {
+    const { events, networks } = this.#deps
+    const seconds = (Date.parse(last.finishedAt) - Date.parse(last.startedAt)) / 1000
+    events.publish(container, 'die', {
+      exitCode: String(last.exitCode),
+      execDuration: String(Math.max(0, Math.round(seconds))),
+    })
+    const endpoint = runOf(container.state)?.endpoint
+    if (endpoint !== undefined) {
+      events.network(container, 'disconnect', endpoint.networkId, networks.bridge.name)
+    }
+  }
+}
+
+function lastLife(container: Container, end: TaskEnd): Ended {
+  const finishedAt = end.at.toISOString()
+  return {
+    exitCode: end.code,
+    oomKilled: end.oomKilled,
+    error: end.error,
+    startedAt: runOf(container.state)?.startedAt ?? finishedAt,
+    finishedAt,
+  }
+}

@@ -1,0 +1,125 @@
+import type { Digest } from '#base/digest.ts'
+import { isId } from '#base/ids.ts'
+import type { ContainerRow, ContainerRows } from '#store/containers.ts'
+import type { Container } from './container.ts'
+import { ambiguousPrefix, nameTaken, noSuchContainer } from './errors.ts'
+
+/**
+ * All containers: immutable values in memory for readers, rows in the database for the next daemon. Reads never wait.
+ * A change is one synchronous step: the row is written, then the value in memory is replaced.
+ */
+export class ContainerRegistry {
+  readonly #rows: ContainerRows
+  readonly #byId = new Map<string, Container>()
+  readonly #idByName = new Map<string, string>()
+
+  constructor(rows: ContainerRows) {
+    this.#rows = rows
+    for (const row of rows.all()) this.#remember(decode(row))
+  }
+
+  /** Full id, then exact name, then unique id prefix; a leading `/` of a name is ignored. */
+  resolve(ref: string): Container {
+    const found = this.find(ref)
+    if (found === undefined) throw noSuchContainer(ref)
+    return found
+  }
+
+  find(ref: string): Container | undefined {
+    const exact = this.#byId.get(ref) ?? this.#named(ref.replace(/^\//, ''))
+    if (exact !== undefined) return exact
+    if (!/^[0-9a-f]+$/.test(ref) || isId(ref)) return undefined
+    const matches = [...this.#byId.keys()].filter((id) => id.startsWith(ref))
+    if (matches.length > 1) throw ambiguousPrefix(ref)
+    return matches[0] === undefined ? undefined : this.#byId.get(matches[0])
+  }
+
+  /** By full id; undefined once it is removed. */
+  get(id: string): Container | undefined {
+    return this.#byId.get(id)
+  }
+
+  /** Newest first. */
+  all(): Container[] {
+    return [...this.#byId.values()].reverse()
+  }
+
+  usingImage(imageId: Digest): Container[] {
+    return this.all().filter((container) => container.imageId === imageId)
+  }
+
+  /** Fails with `conflict` when the name is taken. */
+  add(container: Container): void {
+    this.#checkName(container)
+    this.#rows.insert(encode(container), volumesOf(container))
+    this.#remember(container)
+  }
+
+  /** Replaces the stored value; returns the new one. */
+  update(id: string, change: Partial<Omit<Container, 'id'>>): Container {
+    const before = this.#byId.get(id)
+    if (before === undefined) throw noSuchContainer(id)
+    const after: Container = { ...before, ...change }
+    if (after.name !== before.name) this.#checkName(after)
+    this.#rows.update(encode(after))
+    this.#idByName.delete(before.name)
+    this.#remember(after)
+    return after
+  }
+
+  remove(id: string): void {
+    const container = this.#byId.get(id)
+    if (container === undefined) return
+    this.#rows.remove(id)
+    this.#byId.delete(id)
+    this.#idByName.delete(container.name)
+  }
+
+  /** Everything so far survives a power cut once this resolves. */
+  durable(): Promise<void> {
+    return this.#rows.durable()
+  }
+
+  #named(name: string): Container | undefined {
+    const id = this.#idByName.get(name)
+    return id === undefined ? undefined : this.#byId.get(id)
+  }
+
+  #checkName({ id, name }: Container): void {
+    const owner = this.#idByName.get(name)
+    if (owner !== undefined && owner !== id) throw nameTaken(name, owner)
+  }
+
+  #remember(container: Container): void {
+    this.#byId.set(container.id, container)
+    this.#idByName.set(container.name, container.id)
+  }
+}
+
+function volumesOf(container: Container): string[] {
+  return container.mounts.flatMap(({ type, name }) => (type === 'volume' && name !== undefined ? [name] : []))
+}
+
+function encode(container: Container): ContainerRow {
+  const { id, name, imageId, createdAt, state, ...document } = container
+  return {
+    id,
+    name,
+    imageId: imageId ?? null,
+    createdAt,
+    state: JSON.stringify(state),
+    document: JSON.stringify(document),
+  }
+}
+
+function decode(row: ContainerRow): Container {
+  const document = JSON.parse(row.document) as Omit<Container, 'id' | 'name' | 'createdAt' | 'imageId' | 'state'>
+  return {
+    ...document,
+    id: row.id,
+    name: row.name,
+    createdAt: row.createdAt,
+    imageId: row.imageId === null ? undefined : (row.imageId as Digest),
+    state: JSON.parse(row.state) as Container['state'],
+  }
+}

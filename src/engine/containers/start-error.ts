@@ -1,0 +1,26 @@
+/**
+ * The runtime's own words about a process that could not be started, turned into Docker's: clients derive the exit
+ * codes 126 and 127 from them.
+ */
+export interface StartError {
+  readonly message: string
+  readonly exitCode: 126 | 127 | 128
+}
+
+export function startError(command: string, text: string): StartError {
+  const quoted = JSON.stringify(command)
+  if (/executable file .*not found/i.test(text)) {
+    return { message: `exec: ${quoted}: executable file not found in $PATH: unknown`, exitCode: 127 }
+  }
+  if (/permission denied/i.test(text)) {
+    return { message: `exec: ${quoted}: permission denied: unknown`, exitCode: 126 }
+  }
+  if (/is a directory/i.test(text)) {
+    return { message: `exec: ${quoted}: is a directory: permission denied: unknown`, exitCode: 126 }
+  }
+  if (/no such file or directory/i.test(text)) {
+    const about = text.replace(/no such file or directory/gi, 'no such file or directory').trim()
+    return { message: `exec: ${quoted}: ${about}: unknown`, exitCode: 127 }
+  }
+  return { message: text, exitCode: 128 }
+}

@@ -1,0 +1,62 @@
+import type { Endpoint, PublishedPort } from '#network/networks.ts'
+
+/**
+ * What a container is, and what is known about it in that state. Docker's seven names and no others. The intent record of a
+ * start is the container's directory under the exec root: it is made before the first effect and found by recovery.
+ */
+export type ContainerState =
+  | { readonly status: 'created'; readonly last?: Ended | undefined }
+  | { readonly status: 'running' | 'paused'; readonly run: Run }
+  | { readonly status: 'restarting'; readonly last: Ended; readonly attempt: number }
+  | { readonly status: 'exited'; readonly last: Ended }
+  | { readonly status: 'removing' | 'dead'; readonly last?: Ended | undefined }
+
+export type ContainerStatus = ContainerState['status']
+
+/** One life of the container's process. */
+export interface Run {
+  readonly pid: number
+  /** Field 22 of /proc/PID/stat: with the pid it names exactly one process until the next boot. */
+  readonly startTime: string
+  readonly shimPid: number
+  readonly startedAt: string
+  readonly endpoint?: Endpoint | undefined
+  readonly ports: readonly PublishedPort[]
+}
+
+/** How the last life ended. */
+export interface Ended {
+  readonly exitCode: number
+  readonly oomKilled: boolean
+  /** Why it could not be started, or why its end is not known exactly; empty for an ordinary end. */
+  readonly error: string
+  readonly startedAt: string
+  readonly finishedAt: string
+}
+
+const next: Readonly<Record<ContainerStatus, readonly ContainerStatus[]>> = {
+  created: ['running', 'exited', 'removing'],
+  running: ['paused', 'restarting', 'exited'],
+  paused: ['running', 'restarting', 'exited'],
+  restarting: ['running', 'restarting', 'exited', 'removing'],
+  exited: ['running', 'restarting', 'exited', 'removing'],
+  removing: ['dead'],
+  dead: ['removing'],
+}
+
+export function canBecome(from: ContainerStatus, to: ContainerStatus): boolean {
+  return next[from].includes(to)
+}
+
+/** Docker's time for something that never happened. */
+export const NEVER = '0001-01-01T00:00:00Z'
+
+/** The run of a container that has a process, else undefined. */
+export function runOf(state: ContainerState): Run | undefined {
+  return state.status === 'running' || state.status === 'paused' ? state.run : undefined
+}
+
+/** The end of the last life, if there was one. */
+export function lastOf(state: ContainerState): Ended | undefined {
+  return 'last' in state ? state.last : undefined
+}

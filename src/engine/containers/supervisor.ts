@@ -1,0 +1,195 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { messageOf } from '#base/errors.ts'
+import type { Background } from '#base/background.ts'
+import type { Logger } from '#base/logger.ts'
+import type { Endpoint, Networks, PublishedPort } from '#network/networks.ts'
+import type { Helper } from '#os/helper.ts'
+import type { OciRuntime } from '#runtime/oci-runtime.ts'
+import type { ShimConfig, Shims } from '#runtime/shim.ts'
+import type { Attachments } from './attachments.ts'
+import type { Container } from './container.ts'
+import { startFailed } from './errors.ts'
+import type { PathsOf } from './paths.ts'
+import type { ContainerRegistry } from './registry.ts'
+import { startError } from './start-error.ts'
+import { type Ended, NEVER, type Run, lastOf, runOf } from './state.ts'
+import { Task, type TaskEnd, type TaskListener, type TaskStart } from './task.ts'
+
+/** Makes what the runtime needs on disk (bundle, /etc files) and says how the shim is to run it. */
+export interface Bundles {
+  write(container: Container, endpoint: Endpoint | undefined): Promise<ShimConfig>
+}
+
+/** Chooses addresses and ports for a container about to start; undefined when it has no endpoint of its own. */
+export interface Endpoints {
+  lease(container: Container): Endpoint | undefined
+  publish(container: Container, endpoint: Endpoint): Promise<readonly PublishedPort[]>
+}
+
+export interface SupervisorDeps {
+  readonly registry: ContainerRegistry
+  readonly shims: Shims
+  readonly helper: Helper
+  readonly networks: Networks
+  readonly endpoints: Endpoints
+  readonly bundles: Bundles
+  readonly attachments: Attachments
+  readonly paths: PathsOf
+  readonly background: Background
+  readonly logger: Logger
+  readonly runtime: OciRuntime
+}
+
+/**
+ * Keeps one task per running container: launches, adopts after a restart of the daemon, and releases network and
+ * directories when a life has ended. Callers hold the container's lock.
+ */
+export class Supervisor {
+  readonly #deps: SupervisorDeps
+  readonly #tasks = new Map<string, Task>()
+  /** What a life that is just being started will have; absent for one that was adopted. */
+  readonly #launching = new Map<string, Pick<Run, 'shimPid' | 'endpoint' | 'ports'>>()
+  readonly #listener: TaskListener
+
+  constructor(deps: SupervisorDeps, listener: TaskListener) {
+    this.#deps = deps
+    this.#listener = {
+      started: (task, start) => this.#started(task, start, listener),
+      exited: (task, end) => listener.exited(task, end),
+      oom: (task) => listener.oom(task),
+    }
+  }
+
+  /** The task of a container whose process has not ended. */
+  running(id: string): Task | undefined {
+    const task = this.#tasks.get(id)
+    return task?.ended === false ? task : undefined
+  }
+
+  /** Resolves when nothing of an earlier life is left. */
+  async settled(id: string): Promise<void> {
+    await this.#tasks.get(id)?.gone
+  }
+
+  /**
+   * Starts the container's process and records it as running. On failure nothing is left, the reason is recorded, and
+   * the error has Docker's wording.
+   */
+  async launch(container: Container, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Task> {
+    const { registry, attachments } = this.#deps
+    await this.settled(container.id)
+    options.signal?.throwIfAborted()
+    try {
+      return await this.#launch(container)
+    } catch (error) {
+      attachments.abandon(container.id)
+      const { message, exitCode } = startError(container.path, messageOf(error))
+      const last: Ended = {
+        exitCode,
+        oomKilled: false,
+        error: message,
+        startedAt: lastOf(container.state)?.startedAt ?? NEVER,
+        finishedAt: lastOf(container.state)?.finishedAt ?? NEVER,
+      }
+      const status = container.state.status === 'created' ? 'created' : 'exited'
+      registry.update(container.id, { state: { status, last } })
+      throw error
+    }
+  }
+
+  /** Takes over a shim that was found alive when the daemon started. */
+  adopt(container: Container, shim: Task['shim']): Task {
+    return this.#supervise(container, shim)
+  }
+
+  async #launch(container: Container): Promise<Task> {
+    const { id } = container
+    const { endpoints, networks, bundles, shims, paths, attachments } = this.#deps
+    // Undone, newest first, unless the process has started.
+    await using acquired = new AsyncDisposableStack()
+
+    const endpoint = endpoints.lease(container)
+    acquired.defer(() => networks.release(id))
+    await mkdir(paths(id).runtime, { recursive: true, mode: 0o700 })
+    acquired.defer(() => rm(paths(id).runtime, { recursive: true, force: true }))
+    const config = await bundles.write(container, endpoint)
+
+    const shim = await shims.spawn(paths(id).runtime, config)
+    const task = this.#supervise(container, shim)
+    acquired.defer(() => this.#abandon(task))
+    acquired.defer(() => networks.unpublish(id))
+    const [ports] = await Promise.all([
+      endpoint === undefined ? [] : endpoints.publish(container, endpoint),
+      task.ready,
+    ])
+    await attachments.connect(id, shim)
+
+    this.#launching.set(id, { shimPid: shim.pid, endpoint, ports })
+    acquired.defer(() => void this.#launching.delete(id))
+
+    // Point of no return: from here the process exists, and only its end undoes anything.
+    await this.#begin(task, container)
+    await task.started
+    acquired.move()
+    return task
+  }
+
+  #started(task: Task, { pid, startTime, at }: TaskStart, listener: TaskListener): void {
+    const launched = this.#launching.get(task.id)
+    if (launched === undefined) return
+    this.#launching.delete(task.id)
+    this.#deps.registry.update(task.id, {
+      state: { status: 'running', run: { pid, startTime, startedAt: at.toISOString(), ...launched } },
+    })
+    listener.started(task, { pid, startTime, at })
+  }
+
+  async #begin(task: Task, container: Container): Promise<void> {
+    try {
+      await task.shim.start()
+    } catch (error) {
+      throw startFailed(container.id, startError(container.path, messageOf(error)).message)
+    }
+  }
+
+  #supervise(container: Container, shim: Task['shim']): Task {
+    const { logger, background } = this.#deps
+    const task = new Task(container.id, shim, this.#listener, (lost) => this.#lost(lost), logger)
+    this.#tasks.set(container.id, task)
+    background.run('cleaning up after a container', () => this.#release(task))
+    return task
+  }
+
+  async #abandon(task: Task): Promise<void> {
+    await task.shim.discard()
+    await task.gone
+  }
+
+  /** Gives back what a life had, once its process has ended. */
+  async #release(task: Task): Promise<void> {
+    const { networks, paths } = this.#deps
+    await Promise.race([task.exited, task.gone])
+    await networks.unpublish(task.id)
+    await task.gone
+    if (this.#tasks.get(task.id) !== task) return
+    this.#tasks.delete(task.id)
+    networks.release(task.id)
+    await rm(paths(task.id).runtime, { recursive: true, force: true })
+  }
+
+  /** The shim was killed: without it there is no stdio and no exit code, so the process is ended and that is said. */
+  async #lost(task: Task): Promise<TaskEnd> {
+    const { shims, paths, registry, helper, runtime } = this.#deps
+    const record = await shims.exitRecord(paths(task.id).exitRecord)
+    const run = runOf(registry.resolve(task.id).state)
+    if (record !== undefined && run !== undefined && record.at.toISOString() >= run.startedAt) {
+      return { ...record, error: '' }
+    }
+    if (run !== undefined) await helper.kill(run.pid, run.startTime, SIGKILL)
+    await runtime.delete(task.id)
+    const error = 'the supervisor of the container was killed; its process was ended'
+    return { code: 137, oomKilled: false, at: new Date(), error }
+  }
+}
+
+const SIGKILL = 9

@@ -1,0 +1,220 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { Background } from '#base/background.ts'
+import { EngineError, messageOf } from '#base/errors.ts'
+import { newId } from '#base/ids.ts'
+import type { Shim } from '#runtime/shim.ts'
+import { AttachStream } from '../containers/attach-stream.ts'
+import type { Container } from '../containers/container.ts'
+import { detachFilter, parseDetachKeys } from '../containers/detach-keys.ts'
+import { isPaused, notRunning } from '../containers/errors.ts'
+import type { ContainerEvents } from '../containers/events.ts'
+import type { PathsOf } from '../containers/paths.ts'
+import type { ContainerRegistry } from '../containers/registry.ts'
+import { startError } from '../containers/start-error.ts'
+import type { Supervisor } from '../containers/supervisor.ts'
+import type { AttachedStream, ExecCreateBody, ExecService } from '../services.ts'
+
+/** An exec: created, then running, then kept for a while with its exit code. */
+interface Exec {
+  readonly id: string
+  readonly containerId: string
+  readonly body: ExecCreateBody
+  state: 'created' | 'running' | 'exited'
+  pid: number
+  exitCode: number | null
+}
+
+/** Writes what the runtime needs for one more process: an OCI `process` object. */
+export type ExecProcess = (container: Container, body: ExecCreateBody, consoleSize: readonly number[] | undefined) => Promise<object>
+
+export interface ExecsDeps {
+  readonly registry: ContainerRegistry
+  readonly supervisor: Supervisor
+  readonly process: ExecProcess
+  readonly events: ContainerEvents
+  readonly paths: PathsOf
+  readonly background: Background
+}
+
+/** Ended execs are kept so that clients can ask for the exit code; the oldest go first. */
+const KEPT = 1000
+const CANNOT_START = 126
+
+/** Further processes in running containers. */
+export class Execs implements ExecService {
+  readonly #deps: ExecsDeps
+  readonly #execs = new Map<string, Exec>()
+
+  constructor(deps: ExecsDeps) {
+    this.#deps = deps
+  }
+
+  async create(containerRef: string, body: ExecCreateBody): Promise<{ Id: string }> {
+    const container = this.#deps.registry.resolve(containerRef)
+    this.#shim(container)
+    if ((body.Cmd ?? []).length === 0) {
+      throw new EngineError('invalid_argument', 'No exec command specified', { code: 'EXEC_NO_COMMAND' })
+    }
+    parseDetachKeys(body.DetachKeys ?? undefined)
+    const exec: Exec = { id: newId(), containerId: container.id, body, state: 'created', pid: 0, exitCode: null }
+    this.#execs.set(exec.id, exec)
+    this.#trim()
+    this.#publish(exec, `exec_create: ${(body.Cmd ?? []).join(' ')}`)
+    return { Id: exec.id }
+  }
+
+  async start(
+    id: string,
+    options: { readonly detach: boolean; readonly tty: boolean; readonly consoleSize?: readonly number[] | undefined },
+  ): Promise<AttachedStream | undefined> {
+    const exec = this.#resolve(id)
+    const container = this.#deps.registry.resolve(exec.containerId)
+    const shim = this.#shim(container)
+    if (exec.state !== 'created') {
+      throw new EngineError('conflict', `exec command ${id} has already run`, { code: 'EXEC_ALREADY_RUN' })
+    }
+    exec.state = 'running'
+    const { body } = exec
+    const tty = body.Tty === true
+    const stream = options.detach ? undefined : this.#stream(exec)
+    try {
+      await this.#writeProcess(container, exec, options.consoleSize)
+      const started = await shim.exec(id, tty, {
+        stdin: !options.detach && body.AttachStdin === true,
+        stdout: !options.detach && body.AttachStdout === true,
+        stderr: !options.detach && body.AttachStderr === true,
+      })
+      exec.pid = started.pid
+      if (started.stream !== undefined) stream?.connect(started.stream)
+      else stream?.abandon()
+    } catch (error) {
+      throw this.#failed(exec, error)
+    }
+    this.#publish(exec, `exec_start: ${(body.Cmd ?? []).join(' ')}`)
+    this.#deps.background.run('waiting for an exec', () => this.#ended(exec))
+    return stream === undefined ? undefined : { tty, stream }
+  }
+
+  inspect(id: string): object {
+    const exec = this.#resolve(id)
+    const { body } = exec
+    const [entrypoint = '', ...args] = body.Cmd ?? []
+    return {
+      ID: exec.id,
+      Running: exec.state === 'running',
+      ExitCode: exec.exitCode,
+      ProcessConfig: {
+        tty: body.Tty === true,
+        entrypoint,
+        arguments: args,
+        privileged: body.Privileged === true,
+        ...(body.User === undefined || body.User === null || body.User === '' ? {} : { user: body.User }),
+      },
+      OpenStdin: body.AttachStdin === true,
+      OpenStderr: body.AttachStderr === true,
+      OpenStdout: body.AttachStdout === true,
+      CanRemove: false,
+      ContainerID: exec.containerId,
+      DetachKeys: '',
+      Pid: exec.pid,
+    }
+  }
+
+  async resize(id: string, rows: number, columns: number): Promise<void> {
+    const exec = this.#resolve(id)
+    const task = this.#deps.supervisor.running(exec.containerId)
+    if (task === undefined || exec.state !== 'running') throw notRunning(exec.containerId)
+    await task.shim.resize(id, rows, columns)
+  }
+
+  /** Ids of the execs that run in a container now. */
+  runningIn(containerId: string): string[] {
+    return [...this.#execs.values()]
+      .filter((exec) => exec.containerId === containerId && exec.state === 'running')
+      .map(({ id }) => id)
+  }
+
+  /** Resolves to the exit code once the exec has ended. */
+  async exitCode(id: string): Promise<number> {
+    const exec = this.#resolve(id)
+    return this.#deps.supervisor.running(exec.containerId)?.execExit(id) ?? exec.exitCode ?? 137
+  }
+
+  async kill(id: string, signal: number): Promise<void> {
+    const exec = this.#resolve(id)
+    await this.#deps.supervisor.running(exec.containerId)?.shim.kill(id, signal)
+  }
+
+  /** The container is gone. */
+  forget(containerId: string): void {
+    for (const exec of this.#execs.values()) {
+      if (exec.containerId === containerId) this.#execs.delete(exec.id)
+    }
+  }
+
+  #stream(exec: Exec): AttachStream {
+    const { body } = exec
+    if (body.Tty !== true || body.AttachStdin !== true) return new AttachStream()
+    return new AttachStream({
+      filter: detachFilter(parseDetachKeys(body.DetachKeys ?? undefined)),
+      onDetach: () => this.#publish(exec, 'exec_detach'),
+    })
+  }
+
+  async #writeProcess(container: Container, exec: Exec, consoleSize: readonly number[] | undefined): Promise<void> {
+    const file = this.#deps.paths(container.id).execFile(exec.id)
+    const size = consoleSize ?? exec.body.ConsoleSize ?? undefined
+    const process = await this.#deps.process(container, exec.body, size)
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    await writeFile(file, JSON.stringify(process), { mode: 0o600 })
+  }
+
+  #failed(exec: Exec, error: unknown): Error {
+    exec.state = 'exited'
+    if (error instanceof EngineError && error.kind === 'invalid_argument') {
+      exec.exitCode = CANNOT_START
+      return error
+    }
+    const { message, exitCode } = startError(exec.body.Cmd?.[0] ?? '', messageOf(error))
+    exec.exitCode = exitCode === 128 ? CANNOT_START : exitCode
+    return new EngineError('internal', `OCI runtime exec failed: exec failed: unable to start container process: ${message}`, {
+      code: 'EXEC_START_FAILED',
+      cause: error,
+    })
+  }
+
+  async #ended(exec: Exec): Promise<void> {
+    const task = this.#deps.supervisor.running(exec.containerId)
+    const code = task === undefined ? 137 : await task.execExit(exec.id)
+    exec.state = 'exited'
+    exec.exitCode = code
+    exec.pid = 0
+    this.#publish(exec, 'exec_die', { exitCode: String(code) })
+  }
+
+  #publish(exec: Exec, action: string, attributes: Readonly<Record<string, string>> = {}): void {
+    const container = this.#deps.registry.get(exec.containerId)
+    if (container !== undefined) this.#deps.events.publish(container, action, { execID: exec.id, ...attributes })
+  }
+
+  #resolve(id: string): Exec {
+    const exec = this.#execs.get(id)
+    if (exec !== undefined) return exec
+    throw new EngineError('not_found', `No such exec instance: ${id}`, { code: 'EXEC_NOT_FOUND', details: { id } })
+  }
+
+  #shim(container: Container): Shim {
+    if (container.state.status === 'paused') throw isPaused(container.id)
+    const task = this.#deps.supervisor.running(container.id)
+    if (task === undefined || container.state.status !== 'running') throw notRunning(container.id)
+    return task.shim
+  }
+
+  #trim(): void {
+    for (const exec of this.#execs.values()) {
+      if (this.#execs.size <= KEPT) return
+      if (exec.state === 'exited') this.#execs.delete(exec.id)
+    }
+  }
+}

@@ -1,0 +1,214 @@
+import { mkdir, readdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Volume } from '#api/generated/types.ts'
+import { EngineError, isErrno } from '#base/errors.ts'
+import { newId } from '#base/ids.ts'
+import type { Helper } from '#os/helper.ts'
+import { isForeignKeyViolation } from '#store/db.ts'
+import type { VolumeRow, VolumeRows } from '#store/volumes.ts'
+import type { EventPublisher } from '../containers/events.ts'
+import type { Filters, VolumeService } from '../services.ts'
+
+export interface VolumesDeps {
+  readonly rows: VolumeRows
+  readonly dataRoot: string
+  readonly helper: Helper
+  readonly events: EventPublisher
+}
+
+export interface VolumeCreateBody {
+  readonly Name?: string | null
+  readonly Driver?: string | null
+  readonly DriverOpts?: Record<string, string> | null
+  readonly Labels?: Record<string, string> | null
+}
+
+/** Marks a volume that nobody named; Docker's label. */
+const ANONYMOUS = 'com.docker.volume.anonymous'
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
+
+/** Named directories of the local driver, at `volumes/NAME/_data` under the data root. */
+export class Volumes implements VolumeService {
+  readonly #deps: VolumesDeps
+
+  constructor(deps: VolumesDeps) {
+    this.#deps = deps
+  }
+
+  async list(filters: Filters): Promise<Volume[]> {
+    return this.#deps.rows
+      .all()
+      .filter((row) => this.#matches(row, filters))
+      .map((row) => this.#document(row))
+  }
+
+  /** Idempotent: a volume of that name and driver is returned as it is. */
+  async create(body: VolumeCreateBody): Promise<Volume> {
+    return this.#document(await this.ensure(body))
+  }
+
+  async ensure(body: VolumeCreateBody): Promise<VolumeRow> {
+    const { rows, events } = this.#deps
+    const named = body.Name !== undefined && body.Name !== null && body.Name !== ''
+    const name = named ? String(body.Name) : newId()
+    const driver = body.Driver === undefined || body.Driver === null || body.Driver === '' ? 'local' : body.Driver
+    checkCreate(name, driver, body.DriverOpts ?? {})
+    const existing = rows.get(name)
+    if (existing !== undefined) return existing
+
+    const row: VolumeRow = {
+      name,
+      driver,
+      labels: { ...(named ? {} : { [ANONYMOUS]: '' }), ...body.Labels },
+      options: { ...body.DriverOpts },
+      createdAt: new Date().toISOString(),
+    }
+    await mkdir(this.directory(name), { recursive: true, mode: 0o701 })
+    // Two callers may have come this far for the same name: the first row counts.
+    const won = rows.get(name)
+    if (won !== undefined) return won
+    rows.insert(row)
+    await rows.durable()
+    events.publish('volume', 'create', name, { driver })
+    return row
+  }
+
+  async inspect(name: string): Promise<Volume> {
+    return this.#document(this.#resolve(name))
+  }
+
+  async remove(name: string, options: { readonly force: boolean }): Promise<void> {
+    const row = this.#deps.rows.get(name)
+    if (row === undefined) {
+      if (options.force) return
+      throw noSuchVolume(name)
+    }
+    await this.#remove(row)
+  }
+
+  async prune(filters: Filters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }> {
+    const { rows } = this.#deps
+    const all = (filters.get('all') ?? []).some((value) => value === '1' || value === 'true')
+    const kept = new Map([...filters].filter(([key]) => key !== 'all'))
+    const unused = rows
+      .all()
+      .filter((row) => rows.users(row.name).length === 0 && (all || isAnonymous(row)) && this.#matches(row, kept))
+    for (const row of unused) await this.#remove(row)
+    return { VolumesDeleted: unused.map(({ name }) => name), SpaceReclaimed: 0 }
+  }
+
+  /** Removes those of `names` that are anonymous and not used by anybody any more. */
+  async removeAnonymous(names: readonly string[]): Promise<void> {
+    const { rows } = this.#deps
+    for (const name of names) {
+      const row = rows.get(name)
+      if (row !== undefined && isAnonymous(row) && rows.users(name).length === 0) await this.#remove(row)
+    }
+  }
+
+  /** The directory that containers see. */
+  directory(name: string): string {
+    return join(this.#deps.dataRoot, 'volumes', name, '_data')
+  }
+
+  /** Nothing has been written to it yet. */
+  async isEmpty(name: string): Promise<boolean> {
+    return (await readdir(this.directory(name))).length === 0
+  }
+
+  async #remove(row: VolumeRow): Promise<void> {
+    const { rows, dataRoot, helper, events } = this.#deps
+    try {
+      rows.remove(row.name)
+    } catch (error) {
+      if (!isForeignKeyViolation(error)) throw error
+      throw new EngineError('conflict', `remove ${row.name}: volume is in use - [${rows.users(row.name).join(', ')}]`, {
+        code: 'VOLUME_IN_USE',
+        cause: error,
+      })
+    }
+    const trash = join(dataRoot, 'trash', `volume-${newId()}`)
+    await mkdir(join(dataRoot, 'trash'), { recursive: true, mode: 0o700 })
+    try {
+      await rename(join(dataRoot, 'volumes', row.name), trash)
+      await helper.removeTree(trash)
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error
+    }
+    events.publish('volume', 'destroy', row.name, { driver: row.driver })
+  }
+
+  #resolve(name: string): VolumeRow {
+    const row = this.#deps.rows.get(name)
+    if (row === undefined) throw noSuchVolume(name)
+    return row
+  }
+
+  #matches(row: VolumeRow, filters: Filters): boolean {
+    return [...filters].every(([key, values]) => matchesFilter(row, key, values, this.#deps.rows))
+  }
+
+  #document(row: VolumeRow): Volume {
+    return {
+      CreatedAt: row.createdAt,
+      Driver: row.driver,
+      Labels: Object.keys(row.labels).length === 0 ? null : { ...row.labels },
+      Mountpoint: this.directory(row.name),
+      Name: row.name,
+      Options: Object.keys(row.options).length === 0 ? null : { ...row.options },
+      Scope: 'local',
+    }
+  }
+}
+
+function checkCreate(name: string, driver: string, options: Record<string, string>): void {
+  if (!NAME.test(name)) {
+    const message = `create ${name}: "${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`
+    throw new EngineError('invalid_argument', message, { code: 'VOLUME_NAME_INVALID' })
+  }
+  if (driver !== 'local') {
+    throw new EngineError('not_found', `error looking up volume plugin ${driver}: plugin "${driver}" not found`, {
+      code: 'VOLUME_DRIVER_UNKNOWN',
+    })
+  }
+  const unsupported = Object.keys(options)
+  if (unsupported.length > 0) {
+    throw new EngineError('invalid_argument', `create ${name}: invalid option: "${unsupported[0] ?? ''}"`, {
+      code: 'VOLUME_OPTION_INVALID',
+    })
+  }
+}
+
+function isAnonymous(row: VolumeRow): boolean {
+  return Object.hasOwn(row.labels, ANONYMOUS)
+}
+
+function matchesFilter(row: VolumeRow, key: string, values: readonly string[], rows: VolumeRows): boolean {
+  switch (key) {
+    case 'name':
+      return values.length === 0 || values.some((value) => row.name.includes(value))
+    case 'driver':
+      return values.length === 0 || values.includes(row.driver)
+    case 'label':
+      return values.every((value) => hasLabel(row, value))
+    case 'label!':
+      return !values.some((value) => hasLabel(row, value))
+    case 'dangling': {
+      const wanted = values.some((value) => value === '1' || value === 'true')
+      return (rows.users(row.name).length === 0) === wanted
+    }
+    default:
+      throw new EngineError('invalid_argument', `invalid filter '${key}'`, { code: 'FILTER_INVALID' })
+  }
+}
+
+function hasLabel(row: VolumeRow, wanted: string): boolean {
+  const at = wanted.indexOf('=')
+  if (at < 0) return Object.hasOwn(row.labels, wanted)
+  const key = wanted.slice(0, at)
+  return Object.hasOwn(row.labels, key) && row.labels[key] === wanted.slice(at + 1)
+}
+
+function noSuchVolume(name: string): EngineError {
+  return new EngineError('not_found', `get ${name}: no such volume`, { code: 'VOLUME_NOT_FOUND', details: { name } })
+}

@@ -1,6 +1,9 @@
 /**
  * The long-lived native helper: every kernel call that would block the event loop or needs another namespace.
  * Protocol: native/PROTOCOL.md §1.
+ *
+ * Errors: EPERM and EACCES are `permission_denied`, ENOENT `not_found`, EEXIST, EBUSY and a lock that is held
+ * `conflict`, ENOSPC and its like `resource_exhausted`, all else `internal`; a helper that is gone is `unavailable`.
  */
 export interface Helper extends AsyncDisposable {
   /** For `/proc/PID/root` and for joining its mount namespace. */
@@ -8,21 +11,35 @@ export interface Helper extends AsyncDisposable {
 
   /** Starts the shim for the container directory `dir`; its socket accepts connections when this resolves. */
   spawnShim(dir: string): Promise<{ readonly pid: number }>
+  /** Mounts a layer on `target`, which is made if needed. */
   mountErofs(index: string, tar: string, target: string): Promise<void>
+  /** A read-only view of `lower` merged, topmost first, on `target`, which is made if needed. */
   mountView(target: string, lower: readonly string[]): Promise<void>
-  /** Detaches the mount and removes the empty directory; no signal, since a cancelled unmount is a leak. */
+  /**
+   * Gives the v2 cgroup hierarchy's hugetlb controller to a v1 hierarchy mounted in the helper's namespace alone,
+   * so that crun accepts a hybrid machine; it goes back when the helper and its shims are gone.
+   */
+  mountCgroupHugetlb(): Promise<void>
+  /**
+   * Detaches the mount and removes the empty directory; what is not mounted or missing is success. No signal, since
+   * a cancelled unmount is a leak.
+   */
   unmount(target: string): Promise<void>
+  /** A missing path is success. Follows no symlink and enters no mount. */
   removeTree(path: string): Promise<void>
   syncfs(path: string): Promise<void>
+  /** Takes the file's exclusive lock for as long as the helper lives; `conflict` names the process that holds it. */
+  lock(path: string): Promise<void>
   /** Runs a short program to its end; a non-zero exit is a result, not an error. */
   run(argv: readonly string[], options?: { readonly stdin?: string }): Promise<RunResult>
-  /** `false` when that very process (by start time) is gone. */
+  /** `false` when that very process (by start time, field 22 of /proc/PID/stat) is gone. */
   kill(pid: number, startTime: string, signal: number): Promise<boolean>
 }
 
 export interface RunResult {
   /** Exit code, or 128 + n for a signal. */
   readonly code: number
+  /** At most 1 MiB; the rest is cut off. */
   readonly stdout: string
   readonly stderr: string
 }

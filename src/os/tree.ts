@@ -47,6 +47,8 @@ export interface ReadTreeOptions {
   readonly upperDir?: boolean
   readonly oneFileSystem?: boolean
   readonly name?: string
+  /** `false`: records alone, without the bytes of files. */
+  readonly data?: boolean
   readonly signal?: AbortSignal | undefined
 }
 

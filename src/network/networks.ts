@@ -7,7 +7,10 @@
  * away with the network namespace; it is never deleted by hand.
  */
 export interface Networks {
-  /** Bridge, forwarding and the one nft table; idempotent. Called at start and by the periodic check. */
+  /**
+   * Bridge, forwarding and the one nft table; idempotent. Called at start, before any lease. Ports that a former
+   * daemon published stay forwarded until the first `reconcile`, which is to be called when all are adopted.
+   */
   ensure(): Promise<void>
 
   readonly bridge: BridgeInfo
@@ -20,17 +23,23 @@ export interface Networks {
 
   /**
    * Reserves host ports and forwards them. On failure nothing is reserved and the message is Docker's
-   * (`Bind for 0.0.0.0:80 failed: port is already allocated`).
+   * (`Bind for 0.0.0.0:80 failed: port is already allocated`); with the container's `name` it is the whole sentence
+   * (`driver failed programming external connectivity on endpoint NAME (ID): …`).
    */
   publish(
     containerId: string,
     endpoint: Endpoint,
     ports: readonly PortRequest[],
+    options?: { readonly name?: string | undefined },
   ): Promise<readonly PublishedPort[]>
+  /** In force after the next `reconcile`. */
   adoptPublished(containerId: string, endpoint: Endpoint, ports: readonly PublishedPort[]): void
   unpublish(containerId: string): Promise<void>
 
-  /** Makes the kernel's table equal to what is leased and published, whatever it was; true when it had to be mended. */
+  /**
+   * Makes bridge, settings, table and port holds what they should be, whatever they were; true when something had
+   * to be mended. For the periodic check.
+   */
   reconcile(): Promise<boolean>
 
   /** Removes what `ensure` made; for tests and uninstalling. */

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { isKind } from '#base/errors.ts'
 import type { PortRequest, Protocol } from './networks.ts'
+import type { Reservation } from './ports.ts'
 import { PortTable, parsePortRange, parseReservedPorts } from './ports.ts'
 
 const table = (ipv6 = true) =>
@@ -15,8 +16,8 @@ const ask = (hostPort: PortRequest['hostPort'], hostIp = '', protocol: Protocol 
   hostPort,
 })
 
-const text = (ports: readonly { hostIp: string; hostPort: number }[]) =>
-  ports.map((port) => `${port.hostIp} ${port.hostPort}`)
+const text = (reservations: readonly Reservation[]) =>
+  reservations.map(({ port }) => `${port.hostIp} ${port.hostPort}`)
 
 describe('PortTable.reserve()', () => {
   it('gives IPv4 and IPv6 the same number', () => {
@@ -62,7 +63,7 @@ describe('PortTable.reserve()', () => {
     const got = table(false).reserve('a', [ask({ first: 300, last: 301 }), ask(300)])
     assert.deepEqual(text(got), ['0.0.0.0 301', '0.0.0.0 300'])
     assert.deepEqual(
-      got.map((port) => port.flexible),
+      got.map(({ flexible }) => flexible),
       [true, false],
     )
   })
@@ -96,7 +97,9 @@ describe('PortTable.reserve()', () => {
         for (const [owner, one] of steps) {
           const id = String(owner)
           try {
-            const got = ports.reserve(id, [one]).map((p) => `${p.protocol} ${p.hostIp} ${p.hostPort}`)
+            const got = ports
+              .reserve(id, [one])
+              .map(({ port: p }) => `${p.protocol} ${p.hostIp} ${p.hostPort}`)
             held.set(id, [...(held.get(id) ?? []), ...got])
           } catch {
             ports.release(id)

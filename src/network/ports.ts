@@ -18,7 +18,8 @@ export interface PortTableOptions {
 }
 
 /** A port that a request got; `flexible` when another number would have done as well. */
-export interface Reservation extends PublishedPort {
+export interface Reservation {
+  readonly port: PublishedPort
   readonly flexible: boolean
 }
 
@@ -63,7 +64,7 @@ export class PortTable {
       }
       return results.flat()
     } catch (error) {
-      for (const port of got) this.#drop(owner, port)
+      for (const { port } of got) this.#drop(owner, port)
       throw error
     }
   }
@@ -92,9 +93,9 @@ export class PortTable {
       : this.#exactly(request.protocol, request.hostPort, addresses)
     return addresses.map((hostIp) => {
       const { containerPort, protocol } = request
-      const reservation = { containerPort, protocol, hostIp, hostPort, flexible }
-      this.#add(owner, reservation)
-      return reservation
+      const port: PublishedPort = { containerPort, protocol, hostIp, hostPort }
+      this.#add(owner, port)
+      return { port, flexible }
     })
   }
 

@@ -1,0 +1,140 @@
+/** The bridge link of a network and the kernel settings around it. */
+import { EngineError } from '#base/errors.ts'
+import type { Helper } from '#os/helper.ts'
+import type { Sysctls } from '#os/proc/sysctl.ts'
+import { commandFailed } from './errors.ts'
+import type { RouteEntry } from './ipam.ts'
+import { randomMac } from './ipam.ts'
+
+export interface LinkDeps {
+  readonly helper: Pick<Helper, 'run'>
+  readonly sysctls: Sysctls
+}
+
+export interface BridgeSettings {
+  readonly link: string
+  readonly mtu: number
+  /** Addresses with prefix length, such as `172.17.0.1/16`. */
+  readonly addresses: readonly string[]
+}
+
+/** What `ip -j -d addr show` tells about a link, as far as we care. */
+export interface LinkState {
+  readonly kind: string | undefined
+  readonly up: boolean
+  readonly mtu: number
+  /** With prefix length; link-local ones left out. */
+  readonly addresses: readonly string[]
+}
+
+/** The link's state, or undefined when there is none of that name. */
+export async function linkState(deps: LinkDeps, link: string): Promise<LinkState | undefined> {
+  const result = await deps.helper.run(['ip', '-j', '-d', 'addr', 'show', 'dev', link])
+  if (result.code !== 0) {
+    if (/does not exist|Cannot find device/.test(result.stderr)) return undefined
+    throw commandFailed(`ip addr show dev ${link}`, result)
+  }
+  const [shown] = JSON.parse(result.stdout) as [
+    {
+      readonly flags: readonly string[]
+      readonly mtu: number
+      readonly linkinfo?: { readonly info_kind?: string }
+      readonly addr_info?: readonly {
+        readonly local: string
+        readonly prefixlen: number
+        readonly scope: string
+      }[]
+    },
+  ]
+  return {
+    kind: shown.linkinfo?.info_kind,
+    up: shown.flags.includes('UP'),
+    mtu: shown.mtu,
+    addresses: (shown.addr_info ?? [])
+      .filter((address) => address.scope !== 'link')
+      .map((address) => `${address.local}/${address.prefixlen}`),
+  }
+}
+
+/** Every route of the host, of both families and all tables. */
+export async function hostRoutes(deps: LinkDeps): Promise<RouteEntry[]> {
+  const routes: RouteEntry[] = []
+  for (const family of ['-4', '-6']) {
+    const result = await deps.helper.run(['ip', '-j', family, 'route', 'show', 'table', 'all'])
+    // A kernel without IPv6 has no routes to avoid there.
+    if (result.code === 0 && result.stdout.trim() !== '') {
+      routes.push(...(JSON.parse(result.stdout) as RouteEntry[]))
+    }
+  }
+  return routes
+}
+
+/** Makes the bridge as described, or mends it; true when something had to be changed. */
+export async function ensureBridge(deps: LinkDeps, settings: BridgeSettings): Promise<boolean> {
+  const { link, mtu, addresses } = settings
+  const state = await linkState(deps, link)
+  if (state !== undefined && state.kind !== 'bridge') {
+    throw new EngineError('conflict', `link ${link} exists and is not a bridge`, {
+      code: 'NETWORK_LINK_CONFLICT',
+      details: { link, kind: state.kind },
+    })
+  }
+  // An address of its own, so that it does not change with the first container.
+  if (state === undefined) await batch(deps, [`link add name ${link} address ${randomMac()} type bridge`])
+  const mended = await bridgeSysctls(deps.sysctls, settings)
+
+  const commands = [
+    ...(state?.mtu === mtu ? [] : [`link set dev ${link} mtu ${mtu}`]),
+    ...(state?.addresses ?? [])
+      .filter((address) => !addresses.includes(address))
+      .map((address) => `addr del ${address} dev ${link}`),
+    ...addresses
+      .filter((address) => !state?.addresses.includes(address))
+      .map((address) =>
+        address.includes(':')
+          ? `addr add ${address} dev ${link} nodad`
+          : `addr add ${address} broadcast + dev ${link}`,
+      ),
+    ...(state?.up === true ? [] : [`link set dev ${link} up`]),
+  ]
+  if (commands.length > 0) await batch(deps, commands)
+  return mended || commands.length > 0
+}
+
+/** Turns forwarding on; true when it was off, so that the host forwarded nothing before. */
+export async function enableForwarding(sysctls: Sysctls, ipv6: boolean): Promise<boolean> {
+  const was = await sysctls.read('net', 'ipv4', 'ip_forward')
+  if (was !== '1') await sysctls.write('1', 'net', 'ipv4', 'ip_forward')
+  if (ipv6 && (await sysctls.read('net', 'ipv6', 'conf', 'all', 'forwarding')) !== '1') {
+    await sysctls.write('1', 'net', 'ipv6', 'conf', 'all', 'forwarding')
+  }
+  return was !== '1'
+}
+
+export async function removeBridge(deps: LinkDeps, link: string): Promise<void> {
+  if ((await linkState(deps, link))?.kind === 'bridge') await batch(deps, [`link delete dev ${link}`])
+}
+
+async function bridgeSysctls(sysctls: Sysctls, { link, addresses }: BridgeSettings): Promise<boolean> {
+  const ipv6 = addresses.some((address) => address.includes(':'))
+  const wanted: readonly (readonly [string, ...string[]])[] = [
+    // Containers are reached from the host's 127.0.0.1; the firewall drops such addresses coming from outside.
+    ['1', 'net', 'ipv4', 'conf', link, 'route_localnet'],
+    // A container must not reconfigure the host by router advertisements (CVE-2020-13401).
+    ['0', 'net', 'ipv6', 'conf', link, 'accept_ra'],
+    [ipv6 ? '0' : '1', 'net', 'ipv6', 'conf', link, 'disable_ipv6'],
+  ]
+  let changed = false
+  for (const [value, ...key] of wanted) {
+    const current = await sysctls.read(...key)
+    if (current === undefined || current === value) continue
+    await sysctls.write(value, ...key)
+    changed = true
+  }
+  return changed
+}
+
+async function batch(deps: LinkDeps, commands: readonly string[]): Promise<void> {
+  const result = await deps.helper.run(['ip', '-batch', '-'], { stdin: `${commands.join('\n')}\n` })
+  if (result.code !== 0) throw commandFailed(`ip ${commands.join('; ')}`, result)
+}

@@ -1,0 +1,127 @@
+import type { Logger } from '#base/logger.ts'
+import type { Helper } from '#os/helper.ts'
+import { commandFailed } from './errors.ts'
+import type { Change, Element, Elements, Listing, TableOptions } from './nft-table.ts'
+import { changeTransaction, elementId, fullTransaction, parseListing, sameElements } from './nft-table.ts'
+
+export interface FirewallDeps {
+  readonly helper: Pick<Helper, 'run'>
+  readonly logger: Logger
+  readonly table: string
+}
+
+/**
+ * The live nftables table, kept equal to a model. Changes that arrive while nft runs share the next run; a change
+ * that the kernel refuses (somebody removed the table) is mended by writing the whole table from the model.
+ */
+export class Firewall {
+  readonly #deps: FirewallDeps
+  readonly #model = new Map<string, Element>()
+  #closed = false
+  /** What the kernel prints for our chains; known once we have written them. */
+  #structure: string | undefined
+  #pending: Change[] = []
+  #batch: Promise<void> | undefined
+  #tail: Promise<unknown> = Promise.resolve()
+
+  constructor(deps: FirewallDeps) {
+    this.#deps = deps
+  }
+
+  /**
+   * Writes the chains. Elements that another daemon left stay in force until `reconcile`, so that ports published
+   * by running containers never close. `closed`: see TableOptions; a table that was closed stays so.
+   */
+  async install(closed: boolean): Promise<void> {
+    return this.#exclusive(async () => {
+      if (this.#structure !== undefined) return
+      const live = await this.#list()
+      this.#closed ||= closed || (live?.structure.includes('oifkind') ?? false)
+      await this.#writeAll(new Map([...(live?.elements ?? []), ...this.#model]))
+    })
+  }
+
+  /** Resolves when the kernel has the change. A rejected change has been taken back from the model. */
+  async change(add: readonly Element[], remove: readonly Element[] = []): Promise<void> {
+    if (add.length + remove.length === 0) return
+    this.note(add, remove)
+    for (const element of remove) this.#pending.push({ op: 'delete', element })
+    for (const element of add) this.#pending.push({ op: 'add', element })
+    this.#batch ??= this.#exclusive(() => this.#commit())
+    try {
+      await this.#batch
+    } catch (error) {
+      this.note([], add)
+      throw error
+    }
+  }
+
+  /** Changes the model alone; `reconcile` brings it to the kernel. */
+  note(add: readonly Element[], remove: readonly Element[] = []): void {
+    for (const element of remove) this.#model.delete(elementId(element))
+    for (const element of add) this.#model.set(elementId(element), element)
+  }
+
+  /** Compares the live table with the model and rewrites it where they differ; true when it had to. */
+  async reconcile(): Promise<boolean> {
+    return this.#exclusive(async () => {
+      const live = await this.#list()
+      const same =
+        live !== undefined && live.structure === this.#structure && sameElements(live.elements, this.#model)
+      if (!same) await this.#writeAll(this.#model)
+      return !same
+    })
+  }
+
+  async destroy(): Promise<void> {
+    await this.#exclusive(async () => {
+      this.#structure = undefined
+      const { table } = this.#deps
+      await this.#nft(`table inet ${table}\ndelete table inet ${table}\n`)
+    })
+  }
+
+  async #commit(): Promise<void> {
+    this.#batch = undefined
+    const changes = this.#pending
+    this.#pending = []
+    try {
+      await this.#nft(changeTransaction(this.#deps.table, changes))
+    } catch (error) {
+      this.#deps.logger.warn('nft refused a change, writing the whole table', { error })
+      await this.#writeAll(this.#model)
+    }
+  }
+
+  async #writeAll(elements: Elements): Promise<void> {
+    await this.#nft(fullTransaction(this.#options(), elements))
+    this.#structure ??= (await this.#list())?.structure
+  }
+
+  async #list(): Promise<Listing | undefined> {
+    const result = await this.#deps.helper.run(['nft', '-j', 'list', 'table', 'inet', this.#deps.table])
+    if (result.code !== 0) return undefined
+    try {
+      return parseListing(result.stdout)
+    } catch (error) {
+      // Longer than the helper passes on: treated as different, which costs one rewrite.
+      this.#deps.logger.debug('listing of the nft table is cut off', { error })
+      return undefined
+    }
+  }
+
+  async #nft(stdin: string): Promise<void> {
+    const result = await this.#deps.helper.run(['nft', '-f', '-'], { stdin })
+    if (result.code !== 0) throw commandFailed('nft', result)
+  }
+
+  #options(): TableOptions {
+    return { table: this.#deps.table, closed: this.#closed }
+  }
+
+  async #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#tail.then(work)
+    this.#tail = run.catch(() => undefined)
+    return run
+  }
+}

@@ -1,0 +1,261 @@
+/**
+ * The text of our one nftables table, and reading it back; pure. Chains are static: a container is nothing but
+ * elements of maps, so a start costs one small transaction however many containers and ports there are.
+ */
+import { canonicalAddress } from './address.ts'
+import type { Protocol } from './networks.ts'
+
+export interface TableOptions {
+  /** Name in the `inet` family. */
+  readonly table: string
+  /**
+   * Forward nothing between the host's own interfaces: for a host that did not forward before we came. Links of
+   * other software (bridges, tunnels, veth) are left to that software.
+   */
+  readonly closed: boolean
+}
+
+/** Sets and maps with elements, by their names in the table. */
+export const elementSets = {
+  bridges: 'type ifname',
+  icc: 'type ifname . ifname',
+  subnets4: 'type ipv4_addr\n    flags interval',
+  subnets6: 'type ipv6_addr\n    flags interval',
+  self4: 'type ipv4_addr . inet_proto . inet_service',
+  self6: 'type ipv6_addr . inet_proto . inet_service',
+  dnat4: 'type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service',
+  dnat4any: 'type inet_proto . inet_service : ipv4_addr . inet_service',
+  dnat6: 'type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service',
+  dnat6any: 'type inet_proto . inet_service : ipv6_addr . inet_service',
+} as const
+
+export type ElementSet = keyof typeof elementSets
+
+/** One element; `key` and `value` as nft spells them, parts joined by ` . `. */
+export interface Element {
+  readonly set: ElementSet
+  readonly key: string
+  readonly value?: string | undefined
+  /** Short id of the owner. */
+  readonly comment?: string | undefined
+}
+
+export type Elements = ReadonlyMap<string, Element>
+
+/** What distinguishes two elements; the same for one key with another value. */
+export function elementId(element: Pick<Element, 'set' | 'key'>): string {
+  return `${element.set} ${element.key}`
+}
+
+/** A bridge of ours with its subnets; `icc`: its containers may talk to each other. */
+export function bridgeElements(link: string, subnets: readonly string[], icc: boolean): Element[] {
+  return [
+    { set: 'bridges', key: quoted(link) },
+    ...(icc ? [{ set: 'icc', key: `${quoted(link)} . ${quoted(link)}` } as const] : []),
+    ...subnets.map((key): Element => ({ set: key.includes(':') ? 'subnets6' : 'subnets4', key })),
+  ]
+}
+
+export interface Forwarding {
+  readonly hostIp: string
+  readonly hostPort: number
+  readonly protocol: Protocol
+  readonly ip: string
+  readonly port: number
+  readonly comment: string
+}
+
+/**
+ * The elements that forward a host port; none where the kernel cannot: to the other address family, and from the
+ * IPv6 loopback address.
+ */
+export function forwardingElements(forwarding: Forwarding): Element[] {
+  const { hostIp, hostPort, protocol, ip, port, comment } = forwarding
+  const v6 = hostIp.includes(':')
+  if (v6 !== ip.includes(':') || hostIp === '::1') return []
+  const wildcard = hostIp === '0.0.0.0' || hostIp === '::'
+  const service = `${protocol} . ${hostPort}`
+  const target = canonicalAddress(ip)
+  return [
+    {
+      set: `dnat${v6 ? 6 : 4}${wildcard ? 'any' : ''}`,
+      key: wildcard ? service : `${canonicalAddress(hostIp)} . ${service}`,
+      value: `${target} . ${port}`,
+      comment,
+    },
+    { set: v6 ? 'self6' : 'self4', key: `${target} . ${service}`, comment },
+  ]
+}
+
+/** Replaces the whole table, whatever it was; the kernel switches over at once. */
+export function fullTransaction(options: TableOptions, elements: Elements): string {
+  return [
+    `table inet ${options.table}`,
+    `delete table inet ${options.table}`,
+    tableText(options),
+    ...operations(
+      options.table,
+      [...elements.values()].map((element) => ({ op: 'add', element })),
+    ),
+    '',
+  ].join('\n')
+}
+
+export interface Change {
+  readonly op: 'add' | 'delete'
+  readonly element: Element
+}
+
+/** Applies changes in their order; neighbours of one kind share a statement. */
+export function changeTransaction(table: string, changes: readonly Change[]): string {
+  return `${operations(table, changes).join('\n')}\n`
+}
+
+function operations(table: string, changes: readonly Change[]): string[] {
+  const statements: string[] = []
+  let head = ''
+  let bodies: string[] = []
+  const flush = (): void => {
+    if (bodies.length > 0) statements.push(`${head} { ${bodies.join(', ')} }`)
+    bodies = []
+  }
+  for (const { op, element } of changes) {
+    const next = `${op} element inet ${table} ${element.set}`
+    if (next !== head) flush()
+    head = next
+    bodies.push(op === 'add' ? elementText(element) : element.key)
+  }
+  flush()
+  return statements
+}
+
+function elementText({ key, value, comment }: Element): string {
+  return (
+    key + (comment === undefined ? '' : ` comment "${comment}"`) + (value === undefined ? '' : ` : ${value}`)
+  )
+}
+
+function quoted(name: string): string {
+  return `"${name}"`
+}
+
+function tableText({ table, closed }: TableOptions): string {
+  const sets = Object.entries(elementSets).map(
+    ([name, definition]) =>
+      `  ${definition.includes(' : ') ? 'map' : 'set'} ${name} {\n    ${definition}\n  }`,
+  )
+  return `table inet ${table} {\n${sets.join('\n')}\n${chains(closed)}}`
+}
+
+function chains(closed: boolean): string {
+  return `  chain spoofed {
+    type filter hook prerouting priority raw; policy accept;
+    # Loopback addresses never arrive from outside: neither a port published there nor route_localnet opens a way in.
+    iifname != "lo" ip daddr 127.0.0.0/8 drop
+    iifname != "lo" ip6 daddr ::1 drop
+  }
+  chain published {
+    dnat ip to ip daddr . meta l4proto . th dport map @dnat4
+    dnat ip to meta l4proto . th dport map @dnat4any
+    dnat ip6 to ip6 daddr . meta l4proto . th dport map @dnat6
+    dnat ip6 to meta l4proto . th dport map @dnat6any
+  }
+  chain incoming {
+    type nat hook prerouting priority dstnat; policy accept;
+    # A container that calls itself through the host is served by the socket that holds the port: with br_netfilter
+    # a translated packet would never leave the bridge port that it came from.
+    iifname @bridges ip saddr . meta l4proto . th dport @self4 accept
+    iifname @bridges ip6 saddr . meta l4proto . th dport @self6 accept
+    fib daddr type local jump published
+  }
+  chain local {
+    type nat hook output priority -100; policy accept;
+    ip6 daddr ::1 accept
+    fib daddr type local jump published
+  }
+  chain leaving {
+    type nat hook postrouting priority srcnat; policy accept;
+    # The host's own 127.0.0.1, and containers that reach one another through a port of the host.
+    oifname @bridges ip saddr 127.0.0.0/8 masquerade
+    oifname @bridges ct status dnat ip saddr @subnets4 masquerade
+    oifname @bridges ct status dnat ip6 saddr @subnets6 masquerade
+    oifname != @bridges ip saddr @subnets4 masquerade
+    oifname != @bridges ip6 saddr @subnets6 masquerade
+  }
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    oifname @bridges jump inward
+    iifname @bridges accept
+${closed ? CLOSED : ''}  }
+  chain inward {
+    ct state established,related accept
+    ct status dnat accept
+    iifname . oifname @icc accept
+    drop
+  }
+`
+}
+
+// `iifkind != "-"` holds for every link that has a kind; physical interfaces have none.
+const CLOSED = `    meta iifkind != "-" accept
+    meta oifkind != "-" accept
+    ct state established,related accept
+    drop
+`
+
+/** The live table: its elements, and everything else in a form that can be compared. */
+export interface Listing {
+  readonly structure: string
+  readonly elements: Elements
+}
+
+type Json = Readonly<Record<string, unknown>>
+
+/** Reads `nft -j list table`; throws a SyntaxError when the text is cut off. */
+export function parseListing(json: string): Listing {
+  const { nftables } = JSON.parse(json) as { nftables: Json[] }
+  const structure: string[] = []
+  const elements = new Map<string, Element>()
+  for (const entry of nftables) {
+    const [kind = '', body] = Object.entries(entry)[0] ?? []
+    if (kind === 'metainfo' || kind === 'table') continue
+    const { handle: _handle, elem, ...rest } = body as Json
+    structure.push(`${kind} ${JSON.stringify(rest)}`)
+    for (const item of (elem ?? []) as unknown[]) {
+      const element = elementOf(String(rest['name']) as ElementSet, item)
+      elements.set(elementId(element), element)
+    }
+  }
+  return { structure: structure.join('\n'), elements }
+}
+
+function elementOf(set: ElementSet, item: unknown): Element {
+  const [left, right] = Array.isArray(item) ? (item as unknown[]) : [item]
+  const wrapped = (left as Json | null)?.['elem'] as Json | undefined
+  const comment = wrapped?.['comment']
+  return {
+    set,
+    key: termText(wrapped?.['val'] ?? left, set === 'bridges' || set === 'icc'),
+    value: right === undefined ? undefined : termText(right, false),
+    comment: typeof comment === 'string' ? comment : undefined,
+  }
+}
+
+function termText(term: unknown, quote: boolean): string {
+  if (typeof term === 'string') return quote ? quoted(term) : term
+  if (typeof term !== 'object' || term === null) return String(term)
+  const { concat, prefix } = term as { concat?: unknown[]; prefix?: { addr: string; len: number } }
+  if (concat !== undefined) return concat.map((part) => termText(part, quote)).join(' . ')
+  return prefix === undefined ? JSON.stringify(term) : `${prefix.addr}/${prefix.len}`
+}
+
+/** True when the same elements exist with the same values and owners. */
+export function sameElements(a: Elements, b: Elements): boolean {
+  if (a.size !== b.size) return false
+  for (const [id, element] of a) {
+    const other = b.get(id)
+    if (other === undefined || other.value !== element.value || other.comment !== element.comment)
+      return false
+  }
+  return true
+}

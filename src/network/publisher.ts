@@ -1,0 +1,167 @@
+import { shortId } from '#base/ids.ts'
+import { isErrno } from '#base/errors.ts'
+import type { Logger } from '#base/logger.ts'
+import { bindFailed } from './errors.ts'
+import type { Firewall } from './firewall.ts'
+import type { Endpoint, PortRequest, PublishedPort } from './networks.ts'
+import type { Element } from './nft-table.ts'
+import { elementId, forwardingElements } from './nft-table.ts'
+import type { PortHolds } from './port-holds.ts'
+import type { PortTable, Reservation } from './ports.ts'
+
+export interface PublisherDeps {
+  readonly firewall: Firewall
+  readonly holds: PortHolds
+  readonly ports: PortTable
+  readonly logger: Logger
+}
+
+interface Publication {
+  readonly endpoint: Endpoint
+  readonly ports: readonly PublishedPort[]
+  readonly elements: readonly Element[]
+  /** One per port; missing when an adopted port could not be bound again. */
+  readonly held: Map<PublishedPort, AsyncDisposable>
+}
+
+/** Published ports: reserved in the table, held by sockets, forwarded by the firewall. */
+export class Publisher {
+  readonly #deps: PublisherDeps
+  readonly #publications = new Map<string, Publication>()
+
+  constructor(deps: PublisherDeps) {
+    this.#deps = deps
+  }
+
+  /** All ports or none. A number that somebody outside uses is passed over where there is a choice. */
+  async publish(
+    containerId: string,
+    endpoint: Endpoint,
+    requests: readonly PortRequest[],
+  ): Promise<readonly PublishedPort[]> {
+    const { firewall, ports: table } = this.#deps
+    await using acquired = new AsyncDisposableStack()
+    acquired.defer(() => table.release(containerId))
+
+    const avoid = new Set<string>()
+    for (;;) {
+      const reservations = table.reserve(containerId, requests, avoid)
+      const result = await this.#holdAll(endpoint, reservations)
+      if ('refused' in result) {
+        table.release(containerId)
+        avoid.add(result.refused)
+        continue
+      }
+      const { held } = result
+      acquired.defer(() => dropAll(held))
+      const ports = reservations.map(({ port }) => port)
+      const elements = elementsOf(containerId, endpoint, ports)
+      await firewall.change(elements)
+
+      acquired.move()
+      this.#publications.set(containerId, { endpoint, ports, elements, held })
+      return ports
+    }
+  }
+
+  adopt(containerId: string, endpoint: Endpoint, ports: readonly PublishedPort[]): void {
+    const { firewall, ports: table, logger } = this.#deps
+    const ours = ports.filter((port) => {
+      const adopted = table.adopt(containerId, port)
+      if (!adopted) logger.warn('published port belongs to another container', { containerId, port })
+      return adopted
+    })
+    const elements = elementsOf(containerId, endpoint, ours)
+    firewall.note(elements)
+    this.#publications.set(containerId, { endpoint, ports: ours, elements, held: new Map() })
+  }
+
+  async unpublish(containerId: string): Promise<void> {
+    const publication = this.#publications.get(containerId)
+    if (publication === undefined) return
+    this.#publications.delete(containerId)
+    try {
+      await this.#deps.firewall.change([], publication.elements)
+    } finally {
+      await dropAll(publication.held)
+      this.#deps.ports.release(containerId)
+    }
+  }
+
+  /** Binds what is published but not held; true when something was bound. */
+  async holdMissing(): Promise<boolean> {
+    let mended = false
+    for (const [containerId, { endpoint, ports, held }] of this.#publications) {
+      for (const port of ports.filter((one) => !held.has(one))) {
+        try {
+          const hold = await this.#hold(endpoint, port)
+          if (this.#publications.get(containerId)?.held === held) held.set(port, hold)
+          else await hold[Symbol.asyncDispose]()
+          mended = true
+        } catch (error) {
+          // The firewall forwards the port all the same.
+          this.#deps.logger.warn('published port cannot be held', { containerId, port, error })
+        }
+      }
+    }
+    return mended
+  }
+
+  async close(): Promise<void> {
+    for (const { held } of this.#publications.values()) await dropAll(held)
+    this.#publications.clear()
+  }
+
+  async #holdAll(
+    endpoint: Endpoint,
+    reservations: readonly Reservation[],
+  ): Promise<{ readonly held: Map<PublishedPort, AsyncDisposable> } | { readonly refused: string }> {
+    const held = new Map<PublishedPort, AsyncDisposable>()
+    const results = await Promise.allSettled(
+      reservations.map(async ({ port }) => held.set(port, await this.#hold(endpoint, port))),
+    )
+    for (const [i, result] of results.entries()) {
+      const reservation = reservations[i]
+      if (result.status === 'fulfilled' || reservation === undefined) continue
+      await dropAll(held)
+      const { port, flexible } = reservation
+      const cause: unknown = result.reason
+      if (flexible && isErrno(cause, 'EADDRINUSE', 'EACCES')) {
+        return { refused: `${port.protocol}/${port.hostPort}` }
+      }
+      const ip = targetOf(endpoint, port.hostIp)
+      throw bindFailed({ ...port, ip, port: port.containerPort }, cause)
+    }
+    return { held }
+  }
+
+  async #hold(endpoint: Endpoint, port: PublishedPort): Promise<AsyncDisposable> {
+    const { protocol, hostIp, hostPort, containerPort } = port
+    return this.#deps.holds.hold({
+      protocol,
+      hostIp,
+      hostPort,
+      ip: targetOf(endpoint, hostIp),
+      port: containerPort,
+    })
+  }
+}
+
+function elementsOf(containerId: string, endpoint: Endpoint, ports: readonly PublishedPort[]): Element[] {
+  const comment = shortId(containerId)
+  const elements = ports.flatMap(({ hostIp, hostPort, protocol, containerPort: port }) =>
+    forwardingElements({ hostIp, hostPort, protocol, ip: targetOf(endpoint, hostIp), port, comment }),
+  )
+  return [...new Map(elements.map((element) => [elementId(element), element])).values()]
+}
+
+/** The container's address for a host address: of the same family where it has one. */
+function targetOf(endpoint: Endpoint, hostIp: string): string {
+  return hostIp.includes(':') ? (endpoint.ipv6 ?? endpoint.ipv4) : endpoint.ipv4
+}
+
+async function dropAll(held: Map<PublishedPort, AsyncDisposable>): Promise<void> {
+  const all = [...held.values()]
+  held.clear()
+  await Promise.all(all.map((hold) => hold[Symbol.asyncDispose]()))
+}

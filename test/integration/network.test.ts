@@ -15,6 +15,7 @@ import { newId, shortId } from '#base/ids.ts'
 import { silentLogger } from '#base/logger.ts'
 import { DefaultBridgeNetworks } from '#network/default-networks.ts'
 import type { Endpoint, PortRequest } from '#network/networks.ts'
+import { networksSuite } from '#network/networks.suite.ts'
 import type { RunResult } from '#os/helper.ts'
 import { ask } from './network-peer.ts'
 
@@ -173,6 +174,8 @@ function suite(): void {
     assert.equal(await must('nft', 'list', 'tables'), '')
     assert.equal((await run(['ip', 'link', 'show', LINK])).code, 1)
   })
+
+  networksSuite('DefaultBridgeNetworks', () => networks)
 
   it('chooses a pool beside the routes of the host', () => {
     assert.deepEqual(networks.bridge.subnets, [{ subnet: '10.201.0.0/24', gateway: '10.201.0.1' }])

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { silentLogger } from '#base/logger.ts'
+import type { RunResult } from '#os/helper.ts'
+import { Firewall } from './firewall.ts'
+import type { Element } from './nft-table.ts'
+
+/** Records transactions; each nft run lasts until it is let go. */
+function fakeNft() {
+  const transactions: string[] = []
+  const waiting: ((result: RunResult) => void)[] = []
+  const result = (code: number): RunResult => ({
+    code,
+    stdout: '',
+    stderr: code === 0 ? '' : 'Error: no table',
+  })
+  return {
+    transactions,
+    helper: {
+      run: (argv: readonly string[], options: { readonly stdin?: string } = {}) => {
+        if (argv.includes('list')) return Promise.resolve(result(1))
+        transactions.push(options.stdin ?? '')
+        return new Promise<RunResult>((resolve) => waiting.push(resolve))
+      },
+    },
+    /** Ends the oldest run. */
+    async finish(code = 0) {
+      while (waiting.length === 0) await new Promise((resolve) => setImmediate(resolve))
+      waiting.shift()?.(result(code))
+    },
+  }
+}
+
+const element = (port: number): Element => ({ set: 'dnat4any', key: `tcp . ${port}`, value: '10.0.0.2 . 80' })
+
+describe('Firewall.change()', () => {
+  it('puts changes that arrive during a run into one following run', async () => {
+    const nft = fakeNft()
+    const firewall = new Firewall({ ...nft, logger: silentLogger, table: 't' })
+    const first = firewall.change([element(1)])
+    await new Promise((resolve) => setImmediate(resolve))
+    const rest = [firewall.change([element(2)]), firewall.change([element(3)], [element(1)])]
+    await nft.finish()
+    await first
+    await nft.finish()
+    await Promise.all(rest)
+    assert.deepEqual(nft.transactions, [
+      'add element inet t dnat4any { tcp . 1 : 10.0.0.2 . 80 }\n',
+      `add element inet t dnat4any { tcp . 2 : 10.0.0.2 . 80 }
+delete element inet t dnat4any { tcp . 1 }
+add element inet t dnat4any { tcp . 3 : 10.0.0.2 . 80 }
+`,
+    ])
+  })
+
+  it('writes the whole table when the kernel refuses a change', async () => {
+    const nft = fakeNft()
+    const firewall = new Firewall({ ...nft, logger: silentLogger, table: 't' })
+    const change = firewall.change([element(1)])
+    await nft.finish(1)
+    await nft.finish()
+    await change
+    assert.match(nft.transactions[1] ?? '', /^table inet t\ndelete table[^]*tcp \. 1 : 10\.0\.0\.2/)
+  })
+
+  it('forgets an addition that could not be made at all', async () => {
+    const nft = fakeNft()
+    const firewall = new Firewall({ ...nft, logger: silentLogger, table: 't' })
+    const change = assert.rejects(firewall.change([element(1)]), /nft: Error: no table/)
+    await nft.finish(1)
+    await nft.finish(1)
+    await change
+    const reconciled = firewall.reconcile()
+    await nft.finish()
+    assert.equal(await reconciled, true)
+    assert.ok(!nft.transactions.at(-1)?.includes('tcp . 1'))
+  })
+})

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { isKind } from '#base/errors.ts'
+import { newId } from '#base/ids.ts'
+import { contains, parseCidr } from './address.ts'
+import type { Networks, PortRequest } from './networks.ts'
+
+/** What every `Networks` keeps; `networks` has been ensured. */
+export function networksSuite(name: string, networks: () => Networks): void {
+  const ask = (hostPort: PortRequest['hostPort'], hostIp = '127.0.0.1'): PortRequest => ({
+    containerPort: 80,
+    protocol: 'tcp',
+    hostIp,
+    hostPort,
+  })
+
+  describe(`${name} as Networks`, () => {
+    it('leases addresses of the bridge, each to one container', () => {
+      const ids = [newId(), newId()] as const
+      const [a, b] = ids.map((containerId) => networks().lease({ containerId }))
+      assert.ok(a !== undefined && b !== undefined)
+      const [subnet] = networks().bridge.subnets
+      assert.ok(subnet !== undefined && contains(parseCidr(subnet.subnet), a.ipv4))
+      assert.equal(a.gateway, subnet.gateway)
+      assert.notEqual(a.ipv4, b.ipv4)
+      assert.notEqual(a.mac, b.mac)
+      assert.notEqual(a.veth, b.veth)
+      assert.ok(a.veth.length <= 15)
+      assert.throws(
+        () => networks().lease({ containerId: ids[0] }),
+        (error) => isKind(error, 'conflict'),
+      )
+      for (const id of ids) networks().release(id)
+      networks().release(ids[0])
+    })
+
+    it('never leases an adopted address', () => {
+      const first = newId()
+      const endpoint = networks().lease({ containerId: first })
+      networks().release(first)
+      networks().adopt(first, endpoint)
+      const second = newId()
+      assert.notEqual(networks().lease({ containerId: second }).ipv4, endpoint.ipv4)
+      networks().release(first)
+      networks().release(second)
+    })
+
+    it('reserves all ports of a container or none', async () => {
+      const [a, b] = [newId(), newId()]
+      const endpoint = networks().lease({ containerId: a })
+      const other = networks().lease({ containerId: b })
+      const [got] = await networks().publish(a, endpoint, [ask({ first: 33100, last: 33120 })])
+      assert.ok(got !== undefined && got.hostPort >= 33100)
+      await assert.rejects(networks().publish(b, other, [ask(33200), ask(got.hostPort)], { name: 'b' }), {
+        message: `driver failed programming external connectivity on endpoint b (${other.id}): Bind for 127.0.0.1:${got.hostPort} failed: port is already allocated`,
+      })
+      await networks().unpublish(a)
+      assert.equal((await networks().publish(b, other, [ask(33200), ask(got.hostPort)])).length, 2)
+      await networks().unpublish(b)
+      await networks().unpublish(b)
+      networks().release(a)
+      networks().release(b)
+    })
+
+    it('never gives away an adopted port', async () => {
+      const [a, b] = [newId(), newId()]
+      const endpoint = networks().lease({ containerId: a })
+      const other = networks().lease({ containerId: b })
+      const ports = await networks().publish(a, endpoint, [ask({ first: 33100, last: 33120 })])
+      await networks().unpublish(a)
+      networks().adoptPublished(a, endpoint, ports)
+      await assert.rejects(
+        networks().publish(b, other, [ask(ports[0]?.hostPort)]),
+        /port is already allocated/,
+      )
+      await networks().unpublish(a)
+      networks().release(a)
+      networks().release(b)
+    })
+  })
+}

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Element } from './nft-table.ts'
+import {
+  bridgeElements,
+  changeTransaction,
+  elementId,
+  forwardingElements,
+  fullTransaction,
+  parseListing,
+  sameElements,
+} from './nft-table.ts'
+
+const forward = (hostIp: string, ip = '172.17.0.2') =>
+  forwardingElements({ hostIp, hostPort: 8080, protocol: 'tcp', ip, port: 80, comment: 'abc' })
+
+const byId = (elements: readonly Element[]) =>
+  new Map(elements.map((element) => [elementId(element), element]))
+
+describe('forwardingElements()', () => {
+  it('uses the wildcard map only for wildcard addresses', () => {
+    assert.deepEqual(forward('0.0.0.0'), [
+      { set: 'dnat4any', key: 'tcp . 8080', value: '172.17.0.2 . 80', comment: 'abc' },
+      { set: 'self4', key: '172.17.0.2 . tcp . 8080', comment: 'abc' },
+    ])
+    assert.deepEqual(forward('127.0.0.1')[0], {
+      set: 'dnat4',
+      key: '127.0.0.1 . tcp . 8080',
+      value: '172.17.0.2 . 80',
+      comment: 'abc',
+    })
+    assert.equal(forward('FD00::0:1', 'fd00::2')[0]?.key, 'fd00::1 . tcp . 8080')
+    assert.equal(forward('::', 'fd00::2')[0]?.set, 'dnat6any')
+  })
+
+  it('leaves to userland what the kernel cannot translate', () => {
+    assert.deepEqual([...forward('::'), ...forward('::1', 'fd00::2'), ...forward('0.0.0.0', 'fd00::2')], [])
+  })
+})
+
+describe('changeTransaction()', () => {
+  it('joins neighbours of one kind and keeps the order', () => {
+    const [nat, self] = forward('0.0.0.0')
+    assert.ok(nat !== undefined && self !== undefined)
+    assert.equal(
+      changeTransaction('berth', [
+        { op: 'delete', element: nat },
+        { op: 'add', element: nat },
+        { op: 'add', element: { ...nat, key: 'udp . 9', comment: undefined } },
+        { op: 'add', element: self },
+      ]),
+      `delete element inet berth dnat4any { tcp . 8080 }
+add element inet berth dnat4any { tcp . 8080 comment "abc" : 172.17.0.2 . 80, udp . 9 : 172.17.0.2 . 80 }
+add element inet berth self4 { 172.17.0.2 . tcp . 8080 comment "abc" }
+`,
+    )
+  })
+})
+
+describe('fullTransaction()', () => {
+  it('replaces the table and holds no rule per container', () => {
+    const bridge = bridgeElements('berth0', ['172.17.0.0/16', 'fd00::/64'], true)
+    const text = fullTransaction({ table: 'berth', closed: false }, byId([...bridge, ...forward('0.0.0.0')]))
+    assert.match(text, /^table inet berth\ndelete table inet berth\ntable inet berth \{/)
+    assert.match(text, /add element inet berth bridges \{ "berth0" \}\n/)
+    assert.match(text, /add element inet berth icc \{ "berth0" \. "berth0" \}\n/)
+    assert.match(text, /add element inet berth subnets6 \{ fd00::\/64 \}\n/)
+    const chains = text.slice(0, text.indexOf('add element'))
+    assert.ok(!chains.includes('8080') && !chains.includes('172.17') && !chains.includes('berth0'))
+    assert.ok(!chains.includes('oifkind'))
+    assert.match(fullTransaction({ table: 'berth', closed: true }, new Map()), /oifkind/)
+  })
+})
+
+describe('parseListing()', () => {
+  // As printed by nft 1.0.6.
+  const listing = (handle: number) =>
+    JSON.stringify({
+      nftables: [
+        { metainfo: { version: '1.0.6', json_schema_version: 1 } },
+        { table: { family: 'inet', name: 'berth', handle } },
+        {
+          set: {
+            family: 'inet',
+            name: 'icc',
+            table: 'berth',
+            type: ['ifname', 'ifname'],
+            handle,
+            elem: [{ concat: ['berth0', 'berth0'] }],
+          },
+        },
+        {
+          set: {
+            family: 'inet',
+            name: 'subnets4',
+            table: 'berth',
+            type: 'ipv4_addr',
+            handle,
+            elem: [{ prefix: { addr: '172.17.0.0', len: 16 } }],
+          },
+        },
+        {
+          map: {
+            family: 'inet',
+            name: 'dnat4any',
+            table: 'berth',
+            handle,
+            elem: [
+              [{ elem: { val: { concat: ['tcp', 8080] }, comment: 'abc' } }, { concat: ['172.17.0.2', 80] }],
+            ],
+          },
+        },
+        { chain: { family: 'inet', table: 'berth', name: 'inward', handle } },
+      ],
+    })
+
+  it('gives elements in our spelling and the rest without handles', () => {
+    const { elements, structure } = parseListing(listing(1))
+    const expected = byId([
+      { set: 'icc', key: '"berth0" . "berth0"' },
+      { set: 'subnets4', key: '172.17.0.0/16' },
+      ...forward('0.0.0.0').slice(0, 1),
+    ])
+    assert.ok(sameElements(elements, expected))
+    assert.equal(structure, parseListing(listing(2)).structure)
+    assert.ok(structure.includes('inward'))
+  })
+
+  it('throws when the text is cut off', () => {
+    assert.throws(() => parseListing(listing(1).slice(0, -9)), SyntaxError)
+  })
+})
+
+describe('sameElements()', () => {
+  it('sees another value, another owner, one too many', () => {
+    const [nat] = forward('0.0.0.0')
+    assert.ok(nat !== undefined)
+    assert.ok(!sameElements(byId([nat]), byId([{ ...nat, value: '172.17.0.3 . 80' }])))
+    assert.ok(!sameElements(byId([nat]), byId([{ ...nat, comment: 'other' }])))
+    assert.ok(!sameElements(byId([nat]), byId([])))
+  })
+})

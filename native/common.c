@@ -156,13 +156,20 @@ int buffer_printf(struct buffer *buffer, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
-	int length = vsnprintf(NULL, 0, format, args);
+	int result = buffer_vprintf(buffer, format, args);
 	va_end(args);
+	return result;
+}
+
+int buffer_vprintf(struct buffer *buffer, const char *format, va_list args)
+{
+	va_list again;
+	va_copy(again, args);
+	int length = vsnprintf(NULL, 0, format, again);
+	va_end(again);
 	if (length < 0 || buffer_reserve(buffer, (size_t)length + 1) < 0)
 		return -1;
-	va_start(args, format);
 	vsnprintf(buffer->data + buffer->length, (size_t)length + 1, format, args);
-	va_end(args);
 	buffer->length += (size_t)length;
 	return 0;
 }

@@ -78,6 +78,7 @@ struct buffer {
 int buffer_reserve(struct buffer *buffer, size_t extra);
 int buffer_append(struct buffer *buffer, const void *data, size_t length);
 int buffer_printf(struct buffer *buffer, const char *format, ...) PRINTF(2, 3);
+int buffer_vprintf(struct buffer *buffer, const char *format, va_list args) PRINTF(2, 0);
 /* Removes `length` bytes from the front. */
 void buffer_consume(struct buffer *buffer, size_t length);
 void buffer_free(struct buffer *buffer);

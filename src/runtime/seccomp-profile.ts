@@ -74,15 +74,46 @@ function parse(text: string): Profile {
   } catch (cause) {
     throw invalid(`Decoding seccomp profile failed: ${(cause as Error).message}`, cause)
   }
-  if (typeof profile !== 'object' || profile === null || Array.isArray(profile)) {
-    throw invalid('Decoding seccomp profile failed: not an object')
+  checkShape(profile)
+  return profile as Profile
+}
+
+/** Every place that is read as a list or an object is one, or null. */
+function checkShape(profile: unknown): void {
+  const { architectures: names, archMap, flags, syscalls } = object(profile, 'the profile')
+  strings(names, 'architectures')
+  strings(flags, 'flags')
+  for (const entry of list(archMap, 'archMap')) {
+    strings(object(entry, 'an entry of archMap')['subArchitectures'], 'subArchitectures')
   }
-  for (const [key, value] of Object.entries(profile)) {
-    if (['syscalls', 'architectures', 'archMap', 'flags'].includes(key) && !isListOrNull(value)) {
-      throw invalid(`Decoding seccomp profile failed: ${key} is not a list`)
+  for (const rule of list(syscalls, 'syscalls')) {
+    const fields = object(rule, 'an entry of syscalls')
+    strings(fields['names'], 'names')
+    for (const argument of list(fields['args'], 'args')) object(argument, 'an entry of args')
+    for (const name of ['includes', 'excludes']) {
+      const condition = object(fields[name] ?? {}, name)
+      strings(condition['caps'], 'caps')
+      strings(condition['arches'], 'arches')
     }
   }
-  return profile
+}
+
+function object(value: unknown, what: string): Readonly<Record<string, unknown>> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return value as Readonly<Record<string, unknown>>
+  }
+  throw invalid(`Decoding seccomp profile failed: ${what} is not an object`)
+}
+
+function list(value: unknown, what: string): readonly unknown[] {
+  if (value === null || value === undefined) return []
+  if (Array.isArray(value)) return value as readonly unknown[]
+  throw invalid(`Decoding seccomp profile failed: ${what} is not a list`)
+}
+
+function strings(value: unknown, what: string): void {
+  if (list(value, what).every((item) => typeof item === 'string')) return
+  throw invalid(`Decoding seccomp profile failed: ${what} is not a list of strings`)
 }
 
 /** Only the running kernel's own entry counts: a map names many machines. */
@@ -112,12 +143,8 @@ function translate(rule: ProfileRule): SeccompRule {
   if (rule.name && filled(rule.names)) {
     throw invalid(`'name' and 'names' were specified in the seccomp profile, use either 'name' or 'names'`)
   }
-  const names = rule.name ? [rule.name] : (rule.names ?? [])
-  if (!isListOrNull(names) || names.some((name) => typeof name !== 'string')) {
-    throw invalid('Decoding seccomp profile failed: names of system calls must be strings')
-  }
   return {
-    names,
+    names: rule.name ? [required(rule.name, 'name')] : (rule.names ?? []),
     action: required(rule.action, 'action'),
     ...(typeof rule.errnoRet === 'number' ? { errnoRet: rule.errnoRet } : {}),
     ...(filled(rule.args) ? { args: rule.args.map(translateArgument) } : {}),
@@ -141,7 +168,7 @@ function atLeast(kernel: string, wanted: string): boolean {
 }
 
 function version(text: string): [number, number] {
-  const match = /^(\d+)\.(\d+)/.exec(text)
+  const match = /^(\d+)\.(\d+)/.exec(String(text))
   if (!match) throw invalid(`invalid kernel version in seccomp profile: ${JSON.stringify(text)}`)
   return [Number(match[1]), Number(match[2])]
 }
@@ -153,10 +180,6 @@ function required(value: string | undefined, field: string): string {
 
 function filled<T>(list: readonly T[] | null | undefined): list is readonly T[] {
   return list !== null && list !== undefined && list.length > 0
-}
-
-function isListOrNull(value: unknown): boolean {
-  return value === null || value === undefined || Array.isArray(value)
 }
 
 function invalid(message: string, cause?: unknown): EngineError {

@@ -47,6 +47,7 @@ export interface SupervisorDeps {
 export class Supervisor {
   readonly #deps: SupervisorDeps
   readonly #tasks = new Map<string, Task>()
+  readonly #releases = new Map<string, Promise<void>>()
   /** What a life that is just being started will have; absent for one that was adopted. */
   readonly #launching = new Map<string, Pick<Run, 'shimPid' | 'endpoint' | 'ports'>>()
   readonly #listener: TaskListener
@@ -66,9 +67,9 @@ export class Supervisor {
     return task?.ended === false ? task : undefined
   }
 
-  /** Resolves when nothing of an earlier life is left. */
+  /** Resolves when nothing of an earlier life is left, addresses and directories included. */
   async settled(id: string): Promise<void> {
-    await this.#tasks.get(id)?.gone
+    await this.#releases.get(id)
   }
 
   /**
@@ -118,10 +119,11 @@ export class Supervisor {
     const task = this.#supervise(container, shim)
     acquired.defer(() => this.#abandon(task))
     acquired.defer(() => networks.unpublish(id))
-    const [ports] = await Promise.all([
-      endpoint === undefined ? [] : endpoints.publish(container, endpoint),
-      task.ready,
-    ])
+    const publishing = endpoint === undefined ? Promise.resolve([]) : endpoints.publish(container, endpoint)
+    // Both are waited for, whichever fails: what is half published could not be taken back.
+    await Promise.allSettled([publishing, task.ready])
+    const ports = await publishing
+    await task.ready
     await attachments.connect(id, shim)
 
     this.#launching.set(id, { shimPid: shim.pid, endpoint, ports })
@@ -156,13 +158,15 @@ export class Supervisor {
     const { logger, background } = this.#deps
     const task = new Task(container.id, shim, this.#listener, (lost) => this.#lost(lost), logger)
     this.#tasks.set(container.id, task)
-    background.run('cleaning up after a container', () => this.#release(task))
+    const released = this.#release(task)
+    this.#releases.set(container.id, released)
+    background.run('cleaning up after a container', () => released)
     return task
   }
 
   async #abandon(task: Task): Promise<void> {
     await task.shim.discard()
-    await task.gone
+    await this.settled(task.id)
   }
 
   /** Gives back what a life had, once its process has ended. */
@@ -171,10 +175,10 @@ export class Supervisor {
     await Promise.race([task.exited, task.gone])
     await networks.unpublish(task.id)
     await task.gone
-    if (this.#tasks.get(task.id) !== task) return
-    this.#tasks.delete(task.id)
     networks.release(task.id)
     await rm(paths(task.id).runtime, { recursive: true, force: true })
+    this.#tasks.delete(task.id)
+    this.#releases.delete(task.id)
   }
 
   /** The shim was killed: without it there is no stdio and no exit code, so the process is ended and that is said. */

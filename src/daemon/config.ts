@@ -1,0 +1,159 @@
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { EngineError, isErrno, messageOf } from '#base/errors.ts'
+import type { LogLevel } from '#base/logger.ts'
+
+/** How a daemon is set up: command line over configuration file over defaults; names follow dockerd. */
+export interface DaemonConfig {
+  readonly hosts: readonly string[]
+  readonly dataRoot: string
+  readonly execRoot: string
+  readonly logLevel: LogLevel
+  /** `auto`, or the name or path of an OCI runtime. */
+  readonly runtime: string
+  /** `auto`, `erofs` or `directory`. */
+  readonly storageDriver: string
+  readonly bridge: string
+  /** CIDR of the default bridge with its own address, as dockerd's `--bip`; empty: chosen. */
+  readonly bip: string
+  /** Name of the one nft table. */
+  readonly firewallTable: string
+  readonly cgroupParent: string
+  readonly group: string
+  readonly ipv6: boolean
+  readonly pidfile: string
+  /** Per container: rotation of the log, in bytes and files. */
+  readonly logMaxSize: number
+  readonly logMaxFiles: number
+}
+
+const options = {
+  host: { type: 'string', short: 'H', multiple: true },
+  'data-root': { type: 'string' },
+  'exec-root': { type: 'string' },
+  'config-file': { type: 'string' },
+  'log-level': { type: 'string', short: 'l' },
+  'default-runtime': { type: 'string' },
+  'storage-driver': { type: 'string', short: 's' },
+  bridge: { type: 'string', short: 'b' },
+  bip: { type: 'string' },
+  'firewall-table': { type: 'string' },
+  'cgroup-parent': { type: 'string' },
+  group: { type: 'string', short: 'G' },
+  ipv6: { type: 'boolean' },
+  pidfile: { type: 'string', short: 'p' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'v' },
+} as const
+
+type Values = Partial<Record<keyof typeof options, string | boolean | readonly string[]>>
+
+export const DEFAULT_CONFIG_FILE = '/etc/berth/daemon.json'
+const levels: readonly string[] = ['debug', 'info', 'warn', 'error']
+
+export interface CommandLine {
+  readonly config: DaemonConfig
+  readonly help: boolean
+  readonly version: boolean
+}
+
+/** Throws `invalid_argument` for a flag or key it does not know. */
+export function readConfig(argv: readonly string[]): CommandLine {
+  const flags = parseFlags(argv)
+  const file = typeof flags['config-file'] === 'string' ? flags['config-file'] : undefined
+  const values: Values = { ...readFile(file), ...flags }
+  const text = (name: keyof Values, fallback: string): string =>
+    typeof values[name] === 'string' ? values[name] : fallback
+  const hosts = values.host ?? []
+  const config: DaemonConfig = {
+    hosts: hostList(hosts),
+    dataRoot: text('data-root', '/var/lib/berth'),
+    execRoot: text('exec-root', '/run/berth'),
+    logLevel: logLevel(text('log-level', 'info')),
+    runtime: text('default-runtime', 'auto'),
+    storageDriver: text('storage-driver', 'auto'),
+    bridge: text('bridge', 'berth0'),
+    bip: text('bip', ''),
+    firewallTable: text('firewall-table', 'berth'),
+    cgroupParent: text('cgroup-parent', '/berth'),
+    group: text('group', 'docker'),
+    ipv6: values.ipv6 === true,
+    pidfile: text('pidfile', ''),
+    logMaxSize: 20 * 1024 * 1024,
+    logMaxFiles: 5,
+  }
+  return { config, help: values.help === true, version: values.version === true }
+}
+
+function hostList(value: Values[keyof Values]): readonly string[] {
+  if (typeof value === 'string') return [value]
+  if (Array.isArray(value) && value.length > 0) return value.map(String)
+  return ['unix:///run/berth/berth.sock']
+}
+
+function parseFlags(argv: readonly string[]): Values {
+  try {
+    return parseArgs({ args: [...argv], options, allowPositionals: false }).values
+  } catch (error) {
+    throw invalid(`${messageOf(error)}\nSee 'berthd --help'.`, error)
+  }
+}
+
+/** A configuration file that was not asked for may be missing. */
+function readFile(path: string | undefined): Values {
+  const name = path ?? DEFAULT_CONFIG_FILE
+  let text: string
+  try {
+    text = readFileSync(name, 'utf8')
+  } catch (error) {
+    if (path === undefined && isErrno(error, 'ENOENT')) return {}
+    throw invalid(`cannot read configuration file ${name}: ${messageOf(error)}`, error)
+  }
+  const document = parseJson(name, text)
+  const { hosts, ...rest } = document
+  const unknown = Object.keys(rest).filter((key) => !Object.hasOwn(options, key))
+  if (unknown.length > 0) {
+    throw invalid(`configuration file ${name}: unknown key ${unknown.map((key) => `"${key}"`).join(', ')}`)
+  }
+  return { ...(rest as Values), ...(hosts === undefined ? {} : { host: hosts as readonly string[] }) }
+}
+
+function parseJson(name: string, text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>
+  } catch (error) {
+    throw invalid(`configuration file ${name} is not valid JSON: ${messageOf(error)}`, error)
+  }
+}
+
+function logLevel(text: string): LogLevel {
+  if (levels.includes(text)) return text as LogLevel
+  throw invalid(`unknown log level "${text}": want one of ${levels.join(', ')}`)
+}
+
+function invalid(message: string, cause?: unknown): EngineError {
+  return new EngineError('invalid_argument', message, { code: 'CONFIG_INVALID', cause })
+}
+
+export const usage = `Usage: berthd [OPTIONS]
+
+The berth engine: Docker's HTTP API on a socket.
+
+Options:
+  -H, --host URL             Where to listen, repeated (default unix:///run/berth/berth.sock)
+      --data-root DIR        Images, containers, volumes (default /var/lib/berth)
+      --exec-root DIR        What is gone after a reboot (default /run/berth)
+      --config-file FILE     Keys as the options here (default ${DEFAULT_CONFIG_FILE})
+  -l, --log-level LEVEL      debug, info, warn or error (default info)
+      --default-runtime R    auto, crun, runc or a path (default auto)
+  -s, --storage-driver D     auto, erofs or directory (default auto)
+  -b, --bridge NAME          Interface of the default network (default berth0)
+      --bip CIDR             Address and subnet of the default network (default: a free one)
+      --firewall-table NAME  The nft table that holds all rules (default berth)
+      --cgroup-parent PATH   Parent of the containers' cgroups (default /berth)
+  -G, --group NAME           Group that may use the socket (default docker)
+      --ipv6                 IPv6 on the default network
+  -p, --pidfile FILE
+  -h, --help
+  -v, --version
+`

@@ -1,0 +1,184 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { hostname as machineName } from 'node:os'
+import { join } from 'node:path'
+import { EngineError } from '#base/errors.ts'
+import type { BridgeInfo, Endpoint } from '#network/networks.ts'
+import { splitSysctls } from '#runtime/namespaces.ts'
+import type { OciRuntime } from '#runtime/oci-runtime.ts'
+import type { ShimConfig, ShimNetwork } from '#runtime/shim.ts'
+import { buildSpec, type SpecInput, type SpecMachine, type SpecMount } from '#runtime/spec.ts'
+import { resolveUser } from '#runtime/users.ts'
+import type { Snapshots } from '#store/snapshots/snapshots.ts'
+import type { Accounts } from './accounts.ts'
+import type { Container } from './container.ts'
+import { blockDeviceNumber, containerDevices } from './devices.ts'
+import { wrongState } from './errors.ts'
+import type { EtcFiles } from './etc-files.ts'
+import type { PathsOf } from './paths.ts'
+import type { ContainerRegistry } from './registry.ts'
+import { INIT_PATH, specInput, sysctlsOf, usesInit } from './spec-input.ts'
+import { runOf } from './state.ts'
+import type { Bundles } from './supervisor.ts'
+
+export interface BundlesDeps {
+  readonly registry: ContainerRegistry
+  readonly snapshots: Snapshots
+  readonly accounts: Accounts
+  readonly etcFiles: EtcFiles
+  readonly machine: SpecMachine
+  readonly runtime: OciRuntime
+  readonly bridge: BridgeInfo
+  readonly paths: PathsOf
+  readonly execRoot: string
+  readonly cgroupParent: string
+  /** Static init program for `--init`. */
+  readonly initBinary: string
+  /** Directory of the memory (v1) or unified (v2) cgroup for a cgroups path. */
+  readonly cgroupDirectory: (cgroupsPath: string) => string
+}
+
+/** Writes OCI bundles: `config.json` and the generated files of /etc, and what the shim is told. */
+export class OciBundles implements Bundles {
+  readonly #deps: BundlesDeps
+
+  constructor(deps: BundlesDeps) {
+    this.#deps = deps
+  }
+
+  async write(container: Container, endpoint: Endpoint | undefined): Promise<ShimConfig> {
+    const { snapshots, paths } = this.#deps
+    const { spec, rootfs, runtime } = paths(container.id)
+    const [root, input] = await Promise.all([
+      snapshots.root(container.id, container.layers),
+      this.#specInput(container, endpoint),
+    ])
+    await mkdir(rootfs, { recursive: true, mode: 0o755 })
+    await writeFile(spec, JSON.stringify(buildSpec(input)), { mode: 0o600 })
+    return this.#shimConfig(container, endpoint, input, { ...root, rootfs, bundle: runtime })
+  }
+
+  async #specInput(container: Container, endpoint: Endpoint | undefined): Promise<SpecInput> {
+    const { machine, accounts, etcFiles, cgroupParent } = this.#deps
+    const { hostConfig, config } = container
+    const hostname = this.#hostname(container)
+    const [files, devices, etc] = await Promise.all([
+      accounts.of(container),
+      containerDevices(hostConfig),
+      etcFiles.write(container, hostname, endpoint),
+    ])
+    return specInput(container, {
+      user: resolveUser(config.User ?? '', files.passwd, files.group, hostConfig.GroupAdd ?? []),
+      machine,
+      mounts: [...etc, ...this.#mounts(container)],
+      devices,
+      cgroupsPath: join(hostConfig.CgroupParent || cgroupParent, container.id),
+      hostname,
+      pidOf: (ref) => this.#pidOf(container, ref),
+      deviceNumber: blockDeviceNumber,
+    })
+  }
+
+  #mounts(container: Container): SpecMount[] {
+    const own = container.mounts.map(({ type, source, destination, options }) => ({
+      type: type === 'tmpfs' ? ('tmpfs' as const) : ('bind' as const),
+      source: type === 'tmpfs' ? 'tmpfs' : source,
+      destination,
+      options,
+    }))
+    if (!usesInit(container.hostConfig)) return own
+    const init: SpecMount = {
+      type: 'bind',
+      source: this.#deps.initBinary,
+      destination: INIT_PATH,
+      options: ['bind', 'ro'],
+    }
+    return [...own, init]
+  }
+
+  #shimConfig(
+    container: Container,
+    endpoint: Endpoint | undefined,
+    input: SpecInput,
+    root: Pick<ShimConfig, 'lower' | 'upper' | 'work' | 'rootfs' | 'bundle'>,
+  ): ShimConfig {
+    const { runtime, paths, execRoot, machine, cgroupDirectory } = this.#deps
+    const { id, config, hostConfig } = container
+    const { log, exitRecord } = paths(id)
+    return {
+      id,
+      runtime: runtime.binary,
+      runtimeRoot: runtime.root,
+      ...root,
+      volatile: hostConfig.AutoRemove === true,
+      hide: join(execRoot, 'mnt'),
+      tty: config.Tty === true,
+      stdin: config.OpenStdin === true,
+      stdinOnce: config.StdinOnce === true,
+      log: hostConfig.LogConfig?.Type === 'none' ? undefined : { file: log, ...logLimits(container) },
+      exitRecord,
+      cgroup: { version: machine.cgroupVersion, directory: cgroupDirectory(input.cgroupsPath) },
+      network: this.#network(container, endpoint, input),
+      shares: [],
+    }
+  }
+
+  #network(container: Container, endpoint: Endpoint | undefined, input: SpecInput): ShimNetwork {
+    const mode = container.hostConfig.NetworkMode ?? 'bridge'
+    if (mode === 'host') return { mode: 'host' }
+    if (mode.startsWith('container:')) {
+      return { mode: 'join', path: `/proc/${this.#pidOf(container, mode.slice('container:'.length))}/ns/net` }
+    }
+    const sysctls = splitSysctls(sysctlsOf(container.hostConfig), input.namespaces).network
+    if (endpoint === undefined) return { mode: 'none', sysctls }
+    const { bridge } = this.#deps
+    const v6 = endpoint.ipv6 !== undefined
+    return {
+      mode: 'new',
+      sysctls,
+      link: {
+        veth: endpoint.veth,
+        bridge: bridge.link,
+        mtu: bridge.mtu,
+        mac: endpoint.mac,
+        addresses: [
+          `${endpoint.ipv4}/${endpoint.ipv4Prefix}`,
+          ...(v6 ? [`${endpoint.ipv6}/${endpoint.ipv6Prefix}`] : []),
+        ],
+        gateways: [endpoint.gateway, ...(endpoint.gateway6 === undefined ? [] : [endpoint.gateway6])],
+      },
+    }
+  }
+
+  #hostname(container: Container): string {
+    const { hostConfig, config } = container
+    const mode = hostConfig.NetworkMode ?? ''
+    if (mode.startsWith('container:')) {
+      return this.#hostname(this.#deps.registry.resolve(mode.slice('container:'.length)))
+    }
+    if (config.Hostname !== undefined && config.Hostname !== null && config.Hostname !== '') return config.Hostname
+    return mode === 'host' || hostConfig.UTSMode === 'host' ? machineName() : container.id.slice(0, 12)
+  }
+
+  #pidOf(container: Container, ref: string): number {
+    const other = this.#deps.registry.resolve(ref)
+    if (other.id === container.id) throw wrongState(container.id, 'a container cannot join its own namespaces')
+    const run = runOf(other.state)
+    if (run === undefined) throw wrongState(other.id, `cannot join network of a non running container: ${other.id}`)
+    return run.pid
+  }
+}
+
+/** `max-size` (bytes, or with k, m, g) and `max-file` of the log configuration; validated at create. */
+function logLimits(container: Container): { readonly maxSize: number; readonly maxFiles: number } {
+  const options = container.hostConfig.LogConfig?.Config ?? {}
+  return { maxSize: parseSize(options['max-size']) ?? 0, maxFiles: Number(options['max-file'] ?? 1) }
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
+
+function parseSize(text: string | undefined): number | undefined {
+  if (text === undefined || text === '-1') return undefined
+  const match = /^(\d+)\s*([bkmg]?)b?$/i.exec(text)
+  if (match === null) throw new EngineError('invalid_argument', `invalid max-size "${text}"`, { code: 'LOG_OPTION_INVALID' })
+  return Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? 1)
+}

@@ -1,0 +1,164 @@
+import type {
+  ContainerInspectResponse,
+  EndpointSettings,
+  MountPoint,
+  PortMap,
+  PortSummary,
+} from '#api/generated/types.ts'
+import type { Health } from '#api/generated/types.ts'
+import type { BridgeInfo, Endpoint, PublishedPort } from '#network/networks.ts'
+import type { Container, ContainerMount } from './container.ts'
+import type { ContainerPaths } from './paths.ts'
+import { NEVER, lastOf, runOf } from './state.ts'
+
+/** What inspect shows besides the container itself. */
+export interface InspectContext {
+  readonly paths: ContainerPaths
+  readonly bridge: BridgeInfo
+  readonly execIds: readonly string[]
+  readonly health: Health | undefined
+  readonly driver: string
+  readonly upper: string
+  /** Path of the container's network namespace; empty when it does not run. */
+  readonly sandboxKey: string
+}
+
+/** The document of `GET /containers/{id}/json`, in its newest form. */
+export function inspectDocument(container: Container, context: InspectContext): ContainerInspectResponse {
+  const { paths, execIds, driver } = context
+  return {
+    Id: container.id,
+    Created: container.createdAt,
+    Path: container.path,
+    Args: [...container.args],
+    State: stateDocument(container, context.health),
+    Image: container.imageId ?? '',
+    ResolvConfPath: paths.resolvConf,
+    HostnamePath: paths.hostname,
+    HostsPath: paths.hosts,
+    LogPath: container.hostConfig.LogConfig?.Type === 'none' ? '' : paths.log,
+    Name: `/${container.name}`,
+    RestartCount: container.restartCount,
+    Driver: driver,
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: execIds.length === 0 ? null : [...execIds],
+    HostConfig: container.hostConfig,
+    GraphDriver: { Name: driver, Data: { UpperDir: context.upper } },
+    Mounts: container.mounts.map(mountPoint),
+    Config: container.config,
+    NetworkSettings: networkSettings(container, context),
+  } as ContainerInspectResponse
+}
+
+function stateDocument({ state }: Container, health: Health | undefined): ContainerInspectResponse['State'] {
+  const run = runOf(state)
+  const last = lastOf(state)
+  return {
+    Status: state.status,
+    // Docker says "running" while paused and while waiting for a restart.
+    Running: run !== undefined || state.status === 'restarting',
+    Paused: state.status === 'paused',
+    Restarting: state.status === 'restarting',
+    OOMKilled: last?.oomKilled ?? false,
+    Dead: state.status === 'dead',
+    Pid: run?.pid ?? 0,
+    ExitCode: last?.exitCode ?? 0,
+    Error: last?.error ?? '',
+    StartedAt: run?.startedAt ?? last?.startedAt ?? NEVER,
+    FinishedAt: last?.finishedAt ?? NEVER,
+    ...(health === undefined ? {} : { Health: health }),
+  }
+}
+
+export function mountPoint(mount: ContainerMount): MountPoint {
+  return {
+    Type: mount.type,
+    ...(mount.name === undefined ? {} : { Name: mount.name }),
+    Source: mount.source,
+    Destination: mount.destination,
+    ...(mount.type === 'volume' ? { Driver: 'local' } : {}),
+    Mode: mount.mode,
+    RW: mount.readWrite,
+    Propagation: mount.propagation,
+  } as MountPoint
+}
+
+function networkSettings(container: Container, context: InspectContext): object {
+  const run = runOf(container.state)
+  return {
+    SandboxID: run === undefined ? '' : container.id,
+    SandboxKey: context.sandboxKey,
+    Ports: run === undefined ? {} : portMap(container, run.ports),
+    Networks: networkEndpoints(container, context.bridge),
+  }
+}
+
+/** `NetworkSettings.Networks`: one entry named after the network mode; none when a namespace is shared. */
+export function networkEndpoints(container: Container, bridge: BridgeInfo): Record<string, EndpointSettings> {
+  const mode = container.hostConfig.NetworkMode ?? 'bridge'
+  if (mode.startsWith('container:')) return {}
+  const endpoint = runOf(container.state)?.endpoint
+  const networkId = mode === 'bridge' ? bridge.id : ''
+  return { [mode]: endpointSettings(endpoint, networkId) }
+}
+
+function endpointSettings(endpoint: Endpoint | undefined, networkId: string): EndpointSettings {
+  return {
+    IPAMConfig: null,
+    Links: null,
+    Aliases: null,
+    DriverOpts: null,
+    GwPriority: 0,
+    NetworkID: endpoint?.networkId ?? networkId,
+    EndpointID: endpoint?.id ?? '',
+    Gateway: endpoint?.gateway ?? '',
+    IPAddress: endpoint?.ipv4 ?? '',
+    MacAddress: endpoint?.mac ?? '',
+    IPPrefixLen: endpoint?.ipv4Prefix ?? 0,
+    IPv6Gateway: endpoint?.gateway6 ?? '',
+    GlobalIPv6Address: endpoint?.ipv6 ?? '',
+    GlobalIPv6PrefixLen: endpoint?.ipv6Prefix ?? 0,
+    DNSNames: null,
+  } as EndpointSettings
+}
+
+/** A port published on every address is shown once per family. */
+function hostAddresses(port: PublishedPort): string[] {
+  return port.hostIp === '' ? ['0.0.0.0', '::'] : [port.hostIp]
+}
+
+function portMap(container: Container, ports: readonly PublishedPort[]): PortMap {
+  const map: PortMap = {}
+  for (const exposed of Object.keys(container.config.ExposedPorts ?? {})) map[exposed] = null
+  for (const port of ports) {
+    const key = `${port.containerPort}/${port.protocol}`
+    const bindings = hostAddresses(port).map((HostIp) => ({ HostIp, HostPort: String(port.hostPort) }))
+    map[key] = [...(map[key] ?? []), ...bindings]
+  }
+  return map
+}
+
+/** The `Ports` of a list entry; empty for a container that does not run. */
+export function portSummaries(container: Container): PortSummary[] {
+  const run = runOf(container.state)
+  if (run === undefined) return []
+  const published = new Set(run.ports.map((port) => `${port.containerPort}/${port.protocol}`))
+  const exposed = Object.keys(container.config.ExposedPorts ?? {})
+    .filter((key) => !published.has(key))
+    .map((key) => {
+      const [port = '0', protocol = 'tcp'] = key.split('/')
+      return { PrivatePort: Number(port), Type: protocol } as PortSummary
+    })
+  const bound = run.ports.flatMap((port) =>
+    hostAddresses(port).map((IP) => ({
+      IP,
+      PrivatePort: port.containerPort,
+      PublicPort: port.hostPort,
+      Type: port.protocol,
+    })),
+  )
+  return [...bound, ...exposed]
+}

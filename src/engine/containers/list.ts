@@ -1,0 +1,135 @@
+import type { ContainerSummary } from '#api/generated/types.ts'
+import { EngineError } from '#base/errors.ts'
+import type { BridgeInfo } from '#network/networks.ts'
+import type { Filters } from '../services.ts'
+import { commandLine, statusText } from './config/status.ts'
+import type { Container } from './container.ts'
+import { mountPoint, networkEndpoints, portSummaries } from './inspect.ts'
+
+export interface ListContext {
+  readonly bridge: BridgeInfo
+  readonly health: (id: string) => string
+  readonly now: Date
+  /** The name to show for the image: its id once the reference points elsewhere. */
+  readonly imageName: (container: Container) => string
+  /** Ids of an image and of everything made from it. */
+  readonly descendants: (reference: string) => ReadonlySet<string>
+}
+
+/** An entry of `GET /containers/json`. */
+export function summaryOf(container: Container, context: ListContext): ContainerSummary {
+  const health = context.health(container.id)
+  return {
+    Id: container.id,
+    Names: [`/${container.name}`],
+    Image: context.imageName(container),
+    ImageID: container.imageId ?? '',
+    Command: commandLine(container.path, container.args),
+    Created: Math.floor(Date.parse(container.createdAt) / 1000),
+    Ports: portSummaries(container),
+    Labels: container.config.Labels ?? {},
+    State: container.state.status,
+    Status: statusText(container.state, health, context.now),
+    HostConfig: { NetworkMode: container.hostConfig.NetworkMode ?? 'bridge' },
+    Health: { Status: health, FailingStreak: 0 },
+    NetworkSettings: { Networks: networkEndpoints(container, context.bridge) },
+    Mounts: container.mounts.map(mountPoint),
+  } as ContainerSummary
+}
+
+type Test = (container: Container, value: string, context: ListContext, all: readonly Container[]) => boolean
+
+const tests: Readonly<Record<string, Test>> = {
+  id: ({ id }, value) => id === value || matches(id, value),
+  name: ({ name }, value) => matches(name, value) || matches(`/${name}`, value),
+  status: ({ state }, value) => state.status === value,
+  exited: ({ state }, value) => state.status === 'exited' && state.last.exitCode === Number(value),
+  health: ({ id }, value, context) => context.health(id) === value,
+  ancestor: ({ imageId }, value, context) => imageId !== undefined && context.descendants(value).has(imageId),
+  before: (container, value, _context, all) => position(all, container.id) > position(all, value),
+  since: (container, value, _context, all) => position(all, container.id) < position(all, value),
+  volume: ({ mounts }, value) =>
+    mounts.some((mount) => mount.name === value || mount.source === value || mount.destination === value),
+  network: ({ hostConfig }, value, context) =>
+    hostConfig.NetworkMode === value || (hostConfig.NetworkMode === 'bridge' && context.bridge.id.startsWith(value)),
+  publish: (container, value) =>
+    portSummaries(container).some((port) => port.PublicPort !== undefined && portMatches(port.PublicPort, port.Type, value)),
+  expose: ({ config }, value) =>
+    Object.keys(config.ExposedPorts ?? {}).some((key) => {
+      const [port, protocol] = key.split('/')
+      return portMatches(Number(port), protocol, value)
+    }),
+  isolation: () => true,
+  'is-task': (_container, value) => value === 'false',
+}
+
+const statuses = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead']
+const healths = ['none', 'starting', 'healthy', 'unhealthy']
+
+/** Applies `filters`; values of one key are alternatives, except labels, which must all match. */
+export function filterContainers(all: readonly Container[], filters: Filters, context: ListContext): Container[] {
+  checkFilters(all, filters)
+  return all.filter((container) =>
+    [...filters].every(([key, values]) => {
+      if (key === 'label') return values.every((value) => hasLabel(container, value))
+      const test = tests[key]
+      return test === undefined || values.length === 0 || values.some((value) => test(container, value, context, all))
+    }),
+  )
+}
+
+function checkFilters(all: readonly Container[], filters: Filters): void {
+  for (const [key, values] of filters) {
+    if (key !== 'label' && tests[key] === undefined) throw invalid(`invalid filter '${key}'`)
+    for (const value of values) checkValue(all, key, value)
+  }
+}
+
+function checkValue(all: readonly Container[], key: string, value: string): void {
+  if (key === 'status' && !statuses.includes(value)) throw invalid(`invalid filter 'status=${value}'`)
+  if (key === 'health' && !healths.includes(value)) throw invalid(`invalid filter 'health=${value}'`)
+  if (key === 'exited' && !/^-?\d+$/.test(value)) throw invalid(`invalid filter 'exited=${value}'`)
+  if ((key === 'before' || key === 'since') && position(all, value) < 0) {
+    throw new EngineError('not_found', `No such container: ${value}`, { code: 'CONTAINER_NOT_FOUND' })
+  }
+}
+
+function invalid(message: string): EngineError {
+  return new EngineError('invalid_argument', message, { code: 'FILTER_INVALID' })
+}
+
+function position(all: readonly Container[], ref: string): number {
+  const name = ref.replace(/^\//, '')
+  const exact = all.findIndex((container) => container.id === ref || container.name === name)
+  return exact >= 0 ? exact : all.findIndex((container) => container.id.startsWith(ref))
+}
+
+/** Exact, or an unanchored regular expression, as in Docker; what is no expression matches literally. */
+function matches(text: string, pattern: string): boolean {
+  if (text === pattern) return true
+  try {
+    return new RegExp(pattern).test(text)
+  } catch {
+    return text.includes(pattern)
+  }
+}
+
+function hasLabel({ config }: Container, wanted: string): boolean {
+  const labels = config.Labels ?? {}
+  const at = wanted.indexOf('=')
+  if (at < 0) return Object.hasOwn(labels, wanted)
+  const key = wanted.slice(0, at)
+  return Object.hasOwn(labels, key) && labels[key] === wanted.slice(at + 1)
+}
+
+/** `80`, `80/tcp`, `80-90/udp`. */
+function portMatches(port: number | null | undefined, protocol: string | null | undefined, wanted: string): boolean {
+  const [range = '', type = 'tcp'] = wanted.split('/')
+  const [first = 0, last = first] = range.split('-').map(Number)
+  return port !== null && port !== undefined && type === protocol && port >= first && port <= last
+}
+
+/** Whether a filter asks for containers that do not run. */
+export function wantsAll(filters: Filters): boolean {
+  return (filters.get('status') ?? []).length > 0 || (filters.get('exited') ?? []).length > 0
+}

@@ -1,0 +1,135 @@
+import type {
+  ContainerInspectResponse,
+  ContainerSummary,
+  ContainerTopResponse,
+  FilesystemChange,
+  Health,
+} from '#api/generated/types.ts'
+import type { BridgeInfo } from '#network/networks.ts'
+import type { Helper } from '#os/helper.ts'
+import type { Snapshots } from '#store/snapshots/snapshots.ts'
+import type { Cancellable, ContainerQuery, Filters } from '../services.ts'
+import type { Changes } from './changes.ts'
+import type { Container } from './container.ts'
+import { isPaused, notRunning } from './errors.ts'
+import { inspectDocument } from './inspect.ts'
+import { filterContainers, type ListContext, summaryOf, wantsAll } from './list.ts'
+import type { PathsOf } from './paths.ts'
+import type { ContainerRegistry } from './registry.ts'
+import { runOf } from './state.ts'
+import { parseTop } from './top.ts'
+
+/** Samples the resources of running containers. */
+export interface StatsSampler {
+  sample(
+    container: { readonly id: string; readonly name: string; readonly pid: number | undefined },
+    options: { readonly stream: boolean; readonly oneShot: boolean; readonly ended: Promise<unknown> } & Cancellable,
+  ): AsyncIterable<unknown>
+}
+
+export interface QueryDeps {
+  readonly registry: ContainerRegistry
+  readonly snapshots: Snapshots
+  readonly helper: Helper
+  readonly changes: Changes
+  readonly stats: StatsSampler
+  readonly bridge: BridgeInfo
+  readonly paths: PathsOf
+  readonly upper: (id: string) => string
+  readonly execsOf: (id: string) => readonly string[]
+  readonly healthOf: (id: string) => Health | undefined
+  readonly imageName: (container: Container) => string
+  readonly descendants: (reference: string) => ReadonlySet<string>
+  /** Pids of all processes of a container. */
+  readonly processes: (container: Container) => Promise<readonly number[]>
+  /** Settles when the container's process has ended. */
+  readonly ended: (id: string) => Promise<unknown>
+}
+
+/** Everything that only looks. Never waits for an operation on a container. */
+export class Query implements ContainerQuery {
+  readonly #deps: QueryDeps
+
+  constructor(deps: QueryDeps) {
+    this.#deps = deps
+  }
+
+  async list(options: {
+    readonly all: boolean
+    readonly limit: number | undefined
+    readonly size: boolean
+    readonly filters: Filters
+  }): Promise<ContainerSummary[]> {
+    const { registry } = this.#deps
+    const context = this.#listContext()
+    const limit = options.limit ?? 0
+    const everything = options.all || limit > 0 || wantsAll(options.filters)
+    const found = filterContainers(registry.all(), options.filters, context).filter(
+      ({ state }) => everything || runOf(state) !== undefined || state.status === 'restarting',
+    )
+    const shown = limit > 0 ? found.slice(0, limit) : found
+    const summaries = shown.map((container) => summaryOf(container, context))
+    if (!options.size) return summaries
+    return Promise.all(
+      shown.map(async (container, i) => ({ ...summaries[i], ...(await this.#sizes(container)) }) as ContainerSummary),
+    )
+  }
+
+  async inspect(ref: string, options: { readonly size: boolean }): Promise<ContainerInspectResponse> {
+    const { registry, bridge, paths, snapshots, execsOf, healthOf, upper } = this.#deps
+    const container = registry.resolve(ref)
+    const { id, state } = container
+    const run = runOf(state)
+    const document = inspectDocument(container, {
+      paths: paths(id),
+      bridge,
+      execIds: execsOf(id),
+      health: healthOf(id),
+      driver: snapshots.driver === 'erofs' ? 'erofs' : 'overlay2',
+      upper: upper(id),
+      sandboxKey: run === undefined ? '' : `/proc/${run.shimPid}/ns/net`,
+    })
+    return options.size ? { ...document, ...(await this.#sizes(container)) } : document
+  }
+
+  async top(ref: string, psArgs: string): Promise<ContainerTopResponse> {
+    const { registry, helper, processes } = this.#deps
+    const container = registry.resolve(ref)
+    if (container.state.status === 'paused') throw isPaused(container.id)
+    if (runOf(container.state) === undefined) throw notRunning(container.id)
+    const args = psArgs.split(/\s+/).filter((arg) => arg !== '')
+    const { code, stdout, stderr } = await helper.run(['ps', ...args])
+    return parseTop({ code, stdout, stderr }, await processes(container))
+  }
+
+  async changes(ref: string): Promise<FilesystemChange[]> {
+    return this.#deps.changes.of(this.#deps.registry.resolve(ref))
+  }
+
+  async *stats(
+    ref: string,
+    options: { readonly stream: boolean; readonly oneShot: boolean } & Cancellable,
+  ): AsyncIterable<unknown> {
+    const { id, name, state } = this.#deps.registry.resolve(ref)
+    const pid = runOf(state)?.pid
+    yield* this.#deps.stats.sample({ id, name, pid }, { ...options, ended: this.#deps.ended(id) })
+  }
+
+  async #sizes(container: Container): Promise<{ SizeRw: number; SizeRootFs: number }> {
+    const { snapshots } = this.#deps
+    const own = await snapshots.usage(container.id)
+    const layers = await Promise.all(container.layers.map((layer) => snapshots.layer(layer)))
+    return { SizeRw: own, SizeRootFs: own + layers.reduce((sum, layer) => sum + (layer?.size ?? 0), 0) }
+  }
+
+  #listContext(): ListContext {
+    const { bridge, healthOf, imageName, descendants } = this.#deps
+    return {
+      bridge,
+      health: (id) => healthOf(id)?.Status ?? 'none',
+      now: new Date(),
+      imageName,
+      descendants,
+    }
+  }
+}

@@ -1,0 +1,188 @@
+import type { ContainerConfig, HostConfig } from '#api/generated/types.ts'
+import { EngineError } from '#base/errors.ts'
+import type {
+  ProcessUser,
+  Rlimit,
+  SpecDevice,
+  SpecInput,
+  SpecMachine,
+  SpecMount,
+  SpecNamespaces,
+  SpecResources,
+  SpecSecurity,
+  ThrottleDevice,
+} from '#runtime/spec.ts'
+import type { Container } from './container.ts'
+
+const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+export const INIT_PATH = '/sbin/docker-init'
+
+/** What the machine and other containers add to a container's own configuration. */
+export interface SpecContext {
+  readonly user: ProcessUser
+  readonly machine: SpecMachine
+  readonly mounts: readonly SpecMount[]
+  readonly devices: readonly SpecDevice[]
+  readonly cgroupsPath: string
+  readonly hostname: string
+  /** Pid of the container named in `container:ID` of a namespace mode. */
+  readonly pidOf: (ref: string) => number
+  /** Device numbers of a block device of the host, for throttling. */
+  readonly deviceNumber: (path: string) => { readonly major: number; readonly minor: number }
+}
+
+/** The input of `buildSpec` for a container. */
+export function specInput(container: Container, context: SpecContext): SpecInput {
+  const { config, hostConfig } = container
+  const size = hostConfig.ConsoleSize ?? undefined
+  const [rows = 0, columns = 0] = size ?? []
+  return {
+    id: container.id,
+    hostname: context.hostname,
+    domainname: config.Domainname ?? '',
+    args: processArgs(container),
+    env: processEnv(config, context.hostname),
+    cwd: config.WorkingDir ?? '',
+    user: context.user,
+    tty: config.Tty === true,
+    consoleSize: rows > 0 && columns > 0 ? { rows, columns } : undefined,
+    mounts: context.mounts,
+    resources: resourcesOf(hostConfig, context.deviceNumber),
+    security: securityOf(hostConfig),
+    namespaces: namespacesOf(hostConfig, context.machine, context.pidOf),
+    sysctls: sysctlsOf(hostConfig),
+    rlimits: rlimitsOf(hostConfig),
+    devices: context.devices,
+    readonlyRootfs: hostConfig.ReadonlyRootfs === true,
+    shmSize: hostConfig.ShmSize ?? 67108864,
+    cgroupsPath: context.cgroupsPath,
+    oomScoreAdj: hostConfig.OomScoreAdj ?? 0,
+    annotations: hostConfig.Annotations ?? {},
+    machine: context.machine,
+  }
+}
+
+function processArgs(container: Container): string[] {
+  const args = [container.path, ...container.args]
+  return usesInit(container.hostConfig) ? [INIT_PATH, '--', ...args] : args
+}
+
+/** An init makes sense as pid 1 only. */
+export function usesInit(hostConfig: HostConfig): boolean {
+  return hostConfig.Init === true && (hostConfig.PidMode ?? '') === ''
+}
+
+/** Defaults first; what the image and the user say wins. */
+export function processEnv(config: ContainerConfig, hostname: string): string[] {
+  const env = new Map<string, string>()
+  const add = (entry: string): void => {
+    const at = entry.indexOf('=')
+    // An entry without a value unsets nothing here and must never pick up the daemon's own (CVE-2026-57231).
+    if (at > 0) env.set(entry.slice(0, at), entry)
+  }
+  add(DEFAULT_PATH)
+  add(`HOSTNAME=${hostname}`)
+  if (config.Tty === true) add('TERM=xterm')
+  for (const entry of config.Env ?? []) add(entry)
+  return [...env.values()]
+}
+
+export function securityOf(hostConfig: HostConfig): SpecSecurity {
+  let noNewPrivileges = false
+  let seccomp = 'default'
+  for (const option of hostConfig.SecurityOpt ?? []) {
+    const [name = '', value = ''] = splitOption(option)
+    if (name === 'no-new-privileges') noNewPrivileges = value === '' || value === 'true'
+    else if (name === 'seccomp') seccomp = value === 'builtin' ? 'default' : value
+    else if (name === 'systempaths' && value === 'unconfined') continue
+    else if (name === 'label' || (name === 'apparmor' && value === 'unconfined')) continue
+    else throw invalidOption(option)
+  }
+  return {
+    privileged: hostConfig.Privileged === true,
+    capAdd: hostConfig.CapAdd ?? [],
+    capDrop: hostConfig.CapDrop ?? [],
+    noNewPrivileges,
+    seccomp,
+    maskedPaths: hostConfig.MaskedPaths ?? undefined,
+    readonlyPaths: hostConfig.ReadonlyPaths ?? undefined,
+  }
+}
+
+function splitOption(option: string): [string, string] {
+  const at = option.search(/[=:]/)
+  return at < 0 ? [option, ''] : [option.slice(0, at), option.slice(at + 1)]
+}
+
+function invalidOption(option: string): EngineError {
+  return new EngineError('invalid_argument', `invalid --security-opt: "${option}"`, { code: 'SECURITY_OPT_INVALID' })
+}
+
+export function rlimitsOf(hostConfig: HostConfig): Rlimit[] {
+  return (hostConfig.Ulimits ?? []).map(({ Name, Soft, Hard }) => ({
+    type: `RLIMIT_${(Name ?? '').toUpperCase()}`,
+    soft: Soft ?? 0,
+    hard: Hard ?? Soft ?? 0,
+  }))
+}
+
+/** As Docker: a private network namespace lets everybody bind low ports and send pings. */
+export function sysctlsOf(hostConfig: HostConfig): Record<string, string> {
+  const own = hostConfig.NetworkMode !== 'host' && !(hostConfig.NetworkMode ?? '').startsWith('container:')
+  return {
+    ...(own
+      ? { 'net.ipv4.ping_group_range': '0 2147483647', 'net.ipv4.ip_unprivileged_port_start': '0' }
+      : {}),
+    ...hostConfig.Sysctls,
+  }
+}
+
+export function namespacesOf(
+  hostConfig: HostConfig,
+  machine: SpecMachine,
+  pidOf: (ref: string) => number,
+): SpecNamespaces {
+  const mode = (text: string | null | undefined, kind: string): string => {
+    if (text === 'host') return 'host'
+    if (text?.startsWith('container:') === true) return `/proc/${pidOf(text.slice('container:'.length))}/ns/${kind}`
+    return 'private'
+  }
+  const ipc = hostConfig.IpcMode ?? ''
+  const cgroup = hostConfig.CgroupnsMode || (machine.cgroupVersion === 'v2' ? 'private' : 'host')
+  return {
+    pid: mode(hostConfig.PidMode, 'pid'),
+    ipc: ipc === 'none' ? 'none' : mode(ipc, 'ipc'),
+    uts: hostConfig.UTSMode === 'host' ? 'host' : 'private',
+    cgroup,
+    network: hostConfig.NetworkMode === 'host' ? 'host' : 'shim',
+  }
+}
+
+type DeviceNumber = SpecContext['deviceNumber']
+
+export function resourcesOf(hostConfig: HostConfig, deviceNumber: DeviceNumber): SpecResources {
+  const throttle = (list: HostConfig['BlkioDeviceReadBps']): ThrottleDevice[] =>
+    (list ?? []).map(({ Path, Rate }) => ({ ...deviceNumber(Path ?? ''), rate: Rate ?? 0 }))
+  return {
+    memory: hostConfig.Memory ?? undefined,
+    memorySwap: hostConfig.MemorySwap ?? undefined,
+    memoryReservation: hostConfig.MemoryReservation ?? undefined,
+    memorySwappiness: hostConfig.MemorySwappiness ?? undefined,
+    oomKillDisable: hostConfig.OomKillDisable ?? undefined,
+    nanoCpus: hostConfig.NanoCpus ?? undefined,
+    cpuShares: hostConfig.CpuShares ?? undefined,
+    cpuPeriod: hostConfig.CpuPeriod ?? undefined,
+    cpuQuota: hostConfig.CpuQuota ?? undefined,
+    cpuRealtimePeriod: hostConfig.CpuRealtimePeriod ?? undefined,
+    cpuRealtimeRuntime: hostConfig.CpuRealtimeRuntime ?? undefined,
+    cpusetCpus: hostConfig.CpusetCpus ?? undefined,
+    cpusetMems: hostConfig.CpusetMems ?? undefined,
+    pidsLimit: hostConfig.PidsLimit ?? undefined,
+    blkioWeight: hostConfig.BlkioWeight ?? undefined,
+    blkioDeviceReadBps: throttle(hostConfig.BlkioDeviceReadBps),
+    blkioDeviceWriteBps: throttle(hostConfig.BlkioDeviceWriteBps),
+    blkioDeviceReadIOps: throttle(hostConfig.BlkioDeviceReadIOps),
+    blkioDeviceWriteIOps: throttle(hostConfig.BlkioDeviceWriteIOps),
+    deviceCgroupRules: hostConfig.DeviceCgroupRules ?? undefined,
+  }
+}

@@ -1,0 +1,197 @@
+import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { arch, cpus, hostname, release, totalmem, type as osType } from 'node:os'
+import type { SystemInfo, SystemVersion } from '#api/generated/types.ts'
+import type { ContainerRegistry } from '../containers/registry.ts'
+import type { ImageService, SystemService, VolumeService } from '../services.ts'
+import type { Snapshots } from '#store/snapshots/snapshots.ts'
+
+/** What does not change while the daemon runs. */
+export interface EngineFacts {
+  readonly id: string
+  readonly version: string
+  readonly apiVersion: string
+  readonly minApiVersion: string
+  readonly gitCommit: string
+  readonly builtAt: string
+  readonly dataRoot: string
+  readonly storageDriver: string
+  readonly runtime: { readonly name: string; readonly path: string; readonly version: string; readonly reason: string }
+  readonly cgroupVersion: '1' | '2'
+  readonly warnings: readonly string[]
+}
+
+export interface SystemDeps {
+  readonly facts: EngineFacts
+  readonly registry: ContainerRegistry
+  readonly images: ImageService
+  readonly volumes: VolumeService
+  readonly snapshots: Snapshots
+}
+
+const NO_FILTERS = new Map<string, readonly string[]>()
+const LIST_IMAGES = { all: true, filters: NO_FILTERS, sharedSize: true, digests: false, manifests: false }
+
+/** The daemon as a whole. */
+export class System implements SystemService {
+  readonly #deps: SystemDeps
+
+  constructor(deps: SystemDeps) {
+    this.#deps = deps
+  }
+
+  async version(): Promise<SystemVersion> {
+    const { facts } = this.#deps
+    const details = {
+      ApiVersion: facts.apiVersion,
+      Arch: goArch(),
+      BuildTime: facts.builtAt,
+      GitCommit: facts.gitCommit,
+      KernelVersion: release(),
+      MinAPIVersion: facts.minApiVersion,
+      NodeVersion: process.version,
+      Os: 'linux',
+    }
+    return {
+      Platform: { Name: 'berth' },
+      Components: [
+        { Name: 'Engine', Version: facts.version, Details: { ...details, Experimental: 'false' } },
+        { Name: facts.runtime.name, Version: facts.runtime.version, Details: { Path: facts.runtime.path } },
+      ],
+      Version: facts.version,
+      ApiVersion: facts.apiVersion,
+      MinAPIVersion: facts.minApiVersion,
+      GitCommit: facts.gitCommit,
+      GoVersion: '',
+      Os: 'linux',
+      Arch: goArch(),
+      KernelVersion: release(),
+      BuildTime: facts.builtAt,
+    } as SystemVersion
+  }
+
+  async info(): Promise<SystemInfo> {
+    const { facts, images } = this.#deps
+    return {
+      ID: facts.id,
+      ...this.#counts(),
+      Images: (await images.list({ ...LIST_IMAGES, sharedSize: false })).length,
+      Driver: facts.storageDriver,
+      DriverStatus: [['Backing layout', facts.storageDriver === 'erofs' ? 'tar with EROFS index' : 'directories']],
+      DockerRootDir: facts.dataRoot,
+      Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file', 'none'] },
+      ...limitSupport(),
+      CgroupDriver: 'cgroupfs',
+      CgroupVersion: facts.cgroupVersion,
+      SystemTime: new Date().toISOString(),
+      LoggingDriver: 'json-file',
+      KernelVersion: release(),
+      OperatingSystem: await operatingSystem(),
+      OSVersion: '',
+      OSType: osType().toLowerCase(),
+      Architecture: machineName(),
+      NCPU: cpus().length,
+      MemTotal: totalmem(),
+      IndexServerAddress: 'https://index.docker.io/v1/',
+      RegistryConfig: { IndexConfigs: {}, InsecureRegistryCIDRs: ['127.0.0.0/8', '::1/128'], Mirrors: [] },
+      GenericResources: null,
+      HttpProxy: '',
+      HttpsProxy: '',
+      NoProxy: '',
+      Name: hostname(),
+      Labels: [],
+      ExperimentalBuild: false,
+      ServerVersion: facts.version,
+      Runtimes: { [facts.runtime.name]: { path: facts.runtime.path } },
+      DefaultRuntime: facts.runtime.name,
+      Swarm: { NodeID: '', NodeAddr: '', LocalNodeState: 'inactive', ControlAvailable: false, Error: '', RemoteManagers: null },
+      LiveRestoreEnabled: true,
+      Isolation: '',
+      InitBinary: '',
+      ContainerdCommit: { ID: '' },
+      RuncCommit: { ID: facts.runtime.version },
+      InitCommit: { ID: '' },
+      SecurityOptions: ['name=seccomp,profile=builtin'],
+      Warnings: [...facts.warnings],
+      CDISpecDirs: [],
+      FirewallBackend: { Driver: 'nftables', Info: [] },
+    } as unknown as SystemInfo
+  }
+
+  async diskUsage({ types }: { readonly types: readonly string[] }): Promise<object> {
+    const wanted = (type: string): boolean => types.length === 0 || types.includes(type)
+    return {
+      LayersSize: wanted('image') ? await this.#layersSize() : 0,
+      Images: wanted('image') ? await this.#deps.images.list(LIST_IMAGES) : null,
+      Containers: wanted('container') ? await this.#containers() : null,
+      Volumes: wanted('volume') ? await this.#deps.volumes.list(NO_FILTERS) : null,
+      BuildCache: wanted('build-cache') ? [] : null,
+    }
+  }
+
+  async #layersSize(): Promise<number> {
+    let size = 0
+    for await (const layer of this.#deps.snapshots.layers()) size += layer.stored
+    return size
+  }
+
+  #containers(): Promise<object[]> {
+    const { registry, snapshots } = this.#deps
+    return Promise.all(
+      registry.all().map(async (container) => ({
+        Id: container.id,
+        Names: [`/${container.name}`],
+        Image: container.image,
+        ImageID: container.imageId ?? '',
+        Created: Math.floor(Date.parse(container.createdAt) / 1000),
+        State: container.state.status,
+        Labels: container.config.Labels ?? {},
+        SizeRw: await snapshots.usage(container.id),
+      })),
+    )
+  }
+
+  #counts(): object {
+    const statuses = this.#deps.registry.all().map(({ state }) => state.status)
+    const running = statuses.filter((status) => status === 'running' || status === 'restarting').length
+    const paused = statuses.filter((status) => status === 'paused').length
+    return {
+      Containers: statuses.length,
+      ContainersRunning: running,
+      ContainersPaused: paused,
+      ContainersStopped: statuses.length - running - paused,
+    }
+  }
+}
+
+function limitSupport(): object {
+  return {
+    MemoryLimit: true,
+    SwapLimit: true,
+    CpuCfsPeriod: true,
+    CpuCfsQuota: true,
+    CPUShares: true,
+    CPUSet: true,
+    PidsLimit: true,
+    IPv4Forwarding: readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() === '1',
+    Debug: false,
+    NFd: 0,
+    OomKillDisable: true,
+    NGoroutines: 0,
+    NEventsListener: 0,
+  }
+}
+
+async function operatingSystem(): Promise<string> {
+  const text = await readFile('/etc/os-release', 'utf8').catch(() => '')
+  return /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(text)?.[1] ?? 'Linux'
+}
+
+/** Go's names, which are OCI's too. */
+function goArch(): string {
+  return arch() === 'x64' ? 'amd64' : arch()
+}
+
+function machineName(): string {
+  return arch() === 'x64' ? 'x86_64' : arch() === 'arm64' ? 'aarch64' : arch()
+}

@@ -64,6 +64,11 @@ export interface IngestOptions {
   readonly signal?: AbortSignal | undefined
   /** Refuses with `invalid_argument` when the digest of the bytes is another one. */
   readonly expected?: Digest | undefined
+  /**
+   * The layers below, bottom first; asked for only when the layer has a hard link to a file that it does not hold
+   * itself, which then becomes a copy. Without it such a layer is refused.
+   */
+  readonly parents?: (() => Promise<readonly Digest[]>) | undefined
 }
 
 export interface Layer {

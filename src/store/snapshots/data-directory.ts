@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdir, open, readdir, rename } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Logger } from '#base/logger.ts'
+import { isErrno } from '#base/errors.ts'
+import type { Helper } from '#os/helper.ts'
+import { storageError } from './errors.ts'
+
+/** A directory being filled; disposing removes it unless it was committed. */
+export interface StagedDirectory extends AsyncDisposable {
+  readonly path: string
+  /**
+   * Gives it its final place, which must not exist or be an empty directory. With `durable` its entries and the
+   * rename survive a power cut once this resolves; its files must have been synced before.
+   */
+  commit(target: string, options: { readonly durable: boolean }): Promise<void>
+}
+
+export interface DataDirectoryDeps {
+  readonly dataRoot: string
+  readonly helper: Pick<Helper, 'removeTree'>
+  readonly logger: Logger
+}
+
+/**
+ * The part of the data root that layers and snapshots live in:
+ *
+ *     layers/sha256/<hex>/         committed layers, immutable
+ *     snapshots/<id>/{upper,work}  writable directories of containers
+ *     staging/<random>/            being made
+ *     trash/<random>/              being removed
+ *     empty/                       stands in for the layers of an image without any
+ *
+ * Things come into the first two and leave them by a rename only, so after a crash there is nothing half made
+ * outside staging and trash.
+ */
+export class DataDirectory {
+  readonly layers: string
+  readonly snapshots: string
+  readonly empty: string
+  readonly #staging: string
+  readonly #trash: string
+  readonly #deps: DataDirectoryDeps
+  readonly #removals = new Set<Promise<void>>()
+
+  constructor(deps: DataDirectoryDeps) {
+    this.#deps = deps
+    this.layers = join(deps.dataRoot, 'layers', 'sha256')
+    this.snapshots = join(deps.dataRoot, 'snapshots')
+    this.empty = join(deps.dataRoot, 'empty')
+    this.#staging = join(deps.dataRoot, 'staging')
+    this.#trash = join(deps.dataRoot, 'trash')
+  }
+
+  /** Makes the directories and empties what a crash has left; the space is freed in the background. */
+  async recover(): Promise<void> {
+    await mkdir(this.#deps.dataRoot, { recursive: true, mode: 0o700 })
+    // Layers hold setuid programs: nobody but root may get at them (CVE-2021-41091).
+    await chmod(this.#deps.dataRoot, 0o700)
+    for (const path of [this.layers, this.snapshots, this.empty, this.#staging, this.#trash]) {
+      await mkdir(path, { recursive: true, mode: 0o755 })
+    }
+    for (const name of await readdir(this.#staging)) await this.discard(join(this.#staging, name))
+    for (const name of await readdir(this.#trash)) this.#remove(join(this.#trash, name))
+  }
+
+  async stage(): Promise<StagedDirectory> {
+    const path = join(this.#staging, randomBytes(8).toString('hex'))
+    await mkdir(path, { mode: 0o755 })
+    let committed = false
+    return {
+      path,
+      commit: async (target, { durable }) => {
+        if (durable) await syncDirectory(path)
+        await rename(path, target)
+        committed = true
+        if (durable) await syncDirectory(dirname(target))
+      },
+      [Symbol.asyncDispose]: async () => {
+        if (!committed) await this.#deps.helper.removeTree(path)
+      },
+    }
+  }
+
+  /** Makes `path` disappear at once and frees its space in the background; false when it is not there. */
+  async discard(path: string): Promise<boolean> {
+    const target = join(this.#trash, randomBytes(8).toString('hex'))
+    try {
+      await rename(path, target)
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return false
+      throw storageError(error, path)
+    }
+    this.#remove(target)
+    return true
+  }
+
+  /** Resolves when everything in the trash is gone. */
+  async idle(): Promise<void> {
+    while (this.#removals.size > 0) await Promise.all(this.#removals)
+  }
+
+  #remove(path: string): void {
+    const removal = this.#deps.helper
+      .removeTree(path)
+      // It stays in the trash, which is emptied again at the next start.
+      .catch((error: unknown) => this.#deps.logger.warn('cannot remove from the trash', { path, error }))
+      .finally(() => this.#removals.delete(removal))
+    this.#removals.add(removal)
+  }
+}
+
+export async function syncDirectory(path: string): Promise<void> {
+  await using directory = await open(path, 'r')
+  await directory.sync()
+}

@@ -1,0 +1,194 @@
+import { randomBytes } from 'node:crypto'
+import { access, chmod, chown, mkdir, readdir, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Digest } from '#base/digest.ts'
+import { EngineError, isErrno } from '#base/errors.ts'
+import type { Logger } from '#base/logger.ts'
+import type { Helper } from '#os/helper.ts'
+import type { TreeEntry, Trees } from '#os/tree.ts'
+import { DataDirectory } from './data-directory.ts'
+import { noSuchSnapshot, snapshotExists, storageError } from './errors.ts'
+import { LayerStore } from './layer-store.ts'
+import type { Attributes, StoredLayer } from './layer-record.ts'
+import type { IngestOptions, Layer, RootMount, Snapshots, View } from './snapshots.ts'
+import { diskUsage } from './disk-usage.ts'
+
+export interface DiskSnapshotsDeps {
+  readonly dataRoot: string
+  readonly execRoot: string
+  readonly helper: Helper
+  readonly trees: Trees
+  readonly logger: Logger
+  /** How new layers are stored; those there already keep their form. See probeSnapshots(). */
+  readonly driver: 'erofs' | 'directory'
+}
+
+/** Snapshots below a data root. `recover()` must have resolved before anything else is called. */
+export class DiskSnapshots implements Snapshots, AsyncDisposable {
+  readonly driver: 'erofs' | 'directory'
+  readonly #deps: DiskSnapshotsDeps
+  readonly #directory: DataDirectory
+  readonly #layers: LayerStore
+
+  constructor(deps: DiskSnapshotsDeps) {
+    this.driver = deps.driver
+    this.#deps = deps
+    this.#directory = new DataDirectory(deps)
+    this.#layers = new LayerStore({
+      ...deps,
+      directory: this.#directory,
+      lowerFile: (layers, path) => this.#fileOf(layers, path),
+    })
+  }
+
+  /** Makes the directories and clears away what a crash has left. */
+  async recover(): Promise<void> {
+    await this.#directory.recover()
+  }
+
+  /** Resolves when the space of all that was removed is free. */
+  async idle(): Promise<void> {
+    await this.#directory.idle()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.idle()
+  }
+
+  async ingest(tar: AsyncIterable<Uint8Array>, options: IngestOptions = {}): Promise<Layer> {
+    return this.#layers.ingest(tar, options)
+  }
+
+  async layer(diffId: Digest): Promise<Layer | undefined> {
+    const found = await this.#layers.find(diffId)
+    return found && { diffId, size: found.record.size, stored: found.record.stored }
+  }
+
+  tar(diffId: Digest): AsyncIterable<Uint8Array> {
+    return this.#layers.tar(diffId)
+  }
+
+  layers(): AsyncIterable<Layer> {
+    return this.#layers.list()
+  }
+
+  async removeLayer(diffId: Digest): Promise<void> {
+    await this.#layers.remove(diffId)
+  }
+
+  async prepare(id: string, layers: readonly Digest[]): Promise<void> {
+    const target = this.#snapshot(id)
+    const stored = await Promise.all(layers.map((diffId) => this.#layers.get(diffId)))
+    try {
+      await using staged = await this.#directory.stage()
+      const upper = join(staged.path, 'upper')
+      await mkdir(upper, { mode: 0o755 })
+      await mkdir(join(staged.path, 'work'), { mode: 0o755 })
+      await describe(upper, stored)
+      // Not synced: the row that names this snapshot is written later, and one without it is thrown away.
+      await staged.commit(target, { durable: false })
+    } catch (error) {
+      if (isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw snapshotExists(id)
+      throw storageError(error, target)
+    }
+  }
+
+  async root(id: string, layers: readonly Digest[]): Promise<RootMount> {
+    const snapshot = this.#snapshot(id)
+    const [lower] = await Promise.all([this.#lower(layers), this.#mustExist(id, snapshot)])
+    return { lower, upper: join(snapshot, 'upper'), work: join(snapshot, 'work') }
+  }
+
+  async view(layers: readonly Digest[]): Promise<View> {
+    const { helper, execRoot } = this.#deps
+    const path = join(execRoot, 'mnt', 'v', randomBytes(8).toString('hex'))
+    await helper.mountView(path, await this.#lower(layers))
+    return { path, [Symbol.asyncDispose]: () => helper.unmount(path) }
+  }
+
+  async usage(id: string): Promise<number> {
+    const snapshot = this.#snapshot(id)
+    await this.#mustExist(id, snapshot)
+    return diskUsage(join(snapshot, 'upper'))
+  }
+
+  async snapshots(): Promise<readonly string[]> {
+    return readdir(this.#directory.snapshots)
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#directory.discard(this.#snapshot(id))
+  }
+
+  /** Topmost first; what lies below an opaque root is left out. */
+  async #lower(layers: readonly Digest[]): Promise<readonly string[]> {
+    const stored = await Promise.all(layers.map((diffId) => this.#layers.get(diffId)))
+    const opaque = stored.findLastIndex((layer) => layer.record.opaqueRoot)
+    const visible = stored.slice(Math.max(opaque, 0)).reverse()
+    if (visible.length === 0) return [this.#directory.empty]
+    return Promise.all(visible.map((layer) => this.#layers.show(layer)))
+  }
+
+  async #mustExist(id: string, path: string): Promise<void> {
+    try {
+      await access(path)
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) throw noSuchSnapshot(id)
+      throw error
+    }
+  }
+
+  #snapshot(id: string): string {
+    // An id becomes a path: nothing that could mean another one gets through (CVE-2014-9358).
+    if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(id)) {
+      throw new EngineError('invalid_argument', `invalid snapshot id ${JSON.stringify(id)}`, {
+        code: 'SNAPSHOT_ID_INVALID',
+      })
+    }
+    return join(this.#directory.snapshots, id)
+  }
+
+  async #fileOf(layers: readonly Digest[], path: string): Promise<TreeEntry> {
+    const view = await this.view(layers)
+    const records = this.#deps.trees.read({ join: this.#deps.helper.pid, root: view.path }, path)
+    const iterator = records[Symbol.asyncIterator]()
+    const close = async (): Promise<void> => {
+      await iterator.return?.()
+      await view[Symbol.asyncDispose]()
+    }
+    try {
+      const first = await iterator.next()
+      if (first.done === true) {
+        throw new EngineError('not_found', `${path}: no such file in the layers below`, {
+          code: 'FILE_NOT_FOUND',
+        })
+      }
+      return { record: first.value.record, data: closing(first.value.data, close) }
+    } catch (error) {
+      await close()
+      throw error
+    }
+  }
+}
+
+/** The view stays until the content has been read. */
+async function* closing(
+  data: AsyncIterable<Uint8Array>,
+  close: () => Promise<void>,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* data
+  } finally {
+    await close()
+  }
+}
+
+/** A container's root directory is that of its topmost layer that has one: overlayfs shows the upper's. */
+async function describe(upper: string, layers: readonly StoredLayer[]): Promise<void> {
+  const root: Attributes | null = layers.findLast((layer) => layer.record.root !== null)?.record.root ?? null
+  if (root === null) return
+  await chown(upper, root.uid, root.gid)
+  await chmod(upper, root.mode)
+  const seconds = root.seconds + root.nanoseconds / 1e9
+  await utimes(upper, seconds, seconds)
+}

@@ -1,0 +1,205 @@
+import { createHash } from 'node:crypto'
+import { opendir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { hexOf, isDigest, type Digest } from '#base/digest.ts'
+import { isKind, messageOf } from '#base/errors.ts'
+import type { Logger } from '#base/logger.ts'
+import { KeyedMutex } from '#base/mutex.ts'
+import { indexObstacle } from '#oci/erofs/index-writer.ts'
+import { invalidTar } from '#oci/tar/errors.ts'
+import type { Helper } from '#os/helper.ts'
+import type { TreeEntry, Trees } from '#os/tree.ts'
+import type { DataDirectory, StagedDirectory } from './data-directory.ts'
+import { finishDirectoryLayer, readDirectoryTar } from './directory-layer.ts'
+import { finishErofsLayer, readErofsTar } from './erofs-layer.ts'
+import { damagedLayer, noSuchLayer, storageError, wrongDiffId } from './errors.ts'
+import { LayerMounts } from './layer-mounts.ts'
+import { files, loadLayer, writeRecord, type LayerRecord, type StoredLayer } from './layer-record.ts'
+import type { IngestOptions, Layer } from './snapshots.ts'
+import { abortableSource, stageTar, type StagedTar } from './stage-tar.ts'
+
+export interface LayerStoreDeps {
+  readonly driver: 'erofs' | 'directory'
+  readonly execRoot: string
+  readonly directory: DataDirectory
+  readonly helper: Helper
+  readonly trees: Trees
+  readonly logger: Logger
+  /** The file at `path` of `layers` merged, for hard links into lower layers. */
+  readonly lowerFile: (layers: readonly Digest[], path: string) => Promise<TreeEntry>
+}
+
+/** Layers on disk and where they are mounted. With `erofs`, a layer that an index cannot express is unpacked. */
+export class LayerStore {
+  readonly #deps: LayerStoreDeps
+  readonly #mounts: LayerMounts
+  /** Held while a layer comes or goes. */
+  readonly #locks = new KeyedMutex()
+  readonly #loaded = new Map<Digest, StoredLayer>()
+
+  constructor(deps: LayerStoreDeps) {
+    this.#deps = deps
+    this.#mounts = new LayerMounts(deps.helper, deps.execRoot)
+  }
+
+  async ingest(tar: AsyncIterable<Uint8Array>, options: IngestOptions): Promise<Layer> {
+    const { signal, expected } = options
+    const known = expected === undefined ? undefined : await this.find(expected)
+    if (known !== undefined) {
+      await checkDigest(tar, known.diffId, signal)
+      return layerOf(known)
+    }
+    const { directory } = this.#deps
+    await using staged = await directory.stage().catch((error: unknown) => {
+      throw storageError(error, directory.layers)
+    })
+    const content = await stageTar(tar, join(staged.path, files.tar), { signal })
+    if (expected !== undefined && content.diffId !== expected) throw wrongDiffId(expected, content.diffId)
+    const same = await this.find(content.diffId)
+    if (same !== undefined) return layerOf(same)
+
+    const record = await this.#finish(staged, content, options)
+    signal?.throwIfAborted()
+    return await this.#commit(staged, content.diffId, record)
+  }
+
+  /** The layer; undefined when it is missing or damaged. */
+  async find(diffId: Digest): Promise<StoredLayer | undefined> {
+    try {
+      return await loadLayer(diffId, this.#path(diffId))
+    } catch (error) {
+      if (!isKind(error, 'data_loss')) throw error
+      this.#deps.logger.warn('layer is damaged', { diffId, reason: messageOf(error) })
+      return undefined
+    }
+  }
+
+  /** The layer; `not_found` or `data_loss` otherwise. Looked at once, then remembered. */
+  async get(diffId: Digest): Promise<StoredLayer> {
+    const loaded = this.#loaded.get(diffId)
+    if (loaded !== undefined) return loaded
+    const layer = await loadLayer(diffId, this.#path(diffId))
+    if (layer === undefined) throw noSuchLayer(diffId)
+    this.#loaded.set(diffId, layer)
+    return layer
+  }
+
+  /** A directory of the helper's namespace that shows the layer. */
+  async show(layer: StoredLayer): Promise<string> {
+    const known = this.#mounts.known(layer.diffId)
+    if (known !== undefined) return known
+    using _lock = await this.#locks.acquire(layer.diffId)
+    return await this.#mounts.show(layer)
+  }
+
+  async *tar(diffId: Digest): AsyncGenerator<Uint8Array> {
+    const layer = await loadLayer(diffId, this.#path(diffId))
+    if (layer === undefined) throw noSuchLayer(diffId)
+    const hash = createHash('sha256')
+    try {
+      for await (const chunk of layer.record.kind === 'erofs'
+        ? readErofsTar(layer)
+        : readDirectoryTar(layer)) {
+        hash.update(chunk)
+        yield chunk
+      }
+    } catch (error) {
+      throw damagedLayer(diffId, 'its archive cannot be read', error)
+    }
+    if (`sha256:${hash.digest('hex')}` !== diffId)
+      throw damagedLayer(diffId, 'its archive has another digest')
+  }
+
+  /** Damaged layers too, so that they can be found and removed. */
+  async *list(): AsyncGenerator<Layer> {
+    for await (const { name } of await opendir(this.#deps.directory.layers)) {
+      const diffId = `sha256:${name}`
+      if (!isDigest(diffId)) continue
+      const layer = await this.find(diffId)
+      yield layer === undefined ? { diffId, size: 0, stored: 0 } : layerOf(layer)
+    }
+  }
+
+  async remove(diffId: Digest): Promise<void> {
+    using _lock = await this.#locks.acquire(diffId)
+    await this.#mounts.hide(diffId)
+    this.#loaded.delete(diffId)
+    await this.#deps.directory.discard(this.#path(diffId))
+  }
+
+  async #finish(staged: StagedDirectory, content: StagedTar, options: IngestOptions): Promise<LayerRecord> {
+    const obstacle = this.#deps.driver === 'erofs' ? indexObstacle(content.tree, content.size) : undefined
+    const asIndex = this.#deps.driver === 'erofs' && obstacle === undefined
+    if (obstacle !== undefined) {
+      this.#deps.logger.info('layer is unpacked', { diffId: content.diffId, reason: obstacle })
+    }
+    try {
+      const finished = asIndex
+        ? await finishErofsLayer(staged.path, content)
+        : await finishDirectoryLayer(staged.path, content, this.#deps, {
+            lowerFile: (path) => this.#lowerFile(path, options),
+            signal: options.signal,
+          })
+      const { root } = content.tree
+      const { mode, uid, gid, seconds, nanoseconds } = root
+      const record: LayerRecord = {
+        version: 1,
+        size: content.size,
+        root: content.tree.rootGiven ? { mode, uid, gid, seconds, nanoseconds } : null,
+        opaqueRoot: root.opaque,
+        ...finished,
+      }
+      await writeRecord(staged.path, record)
+      return record
+    } catch (error) {
+      throw storageError(error, staged.path)
+    }
+  }
+
+  async #lowerFile(path: string, options: IngestOptions): Promise<TreeEntry> {
+    const parents = await options.parents?.()
+    if (parents === undefined || parents.length === 0) {
+      throw invalidTar(
+        path,
+        'hard link to a file that the layer does not hold, and the layers below are not known',
+      )
+    }
+    return this.#deps.lowerFile(parents, path)
+  }
+
+  async #commit(staged: StagedDirectory, diffId: Digest, record: LayerRecord): Promise<Layer> {
+    using _lock = await this.#locks.acquire(diffId)
+    const same = await this.find(diffId)
+    if (same !== undefined) return layerOf(same)
+    const path = this.#path(diffId)
+    // What may still lie there is damaged.
+    await this.#mounts.hide(diffId)
+    this.#loaded.delete(diffId)
+    await this.#deps.directory.discard(path)
+    try {
+      await staged.commit(path, { durable: true })
+    } catch (error) {
+      throw storageError(error, path)
+    }
+    return { diffId, size: record.size, stored: record.stored }
+  }
+
+  #path(diffId: Digest): string {
+    return join(this.#deps.directory.layers, hexOf(diffId))
+  }
+}
+
+function layerOf({ diffId, record }: StoredLayer): Layer {
+  return { diffId, size: record.size, stored: record.stored }
+}
+
+async function checkDigest(
+  tar: AsyncIterable<Uint8Array>,
+  expected: Digest,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const hash = createHash('sha256')
+  for await (const chunk of abortableSource(tar, signal)) hash.update(chunk)
+  const actual: Digest = `sha256:${hash.digest('hex')}`
+  if (actual !== expected) throw wrongDiffId(expected, actual)
+}

@@ -1,0 +1,40 @@
+import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
+
+/** How long a client may take to close its side once the output has ended. */
+const LINGER_MS = 2_000
+
+/**
+ * Joins a client's connection with the engine's stream, each direction ending for itself: the client's
+ * half-close ends stdin while output goes on, and the end of output closes the connection once it is sent.
+ * Resolves when the connection is closed; never rejects.
+ */
+export async function join(socket: Socket, stream: Duplex): Promise<void> {
+  const { promise: closed, resolve } = Promise.withResolvers<void>()
+  let linger: NodeJS.Timeout | undefined
+
+  socket.once('close', () => {
+    clearTimeout(linger)
+    stream.destroy()
+    resolve()
+  })
+  socket.on('error', () => socket.destroy())
+  stream.on('error', () => socket.destroySoon())
+  stream.once('close', () => {
+    if (!stream.readableEnded) socket.destroySoon()
+  })
+  stream.once('end', () => {
+    // Input that nobody takes any more is read and dropped, or closing would reset the connection.
+    socket.unpipe(stream)
+    socket.resume()
+    linger = setTimeout(() => socket.destroy(), LINGER_MS)
+  })
+  if (socket.destroyed) {
+    stream.destroy()
+    return
+  }
+
+  socket.pipe(stream)
+  stream.pipe(socket)
+  await closed
+}

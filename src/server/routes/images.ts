@@ -1,0 +1,180 @@
+import { parseRegistryAuth } from '#api/registry-auth.ts'
+import { EngineError } from '#base/errors.ts'
+import type { Engine, ImageService } from '#engine/services.ts'
+import type { Query } from '../query.ts'
+import { bytes, empty, json, progress, type Reply } from '../reply.ts'
+import { route, type Route, type RouteRequest } from '../route.ts'
+import { notBuiltYet, notImplemented } from './missing.ts'
+import { plainPlatform } from './platform.ts'
+
+const TAR = 'application/x-tar'
+const listFilters = ['before', 'since', 'dangling', 'label', 'label!', 'reference', 'until']
+const pruneFilters = ['dangling', 'label', 'label!', 'until']
+
+export function imageRoutes({ images }: Pick<Engine, 'images'>): readonly Route[] {
+  return [...queryRoutes(images), ...changeRoutes(images), ...transferRoutes(images), ...registryRoutes()]
+}
+
+function queryRoutes(images: ImageService): readonly Route[] {
+  return [
+    route({
+      operation: 'ImageList',
+      method: 'GET',
+      path: '/images/json',
+      async handle({ query }) {
+        const listed = await images.list({
+          all: query.flag('all'),
+          filters: query.filters(listFilters),
+          sharedSize: query.flag('shared-size'),
+          digests: query.flag('digests'),
+          manifests: query.flag('manifests'),
+        })
+        return json(listed)
+      },
+    }),
+    route({
+      operation: 'ImageInspect',
+      method: 'GET',
+      path: '/images/{name}/json',
+      greedy: true,
+      async handle({ params, query }) {
+        const platform = plainPlatform(query.text('platform'))
+        const manifests = query.flag('manifests')
+        if (platform !== undefined && manifests) throw exclusive('platform', 'manifests')
+        return json(await images.inspect(params.name, { platform, manifests }))
+      },
+    }),
+    route({
+      operation: 'ImageHistory',
+      method: 'GET',
+      path: '/images/{name}/history',
+      greedy: true,
+      handle: async ({ params }) => json(await images.history(params.name)),
+    }),
+  ]
+}
+
+function changeRoutes(images: ImageService): readonly Route[] {
+  return [
+    route({
+      operation: 'ImageTag',
+      method: 'POST',
+      path: '/images/{name}/tag',
+      greedy: true,
+      async handle({ params, query }) {
+        await images.tag(params.name, query.required('repo'), query.text('tag'))
+        return empty(201)
+      },
+    }),
+    route({
+      operation: 'ImageDelete',
+      method: 'DELETE',
+      path: '/images/{name}',
+      greedy: true,
+      async handle({ params, query }) {
+        const options = { force: query.flag('force'), noprune: query.flag('noprune') }
+        return json(await images.remove(params.name, options))
+      },
+    }),
+    route({
+      operation: 'ImagePrune',
+      method: 'POST',
+      path: '/images/prune',
+      handle: async ({ query }) => json(await images.prune(query.filters(pruneFilters))),
+    }),
+  ]
+}
+
+function transferRoutes(images: ImageService): readonly Route[] {
+  return [
+    route({
+      operation: 'ImageCreate',
+      method: 'POST',
+      path: '/images/create',
+      handle: (request) => createImage(images, request),
+    }),
+    route({
+      operation: 'ImageLoad',
+      method: 'POST',
+      path: '/images/load',
+      handle: ({ query, body, signal }) =>
+        progress(images.load(body, { quiet: query.flag('quiet', true), signal })),
+    }),
+    route({
+      operation: 'ImageGet',
+      method: 'GET',
+      path: '/images/{name}/get',
+      greedy: true,
+      handle: async ({ params, signal }) => bytes(TAR, await images.save([params.name], { signal })),
+    }),
+    route({
+      operation: 'ImageGetAll',
+      method: 'GET',
+      path: '/images/get',
+      async handle({ query, signal }) {
+        const names = query.list('names').flatMap((list) => list.split(','))
+        if (names.length === 0) throw missingNames()
+        return bytes(TAR, await images.save(names, { signal }))
+      },
+    }),
+  ]
+}
+
+function createImage(images: ImageService, { query, body, headers, signal }: RouteRequest): Reply {
+  const fromImage = query.text('fromImage')
+  if (fromImage !== undefined) {
+    // Read so that a client which sends broken credentials is treated the same before and after.
+    parseRegistryAuth(headers['x-registry-auth']?.toString())
+    throw cannotPull(fromImage, query)
+  }
+  if (query.text('fromSrc') !== '-') {
+    throw notImplemented('importing from an address is not built yet; send the archive with fromSrc=-')
+  }
+  return progress(
+    images.import(body, {
+      repo: query.text('repo'),
+      tag: query.text('tag'),
+      message: query.text('message') ?? '',
+      changes: query.list('changes').flatMap((lines) => lines.split('\n')),
+      platform: query.text('platform'),
+      signal,
+    }),
+  )
+}
+
+function registryRoutes(): readonly Route[] {
+  const greedy = { greedy: true } as const
+  const noRegistry = 'talking to registries is not built yet'
+  return [
+    notBuiltYet('ImagePush', 'POST', '/images/{name}/push', `cannot push: ${noRegistry}`, greedy),
+    notBuiltYet('ImageSearch', 'GET', '/images/search', `cannot search: ${noRegistry}`),
+    notBuiltYet(
+      'ImageAttestations',
+      'GET',
+      '/images/{name}/attestations',
+      'attestations are not built yet',
+      greedy,
+    ),
+    notBuiltYet('DistributionInspect', 'GET', '/distribution/{name}/json', noRegistry, greedy),
+  ]
+}
+
+/** In the words of a pull that failed: clients take it for one and say so. */
+function cannotPull(name: string, query: Query): EngineError {
+  const tag = query.text('tag')
+  return new EngineError(
+    'not_found',
+    `pull access denied for ${name}, repository does not exist or may require 'docker login': pulling is not built yet, use load or import`,
+    { code: 'PULL_NOT_BUILT', details: { name, tag } },
+  )
+}
+
+function exclusive(first: string, second: string): EngineError {
+  return new EngineError('invalid_argument', `conflicting options: ${first} and ${second}`, {
+    code: 'PARAMETER_CONFLICT',
+  })
+}
+
+function missingNames(): EngineError {
+  return new EngineError('invalid_argument', 'missing parameter: names', { code: 'PARAMETER_MISSING' })
+}

@@ -1,0 +1,37 @@
+import type { Engine } from '#engine/services.ts'
+import type { Route } from '../route.ts'
+import type { ServerInfo } from '../server-info.ts'
+import { buildRoutes } from './build.ts'
+import { containerFileRoutes } from './container-files.ts'
+import { containerStreamRoutes } from './container-streams.ts'
+import { containerRoutes } from './containers.ts'
+import { eventRoutes } from './events.ts'
+import { execRoutes } from './exec.ts'
+import { imageRoutes } from './images.ts'
+import { networkRoutes } from './networks.ts'
+import { pluginRoutes } from './plugins.ts'
+import { swarmRoutes } from './swarm.ts'
+import { systemRoutes } from './system.ts'
+import { volumeRoutes } from './volumes.ts'
+
+/** The whole API, by tag. */
+export function routesByTag(engine: Engine, info: ServerInfo): Readonly<Record<string, readonly Route[]>> {
+  return {
+    System: [...systemRoutes(engine, info), ...eventRoutes(engine.events)],
+    Container: [
+      ...containerRoutes(engine.lifecycle, engine.query),
+      ...containerStreamRoutes(engine),
+      ...containerFileRoutes(engine.files),
+    ],
+    Exec: execRoutes(engine.execs),
+    Image: [...imageRoutes(engine), ...buildRoutes()],
+    Network: networkRoutes(engine.networks),
+    Volume: volumeRoutes(engine.volumes),
+    Plugin: pluginRoutes(),
+    Swarm: swarmRoutes(),
+  }
+}
+
+export function allRoutes(engine: Engine, info: ServerInfo): readonly Route[] {
+  return Object.values(routesByTag(engine, info)).flat()
+}

@@ -1,0 +1,270 @@
+/**
+ * The HTTP edge. A request passes, in this order: first bytes inspected (front.ts), target made canonical
+ * (target.ts), guard (guard.ts), route found (router.ts), version agreed, body decoded and lifted, route,
+ * reply lowered and written (exchange.ts). Connections that are taken over leave the path before Fastify and
+ * join it again in exchange.ts.
+ */
+import { createServer as createHttp, ServerResponse, type IncomingMessage, type Server } from 'node:http'
+import { createServer as createHttps } from 'node:https'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { newestVersion } from '#api/version.ts'
+import { EngineError } from '#base/errors.ts'
+import type { Logger } from '#base/logger.ts'
+import type { Engine } from '#engine/services.ts'
+import { Connections } from './connections.ts'
+import { pageNotFound, refuse, serve, type Exchange, type ExchangeContext } from './exchange.ts'
+import { implicitUpgrade, inspectFirstRequest } from './front.ts'
+import { guard, hostName, type GuardRules } from './guard.ts'
+import { isLoopback, listen, type Address, type Bound } from './listen.ts'
+import { createRouter, takeOverMatcher, type Matched } from './router.ts'
+import { allRoutes } from './routes/routes.ts'
+import type { ServerInfo } from './server-info.ts'
+import { parseTarget, type Target } from './target.ts'
+
+/** Mutual TLS: a client needs a certificate from `ca`, and no other authority counts. PEM. */
+export interface TlsOptions {
+  readonly ca: string | Buffer
+  readonly cert: string | Buffer
+  readonly key: string | Buffer
+}
+
+export interface ListenOptions {
+  readonly tls?: TlsOptions | undefined
+  /** More names under which a plain TCP listener may be addressed. */
+  readonly allowedHosts?: readonly string[] | undefined
+}
+
+export interface ServerOptions {
+  /** For a request's head to arrive, in milliseconds. Bodies and responses may take for ever. */
+  readonly headersTimeout?: number
+  /** How long an idle connection is kept, in milliseconds. */
+  readonly keepAliveTimeout?: number
+  /** How long close() waits for running requests, in milliseconds. */
+  readonly closeTimeout?: number
+}
+
+export interface ApiServer extends AsyncDisposable {
+  /**
+   * Starts to serve an address.
+   * @throws EngineError conflict when it is taken, invalid_argument when it would be open to the network
+   */
+  listen(address: Address, options?: ListenOptions): Promise<string>
+  /** Takes no more requests, ends streams, waits for the rest until the deadline and then cuts them. */
+  close(): Promise<void>
+}
+
+export interface ServerDeps {
+  readonly engine: Engine
+  readonly logger: Logger
+  readonly info: ServerInfo
+  readonly options?: ServerOptions
+}
+
+const MAX_HEAD_SIZE = 64 * 1024
+const defaults = { headersTimeout: 30_000, keepAliveTimeout: 300_000, closeTimeout: 10_000 }
+
+type Listening = { readonly server: Server; readonly bound: Bound }
+
+/** Serves Docker's HTTP API from `engine`; nothing is listened on yet. */
+export function createServer({ engine, logger, info, options = {} }: ServerDeps): ApiServer {
+  const settings = { ...defaults, ...options }
+  const closing = new AbortController()
+  const closed = new AbortController()
+  const context: ExchangeContext = {
+    logger,
+    headers: commonHeaders(info),
+    closing: closing.signal,
+    closed: closed.signal,
+  }
+  const edge = new Edge(context, engine, info)
+  const listening: Listening[] = []
+
+  const close = async (): Promise<void> => {
+    closing.abort()
+    const stopped = listening.splice(0).map(async ({ server, bound }) => {
+      await bound.release()
+      await stop(server)
+    })
+    await edge.connections.drain(settings.closeTimeout)
+    closed.abort()
+    edge.connections.destroyAll()
+    await Promise.all(stopped)
+  }
+
+  return {
+    async listen(address, listenOptions = {}) {
+      await edge.ready()
+      const server = edge.httpServer(guardRules(address, listenOptions), settings, listenOptions.tls)
+      const bound = await listen(server, address)
+      listening.push({ server, bound })
+      logger.info('listening', { address: bound.address })
+      return bound.address
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** What all listeners share: routes, and the connections that are open. */
+class Edge {
+  readonly connections = new Connections()
+  readonly #context: ExchangeContext
+  readonly #router: ReturnType<typeof createRouter>
+  readonly #takeOver: ReturnType<typeof takeOverMatcher>
+  readonly #targets = new WeakMap<IncomingMessage, Target>()
+
+  constructor(context: ExchangeContext, engine: Engine, info: ServerInfo) {
+    const routes = allRoutes(engine, info)
+    this.#context = context
+    this.#takeOver = takeOverMatcher(routes)
+    this.#router = createRouter(routes, (request, response, matched) =>
+      this.#run({ request, response, target: this.#targetOf(request) }, matched),
+    )
+  }
+
+  /** Routes work from here on. */
+  async ready(): Promise<void> {
+    await this.#router.ready()
+  }
+
+  httpServer(rules: GuardRules, settings: typeof defaults, tls: TlsOptions | undefined): Server {
+    const http = {
+      maxHeaderSize: MAX_HEAD_SIZE,
+      requestTimeout: 0,
+      headersTimeout: settings.headersTimeout,
+      keepAliveTimeout: settings.keepAliveTimeout,
+      connectionsCheckingInterval: Math.min(settings.headersTimeout, 5_000),
+      shouldUpgradeCallback: (request: IncomingMessage) => this.#mayTakeOver(request),
+    }
+    const server: Server =
+      tls === undefined
+        ? createHttp(http)
+        : createHttps({ ...http, ...tls, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' })
+    // The size of the head is the limit; a second one that drops headers silently would hide some of them.
+    server.maxHeadersCount = 0
+    server.timeout = 0
+    const event = tls === undefined ? 'connection' : 'secureConnection'
+    server.on('request', (request, response) => this.#onRequest(rules, request, response))
+    server.on('upgrade', (request, socket, head) => this.#onUpgrade(rules, request, socket, head))
+    server.on('clientError', (error, socket) => this.#onClientError(error, socket))
+    inspectFirstRequest(server, event, {
+      takesOver: (url) => this.#takeOverOf('POST', url) !== undefined,
+      headTimeout: settings.headersTimeout,
+      maxHeadSize: MAX_HEAD_SIZE,
+    })
+    server.on(event, (socket: Socket) => this.connections.add(socket))
+    return server
+  }
+
+  #onRequest(rules: GuardRules, request: IncomingMessage, response: ServerResponse): void {
+    const target = this.#admit(rules, request, response)
+    if (target === undefined) return
+    this.#targets.set(request, target)
+    request.url = target.path
+    this.#router.routing(request, response)
+  }
+
+  #onUpgrade(rules: GuardRules, request: IncomingMessage, duplex: Duplex, head: Uint8Array): void {
+    const socket = duplex as Socket
+    // Without a listener an error on a connection that the parser has let go would end the process.
+    socket.on('error', () => socket.destroy())
+    const response = new ServerResponse(request)
+    response.shouldKeepAlive = false
+    response.assignSocket(socket)
+    response.once('finish', () => socket.destroySoon())
+    const target = this.#admit(rules, request, response)
+    if (target === undefined) return
+    const switching = request.headers.upgrade !== implicitUpgrade
+    this.#run(
+      { request, response, target, takeOver: { head, switching } },
+      this.#takeOver(request.method, target.path),
+    )
+  }
+
+  /** The canonical target of an acceptable request; undefined when it has been refused. */
+  #admit(rules: GuardRules, request: IncomingMessage, response: ServerResponse): Target | undefined {
+    try {
+      const target = parseTarget(request.url ?? '/')
+      guard(request.headers, target.authority, rules)
+      return target
+    } catch (error) {
+      this.connections.track(refuse(this.#context, { request, response, target: noTarget }, error))
+      return undefined
+    }
+  }
+
+  #run(exchange: Exchange, matched: Matched | undefined): void {
+    if (matched === undefined) this.connections.track(refuse(this.#context, exchange, pageNotFound()))
+    else this.connections.track(serve(this.#context, exchange, matched))
+  }
+
+  #targetOf(request: IncomingMessage): Target {
+    return this.#targets.get(request) ?? noTarget
+  }
+
+  #mayTakeOver(request: IncomingMessage): boolean {
+    return this.#takeOverOf(request.method, request.url ?? '') !== undefined
+  }
+
+  #takeOverOf(method: string | undefined, url: string): Matched | undefined {
+    try {
+      return this.#takeOver(method, parseTarget(url).path)
+    } catch {
+      return undefined // it is refused where it is answered
+    }
+  }
+
+  /** What the parser could not read gets an answer in the same shape as any other. */
+  #onClientError(error: Error & { readonly code?: string }, socket: Duplex): void {
+    if (!socket.writable || error.code === 'ECONNRESET') {
+      socket.destroy()
+      return
+    }
+    const [status, message] = clientErrors[error.code ?? ''] ?? ['400 Bad Request', 'malformed HTTP request']
+    const body = `${JSON.stringify({ message })}\n`
+    const headers = Object.entries(this.#context.headers).map(([name, value]) => `${name}: ${value}\r\n`)
+    socket.end(
+      `HTTP/1.1 ${status}\r\n${headers.join('')}Content-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+    )
+  }
+}
+
+const noTarget: Target = { version: undefined, path: '', query: '', authority: undefined }
+
+const clientErrors: Readonly<Record<string, readonly [status: string, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [
+    '431 Request Header Fields Too Large',
+    `request head larger than ${MAX_HEAD_SIZE} bytes`,
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'the request head did not arrive in time'],
+}
+
+function commonHeaders({ version, experimental }: ServerInfo): Readonly<Record<string, string>> {
+  return {
+    Server: `Docker/${version} (linux)`,
+    'Api-Version': newestVersion,
+    Ostype: 'linux',
+    'Docker-Experimental': String(experimental),
+  }
+}
+
+function guardRules(address: Address, { tls, allowedHosts = [] }: ListenOptions): GuardRules {
+  if (address.kind !== 'tcp') return { allowedHosts: undefined, sameOrigin: false }
+  if (tls !== undefined) return { allowedHosts: undefined, sameOrigin: true }
+  if (!isLoopback(address.host)) {
+    throw new EngineError(
+      'invalid_argument',
+      `refusing to listen on tcp://${address.host}:${address.port} without TLS: whoever reaches it is root on this machine. Give --tlsverify with --tlscacert, --tlscert and --tlskey, or use ssh://`,
+      { code: 'TCP_WITHOUT_TLS' },
+    )
+  }
+  const hosts = ['localhost', '127.0.0.1', '::1', address.host, ...allowedHosts]
+  return { allowedHosts: hosts.map(hostName), sameOrigin: true }
+}
+
+async function stop(server: Server): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  server.close(() => resolve())
+  await promise
+}

@@ -1,0 +1,15 @@
+import type { Network } from '#api/generated/types.ts'
+import { isBefore, type ApiVersion } from '#api/version.ts'
+
+/** `GET /networks/{id}`. */
+export function lowerNetwork(document: object, version: ApiVersion): object {
+  const lowered: Record<string, unknown> = { ...(document as Network) }
+  if (isBefore(version, '1.52')) delete lowered['Status']
+  if (isBefore(version, '1.48')) delete lowered['EnableIPv4']
+  return lowered
+}
+
+/** `GET /networks`. */
+export function lowerNetworks(document: object, version: ApiVersion): object {
+  return (document as Network[]).map((network) => lowerNetwork(network, version))
+}

@@ -1,0 +1,185 @@
+import type { ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setImmediate as turn } from 'node:timers/promises'
+import { stringify } from '#api/json.ts'
+import { join } from './join.ts'
+import type { BytesReply, RecordsReply, Reply } from './reply.ts'
+
+export interface WriteOptions {
+  readonly signal: AbortSignal
+  /** Told of a failure that can no longer become a status. */
+  readonly onLateFailure: (error: unknown) => void
+}
+
+/** The only code that writes a response. Rejects only while nothing has been sent. */
+export async function writeReply(
+  reply: Reply,
+  response: ServerResponse,
+  options: WriteOptions,
+): Promise<void> {
+  switch (reply.kind) {
+    case 'empty':
+      response.writeHead(reply.status, { ...lengthOf(reply.status), ...reply.headers }).end()
+      return
+    case 'json':
+      writeWhole(response, reply.status, 'application/json', `${stringify(reply.body)}\n`)
+      return
+    case 'text':
+      writeWhole(response, reply.status, 'text/plain; charset=utf-8', reply.body, reply.headers)
+      return
+    case 'pending':
+      await writePending(reply.body, response, options)
+      return
+    case 'records':
+      await writeRecords(reply, response, options)
+      return
+    case 'bytes':
+      await writeBytes(reply, response, options)
+      return
+    case 'upgrade':
+      writeRawHead(response)
+      // No Upgrade header and a connection that was used before: what the client sends cannot be told from
+      // its next request, so this stream has output alone.
+      reply.attached.stream.end()
+      await cutOnFailure(pipeline(reply.attached.stream, response), response, options)
+      return
+  }
+}
+
+/** The connection of an answered upgrade request becomes the stream; resolves when it is closed. */
+export async function writeTakeOver(
+  reply: Extract<Reply, { kind: 'upgrade' }>,
+  response: ServerResponse,
+  head: Uint8Array,
+  options: { readonly switching: boolean },
+): Promise<void> {
+  const { socket } = response
+  if (socket === null) {
+    reply.attached.stream.destroy()
+    return
+  }
+  const headers = Object.entries(response.getHeaders()).map(
+    ([name, value]) => `${name}: ${String(value)}\r\n`,
+  )
+  response.detachSocket(socket)
+  const start = options.switching
+    ? `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${reply.contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n`
+    : 'HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n'
+  socket.write(`${start}${headers.join('')}\r\n`)
+  if (head.length > 0) socket.unshift(head)
+  await join(socket, reply.attached.stream)
+}
+
+function lengthOf(status: number): Record<string, string> {
+  return status === 204 || status === 304 ? {} : { 'Content-Length': '0' }
+}
+
+function writeWhole(
+  response: ServerResponse,
+  status: number,
+  contentType: string,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response
+    .writeHead(status, { 'Content-Type': contentType, 'Content-Length': Buffer.byteLength(text), ...headers })
+    .end(text)
+}
+
+/** A failure that is there within the same turn of the event loop is still an ordinary error. */
+async function writePending(
+  body: Promise<unknown>,
+  response: ServerResponse,
+  options: WriteOptions,
+): Promise<void> {
+  await Promise.race([body, turn()])
+  response.writeHead(200, { 'Content-Type': 'application/json' })
+  response.flushHeaders()
+  try {
+    response.end(`${stringify(await body)}\n`)
+  } catch (error) {
+    if (!options.signal.aborted) options.onLateFailure(error)
+    response.destroy()
+  }
+}
+
+async function writeRecords(
+  reply: RecordsReply,
+  response: ServerResponse,
+  options: WriteOptions,
+): Promise<void> {
+  const items = reply.items[Symbol.asyncIterator]()
+  // Asked for before the head goes out: who reads the head may rely on being subscribed.
+  const first = items.next()
+  await Promise.race(reply.head === 'with first' ? [first] : [first, turn()])
+  response.writeHead(200, { 'Content-Type': reply.contentType })
+  response.flushHeaders()
+  const lines = Readable.from(linesOf(first, items, reply, options), { highWaterMark: 1 })
+  await cutOnFailure(pipeline(lines, response), response, options)
+}
+
+async function* linesOf(
+  first: Promise<IteratorResult<unknown>>,
+  items: AsyncIterator<unknown>,
+  reply: RecordsReply,
+  options: WriteOptions,
+): AsyncGenerator<string> {
+  const lineOf = (item: unknown): string => `${reply.before}${stringify(item)}${reply.after}`
+  try {
+    for (let next = await first; next.done !== true; next = await items.next()) {
+      yield lineOf(next.value)
+    }
+  } catch (error) {
+    if (reply.failure === undefined || options.signal.aborted) throw error
+    options.onLateFailure(error)
+    yield lineOf(reply.failure(error))
+  } finally {
+    await items.return?.()
+  }
+}
+
+async function writeBytes(reply: BytesReply, response: ServerResponse, options: WriteOptions): Promise<void> {
+  response.writeHead(200, { 'Content-Type': reply.contentType, ...reply.headers })
+  response.flushHeaders()
+  const source =
+    reply.failure === undefined ? reply.chunks : withFailure(reply.chunks, reply.failure, options)
+  await cutOnFailure(pipeline(source, response), response, options)
+}
+
+async function* withFailure(
+  chunks: AsyncIterable<Uint8Array>,
+  failure: (error: unknown) => Uint8Array,
+  options: WriteOptions,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* chunks
+  } catch (error) {
+    if (options.signal.aborted) throw error
+    options.onLateFailure(error)
+    yield failure(error)
+  }
+}
+
+/** After the head the only way left to say "this is not all" is to cut the connection. */
+async function cutOnFailure(
+  sending: Promise<void>,
+  response: ServerResponse,
+  options: WriteOptions,
+): Promise<void> {
+  try {
+    await sending
+  } catch (error) {
+    if (!options.signal.aborted) options.onLateFailure(error)
+    response.destroy()
+  }
+}
+
+/** A body without length or chunks that ends with the connection. */
+function writeRawHead(response: ServerResponse): void {
+  response.removeHeader('Transfer-Encoding')
+  response.shouldKeepAlive = false
+  response.useChunkedEncodingByDefault = false
+  response.writeHead(200, { 'Content-Type': 'application/vnd.docker.raw-stream' })
+  response.flushHeaders()
+}

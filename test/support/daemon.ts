@@ -1,0 +1,206 @@
+/**
+ * A real daemon for tests: private data and exec root, socket, bridge, nft table, cgroup parent, and a network namespace
+ * of its own. Disposing it removes every container, checks for leaks, ends the daemon and removes the namespace.
+ */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { request } from 'node:http'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Marks, type Model, assertNoLeaks } from './leak-check.ts'
+
+const REPOSITORY = join(import.meta.dirname, '..', '..')
+export const NODE: string = join(REPOSITORY, 'node_modules/node/bin/node')
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly text: string
+  json<T = Record<string, unknown>>(): T
+}
+
+export interface TestDaemonOptions {
+  readonly args?: readonly string[]
+  /** Where the daemon's data lives; default: a directory below the system's temporary one. */
+  readonly dataRoot?: string
+}
+
+export class TestDaemon implements AsyncDisposable {
+  readonly root: string
+  readonly socket: string
+  readonly marks: Marks
+  readonly #args: readonly string[]
+  #process: ChildProcess | undefined
+
+  private constructor(root: string, options: TestDaemonOptions) {
+    const name = `berth-t-${randomBytes(4).toString('hex')}`
+    this.root = root
+    this.socket = join(root, 'sock')
+    this.marks = {
+      execRoot: join(root, 'run'),
+      dataRoot: options.dataRoot ?? join(root, 'data'),
+      cgroupParent: `/${name}`,
+      netns: name,
+      firewallTable: name.replaceAll('-', '_'),
+    }
+    this.#args = options.args ?? []
+  }
+
+  static async start(options: TestDaemonOptions = {}): Promise<TestDaemon> {
+    const daemon = new TestDaemon(mkdtempSync(join(tmpdir(), 'berth-')), options)
+    execFileSync('ip', ['netns', 'add', daemon.marks.netns])
+    execFileSync('nsenter', [`--net=/run/netns/${daemon.marks.netns}`, 'ip', 'link', 'set', 'lo', 'up'])
+    await daemon.up()
+    return daemon
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0
+  }
+
+  get host(): string {
+    return `unix://${this.socket}`
+  }
+
+  get log(): string {
+    return readFileSync(join(this.root, 'daemon.log'), 'utf8')
+  }
+
+  /** Starts the daemon (again) and waits until it answers. */
+  async up(): Promise<void> {
+    const log = openSync(join(this.root, 'daemon.log'), 'a')
+    const { execRoot, dataRoot, cgroupParent, netns, firewallTable } = this.marks
+    const daemon = [NODE, join(REPOSITORY, 'src/bin/berthd.ts'), '-H', this.host]
+    const roots = ['--data-root', dataRoot, '--exec-root', execRoot, '--cgroup-parent', cgroupParent]
+    const rest = ['--firewall-table', firewallTable, '--bridge', 'berth0', '--log-level', 'debug', ...this.#args]
+    const child = spawn('nsenter', [`--net=/run/netns/${netns}`, ...daemon, ...roots, ...rest], {
+      stdio: ['ignore', log, log],
+    })
+    this.#process = child
+    await this.#answers(child)
+  }
+
+  /** Ends the daemon and waits until it is gone; containers keep running. */
+  async down(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#process
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    child.kill(signal)
+    await once(child, 'exit')
+  }
+
+  async call(method: string, path: string, body?: unknown): Promise<Answer> {
+    const payload = body === undefined || body instanceof Uint8Array ? body : JSON.stringify(body)
+    const outgoing = request({
+      socketPath: this.socket,
+      method,
+      path,
+      headers:
+        payload === undefined
+          ? {}
+          : {
+              'content-type': body instanceof Uint8Array ? 'application/x-tar' : 'application/json',
+              'content-length': Buffer.byteLength(payload),
+            },
+    })
+    outgoing.end(payload)
+    const [response] = (await once(outgoing, 'response')) as [import('node:http').IncomingMessage]
+    const chunks: Buffer[] = []
+    for await (const chunk of response) chunks.push(chunk as Buffer)
+    const text = Buffer.concat(chunks).toString()
+    return {
+      status: response.statusCode ?? 0,
+      headers: response.headers,
+      text,
+      json: <T>() => JSON.parse(text) as T,
+    }
+  }
+
+  /** Runs berth's CLI; rejects only when it cannot be run at all. */
+  berth(...args: string[]): Result {
+    return run(NODE, [join(REPOSITORY, 'src/bin/berth.ts'), '-H', this.host, ...args])
+  }
+
+  /** Runs the real docker client. */
+  docker(...args: string[]): Result {
+    return run('docker', ['-H', this.host, ...args])
+  }
+
+  /** Runs a program in the daemon's network namespace: "the host" of its containers. */
+  inside(...argv: string[]): Result {
+    return run('nsenter', [`--net=/run/netns/${this.marks.netns}`, ...argv])
+  }
+
+  async model(): Promise<Model> {
+    const all = (await this.call('GET', '/containers/json?all=1')).json<{ Id: string; State: string; Ports: { PublicPort?: number }[] }[]>()
+    const { Volumes } = (await this.call('GET', '/volumes')).json<{ Volumes: { Name: string }[] | null }>()
+    const live = all.filter(({ State }) => State === 'running' || State === 'paused')
+    return {
+      running: live.map(({ Id }) => Id),
+      containers: all.map(({ Id }) => Id),
+      volumes: (Volumes ?? []).map(({ Name }) => Name),
+      ports: live.flatMap(({ Ports }) => Ports.filter(({ PublicPort }) => PublicPort !== undefined)).length,
+    }
+  }
+
+  async assertNoLeaks(): Promise<void> {
+    await assertNoLeaks(this.marks, () => this.model())
+  }
+
+  async removeAll(): Promise<void> {
+    const { containers } = await this.model()
+    await Promise.all(containers.map((id) => this.call('DELETE', `/containers/${id}?force=1&v=1`)))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      if (this.#process?.exitCode !== null || this.#process.signalCode !== null) await this.up()
+      await this.removeAll()
+      await this.assertNoLeaks()
+    } finally {
+      await this.down()
+      execFileSync('ip', ['netns', 'delete', this.marks.netns])
+      rmSync(this.root, { recursive: true, force: true })
+    }
+  }
+
+  async #answers(child: ChildProcess): Promise<void> {
+    const deadline = Date.now() + 20_000
+    for (;;) {
+      if (child.exitCode !== null) throw new Error(`the daemon ended with ${child.exitCode}:\n${this.log}`)
+      if (await canConnect(this.socket)) return
+      if (Date.now() > deadline) throw new Error(`the daemon does not answer:\n${this.log}`)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+}
+
+export interface Result {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export function run(program: string, args: readonly string[], input?: string | Uint8Array): Result {
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    ...(input === undefined ? {} : { input }),
+  })
+  if (error !== undefined) throw error
+  return { code: status ?? -1, stdout, stderr }
+}
+
+async function canConnect(path: string): Promise<boolean> {
+  const socket = connect(path)
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false // not listening yet
+  } finally {
+    socket.destroy()
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * The engine in memory, for tests of the HTTP edge: documents are complete, processes are played
+ * (fake-container.ts), and `calls` records what the edge asked for.
+ */
+import type { EventMessage } from '#api/generated/types.ts'
+import { EngineError } from '#base/errors.ts'
+import type { Engine } from '#engine/services.ts'
+import { chunks } from './chunks.ts'
+import { FakeContainers } from './fake-containers.ts'
+import { FakeEvents } from './fake-events.ts'
+import { fakeImages, fakeInfo, fakeNetworks, fakeVersion, fakeVolume } from './fake-documents.ts'
+
+export interface Call {
+  readonly name: string
+  readonly args: readonly unknown[]
+}
+
+export class FakeEngine implements Engine {
+  readonly calls: Call[] = []
+  readonly bus = new FakeEvents()
+  readonly containers = new FakeContainers((event) => this.bus.publish(event))
+  readonly lifecycle: Engine['lifecycle']
+  readonly query: Engine['query']
+  readonly streams: Engine['streams']
+  readonly files: Engine['files']
+  readonly execs: Engine['execs']
+  readonly images: Engine['images']
+  readonly events: Engine['events']
+  readonly system: Engine['system']
+  readonly volumes: Engine['volumes']
+  readonly networks: Engine['networks']
+
+  constructor() {
+    const { containers } = this
+    this.lifecycle = this.#recording(containers.lifecycle)
+    this.query = this.#recording(containers.query)
+    this.streams = this.#recording(containers.streams)
+    this.files = this.#recording(containers.files)
+    this.execs = this.#recording(containers.execs)
+    this.images = this.#recording(images)
+    this.events = this.#recording({ subscribe: (options) => this.bus.subscribe(options) })
+    this.system = this.#recording(system)
+    this.volumes = this.#recording(volumes)
+    this.networks = this.#recording(networks)
+  }
+
+  publish(event: EventMessage): void {
+    this.bus.publish(event)
+  }
+
+  /** The arguments of the last call of that name. */
+  lastCall(name: string): readonly unknown[] | undefined {
+    return this.calls.findLast((call) => call.name === name)?.args
+  }
+
+  #recording<T extends object>(service: T): T {
+    return new Proxy(service, {
+      get: (target, name, receiver) => {
+        const member: unknown = Reflect.get(target, name, receiver)
+        if (typeof member !== 'function') return member
+        return (...args: unknown[]): unknown => {
+          this.calls.push({ name: String(name), args })
+          return Reflect.apply(member, target, args)
+        }
+      },
+    })
+  }
+}
+
+function noSuchImage(name: string): EngineError {
+  return new EngineError('not_found', `No such image: ${name}`, { code: 'IMAGE_NOT_FOUND' })
+}
+
+const images: Engine['images'] = {
+  list: () => Promise.resolve([fakeImages.summary]),
+  inspect: async (ref) => (known(ref), fakeImages.inspect),
+  history: async (ref) => (known(ref), fakeImages.history),
+  tag: async (ref) => known(ref),
+  remove: async (ref) => (known(ref), [{ Untagged: ref }]),
+  prune: () => Promise.resolve({ ImagesDeleted: [], SpaceReclaimed: 0 }),
+  async *load(tar) {
+    const size = await sizeOf(tar)
+    if (size === 0) throw new EngineError('invalid_argument', 'empty archive', { code: 'ARCHIVE_INVALID' })
+    yield { status: 'Loading layer', id: 'abc', progressDetail: { current: size, total: size } }
+    if (size === 3) throw new EngineError('internal', 'unexpected end of archive', { code: 'ARCHIVE_SHORT' })
+    yield { stream: 'Loaded image: demo:latest\n' }
+  },
+  save: () => Promise.resolve(chunks(['tar bytes'])),
+  async *import(tar) {
+    await sizeOf(tar)
+    yield { status: fakeImages.id }
+  },
+}
+
+function known(ref: string): void {
+  if (ref !== 'demo' && ref !== 'team/demo:1.0') throw noSuchImage(ref)
+}
+
+async function sizeOf(bytes: AsyncIterable<Uint8Array>): Promise<number> {
+  let size = 0
+  for await (const chunk of bytes) size += chunk.length
+  return size
+}
+
+const system: Engine['system'] = {
+  version: () => Promise.resolve(fakeVersion),
+  info: () => Promise.resolve(fakeInfo),
+  diskUsage: () =>
+    Promise.resolve({
+      ImageUsage: {
+        ActiveCount: 1,
+        TotalCount: 1,
+        Reclaimable: 0,
+        TotalSize: 7,
+        Items: [fakeImages.summary],
+      },
+      ContainerUsage: { ActiveCount: 0, TotalCount: 0, Reclaimable: 0, TotalSize: 0, Items: [] },
+      VolumeUsage: {
+        ActiveCount: 0,
+        TotalCount: 1,
+        Reclaimable: 0,
+        TotalSize: 0,
+        Items: [fakeVolume('data')],
+      },
+      BuildCacheUsage: { ActiveCount: 0, TotalCount: 0, Reclaimable: 0, TotalSize: 0, Items: [] },
+    }),
+}
+
+const volumes: Engine['volumes'] = {
+  list: () => Promise.resolve([fakeVolume('data')]),
+  create: (body) => Promise.resolve(fakeVolume(body.Name || 'anonymous')),
+  inspect: async (name) => (knownVolume(name), fakeVolume(name)),
+  remove: async (name, { force }) => (force ? undefined : knownVolume(name)),
+  prune: () => Promise.resolve({ VolumesDeleted: [], SpaceReclaimed: 0 }),
+}
+
+function knownVolume(name: string): void {
+  if (name === 'data') return
+  throw new EngineError('not_found', `get ${name}: no such volume`, { code: 'VOLUME_NOT_FOUND' })
+}
+
+const networks: Engine['networks'] = {
+  list: () => Promise.resolve(fakeNetworks),
+  async inspect(ref) {
+    const network = fakeNetworks.find(({ Id, Name }) => Name === ref || Id === ref)
+    if (network !== undefined) return network
+    throw new EngineError('not_found', `network ${ref} not found`, { code: 'NETWORK_NOT_FOUND' })
+  },
+}

@@ -1,0 +1,165 @@
+/**
+ * Compares what an engine owns in the kernel and on disk with what its API explains. Everything an engine makes carries
+ * one of its marks: its exec root, its data root, its cgroup parent, its network namespace.
+ */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs'
+import { join } from 'node:path'
+
+export interface Marks {
+  readonly execRoot: string
+  readonly dataRoot: string
+  readonly cgroupParent: string
+  /** Name below /run/netns. */
+  readonly netns: string
+  readonly firewallTable: string
+}
+
+/** What the engine says it has. */
+export interface Model {
+  readonly running: readonly string[]
+  readonly containers: readonly string[]
+  readonly volumes: readonly string[]
+  /** Ports published right now. */
+  readonly ports: number
+}
+
+export interface World {
+  /** Container ids (cut) with a runtime directory. */
+  readonly runtimeDirectories: readonly string[]
+  readonly shims: number
+  readonly veths: number
+  /** Container ids that have a cgroup in some hierarchy. */
+  readonly cgroups: readonly string[]
+  readonly runtimeStates: readonly string[]
+  /** Host-visible mounts that mention the roots; there are never any. */
+  readonly hostMounts: readonly string[]
+  readonly portElements: number
+  readonly snapshots: readonly string[]
+  readonly containerDirectories: readonly string[]
+  readonly volumeDirectories: readonly string[]
+  readonly trash: readonly string[]
+  readonly staging: readonly string[]
+}
+
+export function observe(marks: Marks): World {
+  const { execRoot, dataRoot, netns, firewallTable, cgroupParent } = marks
+  return {
+    runtimeDirectories: list(join(execRoot, 'c')),
+    shims: commandLines().filter((line) => line.includes('berth-shim') && line.includes(`${execRoot}/`)).length,
+    veths: veths(netns),
+    cgroups: cgroups(cgroupParent),
+    runtimeStates: list(join(execRoot, 'runtime')),
+    hostMounts: readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(execRoot) || line.includes(`${dataRoot}/`)),
+    portElements: portElements(netns, firewallTable),
+    snapshots: list(join(dataRoot, 'snapshots')),
+    containerDirectories: list(join(dataRoot, 'containers')),
+    volumeDirectories: list(join(dataRoot, 'volumes')),
+    trash: list(join(dataRoot, 'trash')),
+    staging: list(join(dataRoot, 'staging')),
+  }
+}
+
+/** Every difference between the world and the model, as sentences; empty when there is none. */
+export function differences(world: World, model: Model): string[] {
+  const cut = (ids: readonly string[]): string[] => ids.map((id) => id.slice(0, 32)).toSorted()
+  const problems: string[] = []
+  const same = (what: string, actual: readonly string[], expected: readonly string[]): void => {
+    const extra = actual.filter((entry) => !expected.includes(entry))
+    const missing = expected.filter((entry) => !actual.includes(entry))
+    if (extra.length > 0) problems.push(`${what}: unexplained ${extra.join(', ')}`)
+    if (missing.length > 0) problems.push(`${what}: missing ${missing.join(', ')}`)
+  }
+  same('runtime directories', world.runtimeDirectories, cut(model.running))
+  same('cgroups', world.cgroups, model.running)
+  same('runtime states', world.runtimeStates, model.running)
+  same('snapshots', world.snapshots, model.containers)
+  same('container directories', world.containerDirectories, model.containers)
+  same('volume directories', world.volumeDirectories, model.volumes)
+  same('mounts visible on the host', world.hostMounts, [])
+  same('trash', world.trash, [])
+  same('staging', world.staging, [])
+  if (world.shims !== model.running.length) {
+    problems.push(`${world.shims} shims for ${model.running.length} running containers`)
+  }
+  if (world.veths > model.running.length) {
+    problems.push(`${world.veths} veths for ${model.running.length} running containers`)
+  }
+  if (world.portElements > model.ports) problems.push(`${world.portElements} nft elements for ${model.ports} ports`)
+  return problems
+}
+
+/** Deferred clean-up (the kernel's and ours) is given `patience` milliseconds; what is left then is a leak. */
+export async function assertNoLeaks(marks: Marks, model: () => Promise<Model>, patience = 5000): Promise<void> {
+  const deadline = Date.now() + patience
+  for (;;) {
+    const problems = differences(observe(marks), await model())
+    if (problems.length === 0) return
+    if (Date.now() > deadline) assert.fail(`leaks:\n  ${problems.join('\n  ')}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+function list(directory: string): string[] {
+  return existsSync(directory) ? readdirSync(directory).toSorted() : []
+}
+
+function commandLines(): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+      } catch {
+        return '' // ended meanwhile
+      }
+    })
+}
+
+function inNetns(netns: string, ...argv: string[]): string {
+  if (!existsSync(`/run/netns/${netns}`)) return ''
+  return execFileSync('nsenter', [`--net=/run/netns/${netns}`, ...argv], { encoding: 'utf8' })
+}
+
+function veths(netns: string): number {
+  return inNetns(netns, 'ip', '-o', 'link', 'show', 'type', 'veth')
+    .split('\n')
+    .filter((line) => line !== '').length
+}
+
+/** Elements of maps whose key has a port; sets of bridges and the like belong to the network itself. */
+function portElements(netns: string, table: string): number {
+  const text = inNetns(netns, 'sh', '-c', `nft -j list table inet ${table} 2>/dev/null || true`)
+  if (text === '') return 0
+  const { nftables } = JSON.parse(text) as { nftables: { map?: { elem?: unknown[]; name: string } }[] }
+  return nftables.reduce((sum, { map }) => sum + (map?.elem?.length ?? 0), 0)
+}
+
+function cgroups(parent: string): string[] {
+  const roots = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => / - cgroup2? /.test(line))
+    .map((line) => line.split(' ')[4] ?? '')
+  const names = roots.flatMap((root) =>
+    existsSync(join(root, parent))
+      ? readdirSync(join(root, parent), { withFileTypes: true })
+          .filter((entry) => entry.isDirectory())
+          .map(({ name }) => name)
+      : [],
+  )
+  return [...new Set(names)].toSorted()
+}
+
+/** Open descriptors of a process, as `readlink` shows them. */
+export function descriptors(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).map((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`)
+    } catch {
+      return '' // closed meanwhile
+    }
+  })
+}

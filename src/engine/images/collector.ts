@@ -1,0 +1,118 @@
+import type { Digest } from '#base/digest.ts'
+import type { Logger } from '#base/logger.ts'
+import type { Content } from '#store/content/content.ts'
+import type { Database } from '#store/db.ts'
+import type { ImageRows, LayerRows } from '#store/images.ts'
+import type { Snapshots } from '#store/snapshots/snapshots.ts'
+
+export interface CollectorDeps {
+  readonly db: Database
+  readonly images: ImageRows
+  readonly layers: LayerRows
+  readonly content: Content
+  readonly snapshots: Snapshots
+  readonly logger: Logger
+}
+
+/**
+ * Removes layers and blobs that no row needs. Something new is on disk before its row is, so nothing is removed while
+ * an operation that adds is under way; what it would have removed waits for the end of the last one.
+ */
+export class Collector {
+  readonly #deps: CollectorDeps
+  readonly #layers = new Set<Digest>()
+  readonly #blobs = new Set<Digest>()
+  #adding = 0
+  #sweep: Promise<void> | undefined
+
+  constructor(deps: CollectorDeps) {
+    this.#deps = deps
+  }
+
+  /** Holds removals back until it is disposed; disposing waits for the removals that were due. */
+  async hold(): Promise<AsyncDisposable> {
+    while (this.#sweep !== undefined) await this.#sweep
+    this.#adding++
+    return {
+      [Symbol.asyncDispose]: async () => {
+        this.#adding--
+        await this.#run()
+      },
+    }
+  }
+
+  /** These may have become garbage; resolves when they are gone, or at once while operations that add are running. */
+  async discard(garbage: {
+    readonly layers?: Iterable<Digest>
+    readonly blobs?: Iterable<Digest>
+  }): Promise<void> {
+    for (const diffId of garbage.layers ?? []) this.#layers.add(diffId)
+    for (const digest of garbage.blobs ?? []) this.#blobs.add(digest)
+    await this.#run()
+  }
+
+  /** Images that were kept for a container go when it has gone. */
+  async releaseHidden(): Promise<void> {
+    const { db, images } = this.#deps
+    const layers: Digest[] = []
+    const blobs: Digest[] = []
+    for (const id of images.hidden()) {
+      const manifests = images.manifests(id)
+      const freed = db.transaction(() => images.remove(id))
+      if (freed === undefined) continue
+      layers.push(...freed)
+      blobs.push(id, ...manifests.map(({ digest }) => digest))
+    }
+    if (blobs.length > 0) await this.discard({ layers, blobs })
+  }
+
+  /** Everything on disk is looked at: for the start of the daemon, and for repairs. */
+  async collectAll(): Promise<void> {
+    const { images, snapshots, content } = this.#deps
+    await this.releaseHidden()
+    const layers: Digest[] = images.removeUnusedLayers()
+    for await (const { diffId } of snapshots.layers()) layers.push(diffId)
+    const blobs: Digest[] = []
+    for await (const { digest } of content.list()) blobs.push(digest)
+    await this.discard({ layers, blobs })
+  }
+
+  async #run(): Promise<void> {
+    while (this.#sweep !== undefined) await this.#sweep
+    if (this.#adding > 0 || this.#layers.size + this.#blobs.size === 0) return
+    this.#sweep = this.#remove()
+    try {
+      await this.#sweep
+    } finally {
+      this.#sweep = undefined
+    }
+  }
+
+  async #remove(): Promise<void> {
+    const { db, layers, content, snapshots } = this.#deps
+    // Never a row without its files: the rows must be gone for good first.
+    await db.durable()
+    for (const diffId of this.#layers) {
+      if (layers.has(diffId) || (await this.#attempt('layer', diffId, () => snapshots.removeLayer(diffId)))) {
+        this.#layers.delete(diffId)
+      }
+    }
+    const needed = this.#blobs.size === 0 ? new Set<Digest>() : layers.blobs()
+    for (const digest of this.#blobs) {
+      if (needed.has(digest) || (await this.#attempt('blob', digest, () => content.remove(digest)))) {
+        this.#blobs.delete(digest)
+      }
+    }
+  }
+
+  /** What cannot be removed now is tried again with the next removal, and at the next start. */
+  async #attempt(what: string, digest: Digest, remove: () => Promise<void>): Promise<boolean> {
+    try {
+      await remove()
+      return true
+    } catch (error) {
+      this.#deps.logger.warn(`cannot remove ${what}`, { digest, error })
+      return false
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import type { Digest } from '#base/digest.ts'
+import { familiarName, formatFamiliar, type Reference } from '#oci/reference.ts'
+import type { Filters } from '../services.ts'
+import { invalidFilter } from './errors.ts'
+import { globMatcher } from './glob.ts'
+import { parseUntil } from './until.ts'
+
+/** What the filters of list and prune look at. */
+export interface Filterable {
+  readonly id: Digest
+  readonly created: number | undefined
+  readonly labels: Readonly<Record<string, string>> | undefined
+}
+
+export interface FilterContext {
+  /** Milliseconds since the epoch. */
+  readonly now: number
+  /** When the image that a user named was created. */
+  readonly createdOf: (ref: string) => number
+}
+
+export interface ImageFilter {
+  matches(image: Filterable): boolean
+  /** Undefined: every name will do. */
+  readonly matchesReference: ((reference: Reference) => boolean) | undefined
+  /** Undefined: not asked for. */
+  readonly dangling: boolean | undefined
+}
+
+export const listKeys = ['before', 'since', 'dangling', 'label', 'label!', 'reference', 'until'] as const
+export const pruneKeys = ['dangling', 'label', 'label!', 'until'] as const
+
+/** Compiles filters; throws `invalid_argument` for a key not in `keys` or a value that makes no sense. */
+export function imageFilter(filters: Filters, keys: readonly string[], context: FilterContext): ImageFilter {
+  const tests: ((image: Filterable) => boolean)[] = []
+  for (const [key, values] of filters) {
+    if (!keys.includes(key)) throw invalidFilter(key)
+    for (const value of values) {
+      const test = testOf(key, value, context)
+      if (test !== undefined) tests.push(test)
+    }
+  }
+  const patterns = filters.get('reference')?.map(globMatcher)
+  return {
+    matches: (image) => tests.every((test) => test(image)),
+    matchesReference:
+      patterns &&
+      ((reference) => {
+        const names = [formatFamiliar(reference), familiarName(reference)]
+        return patterns.some((matches) => names.some(matches))
+      }),
+    dangling: danglingOf(filters.get('dangling')),
+  }
+}
+
+function testOf(
+  key: string,
+  value: string,
+  { now, createdOf }: FilterContext,
+): ((image: Filterable) => boolean) | undefined {
+  switch (key) {
+    case 'label':
+      return ({ labels }) => hasLabel(labels, value)
+    case 'label!':
+      return ({ labels }) => !hasLabel(labels, value)
+    case 'before': {
+      const limit = createdOf(value)
+      return ({ created = 0 }) => created < limit
+    }
+    case 'since': {
+      const limit = createdOf(value)
+      return ({ created = 0 }) => created > limit
+    }
+    case 'until': {
+      const limit = parseUntil(value, now)
+      return ({ created = 0 }) => created < limit
+    }
+    default:
+      return undefined
+  }
+}
+
+/** `key` or `key=value`. */
+function hasLabel(labels: Readonly<Record<string, string>> | undefined, wanted: string): boolean {
+  if (labels === undefined) return false
+  const at = wanted.indexOf('=')
+  const key = at === -1 ? wanted : wanted.slice(0, at)
+  if (!Object.hasOwn(labels, key)) return false
+  return at === -1 || labels[key] === wanted.slice(at + 1)
+}
+
+function danglingOf(values: readonly string[] | undefined): boolean | undefined {
+  if (values === undefined || values.length === 0) return undefined
+  const flags = values.map((value) => {
+    if (value === '1' || value === 'true') return true
+    if (value === '0' || value === 'false') return false
+    throw invalidFilter('dangling', value)
+  })
+  if (new Set(flags).size > 1) throw invalidFilter('dangling', values.join())
+  return flags[0]
+}

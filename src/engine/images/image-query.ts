@@ -1,0 +1,235 @@
+import type {
+  ImageHistoryResponseItem,
+  ImageInspect,
+  ImageManifestSummary,
+  ImageSummary,
+  OCIDescriptor,
+} from '#api/generated/types.ts'
+import type { Digest } from '#base/digest.ts'
+import type { RunConfig } from '#oci/image-spec.ts'
+import { formatPlatform, parsePlatform, platformDistance } from '#oci/platform.ts'
+import { formatFamiliar, parseReference, type Reference } from '#oci/reference.ts'
+import type { ImageRow } from '#store/images.ts'
+import type { Filters } from '../services.ts'
+import { wrongPlatform } from './errors.ts'
+import { type ImageFilter, imageFilter, listKeys } from './filters.ts'
+import type { Image, ImageStore } from './image-store.ts'
+import { manifestOf } from './manifest.ts'
+
+export interface ListOptions {
+  readonly all: boolean
+  readonly filters: Filters
+  readonly sharedSize: boolean
+  readonly manifests: boolean
+}
+
+const NEVER = '0001-01-01T00:00:00Z'
+
+/** Answers questions about images; changes nothing. */
+export class ImageQuery {
+  readonly #store: ImageStore
+
+  constructor(store: ImageStore) {
+    this.#store = store
+  }
+
+  async list(options: ListOptions): Promise<ImageSummary[]> {
+    const { rows, deps } = this.#store
+    const filter = imageFilter(options.filters, listKeys, {
+      now: deps.clock(),
+      createdOf: (ref) => rows.get(this.#store.lookup(ref))?.created ?? 0,
+    })
+    const names = this.#namesByImage()
+    const shared = options.sharedSize ? this.#store.layers.shared() : undefined
+    const sizes = options.sharedSize ? this.#store.layers.sizes() : undefined
+
+    const summaries: ImageSummary[] = []
+    for (const row of rows.list()) {
+      if (!filter.matches(row)) continue
+      const listed = listedNames(names.get(row.id) ?? [], filter)
+      if (!this.#isListed(row, listed, filter, options.all)) continue
+      summaries.push({
+        ...summaryOf(row, listed),
+        SharedSize: shared && sizes ? this.#sharedSize(row.id, shared, sizes) : -1,
+        Containers: deps.inUse(row.id).length,
+        ...(options.manifests ? { Manifests: [await this.#manifestSummary(row)] } : {}),
+      })
+    }
+    return summaries
+  }
+
+  async inspect(
+    ref: string,
+    options: { readonly platform?: string | undefined; readonly manifests: boolean },
+  ): Promise<ImageInspect> {
+    const image = await this.#store.resolve(ref)
+    const { config, layers } = image
+    checkPlatform(ref, image, options.platform)
+    const references = this.#store.references.of(image.id).map(parseReference)
+    const document: ImageInspect = {
+      Id: image.id,
+      ...namesOf(references),
+      Comment: config.comment ?? '',
+      Created: config.created ?? NEVER,
+      Author: config.author ?? '',
+      Config: configDocument(config.config ?? {}),
+      Architecture: config.architecture,
+      ...(config.variant ? { Variant: config.variant } : {}),
+      Os: config.os,
+      ...(config['os.version'] ? { OsVersion: config['os.version'] } : {}),
+      Size: image.size,
+      GraphDriver: { Name: this.#store.deps.snapshots.driver, Data: {} },
+      RootFS: { Type: 'layers', Layers: [...layers] },
+      Metadata: {
+        LastTagTime: image.taggedAt === undefined ? NEVER : new Date(image.taggedAt).toISOString(),
+      },
+      Descriptor: await this.#descriptor(image),
+      ...(options.manifests ? { Manifests: [await this.#manifestSummary(image)] } : {}),
+    }
+    // Not in the newest documents; older clients show them.
+    return Object.assign(document, { Parent: image.parentId ?? '', DockerVersion: '' })
+  }
+
+  /** The newest step first. Steps of parents that are here carry their ids. */
+  async history(ref: string): Promise<ImageHistoryResponseItem[]> {
+    const image = await this.#store.resolve(ref)
+    const sizes = this.#store.layers.sizes()
+    let layer = 0
+    const items: ImageHistoryResponseItem[] = (image.config.history ?? []).map((step) => {
+      const diffId = step.empty_layer === true ? undefined : image.layers[layer++]
+      return {
+        Id: '<missing>',
+        Created: seconds(step.created),
+        CreatedBy: step.created_by ?? '',
+        Tags: null,
+        Size: diffId === undefined ? 0 : (sizes.get(diffId) ?? 0),
+        Comment: step.comment ?? '',
+      }
+    })
+    items.reverse()
+
+    let ancestor: ImageRow | undefined = image
+    for (const item of items) {
+      if (ancestor === undefined) break
+      const tags = namesOf(this.#store.references.of(ancestor.id).map(parseReference)).RepoTags
+      Object.assign(item, { Id: ancestor.id, Tags: tags.length > 0 ? tags : null })
+      ancestor = ancestor.parentId === undefined ? undefined : this.#store.rows.get(ancestor.parentId)
+    }
+    return items
+  }
+
+  #namesByImage(): Map<Digest, Reference[]> {
+    const names = new Map<Digest, Reference[]>()
+    for (const { name, imageId } of this.#store.references.list()) {
+      const reference = parseReference(name)
+      const known = names.get(imageId)
+      if (known === undefined) names.set(imageId, [reference])
+      else known.push(reference)
+    }
+    return names
+  }
+
+  /** Images without a name are shown when nothing was made from them, or on request. */
+  #isListed(row: ImageRow, listed: readonly Reference[], filter: ImageFilter, all: boolean): boolean {
+    if (listed.length > 0) return filter.dangling !== true || listed.every(({ tag }) => tag === undefined)
+    if (filter.dangling === false || filter.matchesReference !== undefined) return false
+    const intermediate = (): boolean => this.#store.rows.children(row.id).length > 0
+    return (all && filter.dangling !== true) || !intermediate()
+  }
+
+  #sharedSize(id: Digest, shared: ReadonlySet<Digest>, sizes: ReadonlyMap<Digest, number>): number {
+    return this.#store.rows
+      .layers(id)
+      .reduce((sum, diffId) => sum + (shared.has(diffId) ? (sizes.get(diffId) ?? 0) : 0), 0)
+  }
+
+  /** Of the manifest the image came with, or of the one that save() would write. */
+  async #descriptor(image: Image): Promise<OCIDescriptor> {
+    const [stored] = this.#store.rows.manifests(image.id)
+    if (stored !== undefined) return { ...stored }
+    const { descriptor } = manifestOf(
+      await this.#store.deps.content.read(image.id),
+      this.#layerRows(image.layers),
+    )
+    return { ...descriptor, annotations: null, platform: null }
+  }
+
+  #layerRows(diffIds: readonly Digest[]): { readonly diffId: Digest; readonly size: number }[] {
+    const sizes = this.#store.layers.sizes()
+    return diffIds.map((diffId) => ({ diffId, size: sizes.get(diffId) ?? 0 }))
+  }
+
+  async #manifestSummary(row: ImageRow): Promise<ImageManifestSummary> {
+    const image = await this.#store.resolve(row.id)
+    const descriptor = await this.#descriptor(image)
+    const { architecture, os, variant } = image.config
+    return {
+      ID: descriptor.digest,
+      Descriptor: descriptor,
+      Available: true,
+      Size: { Content: 0, Total: row.size },
+      Kind: 'image',
+      ImageData: {
+        Platform: { architecture, os, ...(variant ? { variant } : {}) },
+        Containers: this.#store.deps.inUse(row.id).map(({ id }) => id),
+        Size: { Unpacked: row.size },
+      },
+    }
+  }
+}
+
+function summaryOf(row: ImageRow, names: readonly Reference[]): ImageSummary {
+  return {
+    Id: row.id,
+    ParentId: row.parentId ?? '',
+    ...namesOf(names),
+    Created: Math.floor((row.created ?? 0) / 1000),
+    Size: row.size,
+    Labels: row.labels === undefined ? null : { ...row.labels },
+  }
+}
+
+function listedNames(names: readonly Reference[], filter: ImageFilter): readonly Reference[] {
+  const { matchesReference } = filter
+  return matchesReference === undefined ? names : names.filter(matchesReference)
+}
+
+function namesOf(references: readonly Reference[]): { RepoTags: string[]; RepoDigests: string[] } {
+  return {
+    RepoTags: references.filter(({ tag }) => tag !== undefined).map(formatFamiliar),
+    RepoDigests: references.filter(({ digest }) => digest !== undefined).map(formatFamiliar),
+  }
+}
+
+function checkPlatform(ref: string, { config }: Image, wanted: string | undefined): void {
+  if (wanted === undefined || wanted === '') return
+  const actual = {
+    os: config.os,
+    architecture: config.architecture,
+    ...(config.variant ? { variant: config.variant } : {}),
+  }
+  const platform = parsePlatform(wanted)
+  if (platformDistance(platform, actual) !== 0) {
+    throw wrongPlatform(ref, formatPlatform(actual), formatPlatform(platform))
+  }
+}
+
+/** Every field that programs look up without asking whether it is there. */
+function configDocument(config: RunConfig): NonNullable<ImageInspect['Config']> {
+  const base = {
+    User: '',
+    Env: null,
+    Cmd: null,
+    Entrypoint: null,
+    Volumes: null,
+    WorkingDir: '',
+    OnBuild: null,
+    Labels: null,
+  }
+  return { ...base, ...structuredClone(config) } as NonNullable<ImageInspect['Config']>
+}
+
+function seconds(date: string | null | undefined): number {
+  const time = date ? Date.parse(date) : Number.NaN
+  return Number.isNaN(time) ? 0 : Math.floor(time / 1000)
+}

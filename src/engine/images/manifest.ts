@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto'
+import type { Digest } from '#base/digest.ts'
+import { type Descriptor, type Manifest, mediaTypes } from '#oci/image-spec.ts'
+import type { LayerRow } from '#store/images.ts'
+
+/**
+ * The OCI manifest of an image whose layers are the uncompressed tars we keep: the same bytes on every machine that
+ * has the image.
+ */
+export function manifestOf(
+  config: Uint8Array,
+  layers: readonly LayerRow[],
+): { readonly bytes: Uint8Array; readonly descriptor: Descriptor } {
+  const manifest: Manifest = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociManifest,
+    config: { mediaType: mediaTypes.ociConfig, digest: digestOf(config), size: config.length },
+    layers: layers.map(({ diffId, size }) => ({ mediaType: mediaTypes.ociLayer, digest: diffId, size })),
+  }
+  const bytes = encodeJson(manifest)
+  return {
+    bytes,
+    descriptor: { mediaType: mediaTypes.ociManifest, digest: digestOf(bytes), size: bytes.length },
+  }
+}
+
+export function digestOf(bytes: Uint8Array): Digest {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+}
+
+export function encodeJson(document: unknown): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(document))
+}

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { hexOf } from '#base/digest.ts'
+import { isKind } from '#base/errors.ts'
+import { contentSuite, type ContentUnderTest } from './content.suite.ts'
+import { digestOf } from './errors.ts'
+import { FileContent } from './file-content.ts'
+import { MemoryContent } from './memory-content.ts'
+
+async function fileContent(): Promise<
+  ContentUnderTest & { readonly content: FileContent; readonly root: string }
+> {
+  const root = await mkdtemp(join(tmpdir(), 'berth-content-'))
+  const content = new FileContent({ dataRoot: root })
+  await content.recover()
+  return {
+    root,
+    content,
+    corrupt: (digest, bytes) => writeFile(join(root, 'blobs/sha256', hexOf(digest)), bytes),
+    [Symbol.asyncDispose]: () => rm(root, { recursive: true }),
+  }
+}
+
+contentSuite('FileContent', fileContent)
+
+contentSuite('MemoryContent', async () => {
+  const content = new MemoryContent()
+  return {
+    content,
+    corrupt: async (digest, bytes) => content.corrupt(digest, bytes),
+    [Symbol.asyncDispose]: async () => undefined,
+  }
+})
+
+describe('FileContent', () => {
+  it('leaves nothing in staging', async () => {
+    await using under = await fileContent()
+    await under.content.write(Buffer.from('{}'))
+
+    assert.deepEqual(await readdir(join(under.root, 'staging')), [])
+  })
+
+  it('Apple GHSA-r3h2-rgqf-9hv9: read() refuses a blob that is a symbolic link', async () => {
+    await using under = await fileContent()
+    const content = Buffer.from('secret')
+    await writeFile(join(under.root, 'outside'), content)
+    const digest = digestOf(content)
+    await symlink(join(under.root, 'outside'), join(under.root, 'blobs/sha256', hexOf(digest)))
+
+    await assert.rejects(under.content.read(digest), (error) => isKind(error, 'data_loss'))
+  })
+})

@@ -75,7 +75,15 @@ export class TestDaemon implements AsyncDisposable {
     const { execRoot, dataRoot, cgroupParent, netns, firewallTable } = this.marks
     const daemon = [NODE, join(REPOSITORY, 'src/bin/berthd.ts'), '-H', this.host]
     const roots = ['--data-root', dataRoot, '--exec-root', execRoot, '--cgroup-parent', cgroupParent]
-    const rest = ['--firewall-table', firewallTable, '--bridge', 'berth0', '--log-level', 'debug', ...this.#args]
+    const rest = [
+      '--firewall-table',
+      firewallTable,
+      '--bridge',
+      'berth0',
+      '--log-level',
+      'debug',
+      ...this.#args,
+    ]
     const child = spawn('nsenter', [`--net=/run/netns/${netns}`, ...daemon, ...roots, ...rest], {
       stdio: ['ignore', log, log],
     })
@@ -134,7 +142,9 @@ export class TestDaemon implements AsyncDisposable {
   }
 
   async model(): Promise<Model> {
-    const all = (await this.call('GET', '/containers/json?all=1')).json<{ Id: string; State: string; Ports: { PublicPort?: number }[] }[]>()
+    const all = (await this.call('GET', '/containers/json?all=1')).json<
+      { Id: string; State: string; Ports: { PublicPort?: number }[] }[]
+    >()
     const { Volumes } = (await this.call('GET', '/volumes')).json<{ Volumes: { Name: string }[] | null }>()
     const live = all.filter(({ State }) => State === 'running' || State === 'paused')
     return {

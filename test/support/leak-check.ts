@@ -47,7 +47,8 @@ export function observe(marks: Marks): World {
   const { execRoot, dataRoot, netns, firewallTable, cgroupParent } = marks
   return {
     runtimeDirectories: list(join(execRoot, 'c')),
-    shims: commandLines().filter((line) => line.includes('berth-shim') && line.includes(`${execRoot}/`)).length,
+    shims: commandLines().filter((line) => line.includes('berth-shim') && line.includes(`${execRoot}/`))
+      .length,
     veths: veths(netns),
     cgroups: cgroups(cgroupParent),
     runtimeStates: list(join(execRoot, 'runtime')),
@@ -88,12 +89,17 @@ export function differences(world: World, model: Model): string[] {
   if (world.veths > model.running.length) {
     problems.push(`${world.veths} veths for ${model.running.length} running containers`)
   }
-  if (world.portElements > model.ports) problems.push(`${world.portElements} nft elements for ${model.ports} ports`)
+  if (world.portElements > model.ports)
+    problems.push(`${world.portElements} nft elements for ${model.ports} ports`)
   return problems
 }
 
 /** Deferred clean-up (the kernel's and ours) is given `patience` milliseconds; what is left then is a leak. */
-export async function assertNoLeaks(marks: Marks, model: () => Promise<Model>, patience = 5000): Promise<void> {
+export async function assertNoLeaks(
+  marks: Marks,
+  model: () => Promise<Model>,
+  patience = 5000,
+): Promise<void> {
   const deadline = Date.now() + patience
   for (;;) {
     const problems = differences(observe(marks), await model())

@@ -1,5 +1,5 @@
 import type { Networks } from '#network/networks.ts'
-import { decideRestart } from './config/restart.ts'
+import { decideRestart, startsAtBoot } from './config/restart.ts'
 import type { Container } from './container.ts'
 import type { ContainerEvents } from './events.ts'
 import type { ContainerRegistry } from './registry.ts'
@@ -67,28 +67,31 @@ export class Exits implements TaskListener {
   /** When the daemon starts: what the policy wants running again, and restarts that were waiting. */
   resume(container: Container): void {
     const { restarts } = this.#deps
-    const { state, hostConfig, stoppedByHand } = container
+    const { state, hostConfig, stoppedByHand, restartCount } = container
     if (state.status === 'restarting') restarts.schedule(container.id, 0)
     if (state.status !== 'exited') return
-    const policy = hostConfig.RestartPolicy?.Name
-    const wanted =
-      policy === 'always' ||
-      (policy === 'unless-stopped' && !stoppedByHand) ||
-      (policy === 'on-failure' && !stoppedByHand && state.last.exitCode !== 0)
-    if (wanted) this.#schedule(container, state.last, 0)
+    const starts = startsAtBoot(hostConfig.RestartPolicy, {
+      hasRun: true,
+      stoppedByUser: stoppedByHand,
+      exitCode: state.last.exitCode,
+      restartCount,
+    })
+    if (starts) this.#schedule(container, state.last, 0)
   }
 
   #restarts(container: Container, last: Ended): boolean {
     const { restarts } = this.#deps
-    const decision = decideRestart({
-      policy: container.hostConfig.RestartPolicy ?? {},
-      exitCode: last.exitCode,
-      restartCount: container.restartCount,
-      stoppedByHand: container.stoppedByHand,
-      ranForMs: Date.parse(last.finishedAt) - Date.parse(last.startedAt),
-      lastDelayMs: restarts.lastBackoff(container.id),
-    })
-    if (decision.restart) this.#schedule(container, last, decision.delayMs)
+    const { hostConfig, restartCount, stoppedByHand, id } = container
+    const decision = decideRestart(
+      hostConfig.RestartPolicy,
+      { count: restartCount, delay: restarts.lastBackoff(id) },
+      {
+        exitCode: last.exitCode,
+        ranFor: Date.parse(last.finishedAt) - Date.parse(last.startedAt),
+        stoppedByUser: stoppedByHand,
+      },
+    )
+    if (decision.restart) this.#schedule(container, last, decision.state.delay)
     return decision.restart
   }
 

@@ -4,7 +4,8 @@ import { abortable } from '#base/mutex.ts'
 import type { KeyedMutex } from '#base/mutex.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import type { Cancellable, ContainerCreateBody, ContainerLifecycle, Filters } from '../services.ts'
-import { parseSignal } from './config/signals.ts'
+import { cancelsRestart } from './config/restart.ts'
+import { parseSignal, stopSignalOf } from './config/signals.ts'
 import { validateName } from './config/names.ts'
 import type { Container } from './container.ts'
 import type { Creation } from './creation.ts'
@@ -106,7 +107,7 @@ export class Lifecycle implements ContainerLifecycle {
     const task = this.#deps.supervisor.running(container.id)
     if (container.state.status === 'restarting') return this.#cancelRestart(container)
     if (task === undefined) throw notRunning(container.id)
-    if (this.#endsPolicy(container, number)) this.#deps.registry.update(container.id, { stoppedByHand: true })
+    if (cancelsRestart(number, container.config.StopSignal)) this.#deps.registry.update(container.id, { stoppedByHand: true })
     if (number === SIGKILL && container.state.status === 'paused') await this.#unpause(container)
     this.#deps.events.publish(container, 'kill', { signal: String(number) })
     if (!(await task.shim.kill('init', number))) throw notRunning(container.id)
@@ -204,7 +205,7 @@ export class Lifecycle implements ContainerLifecycle {
     }
     const task = supervisor.running(container.id)
     if (task === undefined) return false
-    const signal = parseSignal(options.signal ?? container.config.StopSignal ?? 'SIGTERM')
+    const signal = options.signal === undefined ? stopSignalOf(container.config.StopSignal) : parseSignal(options.signal)
     const seconds = options.timeout ?? container.config.StopTimeout ?? DEFAULT_STOP_TIMEOUT
     registry.update(container.id, { stoppedByHand: true })
     events.publish(container, 'kill', { signal: String(signal) })
@@ -239,12 +240,6 @@ export class Lifecycle implements ContainerLifecycle {
       state: { status: 'running', run: container.state.run },
     })
     this.#deps.events.publish(running, 'unpause')
-  }
-
-  /** With a stop signal of its own only that one or SIGKILL counts as a stop by hand; else every signal does. */
-  #endsPolicy(container: Container, signal: number): boolean {
-    const own = container.config.StopSignal ?? ''
-    return own === '' || signal === SIGKILL || signal === parseSignal(own)
   }
 }
 

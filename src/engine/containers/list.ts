@@ -2,13 +2,14 @@ import type { ContainerSummary } from '#api/generated/types.ts'
 import { EngineError } from '#base/errors.ts'
 import type { BridgeInfo } from '#network/networks.ts'
 import type { Filters } from '../services.ts'
-import { commandLine, statusText } from './config/status.ts'
+import { commandText, type StatusFacts, statusText } from './config/status.ts'
 import type { Container } from './container.ts'
 import { mountPoint, networkEndpoints, portSummaries } from './inspect.ts'
+import { NEVER, lastOf, runOf } from './state.ts'
 
 export interface ListContext {
   readonly bridge: BridgeInfo
-  readonly health: (id: string) => string
+  readonly health: (id: string) => 'none' | 'starting' | 'healthy' | 'unhealthy'
   readonly now: Date
   /** The name to show for the image: its id once the reference points elsewhere. */
   readonly imageName: (container: Container) => string
@@ -24,17 +25,30 @@ export function summaryOf(container: Container, context: ListContext): Container
     Names: [`/${container.name}`],
     Image: context.imageName(container),
     ImageID: container.imageId ?? '',
-    Command: commandLine(container.path, container.args),
+    Command: commandText(container.path, container.args),
     Created: Math.floor(Date.parse(container.createdAt) / 1000),
     Ports: portSummaries(container),
     Labels: container.config.Labels ?? {},
     State: container.state.status,
-    Status: statusText(container.state, health, context.now),
+    Status: statusText(statusFacts(container, health), context.now),
     HostConfig: { NetworkMode: container.hostConfig.NetworkMode ?? 'bridge' },
     Health: { Status: health, FailingStreak: 0 },
     NetworkSettings: { Networks: networkEndpoints(container, context.bridge) },
     Mounts: container.mounts.map(mountPoint),
   } as ContainerSummary
+}
+
+function statusFacts({ state }: Container, health: StatusFacts['health']): StatusFacts {
+  const run = runOf(state)
+  const last = lastOf(state)
+  const startedAt = run?.startedAt ?? last?.startedAt
+  return {
+    status: state.status,
+    exitCode: last?.exitCode ?? 0,
+    startedAt: startedAt === undefined ? undefined : new Date(startedAt),
+    finishedAt: last === undefined || last.finishedAt === NEVER ? undefined : new Date(last.finishedAt),
+    health,
+  }
 }
 
 type Test = (container: Container, value: string, context: ListContext, all: readonly Container[]) => boolean

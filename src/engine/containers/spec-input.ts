@@ -1,4 +1,4 @@
-import type { ContainerConfig, HostConfig } from '#api/generated/types.ts'
+import type { HostConfig } from '#api/generated/types.ts'
 import { EngineError } from '#base/errors.ts'
 import type {
   ProcessUser,
@@ -12,9 +12,9 @@ import type {
   SpecSecurity,
   ThrottleDevice,
 } from '#runtime/spec.ts'
+import { processEnvironment } from './config/environment.ts'
 import type { Container } from './container.ts'
 
-const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 export const INIT_PATH = '/sbin/docker-init'
 
 /** What the machine and other containers add to a container's own configuration. */
@@ -41,7 +41,7 @@ export function specInput(container: Container, context: SpecContext): SpecInput
     hostname: context.hostname,
     domainname: config.Domainname ?? '',
     args: processArgs(container),
-    env: processEnv(config, context.hostname),
+    env: processEnvironment(config, context.hostname),
     cwd: config.WorkingDir ?? '',
     user: context.user,
     tty: config.Tty === true,
@@ -70,21 +70,6 @@ function processArgs(container: Container): string[] {
 /** An init makes sense as pid 1 only. */
 export function usesInit(hostConfig: HostConfig): boolean {
   return hostConfig.Init === true && (hostConfig.PidMode ?? '') === ''
-}
-
-/** Defaults first; what the image and the user say wins. */
-export function processEnv(config: ContainerConfig, hostname: string): string[] {
-  const env = new Map<string, string>()
-  const add = (entry: string): void => {
-    const at = entry.indexOf('=')
-    // An entry without a value unsets nothing here and must never pick up the daemon's own (CVE-2026-57231).
-    if (at > 0) env.set(entry.slice(0, at), entry)
-  }
-  add(DEFAULT_PATH)
-  add(`HOSTNAME=${hostname}`)
-  if (config.Tty === true) add('TERM=xterm')
-  for (const entry of config.Env ?? []) add(entry)
-  return [...env.values()]
 }
 
 export function securityOf(hostConfig: HostConfig): SpecSecurity {

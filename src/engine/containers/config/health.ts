@@ -1,0 +1,128 @@
+import type { ContainerConfig, Health, HealthConfig, HealthcheckResult } from '#api/generated/types.ts'
+import { rfc3339Nano } from './status.ts'
+
+const MILLISECOND = 1e6
+const LOG_LENGTH = 5
+const OUTPUT_BYTES = 4096
+
+/** How a container is probed, in milliseconds. */
+export interface Probe {
+  readonly argv: readonly string[]
+  readonly interval: number
+  readonly timeout: number
+  readonly retries: number
+  readonly startPeriod: number
+  readonly startInterval: number
+}
+
+export type HealthStatus = 'starting' | 'healthy' | 'unhealthy'
+
+export interface HealthState {
+  readonly status: HealthStatus
+  readonly failingStreak: number
+  /** The last five, oldest first. */
+  readonly log: readonly ProbeResult[]
+}
+
+export interface ProbeResult {
+  readonly start: Date
+  readonly end: Date
+  /** -1: it took too long. */
+  readonly exitCode: number
+  /** Already cut to size by `probeResult`. */
+  readonly output: string
+}
+
+export type HealthEvent =
+  /** The container was started; the log is kept. */
+  | { readonly type: 'started' }
+  /** A probe ended; `sinceStart` in milliseconds from the container's start to the probe's. */
+  | { readonly type: 'probed'; readonly result: ProbeResult; readonly sinceStart: number }
+  /** Probing ended because the container did. */
+  | { readonly type: 'stopped' }
+
+export const initialHealth: HealthState = { status: 'starting', failingStreak: 0, log: [] }
+
+/** The probe of a container, or undefined when it has none or it was turned off. */
+export function probeOf(config: ContainerConfig): Probe | undefined {
+  const check = config.Healthcheck
+  const argv = check ? probeArgv(check, config.Shell ?? []) : undefined
+  if (!check || argv === undefined) return undefined
+  const milliseconds = (value: number | null | undefined, otherwise: number): number =>
+    value ? value / MILLISECOND : otherwise
+  return {
+    argv,
+    interval: milliseconds(check.Interval, 30_000),
+    timeout: milliseconds(check.Timeout, 30_000),
+    retries: check.Retries || 3,
+    startPeriod: milliseconds(check.StartPeriod, 0),
+    startInterval: milliseconds(check.StartInterval, 5000),
+  }
+}
+
+/** A change of `status` between the old and the new state is what the event `health_status` reports. */
+export function reduceHealth(state: HealthState, event: HealthEvent, probe: Probe): HealthState {
+  switch (event.type) {
+    case 'started':
+      return { ...state, status: 'starting', failingStreak: 0 }
+    case 'stopped':
+      return { ...state, status: 'unhealthy' }
+    case 'probed': {
+      const log = [...state.log, event.result].slice(-LOG_LENGTH)
+      if (event.result.exitCode === 0) return { status: 'healthy', failingStreak: 0, log }
+      // While it is still coming up, failing is expected.
+      if (state.status === 'starting' && event.sinceStart < probe.startPeriod) return { ...state, log }
+      const failingStreak = state.failingStreak + 1
+      return { status: failingStreak >= probe.retries ? 'unhealthy' : state.status, failingStreak, log }
+    }
+  }
+}
+
+/** Milliseconds from the end of one probe (or the start of the container) to the next. */
+export function nextProbeDelay(state: HealthState, probe: Probe, sinceStart: number): number {
+  return state.status === 'starting' && sinceStart < probe.startPeriod ? probe.startInterval : probe.interval
+}
+
+/** A result with its output cut at 4096 bytes, on a whole character. */
+export function probeResult(start: Date, end: Date, exitCode: number, output: Uint8Array): ProbeResult {
+  const cut = output.length > OUTPUT_BYTES
+  const text = new TextDecoder().decode(output.subarray(0, OUTPUT_BYTES), { stream: cut })
+  return { start, end, exitCode, output: cut ? `${text}...` : text }
+}
+
+/** The result of a probe that was killed for taking too long. */
+export function probeTimeout(start: Date, end: Date, probe: Probe): ProbeResult {
+  const output = `Health check exceeded timeout (${goDuration(probe.timeout)})`
+  return { start, end, exitCode: -1, output }
+}
+
+/** `State.Health` of inspect. */
+export function healthDocument(state: HealthState): Health {
+  return {
+    Status: state.status,
+    FailingStreak: state.failingStreak,
+    Log: state.log.map(({ start, end, exitCode, output }): HealthcheckResult => ({
+      Start: rfc3339Nano(start),
+      End: rfc3339Nano(end),
+      ExitCode: exitCode,
+      Output: output,
+    })),
+  }
+}
+
+function probeArgv({ Test: test }: HealthConfig, shell: readonly string[]): readonly string[] | undefined {
+  const [kind, ...rest] = test ?? []
+  if (rest.length === 0) return undefined
+  if (kind === 'CMD') return rest
+  if (kind === 'CMD-SHELL') return [...(shell.length > 0 ? shell : ['/bin/sh', '-c']), ...rest]
+  return undefined
+}
+
+/** A duration as Go prints it: `1m30s`, `1.5s`, `250ms`. */
+function goDuration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${milliseconds}ms`
+  const hours = Math.floor(milliseconds / 3_600_000)
+  const minutes = Math.floor((milliseconds % 3_600_000) / 60_000)
+  const seconds = (milliseconds % 60_000) / 1000
+  return `${hours > 0 ? `${hours}h` : ''}${hours > 0 || minutes > 0 ? `${minutes}m` : ''}${seconds}s`
+}

@@ -1,0 +1,109 @@
+import type { ContainerConfig, HealthConfig, ImageConfig } from '#api/generated/types.ts'
+import { invalidConfig } from './errors.ts'
+
+export interface MergedConfig {
+  /** The container's final configuration, with the fields that Docker always emits. */
+  readonly config: ContainerConfig
+  /** What is executed. */
+  readonly path: string
+  readonly args: readonly string[]
+}
+
+/**
+ * The configuration of a new container: what the client said, completed from the image. Environment, labels, exposed
+ * ports and volumes are united with the client winning; an entrypoint of the client's drops the image's command. Nothing
+ * of the image reaches the host's side of a container. Fails with `no command specified`.
+ */
+export function mergeConfig(body: ContainerConfig, image: ImageConfig): MergedConfig {
+  const { entrypoint, command } = mergeCommand(body, image)
+  const [path, ...args] = [...(entrypoint ?? []), ...(command ?? [])]
+  if (path === undefined) throw invalidConfig('no command specified')
+
+  const exposed = { ...image.ExposedPorts, ...body.ExposedPorts }
+  const healthcheck = mergeHealthcheck(body.Healthcheck, image.Healthcheck)
+  const shell = filled(body.Shell) ?? filled(image.Shell)
+  const stopSignal = body.StopSignal || image.StopSignal
+  const config: ContainerConfig = {
+    Hostname: body.Hostname ?? '',
+    Domainname: body.Domainname ?? '',
+    User: body.User || image.User || '',
+    AttachStdin: body.AttachStdin ?? false,
+    AttachStdout: body.AttachStdout ?? false,
+    AttachStderr: body.AttachStderr ?? false,
+    ...(isEmpty(exposed) ? {} : { ExposedPorts: exposed }),
+    Tty: body.Tty ?? false,
+    OpenStdin: body.OpenStdin ?? false,
+    StdinOnce: body.StdinOnce ?? false,
+    Env: mergeEnv(body.Env ?? [], image.Env ?? []),
+    Cmd: command,
+    ...(healthcheck === undefined ? {} : { Healthcheck: healthcheck }),
+    Image: body.Image ?? '',
+    Volumes: emptyToNull({ ...image.Volumes, ...body.Volumes }),
+    WorkingDir: body.WorkingDir || image.WorkingDir || '',
+    Entrypoint: entrypoint,
+    ...(body.NetworkDisabled ? { NetworkDisabled: true } : {}),
+    OnBuild: null,
+    Labels: { ...image.Labels, ...body.Labels },
+    ...(stopSignal ? { StopSignal: stopSignal } : {}),
+    ...(typeof body.StopTimeout === 'number' ? { StopTimeout: body.StopTimeout } : {}),
+    ...(shell === undefined ? {} : { Shell: shell }),
+  }
+  return { config, path, args }
+}
+
+/**
+ * No entrypoint in the request: the image's. `[]`: none, but the image's command is kept. `[""]`: none, and no command
+ * of the image either.
+ */
+function mergeCommand(
+  body: ContainerConfig,
+  image: ImageConfig,
+): { entrypoint: string[] | null; command: string[] | null } {
+  const own = filled(body.Entrypoint)
+  const command = filled(body.Cmd) ?? (own === undefined ? (image.Cmd ?? null) : null)
+  if (own?.length === 1 && own[0] === '') return { entrypoint: null, command }
+  return { entrypoint: own ?? body.Entrypoint ?? image.Entrypoint ?? null, command }
+}
+
+/**
+ * The client's entries, then those of the image whose names it does not use. An entry of an image without a name or a
+ * value would mean "take it from the environment" to some; it is dropped (CVE-2026-57231).
+ */
+function mergeEnv(own: readonly string[], image: readonly string[]): string[] {
+  const names = new Set(own.map(nameOf))
+  return [...own, ...image.filter((entry) => entry.indexOf('=') > 0 && !names.has(nameOf(entry)))]
+}
+
+function nameOf(entry: string): string {
+  return entry.split('=', 1)[0] ?? ''
+}
+
+/** Field by field; zero means "not said". `["NONE"]` in the request turns the image's off. */
+function mergeHealthcheck(
+  own: HealthConfig | null | undefined,
+  image: HealthConfig | null | undefined,
+): HealthConfig | undefined {
+  if (!own) return image ?? undefined
+  const merged: HealthConfig = {
+    Test: filled(own.Test) ?? filled(image?.Test) ?? null,
+    Interval: own.Interval || image?.Interval || 0,
+    Timeout: own.Timeout || image?.Timeout || 0,
+    StartPeriod: own.StartPeriod || image?.StartPeriod || 0,
+    StartInterval: own.StartInterval || image?.StartInterval || 0,
+    Retries: own.Retries || image?.Retries || 0,
+  }
+  const said = Object.entries(merged).filter(([, value]) => value !== 0 && value !== null)
+  return Object.fromEntries(said) as HealthConfig
+}
+
+function filled<T>(list: T[] | null | undefined): T[] | undefined {
+  return list && list.length > 0 ? list : undefined
+}
+
+function isEmpty(record: object): boolean {
+  return Object.keys(record).length === 0
+}
+
+function emptyToNull<T extends object>(record: T): T | null {
+  return isEmpty(record) ? null : record
+}

@@ -1,0 +1,135 @@
+import { posix } from 'node:path'
+import { EngineError, isKind } from '#base/errors.ts'
+import { decompress } from '#oci/compression.ts'
+import { readTar } from '#oci/tar/read-tar.ts'
+import { writeTar } from '#oci/tar/write-tar.ts'
+import type { TreeRecord, TreeRoot, Trees } from '#os/tree.ts'
+import { resolveUser } from '#runtime/users.ts'
+import type { CommitOptions, Cancellable, ContainerFiles, PathStat } from '../services.ts'
+import type { Accounts } from './accounts.ts'
+import type { Commits } from './commits.ts'
+import type { Container } from './container.ts'
+import type { ContainerEvents } from './events.ts'
+import { pathStat } from './path-stat.ts'
+import type { ContainerRegistry } from './registry.ts'
+import type { TreeRoots } from './tree-roots.ts'
+import { tarOfTree, treeOfTar } from './tree-tar.ts'
+
+export interface FilesDeps {
+  readonly registry: ContainerRegistry
+  readonly roots: TreeRoots
+  readonly trees: Trees
+  readonly accounts: Accounts
+  readonly commits: Commits
+  readonly events: ContainerEvents
+}
+
+interface PutOptions extends Cancellable {
+  readonly noOverwriteDirNonDir: boolean
+  readonly copyUIDGID: boolean
+}
+
+/** Copying into and out of containers, running or not. Paths are resolved inside the container, free of races. */
+export class Files implements ContainerFiles {
+  readonly #deps: FilesDeps
+
+  constructor(deps: FilesDeps) {
+    this.#deps = deps
+  }
+
+  async stat(ref: string, path: string): Promise<PathStat> {
+    const { registry, roots } = this.#deps
+    const container = registry.resolve(ref)
+    const record = await this.#stat(container, await roots.whole(container), path)
+    return pathStat(record, nameOf(path))
+  }
+
+  async get(
+    ref: string,
+    path: string,
+    options: Cancellable = {},
+  ): Promise<{ readonly stat: PathStat; readonly tar: AsyncIterable<Uint8Array> }> {
+    const { registry, roots, trees, events } = this.#deps
+    const container = registry.resolve(ref)
+    const root = await roots.whole(container)
+    const record = await this.#stat(container, root, path)
+    // `/dir/.` and `/dir/` mean what is in the directory.
+    const contents = /\/\.?$/.test(path)
+    const entries = trees.read(root, absolute(path), {
+      name: contents ? '.' : nameOf(path),
+      follow: contents,
+      signal: options.signal,
+    })
+    events.publish(container, 'archive-path')
+    return { stat: pathStat(record, nameOf(path)), tar: writeTar(tarOfTree(entries)) }
+  }
+
+  async put(ref: string, path: string, tar: AsyncIterable<Uint8Array>, options: PutOptions): Promise<void> {
+    const { registry, roots, trees, events } = this.#deps
+    const container = registry.resolve(ref)
+    const root = await roots.whole(container)
+    const target = await this.#stat(container, root, `${absolute(path)}/.`)
+    if (target.type !== 'directory') {
+      throw new EngineError('invalid_argument', 'extraction point is not a directory', { code: 'NOT_A_DIRECTORY' })
+    }
+    this.#checkWritable(container, absolute(path))
+    const owner = options.copyUIDGID ? await this.#owner(container) : undefined
+    const entries = treeOfTar(readTar(decompress(tar, { signal: options.signal })))
+    await trees.write(root, absolute(path), entries, {
+      noReplace: options.noOverwriteDirNonDir,
+      owner,
+      signal: options.signal,
+    })
+    events.publish(container, 'extract-to-dir')
+  }
+
+  async export(ref: string, options: Cancellable = {}): Promise<AsyncIterable<Uint8Array>> {
+    const { registry, roots, trees, events } = this.#deps
+    const container = registry.resolve(ref)
+    const root = await roots.rootfs(container)
+    const entries = trees.read(root, '/', { name: '', oneFileSystem: true, signal: options.signal })
+    events.publish(container, 'export')
+    return writeTar(tarOfTree(entries))
+  }
+
+  commit(options: CommitOptions): Promise<{ Id: string }> {
+    return this.#deps.commits.commit(options)
+  }
+
+  async #stat(container: Container, root: TreeRoot, path: string): Promise<TreeRecord> {
+    try {
+      return await this.#deps.trees.stat(root, absolute(path), { follow: /\/\.?$/.test(path) })
+    } catch (error) {
+      if (!isKind(error, 'not_found')) throw error
+      throw new EngineError('not_found', `Could not find the file ${path} in container ${container.name}`, {
+        code: 'PATH_NOT_FOUND',
+        cause: error,
+      })
+    }
+  }
+
+  async #owner(container: Container): Promise<{ readonly uid: number; readonly gid: number }> {
+    const { passwd, group } = await this.#deps.accounts.of(container)
+    return resolveUser(container.config.User ?? '', passwd, group, [])
+  }
+
+  /** A read-only root filesystem or volume is not written to from outside either. */
+  #checkWritable(container: Container, path: string): void {
+    const below = container.mounts
+      .filter(({ destination }) => path === destination || path.startsWith(`${destination}/`))
+      .toSorted((a, b) => b.destination.length - a.destination.length)[0]
+    const readOnly = below === undefined ? container.hostConfig.ReadonlyRootfs === true : !below.readWrite
+    if (!readOnly) return
+    const what = below === undefined ? 'container rootfs' : 'mounted volume'
+    throw new EngineError('invalid_argument', `${what} is marked read-only`, { code: 'READ_ONLY' })
+  }
+}
+
+/** Relative paths count from `/`. */
+function absolute(path: string): string {
+  return posix.resolve('/', path)
+}
+
+function nameOf(path: string): string {
+  return posix.basename(absolute(path)) || '/'
+}

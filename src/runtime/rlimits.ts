@@ -40,28 +40,35 @@ export function clampRlimits(
 ): ClampedRlimits {
   const warnings: string[] = []
   const clamped = rlimits.map((asked) => {
-    const most = unlimitedIfNegative(hardLimits[asked.type] ?? Infinity)
+    const type = rlimitName(asked.type)
+    const most = unlimitedIfNegative(hardLimits[type] ?? Infinity)
     const hard = Math.min(unlimitedIfNegative(asked.hard), most)
     const soft = Math.min(unlimitedIfNegative(asked.soft), hard)
     if (hard < unlimitedIfNegative(asked.hard)) {
       warnings.push(
-        `ulimit ${asked.type}: ${text(asked.hard)} is more than this machine allows; using ${text(hard)}`,
+        `ulimit ${type}: ${text(asked.hard)} is more than this machine allows; using ${text(hard)}`,
       )
     }
-    return { type: asked.type, soft, hard }
+    return { type, soft, hard }
   })
   return { rlimits: clamped, warnings }
 }
 
 /** config.md "POSIX process": `rlimits`. The last one of a type counts. */
 export function posixRlimits(rlimits: readonly Rlimit[]): PosixRlimit[] {
-  const byType = new Map(rlimits.map((rlimit) => [rlimit.type, rlimit]))
-  return [...byType.values()].map(({ type, soft, hard }) => {
-    if (!rlimitNames.includes(type)) {
-      throw new EngineError('invalid_argument', `invalid ulimit type: ${type}`, { code: 'ULIMIT_INVALID' })
-    }
-    return { type: `RLIMIT_${type.toUpperCase()}`, soft: uint64(soft), hard: uint64(hard) }
-  })
+  const byType = new Map(rlimits.map((rlimit) => [rlimitName(rlimit.type), rlimit]))
+  return [...byType].map(([name, { soft, hard }]) => ({
+    type: `RLIMIT_${name.toUpperCase()}`,
+    soft: uint64(soft),
+    hard: uint64(hard),
+  }))
+}
+
+/** `nofile` from `nofile`, `NOFILE` or `RLIMIT_NOFILE`. Fails with Docker's wording. */
+export function rlimitName(type: string): string {
+  const name = type.toLowerCase().replace(/^rlimit_/, '')
+  if (rlimitNames.includes(name)) return name
+  throw new EngineError('invalid_argument', `invalid ulimit type: ${type}`, { code: 'ULIMIT_INVALID' })
 }
 
 /** JSON.rawJSON is in Node, but not yet in TypeScript's library. */

@@ -87,7 +87,7 @@ export interface SpecMount {
   readonly options: readonly string[]
 }
 
-/** `type` in Docker's form (`nofile`); -1 or Infinity: unlimited. */
+/** `type` is `nofile` or `RLIMIT_NOFILE`; -1 or Infinity: unlimited. */
 export interface Rlimit {
   readonly type: string
   readonly soft: number

@@ -19,36 +19,45 @@ export function mergeConfig(body: ContainerConfig, image: ImageConfig): MergedCo
   const [path, ...args] = [...(entrypoint ?? []), ...(command ?? [])]
   if (path === undefined) throw invalidConfig('no command specified')
 
+  const config = { ...plainFields(body), ...mergedFields(body, image), Cmd: command, Entrypoint: entrypoint }
+  return { config, path, args }
+}
+
+/** What only the client can say. */
+function plainFields(body: ContainerConfig): ContainerConfig {
+  return {
+    Hostname: body.Hostname ?? '',
+    Domainname: body.Domainname ?? '',
+    AttachStdin: body.AttachStdin ?? false,
+    AttachStdout: body.AttachStdout ?? false,
+    AttachStderr: body.AttachStderr ?? false,
+    Tty: body.Tty ?? false,
+    OpenStdin: body.OpenStdin ?? false,
+    StdinOnce: body.StdinOnce ?? false,
+    Image: body.Image ?? '',
+    ...(body.NetworkDisabled ? { NetworkDisabled: true } : {}),
+    ...(typeof body.StopTimeout === 'number' ? { StopTimeout: body.StopTimeout } : {}),
+  }
+}
+
+/** What the image completes. */
+function mergedFields(body: ContainerConfig, image: ImageConfig): ContainerConfig {
   const exposed = { ...image.ExposedPorts, ...body.ExposedPorts }
   const healthcheck = mergeHealthcheck(body.Healthcheck, image.Healthcheck)
   const shell = filled(body.Shell) ?? filled(image.Shell)
   const stopSignal = body.StopSignal || image.StopSignal
-  const config: ContainerConfig = {
-    Hostname: body.Hostname ?? '',
-    Domainname: body.Domainname ?? '',
+  return {
     User: body.User || image.User || '',
-    AttachStdin: body.AttachStdin ?? false,
-    AttachStdout: body.AttachStdout ?? false,
-    AttachStderr: body.AttachStderr ?? false,
     ...(isEmpty(exposed) ? {} : { ExposedPorts: exposed }),
-    Tty: body.Tty ?? false,
-    OpenStdin: body.OpenStdin ?? false,
-    StdinOnce: body.StdinOnce ?? false,
     Env: mergeEnv(body.Env ?? [], image.Env ?? []),
-    Cmd: command,
     ...(healthcheck === undefined ? {} : { Healthcheck: healthcheck }),
-    Image: body.Image ?? '',
     Volumes: emptyToNull({ ...image.Volumes, ...body.Volumes }),
     WorkingDir: body.WorkingDir || image.WorkingDir || '',
-    Entrypoint: entrypoint,
-    ...(body.NetworkDisabled ? { NetworkDisabled: true } : {}),
     OnBuild: null,
     Labels: { ...image.Labels, ...body.Labels },
     ...(stopSignal ? { StopSignal: stopSignal } : {}),
-    ...(typeof body.StopTimeout === 'number' ? { StopTimeout: body.StopTimeout } : {}),
     ...(shell === undefined ? {} : { Shell: shell }),
   }
-  return { config, path, args }
 }
 
 /**
@@ -84,16 +93,13 @@ function mergeHealthcheck(
   image: HealthConfig | null | undefined,
 ): HealthConfig | undefined {
   if (!own) return image ?? undefined
-  const merged: HealthConfig = {
-    Test: filled(own.Test) ?? filled(image?.Test) ?? null,
-    Interval: own.Interval || image?.Interval || 0,
-    Timeout: own.Timeout || image?.Timeout || 0,
-    StartPeriod: own.StartPeriod || image?.StartPeriod || 0,
-    StartInterval: own.StartInterval || image?.StartInterval || 0,
-    Retries: own.Retries || image?.Retries || 0,
-  }
-  const said = Object.entries(merged).filter(([, value]) => value !== 0 && value !== null)
-  return Object.fromEntries(said) as HealthConfig
+  const said = (check: HealthConfig | null | undefined): HealthConfig =>
+    Object.fromEntries(
+      Object.entries(check ?? {}).filter(([, value]) =>
+        Array.isArray(value) ? value.length > 0 : Boolean(value),
+      ),
+    )
+  return { ...said(image), ...said(own) }
 }
 
 function filled<T>(list: T[] | null | undefined): T[] | undefined {

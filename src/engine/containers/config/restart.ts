@@ -7,37 +7,51 @@ const LONGEST_DELAY = 60_000
 const STABLE_RUN = 10_000
 const SIGKILL = 9
 
-/** A container's end, and what is remembered from the ends before it. */
+/** What is remembered between two ends of a container; begins anew with every start by hand. */
+export interface RestartState {
+  /** Restarts by the policy so far; `RestartCount` of inspect. */
+  readonly count: number
+  /** The last delay in milliseconds, 0 before the first. */
+  readonly delay: number
+}
+
 export interface ContainerEnd {
-  readonly policy: RestartPolicy | null | undefined
   readonly exitCode: number
-  /** Restarts by the policy since the last start by hand; `RestartCount` of inspect. */
-  readonly restartCount: number
-  /** Stopped or killed through the API: no policy brings it back. */
-  readonly stoppedByHand: boolean
   /** Milliseconds between start and end. */
-  readonly ranForMs: number
-  /** The delay decided last time; 0 when there was none since the last start by hand. */
-  readonly lastDelayMs: number
+  readonly ranFor: number
+  /** Stopped or killed through the API: no policy brings it back. */
+  readonly stoppedByUser: boolean
 }
 
 export type RestartDecision =
   | { readonly restart: false }
-  | { readonly restart: true; readonly delayMs: number }
+  /** Wait `state.delay` milliseconds, then start. */
+  | { readonly restart: true; readonly state: RestartState }
 
 /** What to do when a container has ended: stay down, or start again after a delay that doubles each time. */
-export function decideRestart(end: ContainerEnd): RestartDecision {
-  if (end.stoppedByHand || !wantsRestart(end)) return { restart: false }
-  const before = end.ranForMs >= STABLE_RUN ? 0 : end.lastDelayMs
-  return { restart: true, delayMs: before === 0 ? FIRST_DELAY : Math.min(before * 2, LONGEST_DELAY) }
+export function decideRestart(
+  policy: RestartPolicy | null | undefined,
+  state: RestartState,
+  end: ContainerEnd,
+): RestartDecision {
+  if (end.stoppedByUser || !wantsRestart(policy, state.count, end.exitCode)) return { restart: false }
+  const before = end.ranFor >= STABLE_RUN ? 0 : state.delay
+  const delay = before === 0 ? FIRST_DELAY : Math.min(before * 2, LONGEST_DELAY)
+  return { restart: true, state: { count: state.count + 1, delay } }
 }
 
-/** Whether a container that has run before is started when the daemon (or the machine) comes up. */
-export function startsAtBoot(
-  end: Pick<ContainerEnd, 'policy' | 'exitCode' | 'restartCount' | 'stoppedByHand'>,
-): boolean {
-  if (end.policy?.Name === 'always') return true
-  return !end.stoppedByHand && wantsRestart(end)
+export interface BootFacts {
+  readonly hasRun: boolean
+  readonly stoppedByUser: boolean
+  readonly exitCode: number
+  readonly restartCount: number
+}
+
+/** Whether a container that is not running is started when the daemon (or the machine) comes up. */
+export function startsAtBoot(policy: RestartPolicy | null | undefined, facts: BootFacts): boolean {
+  if (!facts.hasRun) return false
+  if (policy?.Name === 'always') return true
+  return !facts.stoppedByUser && wantsRestart(policy, facts.restartCount, facts.exitCode)
 }
 
 /**
@@ -49,11 +63,11 @@ export function cancelsRestart(signal: number, stopSignal: string | null | undef
   return signal === SIGKILL || signal === parseSignal(stopSignal)
 }
 
-function wantsRestart({
-  policy,
-  exitCode,
-  restartCount,
-}: Pick<ContainerEnd, 'policy' | 'exitCode' | 'restartCount'>): boolean {
+function wantsRestart(
+  policy: RestartPolicy | null | undefined,
+  restartCount: number,
+  exitCode: number,
+): boolean {
   switch (policy?.Name) {
     case 'always':
     case 'unless-stopped':

@@ -1,24 +1,34 @@
-import type { ContainerState } from '../state.ts'
-
 /** What a list shows for people: the words Docker's daemon computes, so that every client prints the same. */
 
 const SECOND = 1000
 const NEVER = '0001-01-01T00:00:00Z'
 
-/** `Up 3 minutes (healthy)`, `Exited (0) 2 hours ago`, …; `health` is `none` without a health check. */
-export function statusText(state: ContainerState, health: string, now: Date): string {
-  const since = (time: string): string => humanDuration(now.getTime() - Date.parse(time))
-  switch (state.status) {
+export interface StatusFacts {
+  readonly status: 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'removing' | 'dead'
+  readonly exitCode: number
+  readonly startedAt: Date | undefined
+  readonly finishedAt: Date | undefined
+  /** Undefined or `none` without a health check. */
+  readonly health?: 'none' | 'starting' | 'healthy' | 'unhealthy' | undefined
+}
+
+/** `Up 3 minutes (healthy)`, `Exited (0) 2 hours ago`, … */
+export function statusText(facts: StatusFacts, now: Date): string {
+  const since = (date: Date | undefined): string => humanDuration(now.getTime() - (date ?? now).getTime())
+  switch (facts.status) {
     case 'created':
       return 'Created'
     case 'running':
-      return `Up ${since(state.run.startedAt)}${healthText(health)}`
+      return `Up ${since(facts.startedAt)}${healthText(facts.health)}`
     case 'paused':
-      return `Up ${since(state.run.startedAt)} (Paused)`
+      return `Up ${since(facts.startedAt)} (Paused)`
     case 'restarting':
-      return `Restarting (${state.last.exitCode}) ${since(state.last.finishedAt)} ago`
+      return `Restarting (${facts.exitCode}) ${since(facts.finishedAt)} ago`
     case 'exited':
-      return `Exited (${state.last.exitCode}) ${since(state.last.finishedAt)} ago`
+      // Without an end it never ran, whatever it is called.
+      return facts.finishedAt === undefined
+        ? 'Created'
+        : `Exited (${facts.exitCode}) ${since(facts.finishedAt)} ago`
     case 'removing':
       return 'Removal In Progress'
     case 'dead':
@@ -47,7 +57,7 @@ export function humanDuration(milliseconds: number): string {
 }
 
 /** The list's `Command`: path and arguments, those with a space in single quotes. */
-export function commandLine(path: string, args: readonly string[]): string {
+export function commandText(path: string, args: readonly string[]): string {
   return [path, ...args.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg))].join(' ')
 }
 
@@ -62,7 +72,7 @@ export function rfc3339Nano(time: Date | bigint | undefined): string {
   return digits === '' ? `${whole}Z` : `${whole}.${digits}Z`
 }
 
-function healthText(health: string): string {
-  if (health === '' || health === 'none') return ''
+function healthText(health: StatusFacts['health']): string {
+  if (health === undefined || health === 'none') return ''
   return health === 'starting' ? ' (health: starting)' : ` (${health})`
 }

@@ -61,7 +61,7 @@ function addXattr(xattrs: Map<string, Uint8Array>, key: string, value: Buffer, n
   if (value.length > limits.xattrValue) throw invalidTar(name, `extended attribute ${key} is too large`)
   if (xattrs.size >= limits.xattrs) throw invalidTar(name, 'too many extended attributes')
   // A copy: the buffer it lies in is a whole chunk of the archive.
-  xattrs.set(key, Uint8Array.prototype.slice.call(value))
+  xattrs.set(key, new Uint8Array(value))
 }
 
 /** The same records as bytes, in the given order. Keys and values are byte strings. */

@@ -99,7 +99,8 @@ export function formatHeader(entry: TarEntry): Buffer {
   const timeFits = nanoseconds === 0 && seconds >= 0 && seconds <= MAX_SIZE
   if (!timeFits) records.push(['mtime', formatTime(seconds, nanoseconds)])
   for (const [key, value] of [...(entry.xattrs ?? [])].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    records.push([encodeBytes(xattrKey(key)), Buffer.from(value).toString('latin1')])
+    // PAX cannot express a key with `=`; to lose such an attribute is better than to write another one.
+    if (!key.includes('=')) records.push([encodeBytes(xattrKey(key)), Buffer.from(value).toString('latin1')])
   }
 
   const { prefix, base } = place ?? { prefix: '', base: shortened(name) }

@@ -22,6 +22,7 @@ export interface AddedImage {
   readonly id: Digest
   readonly config: ImageConfig
   readonly labels: Readonly<Record<string, string>> | undefined
+  readonly references: readonly Reference[]
   /** References that were another image's before. */
   readonly taken: readonly { readonly reference: Reference; readonly from: Digest }[]
 }
@@ -116,7 +117,7 @@ export class Addition implements AsyncDisposable {
       const from = names.put(formatReference(reference), id, deps.clock())
       if (from !== undefined) taken.push({ reference, from })
     }
-    return { id, config, labels, taken }
+    return { id, config, labels, references, taken }
   }
 }
 

@@ -1,0 +1,46 @@
+import type { ImageService } from '../services.ts'
+import { ImageArchive } from './image-archive.ts'
+import { ImageCreation } from './image-creation.ts'
+import { ImageQuery } from './image-query.ts'
+import { ImageRemoval } from './image-removal.ts'
+import { type ImageDeps, ImageStore } from './image-store.ts'
+
+/**
+ * The images of this host: the image service of the API, and what other parts of the engine need of images.
+ *
+ *     const images = openImages({ db, content, snapshots, events, inUse, logger, clock: Date.now })
+ *     await images.recover()
+ *     const image = await images.store.resolve('alpine:3.20')
+ */
+export interface Images extends ImageService {
+  /** Resolves names, reads configs, adds images. */
+  readonly store: ImageStore
+  readonly creation: ImageCreation
+  /** At start: removes what a crash has left, layers and blobs that no image needs. */
+  recover(): Promise<void>
+  /** After a container is gone: removes images that were deleted while it needed them. */
+  released(): Promise<void>
+}
+
+export function openImages(deps: ImageDeps): Images {
+  const store = new ImageStore(deps)
+  const query = new ImageQuery(store)
+  const removal = new ImageRemoval(store)
+  const archive = new ImageArchive(store)
+  const creation = new ImageCreation(store)
+  return {
+    store,
+    creation,
+    recover: () => store.collector.collectAll(),
+    released: () => store.collector.releaseHidden(),
+    list: (options) => query.list(options),
+    inspect: (ref, options) => query.inspect(ref, options),
+    history: (ref) => query.history(ref),
+    tag: (ref, repo, tag) => creation.tag(ref, repo, tag),
+    remove: (ref, options) => removal.remove(ref, options),
+    prune: (filters) => removal.prune(filters),
+    load: (tar, options) => archive.load(tar, options),
+    save: (refs, options) => archive.save(refs, options),
+    import: (tar, options) => creation.import(tar, options),
+  }
+}

@@ -49,7 +49,7 @@ function valuesOf(values: unknown): readonly string[] {
     throw invalidFilters()
   }
   if (typeof values !== 'object') throw invalidFilters()
-  const entries = Object.entries(values as object)
+  const entries = Object.entries(values)
   if (entries.some(([, wanted]) => typeof wanted !== 'boolean')) throw invalidFilters()
   return entries.filter(([, wanted]) => wanted === true).map(([value]) => value)
 }

@@ -1,5 +1,5 @@
 // In V8 since 11.4, not yet in TypeScript's library.
-const { rawJSON: rawJson } = JSON as unknown as { rawJSON(text: string): unknown }
+const json = JSON as unknown as { readonly rawJSON: (text: string) => unknown }
 
 /**
  * JSON text in which bigints are plain integers, so that nanoseconds and counters beyond 2^53 stay exact.
@@ -16,5 +16,5 @@ export function stringify(value: unknown): string {
 }
 
 function exact(_key: string, member: unknown): unknown {
-  return typeof member === 'bigint' ? rawJson(member.toString()) : member
+  return typeof member === 'bigint' ? json.rawJSON(member.toString()) : member
 }

@@ -118,10 +118,11 @@ function cancelled(message: string): EngineError {
   return new EngineError('cancelled', message, { code: 'REQUEST_CANCELLED' })
 }
 
+/** What the client did wrong is for the client; what we did wrong is for the operator. */
 function logFailure(log: Logger, error: unknown): void {
   const status = statusOf(error)
-  if (status >= 500 && status !== 501) log.error('request failed', { status, error })
-  else log.debug('request refused', { status, error: messageOf(error) })
+  if (status === 500) log.error('request failed', { status, error })
+  else log.debug('request refused', { status, error })
 }
 
 function statusOf(error: unknown): number {

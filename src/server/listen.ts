@@ -1,5 +1,5 @@
 import { chmod, chown, lstat, mkdtemp, rename, rm, unlink } from 'node:fs/promises'
-import { connect, isIP, type Server } from 'node:net'
+import { connect, isIP, type ListenOptions, type Server } from 'node:net'
 import { dirname, join } from 'node:path'
 import { EngineError, isErrno } from '#base/errors.ts'
 
@@ -38,9 +38,9 @@ const SOCKET_MODE = 0o660
 export async function listen(server: Server, address: Address): Promise<Bound> {
   switch (address.kind) {
     case 'unix':
-      return await listenUnix(server, address)
+      return listenUnix(server, address)
     case 'tcp':
-      return await listenTcp(server, address)
+      return listenTcp(server, address)
     case 'fd':
       await started(server, { fd: address.fd })
       return { address: `fd://${address.fd}`, release: () => Promise.resolve() }
@@ -116,7 +116,7 @@ async function removeIfOurs(path: string, ino: number): Promise<void> {
   }
 }
 
-async function started(server: Server, options: Parameters<Server['listen']>[0] & object): Promise<void> {
+async function started(server: Server, options: ListenOptions): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', reject)
   server.listen(options, resolve)

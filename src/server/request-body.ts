@@ -1,4 +1,3 @@
-import { Ajv, type ValidateFunction } from 'ajv'
 import type { BodySchema } from '#api/body-schema.ts'
 import { schemas } from '#api/generated/schemas.ts'
 import { EngineError } from '#base/errors.ts'
@@ -6,9 +5,6 @@ import type { BodyName } from './route.ts'
 
 /** A document larger than this is no container configuration. */
 const MAX_BYTES = 16 * 1024 * 1024
-
-const ajv = new Ajv({ logger: false }).addKeyword('orString')
-const validators = new Map<BodyName, ValidateFunction>()
 
 export interface JsonRequest extends AsyncIterable<Uint8Array> {
   readonly headers: { readonly 'content-type'?: string | undefined }
@@ -28,48 +24,73 @@ export async function readDocument<T extends object>(request: JsonRequest, name:
 /** The decoding half of readDocument(). */
 export function decodeDocument<T extends object>(text: string, name: BodyName): T {
   const parsed = parseJson(text)
-  const document = parsed === null ? {} : normalise(parsed, schemas[name])
-  const validate = validatorFor(name)
-  if (!validate(document)) {
-    const [problem] = validate.errors ?? []
-    const where = problem?.instancePath.slice(1).replaceAll('/', '.') || 'body'
-    throw invalidBody(`${where} ${problem?.message ?? 'is invalid'}`)
+  return (parsed === null ? {} : decode(parsed, schemas[name], '')) as T
+}
+
+// One walk does both: names and nulls have to be looked up in the schema anyway, and a validator compiled
+// from it would stop the event loop for 50 ms when the first container is created.
+function decode(value: unknown, schema: BodySchema, path: string): unknown {
+  switch (schema.type) {
+    case undefined:
+      return value
+    case 'object':
+      if (typeof value !== 'object' || value === null || Array.isArray(value))
+        throw wrongType(path, 'an object')
+      return decodeObject(value, schema, path)
+    case 'array':
+      if (typeof value === 'string' && schema.orString === true) return [value]
+      if (!Array.isArray(value)) throw wrongType(path, 'a list')
+      return decodeList(value, schema.items ?? {}, path)
+    case 'integer':
+      if (!Number.isInteger(value)) throw wrongType(path, 'an integer')
+      return value
+    case 'string':
+    case 'number':
+    case 'boolean':
+      if (typeof value !== schema.type) throw wrongType(path, `a ${schema.type}`)
+      return value
   }
-  return document as T
 }
 
-function validatorFor(name: BodyName): ValidateFunction {
-  const validate = validators.get(name) ?? ajv.compile(schemas[name])
-  validators.set(name, validate)
-  return validate
+function decodeList(list: readonly unknown[], items: BodySchema, path: string): unknown[] {
+  return list.map((item, index) => decode(item ?? zeroOf(items), items, `${path}[${index}]`))
 }
 
-function normalise(value: unknown, schema: BodySchema): unknown {
-  if (Array.isArray(value)) {
-    const { items } = schema
-    return items === undefined ? value : value.map((item) => normalise(item ?? zeroOf(items), items))
-  }
-  if (typeof value === 'string' && schema.orString === true) return [value]
-  if (typeof value !== 'object' || value === null) return value
-  if (schema.additionalProperties !== undefined) return normaliseMap(value, schema.additionalProperties)
-  return schema.properties === undefined ? value : normaliseObject(value, schema.properties)
+function decodeObject(object: object, schema: BodySchema, path: string): object {
+  const { properties, additionalProperties } = schema
+  if (properties !== undefined) return decodeMembers(object, properties, path)
+  return additionalProperties === undefined ? object : decodeMap(object, additionalProperties, path)
 }
 
-function normaliseObject(value: object, properties: Readonly<Record<string, BodySchema>>): object {
-  const names = new Map(Object.keys(properties).map((name) => [name.toLowerCase(), name]))
-  const members = Object.entries(value).flatMap(([key, member]: [string, unknown]) => {
+function decodeMembers(
+  object: object,
+  properties: Readonly<Record<string, BodySchema>>,
+  path: string,
+): object {
+  const names = namesOf(properties)
+  const members = Object.entries(object).flatMap(([key, member]: [string, unknown]) => {
     const name = Object.hasOwn(properties, key) ? key : names.get(key.toLowerCase())
     const schema = name === undefined ? undefined : properties[name]
     if (name === undefined || schema === undefined || member === null) return []
-    return [[name, normalise(member, schema)] as const]
+    return [[name, decode(member, schema, path === '' ? name : `${path}.${name}`)] as const]
   })
   return Object.fromEntries(members)
 }
 
-function normaliseMap(value: object, values: BodySchema): object {
-  const members = Object.entries(value).map(([key, member]: [string, unknown]) => {
+const knownNames = new WeakMap<object, ReadonlyMap<string, string>>()
+
+/** The property names by their lower-case form. */
+function namesOf(properties: Readonly<Record<string, BodySchema>>): ReadonlyMap<string, string> {
+  const names =
+    knownNames.get(properties) ?? new Map(Object.keys(properties).map((name) => [name.toLowerCase(), name]))
+  knownNames.set(properties, names)
+  return names
+}
+
+function decodeMap(object: object, values: BodySchema, path: string): object {
+  const members = Object.entries(object).map(([key, member]: [string, unknown]) => {
     if (member === null && values.nullable === true) return [key, null] as const
-    return [key, normalise(member ?? zeroOf(values), values)] as const
+    return [key, decode(member ?? zeroOf(values), values, `${path}[${JSON.stringify(key)}]`)] as const
   })
   return Object.fromEntries(members)
 }
@@ -118,6 +139,10 @@ function checkContentType(header: string | undefined): void {
     `unsupported Content-Type header (${header ?? ''}): must be 'application/json'`,
     { code: 'CONTENT_TYPE_INVALID' },
   )
+}
+
+function wrongType(path: string, wanted: string): EngineError {
+  return invalidBody(`${path || 'the document'}: want ${wanted}`)
 }
 
 function invalidBody(problem: string, cause?: unknown): EngineError {

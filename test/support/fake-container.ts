@@ -21,6 +21,8 @@ export class FakeContainer {
   readonly output: { readonly type: StreamType; readonly text: string }[] = []
   readonly #attached = new Set<FakeStream>()
   readonly #waiters: (() => void)[] = []
+  readonly #input: string[] = []
+  #inputEnded = false
 
   constructor(name: string, body: ContainerCreateBody, onExit: (container: FakeContainer) => void) {
     this.name = name
@@ -39,6 +41,14 @@ export class FakeContainer {
     if (command === 'fail') this.print(streamType.stderr, `${words.join(' ')}\n`)
     if (command === 'echo' || command === 'exit') this.exit(Number(command === 'exit' ? words[0] : 0))
     if (command === 'fail') this.exit(1)
+    this.#read()
+  }
+
+  /** What a running `cat` does with its input so far. */
+  #read(): void {
+    if (this.status !== 'running' || this.body.Cmd?.[0] !== 'cat') return
+    for (const text of this.#input.splice(0)) this.print(streamType.stdout, text)
+    if (this.#inputEnded) this.exit(0)
   }
 
   print(type: StreamType, text: string): void {
@@ -61,11 +71,20 @@ export class FakeContainer {
     await promise
   }
 
-  attach(options: { readonly logs: boolean; readonly stream: boolean }): AttachedStream {
-    const reads = this.body.Cmd?.[0] === 'cat'
+  attach(options: {
+    readonly stdin: boolean
+    readonly logs: boolean
+    readonly stream: boolean
+  }): AttachedStream {
     const stream = new FakeStream(this.tty, {
-      write: (text) => reads && this.print(streamType.stdout, text),
-      end: () => reads && this.status === 'running' && this.exit(0),
+      write: (text) => {
+        this.#input.push(text)
+        this.#read()
+      },
+      end: () => {
+        this.#inputEnded = options.stdin
+        this.#read()
+      },
     })
     if (options.logs) this.output.forEach(({ type, text }) => stream.print(type, text))
     if (options.stream && this.status !== 'exited') this.#attached.add(stream)

@@ -116,7 +116,7 @@ export class FakeContainers {
     async *stats(ref, { stream, signal }) {
       do {
         yield { id: ref, name: ref, cpu_stats: { cpu_usage: { total_usage: 9_007_199_254_740_993n } } }
-        if (stream) await new Promise((resolve) => void signal?.addEventListener('abort', resolve))
+        if (stream) await aborted(signal)
       } while (stream && signal?.aborted !== true)
     },
   }
@@ -211,8 +211,11 @@ async function* logsOf(
       throw new EngineError('data_loss', 'log file is damaged', { code: 'LOG_DAMAGED' })
   }
   if (!follow || container.status !== 'running') return
-  await Promise.race([
-    container.exited(),
-    new Promise((resolve) => void signal?.addEventListener('abort', resolve)),
-  ])
+  await Promise.race([container.exited(), aborted(signal)])
+}
+
+async function aborted(signal: AbortSignal | undefined): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  signal?.addEventListener('abort', () => resolve())
+  await promise
 }

@@ -120,7 +120,7 @@ const system: Engine['system'] = {
         TotalCount: 1,
         Reclaimable: 0,
         TotalSize: 0,
-        Items: [fakeVolume('data')],
+        Items: [{ ...fakeVolume('data'), UsageData: { Size: 5, RefCount: 1 } }],
       },
       BuildCacheUsage: { ActiveCount: 0, TotalCount: 0, Reclaimable: 0, TotalSize: 0, Items: [] },
     }),

@@ -43,28 +43,32 @@ export function containerFileRoutes(files: ContainerFiles): readonly Route[] {
       handle: async ({ params, signal }) =>
         bytes('application/octet-stream', await files.export(params.id, { signal })),
     }),
-    route({
-      operation: 'ImageCommit',
-      method: 'POST',
-      path: '/commit',
-      async handle(request) {
-        const { query, signal } = request
-        const config = await request.document<ContainerConfig>('ImageCommit')
-        const committed = await files.commit({
-          container: query.required('container'),
-          repo: query.text('repo'),
-          tag: query.text('tag'),
-          comment: query.text('comment') ?? '',
-          author: query.text('author') ?? '',
-          pause: query.flag('pause', true),
-          changes: query.list('changes').flatMap((lines) => lines.split('\n')),
-          config: Object.keys(config).length === 0 ? undefined : config,
-          signal,
-        })
-        return json(committed, 201)
-      },
-    }),
+    commitRoute(files),
   ]
+}
+
+function commitRoute(files: ContainerFiles): Route {
+  return route({
+    operation: 'ImageCommit',
+    method: 'POST',
+    path: '/commit',
+    async handle(request) {
+      const { query, signal } = request
+      const config = await request.document<ContainerConfig>('ImageCommit')
+      const committed = await files.commit({
+        container: query.required('container'),
+        repo: query.text('repo'),
+        tag: query.text('tag'),
+        comment: query.text('comment') ?? '',
+        author: query.text('author') ?? '',
+        pause: query.flag('pause', true),
+        changes: query.list('changes').flatMap((lines) => lines.split('\n')),
+        config: Object.keys(config).length === 0 ? undefined : config,
+        signal,
+      })
+      return json(committed, 201)
+    },
+  })
 }
 
 function statHeader({ name, size, mode, mtime, linkTarget }: PathStat): Record<string, string> {

@@ -48,12 +48,25 @@ export function containerStreamRoutes({
         return { kind: 'upgrade', attached, contentType: streamContentType(attached.tty, version) }
       },
     }),
+    ...terminalRoutes(streams),
     notBuiltYet(
       'ContainerAttachWebsocket',
       'GET',
       '/containers/{id}/attach/ws',
       'attaching by websocket is not built yet; use POST /containers/{id}/attach',
     ),
+    route({
+      operation: 'ContainerStats',
+      method: 'GET',
+      path: '/containers/{id}/stats',
+      endless: true,
+      handle: async ({ params, query, signal }) => statsReply(containers, params.id, query, signal),
+    }),
+  ]
+}
+
+function terminalRoutes(streams: Engine['streams']): readonly Route[] {
+  return [
     route({
       operation: 'ContainerResize',
       method: 'POST',
@@ -62,13 +75,6 @@ export function containerStreamRoutes({
         await streams.resize(params.id, size(query, 'h'), size(query, 'w'))
         return { kind: 'empty', status: 200 }
       },
-    }),
-    route({
-      operation: 'ContainerStats',
-      method: 'GET',
-      path: '/containers/{id}/stats',
-      endless: true,
-      handle: async ({ params, query, signal }) => statsReply(containers, params.id, query, signal),
     }),
   ]
 }

@@ -5,10 +5,8 @@ import type { Query } from '../query.ts'
 import { route, type Route, type RouteRequest } from '../route.ts'
 import { notBuiltYet } from './missing.ts'
 
-const listFilters = [
-  ...['ancestor', 'before', 'since', 'exited', 'expose', 'publish', 'health', 'id', 'is-task', 'isolation'],
-  ...['label', 'name', 'network', 'status', 'volume'],
-]
+const listFilters =
+  'ancestor before since exited expose publish health id is-task isolation label name network status volume'
 
 /** Docker's clients up to 1.23 sent a few bytes of JSON with start; more than that is a mistake. */
 const MAX_START_BODY = 7
@@ -24,7 +22,7 @@ function queryRoutes(containers: ContainerQuery): readonly Route[] {
       method: 'GET',
       path: '/containers/json',
       async handle({ query }) {
-        const filters = query.filters(listFilters)
+        const filters = query.filters(listFilters.split(' '))
         const limit = atLeastOne(query.integer('limit'))
         const all = query.flag('all') || limit !== undefined || filters.has('status')
         return json(await containers.list({ all, limit, size: query.flag('size'), filters }))

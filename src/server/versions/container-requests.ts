@@ -47,7 +47,7 @@ function liftHostConfig(hostConfig: HostConfig, version: ApiVersion): HostConfig
 }
 
 function liftMount(mount: Mount, version: ApiVersion): Mount {
-  const { BindOptions, VolumeOptions, TmpfsOptions, ...common } = mount
+  const { BindOptions: _bind, VolumeOptions, TmpfsOptions, ...common } = mount
   if (isBefore(version, '1.45') && VolumeOptions?.Subpath) throw refused('VolumeOptions.Subpath', '1.45')
   if (isBefore(version, '1.48') && mount.Type === 'image') throw refused('mounts of type image', '1.48')
   // Options of another type were not looked at before 1.42; since then they are a mistake.

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { lowerContainer, lowerContainerSummaries } from './container-responses.ts'
+import { lowerEvent } from './events.ts'
+import { lowerImage, lowerImageSummaries } from './images.ts'
+import { lowerNetwork } from './networks.ts'
+import { lowerDiskUsage, lowerInfo } from './system.ts'
+
+const id = 'ab12cd34ef56'.padEnd(64, '0')
+const bridge = { IPAddress: '172.17.0.2', IPPrefixLen: 16, Gateway: '172.17.0.1', MacAddress: '02:00' }
+const container = {
+  Id: id,
+  Driver: 'overlayfs',
+  Storage: { RootFS: { Snapshot: { Name: 'overlayfs' } } },
+  ImageManifestDescriptor: {},
+  HostConfig: { NetworkMode: 'bridge' },
+  Config: { Hostname: 'web' },
+  NetworkSettings: { Networks: { bridge, backend: { Aliases: ['db'], DNSNames: ['db'], GwPriority: 1 } } },
+}
+
+type Lowered = Record<string, Record<string, unknown>> & {
+  readonly NetworkSettings: Record<string, unknown> & {
+    readonly Networks: Record<string, Record<string, unknown>>
+  }
+}
+
+describe('lowerContainer()', () => {
+  const lowered = (version: `1.${number}`): Lowered => lowerContainer(container, version) as Lowered
+
+  it('is the document itself from 1.52 on', () => {
+    assert.equal(lowerContainer(container, '1.52'), container)
+  })
+
+  it('copies the default bridge to the top, and says GraphDriver and MacAddress, until 1.51', () => {
+    const older = lowered('1.51')
+    assert.equal(older['NetworkSettings']['IPAddress'], '172.17.0.2')
+    assert.equal(older['NetworkSettings']['IPPrefixLen'], 16)
+    assert.deepEqual(older['GraphDriver'], { Name: 'overlayfs', Data: null })
+    assert.equal('Storage' in older, false)
+    assert.equal(older['Config']?.['MacAddress'], '02:00')
+    assert.deepEqual(older.NetworkSettings.Networks['backend']?.['Aliases'], ['db'])
+  })
+
+  it('lists short id and host name among the aliases until 1.44', () => {
+    assert.deepEqual(lowered('1.44').NetworkSettings.Networks['backend']?.['Aliases'], [
+      'db',
+      id.slice(0, 12),
+      'web',
+    ])
+    assert.equal(lowered('1.44').NetworkSettings.Networks['bridge']?.['Aliases'], undefined)
+    assert.equal('DNSNames' in (lowered('1.43').NetworkSettings.Networks['backend'] ?? {}), false)
+    assert.equal('GwPriority' in (lowered('1.47').NetworkSettings.Networks['backend'] ?? {}), false)
+  })
+})
+
+describe('lowerContainerSummaries()', () => {
+  it('leaves out what came later', () => {
+    const list = [
+      { Health: {}, ImageManifestDescriptor: {}, HostConfig: { NetworkMode: 'a', Annotations: {} } },
+    ]
+    assert.equal(lowerContainerSummaries(list, '1.52'), list)
+    assert.deepEqual(lowerContainerSummaries(list, '1.51'), [
+      { ImageManifestDescriptor: {}, HostConfig: { NetworkMode: 'a', Annotations: {} } },
+    ])
+    assert.deepEqual(lowerContainerSummaries(list, '1.45'), [{ HostConfig: { NetworkMode: 'a' } }])
+  })
+})
+
+describe('lowerImage()', () => {
+  const image = { Id: 'i', RepoTags: [], RepoDigests: [], Size: 7, Config: { Cmd: ['sh'] }, Descriptor: {} }
+
+  it('adds empty fields, container fields, sizes and placeholders, each for its time', () => {
+    const lowered = (version: `1.${number}`): Record<string, unknown> =>
+      lowerImage(image, version) as Record<string, unknown>
+    assert.equal(lowered('1.53'), image)
+    assert.equal(lowered('1.52')['Parent'], undefined)
+    assert.equal(lowered('1.51')['Parent'], '')
+    assert.deepEqual(lowered('1.50')['Config'], { Cmd: ['sh'] })
+    assert.deepEqual((lowered('1.49')['Config'] as object as { Hostname: string }).Hostname, '')
+    assert.equal('Descriptor' in lowered('1.47'), false)
+    assert.equal(lowered('1.44')['Container'], '')
+    assert.equal(lowered('1.43')['VirtualSize'], 7)
+    assert.deepEqual(lowered('1.42')['RepoTags'], ['<none>:<none>'])
+    assert.deepEqual(lowered('1.43')['RepoTags'], [])
+  })
+})
+
+describe('lowerImageSummaries()', () => {
+  it('hides the number of containers until 1.50', () => {
+    const list = [{ Id: 'i', RepoTags: ['a:1'], Size: 7, Containers: 3, Manifests: [], Descriptor: {} }]
+    assert.equal(lowerImageSummaries(list, '1.51'), list)
+    assert.deepEqual(lowerImageSummaries(list, '1.43'), [
+      { Id: 'i', RepoTags: ['a:1'], Size: 7, Containers: -1, VirtualSize: 7 },
+    ])
+  })
+})
+
+describe('lowerEvent()', () => {
+  const event = {
+    Type: 'container',
+    Action: 'die',
+    Actor: { ID: 'c', Attributes: { image: 'demo' } },
+  } as const
+
+  it('repeats status, id and from until 1.51', () => {
+    assert.equal(lowerEvent(event, '1.52'), event)
+    assert.deepEqual(lowerEvent(event, '1.51'), { status: 'die', id: 'c', from: 'demo', ...event })
+    const network = { Type: 'network', Action: 'connect' }
+    assert.equal(lowerEvent(network, '1.24'), network)
+  })
+
+  it('has no image create events until 1.45', () => {
+    const created = { Type: 'image', Action: 'create', Actor: { ID: 'i' } }
+    assert.equal(lowerEvent(created, '1.45'), undefined)
+    assert.notEqual(lowerEvent(created, '1.46'), undefined)
+  })
+})
+
+describe('lowerNetwork()', () => {
+  it('leaves out what came later', () => {
+    const network = { Name: 'a', Status: {}, EnableIPv4: true }
+    assert.deepEqual(lowerNetwork(network, '1.52'), network)
+    assert.deepEqual(lowerNetwork(network, '1.51'), { Name: 'a', EnableIPv4: true })
+    assert.deepEqual(lowerNetwork(network, '1.47'), { Name: 'a' })
+  })
+})
+
+describe('lowerInfo()', () => {
+  it('doubles the commits until 1.48', () => {
+    const lowered = lowerInfo({ RuncCommit: { ID: 'x' } }, '1.48') as Record<string, unknown>
+    assert.deepEqual(lowered['RuncCommit'], { ID: 'x', Expected: 'x' })
+    assert.deepEqual(lowerInfo({ RuncCommit: { ID: 'x' } }, '1.52'), { RuncCommit: { ID: 'x' } })
+  })
+})
+
+describe('lowerDiskUsage()', () => {
+  it('is lists until 1.51, of the types that were asked for', () => {
+    const usage = { ImageUsage: { TotalSize: 9, Items: [{}] }, VolumeUsage: { Items: null } }
+    assert.deepEqual(lowerDiskUsage(usage, '1.51'), { LayersSize: 9, Images: [{}], Volumes: [] })
+    assert.equal(lowerDiskUsage(usage, '1.52'), usage)
+  })
+})

@@ -55,6 +55,22 @@ static void send_parts(struct client *client, const char *header, size_t header_
 	update(client);
 }
 
+/*
+ * A stream is ended, but not closed before its client has read the end and closes too: input that it is still sending
+ * would otherwise turn into a connection error and cost it output that it has not read yet.
+ */
+static uint32_t close_gently(struct client *client)
+{
+	if (client->kind != CLIENT_STREAM || client->input_ended || client->gone) {
+		client->dead = true;
+		return 0;
+	}
+	if (!client->shut)
+		shutdown(client->watch.fd, SHUT_WR);
+	client->shut = true;
+	return EPOLLIN;
+}
+
 /* What to wait for; a client that owes and is owed nothing any more is dead. */
 static void update(struct client *client)
 {
@@ -67,7 +83,7 @@ static void update(struct client *client)
 	if (reads && process->state == PROCESS_RUNNING && client->in.length == 0)
 		events |= EPOLLIN;
 	if (client->closing && client->out.length == 0)
-		client->dead = true;
+		events |= close_gently(client);
 	bool feeds = reads || (process != NULL && client->wants[0] && (client->kind == CLIENT_WAITING || client->in.length > 0));
 	if (client->gone && client->kind != CLIENT_REQUEST && !feeds)
 		client->dead = true;
@@ -83,6 +99,12 @@ static void end_input(struct client *client)
 	struct process *process = client->process;
 	if (process != NULL && (process != shim.init || shim.config.stdin_once))
 		process_close_stdin(process);
+}
+
+static void discard_input(struct client *client)
+{
+	ssize_t got = read(client->watch.fd, shim.io, sizeof shim.io);
+	client->dead = got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 /* Straight on to the process; what it does not take is kept and stops further reading. */
@@ -152,6 +174,8 @@ static void on_client(struct watch *watch, uint32_t events)
 		flush(client);
 	if (events & (EPOLLIN | EPOLLHUP) && client->kind == CLIENT_REQUEST)
 		read_request(client);
+	else if (events & EPOLLIN && client->shut)
+		discard_input(client);
 	else if (events & EPOLLIN && client->kind == CLIENT_STREAM && client->process != NULL)
 		read_input(client);
 	update(client);
@@ -283,7 +307,7 @@ bool client_any(void)
 bool client_pending(void)
 {
 	for (const struct client *client = shim.clients; client != NULL; client = client->next)
-		if (client->out.length > 0 && !client->dead)
+		if ((client->out.length > 0 || client->shut) && !client->dead)
 			return true;
 	return false;
 }

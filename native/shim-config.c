@@ -93,8 +93,8 @@ static int parse_special(struct config *config, const char *key, char *value)
 	if (strcmp(key, "share") == 0) {
 		if (config->share_count == SHIM_SHARES)
 			return too_many(key);
-		config->shares[config->share_count].destination = split(value);
-		config->shares[config->share_count++].source = value;
+		config->shares[config->share_count].source = split(value);
+		config->shares[config->share_count++].destination = value;
 		return 0;
 	}
 	return fail("unknown key %s", key);

@@ -81,9 +81,10 @@ static int prepare_pipes(struct process *process, const bool wanted[3], int chil
 static int prepare_console(struct process *process)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	if (snprintf(address.sun_path, sizeof address.sun_path, "%s/t.%u", shim.config.directory, process->call) >=
+	struct call_file file;
+	if (snprintf(address.sun_path, sizeof address.sun_path, "%s", call_file(&file, 't', process->call)) >=
 	    (int)sizeof address.sun_path)
-		return fail("%s is too long for a socket", shim.config.directory);
+		return fail("%s is too long for a socket", file.path);
 	unlink(address.sun_path);
 	process->console = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (process->console < 0 || bind(process->console, (struct sockaddr *)&address, sizeof address) < 0 ||
@@ -159,6 +160,8 @@ void process_started(struct process *process, pid_t pid)
 	if (process->requester != NULL)
 		client_started(process->requester, process);
 	process->requester = NULL;
+	if (process->signal_at_start != 0)
+		kill(pid, process->signal_at_start);
 	process_flow(process);
 	process_feed(process);
 }

@@ -118,12 +118,17 @@ static void handle_kill(struct client *client, char *const words[])
 {
 	struct process *process = process_find(words[1]);
 	uint64_t number;
-	if (parse_number(words[2], SIGRTMAX, &number) < 0)
+	bool starting = process != NULL && process->state == PROCESS_STARTING;
+	if (parse_number(words[2], SIGRTMAX, &number) < 0) {
 		client_reply(client, "error invalid signal");
+		return;
+	}
+	if (starting)
+		process->signal_at_start = (int)number;
 	/* It is our child and not reaped yet: its number cannot be anybody else's. */
-	else if (process == NULL || process->state != PROCESS_RUNNING)
+	if (!starting && (process == NULL || process->state != PROCESS_RUNNING))
 		client_reply(client, no_process);
-	else if (kill(process->pid, (int)number) < 0)
+	else if (!starting && kill(process->pid, (int)number) < 0)
 		client_reply(client, errno == ESRCH ? no_process : "error kill: %s", strerror(errno));
 	else
 		client_reply(client, "ok");

@@ -8,12 +8,7 @@
 #define ARGUMENTS 24
 #define LOG_LIMIT (1 << 20)
 
-/* DIRECTORY/SUFFIX.N, for the files of one call: `p` pid, `l` log, `t` console socket. */
-struct call_file {
-	char path[4096];
-};
-
-static const char *call_file(struct call_file *file, char kind, unsigned call)
+const char *call_file(struct call_file *file, char kind, unsigned call)
 {
 	snprintf(file->path, sizeof file->path, "%s/%c.%u", shim.config.directory, kind, call);
 	return file->path;

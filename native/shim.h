@@ -108,6 +108,7 @@ struct process {
 	int console;   /* socket that the runtime sends the terminal to */
 	struct watch in, out[2];
 	struct client *requester; /* is owed `ok PID` */
+	int signal_at_start;	  /* asked for while the runtime was at work */
 	unsigned short rows, columns;
 };
 
@@ -137,7 +138,7 @@ struct client {
 	pid_t peer;
 	struct process *process;
 	bool wants[3];
-	bool input_ended, gone, closing, dead;
+	bool input_ended, gone, closing, shut, dead;
 	struct buffer in, out;
 };
 
@@ -173,6 +174,12 @@ void client_sweep(void);
 void request_handle(struct client *client, char *line);
 
 /* --- runtime (shim-runtime.c) --- */
+
+/* DIRECTORY/KIND.CALL: the files of one call are `p` pid, `l` log, `t` console socket. */
+struct call_file {
+	char path[4096];
+};
+const char *call_file(struct call_file *file, char kind, unsigned call);
 
 /*
  * Starts the container's process or an exec with the streams that are wanted; ends in process_started or

@@ -30,7 +30,10 @@ export type ShimNetwork =
   | { readonly mode: 'host' }
   | {
       readonly mode: 'none' | 'new'
+      /** The container's `eth0`. */
       readonly link?: ShimLink | undefined
+      /** `eth1` and so on; only together with `link`. */
+      readonly moreLinks?: readonly ShimLink[] | undefined
       readonly sysctls: Readonly<Record<string, string>>
     }
   | { readonly mode: 'join'; readonly path: string }

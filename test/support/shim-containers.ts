@@ -94,13 +94,9 @@ export class ShimContainers implements AsyncDisposable {
     return new ShimContainers(root.path, acquired.move(), helper, which(runtime))
   }
 
-  private constructor(
-    root: AsyncDisposable & { readonly path: string },
-    helper: NativeHelper,
-    runtime: string,
-  ) {
-    this.#root = root
-    this.path = root.path
+  private constructor(path: string, owned: AsyncDisposable, helper: NativeHelper, runtime: string) {
+    this.#owned = owned
+    this.path = path
     this.helper = helper
     this.shims = new NativeShims(helper)
     this.runtime = runtime

@@ -1,0 +1,79 @@
+import { EngineError } from '#base/errors.ts'
+import type { ShimConfig, ShimLink, ShimNetwork } from './shim.ts'
+
+/** The text of `shim.conf`, as native/PROTOCOL.md §2 has it. */
+export function encodeShimConfig(config: ShimConfig): string {
+  const lines: string[] = []
+  for (const [key, ...values] of entriesOf(config)) {
+    const line = [key, ...values].join(' ')
+    // A line break in a value would be a key of the attacker's choice.
+    if (/[\n\r\0]/.test(line)) throw invalid(key, values.join(' '))
+    lines.push(`${line}\n`)
+  }
+  return lines.join('')
+}
+
+function invalid(key: string, value: string): EngineError {
+  return new EngineError('invalid_argument', `invalid character in ${key} ${JSON.stringify(value)}`, {
+    code: 'INVALID_CHARACTER',
+  })
+}
+
+type Entry = readonly [key: string, ...values: readonly (string | number)[]]
+
+function* entriesOf(config: ShimConfig): Generator<Entry> {
+  yield ['id', config.id]
+  yield ['runtime', config.runtime]
+  yield ['runtime-root', config.runtimeRoot]
+  yield ['bundle', config.bundle]
+  yield ['rootfs', config.rootfs]
+  for (const directory of config.lower) yield ['lower', directory]
+  if (config.lower.length > 0) {
+    yield ['upper', config.upper]
+    yield ['work', config.work]
+  }
+  if (config.volatile) yield ['volatile', 1]
+  if (config.hide !== undefined) yield ['hide', config.hide]
+  if (config.tty) yield ['tty', 1]
+  if (config.stdin) yield ['stdin', 1]
+  if (config.stdinOnce) yield ['stdin-once', 1]
+  if (config.log !== undefined) {
+    yield ['log', config.log.file]
+    yield ['log-max-size', config.log.maxSize]
+    yield ['log-max-files', config.log.maxFiles]
+  }
+  yield ['exit-record', config.exitRecord]
+  if (config.cgroup !== undefined) yield ['cgroup', config.cgroup.version, config.cgroup.directory]
+  yield* networkEntries(config.network)
+  for (const { source, destination } of config.shares) {
+    if (destination.includes(' ')) throw invalid('share', destination)
+    yield ['share', destination, source]
+  }
+}
+
+function* networkEntries(network: ShimNetwork): Generator<Entry> {
+  if (network.mode === 'host') {
+    yield ['net', 'host']
+    return
+  }
+  if (network.mode === 'join') {
+    yield ['net', network.path]
+    return
+  }
+  yield ['net', network.mode]
+  for (const link of linksOf(network)) yield* linkEntries(link)
+  for (const [key, value] of Object.entries(network.sysctls)) yield ['sysctl', key, value]
+}
+
+function linksOf(network: Extract<ShimNetwork, { mode: 'none' | 'new' }>): readonly ShimLink[] {
+  return network.link === undefined ? [] : [network.link, ...(network.moreLinks ?? [])]
+}
+
+function* linkEntries(link: ShimLink): Generator<Entry> {
+  yield ['veth', link.veth]
+  yield ['bridge', link.bridge]
+  yield ['mtu', link.mtu]
+  yield ['mac', link.mac]
+  for (const address of link.addresses) yield ['ip', address]
+  for (const gateway of link.gateways) yield ['gateway', gateway]
+}

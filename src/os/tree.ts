@@ -3,7 +3,10 @@
  */
 export interface TreeRecord {
   readonly type: 'directory' | 'file' | 'symlink' | 'hardlink' | 'char' | 'block' | 'fifo' | 'whiteout'
-  /** Relative, without leading `/` or `./`. */
+  /**
+   * Relative, without leading `/` or `./`; empty for the directory that is written to itself. Bytes that are not UTF-8
+   * are lone surrogates U+DC80 to U+DCFF (see `textOfBytes` in tree-records.ts).
+   */
   readonly path: string
   /** Permission bits including setuid, setgid and sticky. */
   readonly mode: number
@@ -19,7 +22,7 @@ export interface TreeRecord {
   readonly xattrs?: ReadonlyMap<string, Uint8Array>
 }
 
-/** A record and, for a file, exactly `record.size` bytes; `data` must be consumed before the next entry is asked for. */
+/** A record and, for a file, exactly `record.size` bytes; what is not consumed of `data` before the next entry is asked for is skipped. */
 export interface TreeEntry {
   readonly record: TreeRecord
   readonly data: AsyncIterable<Uint8Array>
@@ -28,7 +31,12 @@ export interface TreeEntry {
 /** Where a tree is seen from. */
 export type TreeRoot =
   /** The mount namespace of a running process, below `root`. */
-  | { readonly join: number; readonly root: string }
+  | {
+      readonly join: number
+      /** Field 22 of /proc/PID/stat: a process that has taken the number over is refused with `internal` (ESRCH). */
+      readonly startTime?: string | undefined
+      readonly root: string
+    }
   /** A stopped container: its overlay and volumes, mounted for this operation only, in the helper's namespace. */
   | {
       readonly join: number
@@ -53,16 +61,28 @@ export interface ReadTreeOptions {
 }
 
 export interface WriteTreeOptions {
+  /** Refuse to replace a directory by a non-directory or the other way round: `invalid_argument`. */
   readonly noReplace?: boolean
+  /** Owner of everything written, instead of the records' own. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined
+  /**
+   * The target becomes an overlay layer: whiteouts become 0:0 devices and no symlink is followed. Otherwise whiteouts
+   * delete, opaque directories are emptied, and symlinks on the way are followed inside the root.
+   */
   readonly layer?: boolean
   readonly signal?: AbortSignal | undefined
 }
 
 export interface Trees {
-  /** `not_found` when `path` is not there. Paths are resolved inside the root, race-free (openat2 RESOLVE_IN_ROOT). */
+  /** `not_found` when `path` is not there, `invalid_argument` for a socket, which no tree holds. Paths are resolved inside the root, race-free (openat2 RESOLVE_IN_ROOT). */
   stat(root: TreeRoot, path: string, options?: { readonly follow?: boolean }): Promise<TreeRecord>
+  /** Parents before children, names in byte order, hard links after their first name. */
   read(root: TreeRoot, path: string, options?: ReadTreeOptions): AsyncIterable<TreeEntry>
+  /**
+   * Writes entries below the existing directory `path`. Missing parents are made, 0755. Directories are merged, all else
+   * is replaced. A hostile record (`..`, absolute, data where none can be) is `invalid_argument`. Not atomic: an error or
+   * an abort leaves what has been written.
+   */
   write(
     root: TreeRoot,
     path: string,

@@ -1,0 +1,33 @@
+import { open, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+
+/**
+ * Replaces `file` by one with this content, so that after a crash or a power cut at any instant there is either the
+ * old content or the new, whole: temporary file beside it, fsync, rename, fsync of the directory. Writers of the same
+ * file must not overlap.
+ */
+export async function writeFileDurably(
+  file: string,
+  content: string | Uint8Array,
+  options: { readonly mode?: number } = {},
+): Promise<void> {
+  const temporary = join(dirname(file), `.${basename(file)}.tmp`)
+  try {
+    // What a crash has left behind may have other permissions.
+    await rm(temporary, { force: true })
+    await using handle = await open(temporary, 'wx', options.mode ?? 0o600)
+    await handle.writeFile(content)
+    await handle.sync()
+    await rename(temporary, file)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+  await syncDirectory(dirname(file))
+}
+
+/** Makes what was created, renamed or removed in `directory` survive a power cut. */
+export async function syncDirectory(directory: string): Promise<void> {
+  await using handle = await open(directory, 'r')
+  await handle.sync()
+}

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { chmod, chown, mkdir, rm, stat, utimes } from 'node:fs/promises'
+import { mkdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib'
@@ -7,7 +7,7 @@ import type { Helper } from '#os/helper.ts'
 import type { Trees } from '#os/tree.ts'
 import { storageError } from './errors.ts'
 import { FileSink } from './file-sink.ts'
-import { files, type Attributes, type LayerRecord, type StoredLayer } from './layer-record.ts'
+import { files, type LayerRecord, type StoredLayer } from './layer-record.ts'
 import type { StagedTar } from './stage-tar.ts'
 import { layerRecords, type LowerFile } from './unpack-records.ts'
 
@@ -40,7 +40,6 @@ export async function finishDirectoryLayer(
     ])
     if (unpack.status === 'rejected') throw unpack.reason
     if (pack.status === 'rejected') throw pack.reason
-    await describeRoot(unpacked, tree.root)
     await rm(tar)
     // One call instead of a sync per file.
     await deps.helper.syncfs(directory)
@@ -61,14 +60,6 @@ export function readDirectoryTar(layer: StoredLayer): AsyncIterable<Uint8Array> 
   const decompress = createZstdDecompress({ chunkSize: 1 << 20 })
   source.on('error', (error) => decompress.destroy(error))
   return source.pipe(decompress)
-}
-
-/** Last, since unpacking into it changes its time. */
-async function describeRoot(path: string, root: Attributes): Promise<void> {
-  await chown(path, root.uid, root.gid)
-  await chmod(path, root.mode)
-  const seconds = root.seconds + root.nanoseconds / 1e9
-  await utimes(path, seconds, seconds)
 }
 
 async function compress(from: string, to: string): Promise<void> {

@@ -77,10 +77,9 @@ function namesOf(tree: LayerTree): Names {
     const first = seen.get(node)
     seen.set(node, first ?? path)
     if (first !== undefined) names.links.push({ path, node, first })
-    // The root exists; its attributes are set once all else is done.
-    else if (node.kind === 'directory' && path !== '') names.directories.push(at)
+    else if (node.kind === 'directory') names.directories.push(at)
     else if (node.kind === 'lower-link') names.lower.push(at)
-    else if (node.kind !== 'directory') (node.kind === 'file' ? names.files : names.others).push(at)
+    else (node.kind === 'file' ? names.files : names.others).push(at)
     for (const [name, child] of node.children ?? []) {
       stack.push({ path: path === '' ? text(name) : `${path}/${text(name)}`, node: child })
     }
@@ -101,7 +100,8 @@ function recordOf(node: LayerNode, path: string): TreeRecord {
     size: node.kind === 'file' ? node.size : 0,
     ...(node.kind === 'symlink' ? { link: text(node.target) } : {}),
     ...(node.kind === 'char' || node.kind === 'block' ? { major: node.major, minor: node.minor } : {}),
-    ...(node.opaque ? { opaque: true } : {}),
+    // overlayfs knows no opaque root; the layer's record says it instead.
+    ...(node.opaque && path !== '' ? { opaque: true } : {}),
     ...(node.xattrs === undefined ? {} : { xattrs: node.xattrs }),
   }
 }

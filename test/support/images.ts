@@ -6,8 +6,9 @@ import { ImageStore, type ImageUser } from '#engine/images/image-store.ts'
 import { encodeJson } from '#engine/images/manifest.ts'
 import type { RunConfig } from '#oci/image-spec.ts'
 import { parseReference, withDefaultTag } from '#oci/reference.ts'
+import { MemoryContent } from '#store/content/memory-content.ts'
 import { openDatabase } from '#store/db.ts'
-import { MemoryContent, MemorySnapshots } from './memory-stores.ts'
+import { MemorySnapshots } from './memory-snapshots.ts'
 
 export interface FakeImage {
   /** Content of each layer, bottom first. */
@@ -84,10 +85,10 @@ export function imagesForTest() {
     },
 
     /** What is on disk, in short: layers by content. */
-    stored(): { layers: string[]; blobs: number } {
+    async stored(): Promise<{ layers: string[]; blobs: number }> {
       return {
         layers: [...snapshots.tars.values()].map((bytes) => Buffer.from(bytes).toString()).toSorted(),
-        blobs: content.blobs.size,
+        blobs: (await Array.fromAsync(content.list())).length,
       }
     },
   }

@@ -3,6 +3,7 @@
  * checked against the bytes it has; paths are keys of a map and never touch a filesystem.
  */
 import type { Digest } from '#base/digest.ts'
+import { messageOf } from '#base/errors.ts'
 import {
   type Descriptor,
   type ImageConfig,
@@ -197,7 +198,7 @@ function document(contents: ArchiveContents, path: string, limit: number): Uint8
 function layerAt(contents: ArchiveContents, path: string): StoredLayer {
   const layer = contents.layers.get(path) ?? contents.layers.get(legacyTarget(contents, path) ?? '')
   if (layer === undefined) throw missing(contents, path)
-  if ('problem' in layer) throw invalidImage(`${path}: not a layer`, { cause: layer.problem })
+  if ('problem' in layer) throw invalidImage(`${path}: ${messageOf(layer.problem)}`, { cause: layer.problem })
   return layer
 }
 

@@ -47,6 +47,15 @@ export function invalidImage(message: string, init: Partial<EngineErrorInit> = {
   return new EngineError('invalid_argument', message, { code: 'IMAGE_INVALID', ...init })
 }
 
+/** Ours to keep, and gone or damaged; pulling or loading the image again brings it back. */
+export function missingLayer(diffId: string, imageId: string): EngineError {
+  return new EngineError(
+    'data_loss',
+    `layer ${diffId} of image ${shortId(imageId)} is missing or damaged: pull or load the image again`,
+    { code: 'LAYER_MISSING', details: { diffId, imageId } },
+  )
+}
+
 export function invalidFilter(key: string, value?: string): EngineError {
   const what = value === undefined ? `invalid filter '${key}'` : `invalid filter '${key}=${value}'`
   return new EngineError('invalid_argument', what, { code: 'FILTER_INVALID', details: { key, value } })

@@ -15,7 +15,7 @@ import type { LayerRow } from '#store/images.ts'
 import type { ProgressMessage } from '../services.ts'
 import { readArchive } from './archive-contents.ts'
 import { planImages } from './archive-plan.ts'
-import { invalidImage } from './errors.ts'
+import { invalidImage, missingLayer } from './errors.ts'
 import type { Image, ImageStore } from './image-store.ts'
 import { encodeJson, manifestOf } from './manifest.ts'
 import { reporting } from './progress.ts'
@@ -124,7 +124,7 @@ export class ImageArchive {
       const layers: LayerRow[] = []
       for (const diffId of image.layers) {
         const layer = await this.#store.deps.snapshots.layer(diffId)
-        if (layer === undefined) throw invalidImage(`layer ${diffId} of ${id} is missing`)
+        if (layer === undefined) throw missingLayer(diffId, id)
         layers.push({ diffId, size: layer.size })
       }
       const references = [...names].toSorted().map(parseReference)

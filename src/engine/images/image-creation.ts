@@ -14,6 +14,7 @@ import {
 import type { ProgressMessage } from '../services.ts'
 import { applyChanges } from './changes.ts'
 import type { AddedImage } from './addition.ts'
+import { noSuchImage } from './errors.ts'
 import { type ImageStore, keyOf } from './image-store.ts'
 import { encodeJson } from './manifest.ts'
 import { reporting, reportingBytes } from './progress.ts'
@@ -126,7 +127,7 @@ export class ImageCreation {
     const reference = tagReference(repo, tag)
     const { rows, references, events, deps } = this.#store
     const image = rows.get(this.#store.lookup(ref))
-    if (image === undefined) return
+    if (image === undefined) throw noSuchImage(ref)
     references.put(keyOf(reference), image.id, deps.clock())
     await deps.db.durable()
     events.publish('tag', image, formatFamiliar(reference))

@@ -25,7 +25,7 @@ describe('ImageRemoval.remove()', () => {
     assert.deepEqual(items.slice(0, 2), [{ Untagged: 'a:1' }, { Deleted: id }])
     assert.equal(items.length, 4)
     assert.deepEqual(items.at(-1), { Deleted: base })
-    assert.deepEqual(stored(), { layers: [], blobs: 0 })
+    assert.deepEqual(await stored(), { layers: [], blobs: 0 })
     assert.deepEqual(
       trace.map((line) => line.split(' ')[1]),
       ['untag', 'delete'],
@@ -39,7 +39,7 @@ describe('ImageRemoval.remove()', () => {
     const items = await removal.remove('a:1', plain)
     assert.deepEqual(items.slice(0, 2), [{ Untagged: 'a:1' }, { Deleted: id }])
     assert.equal(items.length, 3)
-    assert.deepEqual(stored(), { layers: ['base', 'other'], blobs: 1 })
+    assert.deepEqual(await stored(), { layers: ['base', 'other'], blobs: 1 })
   })
 
   it('only untags when there are other names', async () => {
@@ -109,11 +109,11 @@ describe('ImageRemoval.remove()', () => {
     assert.deepEqual(await removal.remove('a:1', force), [{ Untagged: 'a:1' }, { Deleted: id }])
     assert.throws(() => store.lookup(id), /No such image/)
     await store.collector.collectAll()
-    assert.deepEqual(stored(), { layers: ['base'], blobs: 1 })
+    assert.deepEqual(await stored(), { layers: ['base'], blobs: 1 })
 
     db.run('DELETE FROM containers')
     await store.collector.releaseHidden()
-    assert.deepEqual(stored(), { layers: [], blobs: 0 })
+    assert.deepEqual(await stored(), { layers: [], blobs: 0 })
   })
 
   it('never removes the image of a running container, and changes nothing', async () => {
@@ -179,7 +179,7 @@ describe('ImageRemoval.prune()', () => {
     const { ImagesDeleted, SpaceReclaimed } = await removal.prune(new Map())
     assert.deepEqual(ImagesDeleted[0], { Deleted: dangling })
     assert.equal(SpaceReclaimed, 'dangling'.length)
-    assert.deepEqual(stored().layers, ['named'])
+    assert.deepEqual((await stored()).layers, ['named'])
     assert.equal(trace.at(-1), 'image prune  ')
   })
 

@@ -90,7 +90,7 @@ describe('Addition', () => {
     const { diffId } = await addition.ingest(chunks('layer'))
     const text = `{ "os":"linux",\n "rootfs": {"type":"layers","diff_ids":["${diffId}"]}, "architecture":"amd64", "x":1 }`
     const [added] = await addition.commit([{ config: Buffer.from(text) }])
-    assert.equal(Buffer.from(content.blobs.get(added!.id)!).toString(), text)
+    assert.equal(Buffer.from(await content.read(added!.id)).toString(), text)
     assert.equal(snapshots.tars.size, 1)
   })
 
@@ -100,7 +100,7 @@ describe('Addition', () => {
       await using addition = await store.add()
       await addition.ingest(chunks('layer'))
     }
-    assert.deepEqual(stored(), { layers: [], blobs: 0 })
+    assert.deepEqual(await stored(), { layers: [], blobs: 0 })
   })
 
   it('leaves nothing behind when one of its images is refused', async () => {
@@ -113,7 +113,7 @@ describe('Addition', () => {
       const references = [parseReference('a:1')]
       await addition.commit([{ config: encodeJson(good), references }, { config: encodeJson(bad) }])
     }, /is missing/)
-    assert.deepEqual(stored(), { layers: [], blobs: 0 })
+    assert.deepEqual(await stored(), { layers: [], blobs: 0 })
     assert.deepEqual(store.references.list(), [])
   })
 
@@ -127,7 +127,7 @@ describe('Addition', () => {
         signal: AbortSignal.abort(new Error('gone')),
       })
     }, /gone/)
-    assert.deepEqual(stored(), { layers: [], blobs: 0 })
+    assert.deepEqual(await stored(), { layers: [], blobs: 0 })
   })
 
   it('takes a name from the image that had it', async () => {
@@ -145,11 +145,11 @@ describe('Addition', () => {
       await using addition = await store.add()
       const { diffId } = await addition.ingest(chunks('shared'))
       await removal.remove('old:1', { force: false, noprune: false })
-      assert.deepEqual(stored().layers, ['shared'])
+      assert.deepEqual((await stored()).layers, ['shared'])
       const config = { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [diffId] } }
       await addition.commit([{ config: encodeJson(config) }])
     }
-    assert.deepEqual(stored(), { layers: ['shared'], blobs: 1 })
+    assert.deepEqual(await stored(), { layers: ['shared'], blobs: 1 })
   })
 })
 
@@ -160,7 +160,7 @@ describe('Collector', () => {
     await snapshots.ingest(chunks('orphan'))
     await content.write(Buffer.from('orphan'))
     await store.collector.collectAll()
-    assert.deepEqual(stored(), { layers: ['kept'], blobs: 1 })
+    assert.deepEqual(await stored(), { layers: ['kept'], blobs: 1 })
   })
 
   it('goes on with the next one when a removal fails, and tries again later', async () => {
@@ -173,9 +173,9 @@ describe('Collector', () => {
       return remove(id)
     }
     await store.collector.collectAll()
-    assert.deepEqual(stored().layers, ['stuck'])
+    assert.deepEqual((await stored()).layers, ['stuck'])
     snapshots.removeLayer = remove
     await store.collector.discard({})
-    assert.deepEqual(stored().layers, [])
+    assert.deepEqual((await stored()).layers, [])
   })
 })

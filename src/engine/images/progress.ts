@@ -65,5 +65,5 @@ export async function* reportingBytes(
     reported = current
     report(current)
   }
-  report(current)
+  if (current !== reported || current === 0) report(current)
 }

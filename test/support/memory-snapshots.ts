@@ -1,44 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { Digest } from '#base/digest.ts'
 import { EngineError } from '#base/errors.ts'
-import type { Content } from '#store/content/content.ts'
 import type { IngestOptions, Layer, RootMount, Snapshots, View } from '#store/snapshots/snapshots.ts'
 
 function sha256(bytes: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
-}
-
-/** Blobs in memory. */
-export class MemoryContent implements Content {
-  readonly blobs = new Map<Digest, Uint8Array>()
-
-  async write(bytes: Uint8Array, options: { readonly expected?: Digest | undefined } = {}): Promise<Digest> {
-    const digest = sha256(bytes)
-    if (options.expected !== undefined && options.expected !== digest)
-      throw wrongDigest(options.expected, digest)
-    this.blobs.set(digest, Uint8Array.from(bytes))
-    return digest
-  }
-
-  async read(digest: Digest): Promise<Uint8Array> {
-    const bytes = this.blobs.get(digest)
-    if (bytes === undefined) {
-      throw new EngineError('not_found', `blob ${digest} not found`, { code: 'BLOB_NOT_FOUND' })
-    }
-    return bytes
-  }
-
-  async has(digest: Digest): Promise<boolean> {
-    return this.blobs.has(digest)
-  }
-
-  async *list(): AsyncIterable<{ readonly digest: Digest; readonly size: number }> {
-    for (const [digest, bytes] of this.blobs) yield { digest, size: bytes.length }
-  }
-
-  async remove(digest: Digest): Promise<void> {
-    this.blobs.delete(digest)
-  }
 }
 
 /** Layers in memory; of the snapshots only their existence. Anything is taken for a tar whose first byte is not `!`. */

@@ -5,13 +5,15 @@ import { ImageRemoval } from '#engine/images/image-removal.ts'
 import { ImageStore, type ImageUser } from '#engine/images/image-store.ts'
 import { encodeJson } from '#engine/images/manifest.ts'
 import type { RunConfig } from '#oci/image-spec.ts'
+import { readTar } from '#oci/tar/read-tar.ts'
+import { writeTar } from '#oci/tar/write-tar.ts'
 import { parseReference, withDefaultTag } from '#oci/reference.ts'
 import { MemoryContent } from '#store/content/memory-content.ts'
 import { openDatabase } from '#store/db.ts'
-import { MemorySnapshots } from './memory-snapshots.ts'
+import { MemorySnapshots } from '#store/snapshots/memory-snapshots.ts'
 
 export interface FakeImage {
-  /** Content of each layer, bottom first. */
+  /** Name of the one file of each layer, bottom first. */
   readonly layers?: readonly string[]
   readonly names?: readonly string[]
   readonly created?: string
@@ -57,7 +59,7 @@ export function imagesForTest() {
       await using addition = await store.add()
       const diffIds: Digest[] = []
       for (const text of image.layers ?? ['base']) {
-        const layer = await addition.ingest(chunks(text))
+        const layer = await addition.ingest(layerTar(text))
         diffIds.push(layer.diffId)
       }
       const config = encodeJson({
@@ -84,16 +86,27 @@ export function imagesForTest() {
       )
     },
 
-    /** What is on disk, in short: layers by content. */
+    /** What is on disk, in short: the names of the files of layers. */
     async stored(): Promise<{ layers: string[]; blobs: number }> {
-      return {
-        layers: [...snapshots.tars.values()].map((bytes) => Buffer.from(bytes).toString()).toSorted(),
-        blobs: (await Array.fromAsync(content.list())).length,
+      const layers: string[] = []
+      for await (const { diffId } of snapshots.layers()) {
+        for await (const { entry } of readTar(snapshots.tar(diffId))) layers.push(entry.path)
       }
+      return { layers: layers.toSorted(), blobs: (await Array.fromAsync(content.list())).length }
     },
   }
 }
 
 export async function* chunks(...pieces: readonly (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {
   for (const piece of pieces) yield Buffer.from(piece)
+}
+
+/** Bytes of a layer that layerTar() makes. */
+export const LAYER_SIZE = 1536
+
+/** A tar with one empty file. */
+export function layerTar(name: string): AsyncGenerator<Uint8Array> {
+  const mtime = { seconds: 0, nanoseconds: 0 }
+  const entry = { type: 'file', path: name, mode: 0o644, uid: 0, gid: 0, mtime, size: 0 } as const
+  return writeTar([{ entry, data: [] }])
 }

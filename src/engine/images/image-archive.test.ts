@@ -512,7 +512,7 @@ describe('ImageArchive.save()', () => {
     await assert.rejects(archive.save(['nobody']), /No such image: nobody:latest/)
     await assert.rejects(archive.save([]), /no image to save/)
     await load(dockerArchive([await layerOf('base')]))
-    snapshots.tars.clear()
+    await snapshots.removeLayer(digestOf(await layerOf('base')))
     await assert.rejects(archive.save(['a:1']), (error) => engineErrorOf(error)?.kind === 'data_loss')
   })
 })

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib'
 import type { Digest } from '#base/digest.ts'
 import { isKind } from '#base/errors.ts'
 import { parseReference } from '#oci/reference.ts'
-import { chunks, imagesForTest, NOW } from '#test/support/images.ts'
+import { chunks, imagesForTest, layerTar, NOW } from '#test/support/images.ts'
 import { ImageCreation, type ImportOptions, tagReference } from './image-creation.ts'
 
 const created = new Date(NOW).toISOString()
@@ -25,13 +25,16 @@ function creationForTest() {
 describe('ImageCreation.import()', () => {
   it('makes an image of one layer and says its id last', async () => {
     const images = creationForTest()
-    const id = await images.import(chunks(gzipSync('a tar')), {
-      repo: 'a',
-      tag: '1',
-      message: 'from afar',
-      changes: ['CMD ["sh"]', 'ENV A=1'],
-      platform: 'linux/arm64',
-    })
+    const id = await images.import(
+      chunks(gzipSync(Buffer.concat(await Array.fromAsync(layerTar('a-file'))))),
+      {
+        repo: 'a',
+        tag: '1',
+        message: 'from afar',
+        changes: ['CMD ["sh"]', 'ENV A=1'],
+        platform: 'linux/arm64',
+      },
+    )
     const { config, layers } = await images.store.resolve('a:1')
     assert.deepEqual(await images.store.resolve(id).then((image) => image.id), id)
     assert.deepEqual(config, {
@@ -43,7 +46,7 @@ describe('ImageCreation.import()', () => {
       rootfs: { type: 'layers', diff_ids: layers },
       history: [{ created, comment: 'from afar' }],
     })
-    assert.deepEqual((await images.stored()).layers, ['a tar'])
+    assert.deepEqual((await images.stored()).layers, ['a-file'])
     assert.deepEqual(
       images.trace.map((line) => line.split(' ')[1]),
       ['import', 'tag'],
@@ -52,7 +55,7 @@ describe('ImageCreation.import()', () => {
 
   it('needs no name', async () => {
     const images = creationForTest()
-    await images.import(chunks('a tar'))
+    await images.import(layerTar('a-file'))
     assert.equal(
       (await images.query.list({ all: false, filters: new Map(), sharedSize: false, manifests: false }))
         .length,
@@ -98,7 +101,7 @@ describe('ImageCreation.commitLayer()', () => {
     })
     const { id } = await images.creation.commitLayer({
       parent,
-      layer: chunks('top'),
+      layer: layerTar('top'),
       config: { Cmd: ['sh'], Labels: { x: 'y' } },
       author: 'me',
       comment: 'why',

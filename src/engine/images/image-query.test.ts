@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Filters } from '../services.ts'
 import { isKind } from '#base/errors.ts'
-import { imagesForTest, NOW } from '#test/support/images.ts'
+import { imagesForTest, LAYER_SIZE, NOW } from '#test/support/images.ts'
 
 const digest = `sha256:${'ab'.repeat(32)}` as const
 
@@ -36,7 +36,7 @@ describe('ImageQuery.list()', () => {
         RepoTags: ['a:1'],
         RepoDigests: [`a@${digest}`],
         Created: Date.parse('2026-01-01T00:00:01Z') / 1000,
-        Size: 7,
+        Size: 2 * LAYER_SIZE,
         SharedSize: -1,
         Labels: { x: 'y' },
         Containers: 1,
@@ -59,7 +59,7 @@ describe('ImageQuery.list()', () => {
     const list = await query.list(listing({}, { sharedSize: true }))
     assert.deepEqual(
       list.map(({ SharedSize }) => SharedSize),
-      [4, 4],
+      [LAYER_SIZE, LAYER_SIZE],
     )
   })
 
@@ -132,7 +132,7 @@ describe('ImageQuery.inspect()', () => {
       },
       Architecture: 'amd64',
       Os: 'linux',
-      Size: 4,
+      Size: LAYER_SIZE,
       GraphDriver: { Name: 'directory', Data: {} },
       RootFS: { Type: 'layers', Layers: store.rows.layers(id) },
       Metadata: { LastTagTime: new Date(NOW).toISOString() },
@@ -180,9 +180,9 @@ describe('ImageQuery.history()', () => {
       ],
     })
     assert.deepEqual(await query.history('a:1'), [
-      { Id: id, Created: 0, CreatedBy: 'RUN', Tags: ['a:1'], Size: 7, Comment: '' },
+      { Id: id, Created: 0, CreatedBy: 'RUN', Tags: ['a:1'], Size: LAYER_SIZE, Comment: '' },
       { Id: '<missing>', Created: 0, CreatedBy: 'ENV', Tags: null, Size: 0, Comment: '' },
-      { Id: '<missing>', Created: 7, CreatedBy: 'ADD', Tags: null, Size: 4, Comment: 'c' },
+      { Id: '<missing>', Created: 7, CreatedBy: 'ADD', Tags: null, Size: LAYER_SIZE, Comment: 'c' },
     ])
   })
 

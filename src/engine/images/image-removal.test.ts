@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { hexOf } from '#base/digest.ts'
 import { isKind, messageOf } from '#base/errors.ts'
 import { shortId } from '#base/ids.ts'
-import { imagesForTest } from '#test/support/images.ts'
+import { imagesForTest, LAYER_SIZE } from '#test/support/images.ts'
 
 const plain = { force: false, noprune: false }
 const force = { force: true, noprune: false }
@@ -178,7 +178,7 @@ describe('ImageRemoval.prune()', () => {
     const dangling = await image({ layers: ['dangling'] })
     const { ImagesDeleted, SpaceReclaimed } = await removal.prune(new Map())
     assert.deepEqual(ImagesDeleted[0], { Deleted: dangling })
-    assert.equal(SpaceReclaimed, 'dangling'.length)
+    assert.equal(SpaceReclaimed, LAYER_SIZE)
     assert.deepEqual((await stored()).layers, ['named'])
     assert.equal(trace.at(-1), 'image prune  ')
   })

@@ -51,9 +51,13 @@ class NativeShim implements Shim {
     this.pid = pid
   }
 
-  async *watch(): AsyncGenerator<ShimEvent> {
+  async *watch(options: { readonly signal?: AbortSignal | undefined } = {}): AsyncGenerator<ShimEvent> {
+    const { signal } = options
     const socket = await dial(this.directory)
     if (socket === undefined) return
+    const onAbort = (): void => void socket.destroy()
+    if (signal?.aborted === true) onAbort()
+    signal?.addEventListener('abort', onAbort, { once: true })
     try {
       socket.write('watch\n')
       for await (const line of linesOf(socket)) {
@@ -61,7 +65,10 @@ class NativeShim implements Shim {
         // A shim may be older or newer than the daemon: what is not understood is not for us.
         if (event !== undefined) yield event
       }
+    } catch (error) {
+      if (signal?.aborted !== true) throw error
     } finally {
+      signal?.removeEventListener('abort', onAbort)
       socket.destroy()
     }
   }

@@ -74,8 +74,11 @@ export interface StreamSelection {
 
 export interface Shim {
   readonly directory: string
-  /** Events from the beginning, also after the daemon was restarted; ends when the shim has cleaned up and is gone. */
-  watch(): AsyncIterable<ShimEvent>
+  /**
+   * Events from the beginning, also after the daemon was restarted; ends when the shim has cleaned up and is gone, or
+   * quietly when the signal is aborted.
+   */
+  watch(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<ShimEvent>
   /** Starts the process. Fails with the runtime's text when it cannot be started. */
   start(): Promise<{ readonly pid: number }>
   /** stdout and stderr are stdcopy-framed unless the target has a terminal; ending the writable side ends stdin. */

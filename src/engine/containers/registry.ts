@@ -26,12 +26,18 @@ export class ContainerRegistry {
   }
 
   find(ref: string): Container | undefined {
-    const exact = this.#byId.get(ref) ?? this.#named(ref.replace(/^\//, ''))
+    const exact = this.#byId.get(ref) ?? this.named(ref.replace(/^\//, ''))
     if (exact !== undefined) return exact
     if (!/^[0-9a-f]+$/.test(ref) || isId(ref)) return undefined
     const matches = [...this.#byId.keys()].filter((id) => id.startsWith(ref))
     if (matches.length > 1) throw ambiguousPrefix(ref)
     return matches[0] === undefined ? undefined : this.#byId.get(matches[0])
+  }
+
+  /** By exact name, without the leading slash. */
+  named(name: string): Container | undefined {
+    const id = this.#idByName.get(name)
+    return id === undefined ? undefined : this.#byId.get(id)
   }
 
   /** By full id; undefined once it is removed. */
@@ -78,11 +84,6 @@ export class ContainerRegistry {
   /** Everything so far survives a power cut once this resolves. */
   durable(): Promise<void> {
     return this.#rows.durable()
-  }
-
-  #named(name: string): Container | undefined {
-    const id = this.#idByName.get(name)
-    return id === undefined ? undefined : this.#byId.get(id)
   }
 
   #checkName({ id, name }: Container): void {

@@ -103,6 +103,11 @@ export class Supervisor {
     return this.#supervise(container, shim)
   }
 
+  /** Stops looking after the containers, which go on. */
+  close(): void {
+    for (const task of this.#tasks.values()) task.leave()
+  }
+
   async #launch(container: Container): Promise<Task> {
     const { id } = container
     const { endpoints, networks, bundles, shims, paths, attachments } = this.#deps
@@ -173,6 +178,7 @@ export class Supervisor {
   async #release(task: Task): Promise<void> {
     const { networks, paths } = this.#deps
     await Promise.race([task.exited, task.gone])
+    if (task.left) return
     await networks.unpublish(task.id)
     await task.gone
     networks.release(task.id)

@@ -39,6 +39,7 @@ export class Task {
   readonly #execs = new Map<string, PromiseWithResolvers<number>>()
   readonly #listener: TaskListener
   readonly #lost: LostTask
+  readonly #left = new AbortController()
   #hasStarted = false
   #hasEnded = false
   #failure = 'the supervisor of the container is gone'
@@ -63,8 +64,18 @@ export class Task {
     return this.#exec(execId).promise
   }
 
+  /** The daemon ends and the container goes on: nothing is reported any more. */
+  leave(): void {
+    this.#left.abort()
+  }
+
+  get left(): boolean {
+    return this.#left.signal.aborted
+  }
+
   async #follow(): Promise<void> {
-    for await (const event of this.shim.watch()) this.#on(event)
+    for await (const event of this.shim.watch({ signal: this.#left.signal })) this.#on(event)
+    if (this.left) return
     if (this.#hasStarted && !this.#hasEnded) this.#end(await this.#lost(this))
     const error = new Error(this.#failure)
     this.#ready.reject(error)

@@ -1,0 +1,83 @@
+/**
+ * The composition root: the only file that sees every part. Reads from top to bottom as the daemon starts, and what it
+ * acquires is released in the opposite order. Containers are not: they outlive it.
+ */
+import { join } from 'node:path'
+import { once } from 'node:events'
+import { Background } from '#base/background.ts'
+import { type Logger, jsonLogger } from '#base/logger.ts'
+import { DefaultBridgeNetworks } from '#network/default-networks.ts'
+import { createServer } from '#server/server.ts'
+import { EventJournal } from '#engine/events/event-journal.ts'
+import { EventRows } from '#store/events.ts'
+import { openDatabase } from '#store/db.ts'
+import { parseAddress } from './addresses.ts'
+import type { DaemonConfig } from './config.ts'
+import { assembleEngine } from './engine.ts'
+import { identityOf } from './identity.ts'
+import { chooseRuntime, makeRoots, openStorage, startLockedHelper } from './machine-setup.ts'
+import { version } from './version.ts'
+
+/** How often drift of the firewall and the bridge is looked for, in milliseconds. */
+const RECONCILE_EVERY = 2000
+
+/** Runs the daemon until `ended` is aborted. Rejects when it cannot start, with the reason and the object. */
+export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promise<void> {
+  const logger = jsonLogger((line) => process.stderr.write(line), config.logLevel)
+  const buildDir = process.env['BERTH_NATIVE_BUILD'] ?? join(import.meta.dirname, '../../native/build')
+  await using acquired = new AsyncDisposableStack()
+
+  await makeRoots(config)
+  const helper = acquired.use(await startLockedHelper(config, buildDir, logger))
+  const identity = await identityOf(config.dataRoot)
+  const db = acquired.use(openDatabase(join(config.dataRoot, 'berth.db'), { logger }))
+  const { runtime, selected, machine } = await chooseRuntime(helper, config, logger)
+  const { snapshots, trees, probe } = await openStorage(helper, config, buildDir, logger)
+  acquired.use(snapshots)
+  const networks = new DefaultBridgeNetworks({
+    helper,
+    logger,
+    networkId: identity.networks.bridge,
+    link: config.bridge,
+    table: config.firewallTable,
+    address: config.bip === '' ? undefined : config.bip,
+    address6: config.ipv6 ? 'fd6e:6273:7268::1/64' : undefined,
+  })
+  await networks.ensure()
+  const background = new Background(logger)
+  const events = new EventJournal({ rows: new EventRows(db) })
+
+  const assembled = await assembleEngine({
+    config, logger, buildDir, helper, identity, db, runtime, selected, machine, snapshots, trees, probe, networks,
+    background, events,
+  })
+  acquired.defer(() => assembled.close())
+  await networks.reconcile()
+  acquired.use(periodically(RECONCILE_EVERY, () => networks.reconcile(), logger))
+
+  const server = acquired.use(
+    createServer({ engine: assembled.engine, logger, info: { version, experimental: false, builderVersion: '1' } }),
+  )
+  for (const host of config.hosts) await server.listen(await parseAddress(host, config.group))
+  logger.info('ready', { version, dataRoot: config.dataRoot })
+
+  if (!ended.aborted) await once(ended, 'abort')
+  logger.info('shutting down; containers keep running')
+}
+
+/** Runs `work` again and again, one at a time; disposing it waits for the one that runs. */
+function periodically(every: number, work: () => Promise<unknown>, logger: Logger): AsyncDisposable {
+  let running = Promise.resolve()
+  const timer = setInterval(() => {
+    running = running.then(work).then(
+      () => undefined,
+      (error: unknown) => logger.error('periodic check failed', { error }),
+    )
+  }, every)
+  return {
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer)
+      await running
+    },
+  }
+}

@@ -1,0 +1,263 @@
+import { join } from 'node:path'
+import type { Background } from '#base/background.ts'
+import type { Logger } from '#base/logger.ts'
+import { KeyedMutex } from '#base/mutex.ts'
+import { Accounts } from '#engine/containers/accounts.ts'
+import { Attachments } from '#engine/containers/attachments.ts'
+import { OciBundles } from '#engine/containers/bundles.ts'
+import { commitContainer, descendants, imageName } from '#engine/containers/container-images.ts'
+import { Changes } from '#engine/containers/changes.ts'
+import { Commits } from '#engine/containers/commits.ts'
+import { Creation } from '#engine/containers/creation.ts'
+import { DefaultEndpoints } from '#engine/containers/default-endpoints.ts'
+import { EtcFiles } from '#engine/containers/etc-files.ts'
+import { ContainerEvents } from '#engine/containers/events.ts'
+import { execProcess } from '#engine/containers/exec-process.ts'
+import { Exits } from '#engine/containers/exits.ts'
+import { Files } from '#engine/containers/files.ts'
+import { HealthMonitor } from '#engine/containers/health-monitor.ts'
+import { Lifecycle } from '#engine/containers/lifecycle.ts'
+import { Mounts } from '#engine/containers/mounts.ts'
+import { containerPaths } from '#engine/containers/paths.ts'
+import { Query } from '#engine/containers/query.ts'
+import { recover } from '#engine/containers/recovery.ts'
+import { ContainerRegistry } from '#engine/containers/registry.ts'
+import { Removal } from '#engine/containers/removal.ts'
+import { Restarts } from '#engine/containers/restarts.ts'
+import { runOf } from '#engine/containers/state.ts'
+import { Streams } from '#engine/containers/streams.ts'
+import { Supervisor } from '#engine/containers/supervisor.ts'
+import { TreeRoots } from '#engine/containers/tree-roots.ts'
+import { Updates } from '#engine/containers/updates.ts'
+import { Waiters } from '#engine/containers/waiters.ts'
+import type { EventJournal } from '#engine/events/event-journal.ts'
+import { Execs } from '#engine/exec/execs.ts'
+import { openImages, type Images } from '#engine/images/images.ts'
+import { JsonFileLogs } from '#engine/logs/json-file-logs.ts'
+import { PredefinedNetworks } from '#engine/networks/networks.ts'
+import type { Engine } from '#engine/services.ts'
+import { type EngineFacts, System } from '#engine/system/system.ts'
+import { Volumes } from '#engine/volumes/volumes.ts'
+import type { DefaultBridgeNetworks } from '#network/default-networks.ts'
+import type { Helper } from '#os/helper.ts'
+import type { Trees } from '#os/tree.ts'
+import type { Machine } from '#runtime/machine.ts'
+import { NativeShims } from '#runtime/native-shims.ts'
+import type { OciRuntime } from '#runtime/oci-runtime.ts'
+import type { SelectedRuntime } from '#runtime/select.ts'
+import { ContainerRows } from '#store/containers.ts'
+import type { Database } from '#store/db.ts'
+import type { DiskSnapshots } from '#store/snapshots/disk-snapshots.ts'
+import { FileContent } from '#store/content/file-content.ts'
+import type { SnapshotsProbe } from '#store/snapshots/probe-snapshots.ts'
+import { VolumeRows } from '#store/volumes.ts'
+import type { DaemonConfig } from './config.ts'
+import type { Identity } from './identity.ts'
+import { apiVersion, minApiVersion, version } from './version.ts'
+
+/** What lies below the engine, started and checked. */
+export interface Foundation {
+  readonly config: DaemonConfig
+  readonly logger: Logger
+  readonly buildDir: string
+  readonly helper: Helper
+  readonly identity: Identity
+  readonly db: Database
+  readonly runtime: OciRuntime
+  readonly selected: SelectedRuntime
+  readonly machine: Machine
+  readonly snapshots: DiskSnapshots
+  readonly trees: Trees
+  readonly probe: SnapshotsProbe
+  readonly networks: DefaultBridgeNetworks
+  readonly background: Background
+  readonly events: EventJournal
+}
+
+export interface AssembledEngine {
+  readonly engine: Engine
+  /** Lets go of containers without touching them. */
+  close(): Promise<void>
+}
+
+/** Puts the services together, bottom first, and makes rows and world agree. */
+export async function assembleEngine(foundation: Foundation): Promise<AssembledEngine> {
+  const base = baseOf(foundation)
+  const images = await imagesOf(foundation, base)
+  const lifecycle = lifecycleOf(foundation, base, images)
+  await recover({ ...foundation, ...base, ...lifecycle, execRoot: foundation.config.execRoot })
+  return {
+    engine: {
+      lifecycle: lifecycle.lifecycle,
+      execs: lifecycle.execs,
+      images,
+      events: foundation.events,
+      volumes: base.volumes,
+      ...viewsOf(foundation, base, images, lifecycle),
+    },
+    async close() {
+      lifecycle.restarts.close()
+      lifecycle.health.close()
+      base.attachments.close()
+      lifecycle.supervisor.close()
+      await foundation.background.idle()
+    },
+  }
+}
+
+type Base = ReturnType<typeof baseOf>
+type ContainerServices = ReturnType<typeof lifecycleOf>
+
+/** What everything about containers shares. */
+function baseOf(foundation: Foundation) {
+  const { db, config, events, helper, snapshots, trees, networks } = foundation
+  const { dataRoot, execRoot } = config
+  const paths = containerPaths(dataRoot, execRoot)
+  const registry = new ContainerRegistry(new ContainerRows(db))
+  const roots = new TreeRoots(snapshots, helper, paths)
+  const upper = (id: string): string => join(dataRoot, 'snapshots', id, 'upper')
+  return {
+    paths,
+    registry,
+    roots,
+    upper,
+    shims: new NativeShims(helper),
+    locks: new KeyedMutex(),
+    waiters: new Waiters(),
+    attachments: new Attachments(),
+    containerEvents: new ContainerEvents(events),
+    volumes: new Volumes({ rows: new VolumeRows(db), dataRoot, helper, events }),
+    accounts: new Accounts({ snapshots, trees, helper, roots, upper }),
+    endpoints: new DefaultEndpoints(networks),
+  }
+}
+
+async function imagesOf({ db, config, events, snapshots, logger }: Foundation, { registry }: Base) {
+  const content = new FileContent({ dataRoot: config.dataRoot })
+  await content.recover()
+  const images = openImages({
+    db,
+    content,
+    snapshots,
+    events,
+    inUse: (imageId) =>
+      registry.usingImage(imageId).map(({ id, state }) => ({ id, running: runOf(state) !== undefined })),
+    logger,
+    clock: Date.now,
+  })
+  await images.recover()
+  return images
+}
+
+function lifecycleOf(foundation: Foundation, base: Base, images: Images) {
+  const { background, logger, networks, snapshots, runtime, machine, helper, config, trees } = foundation
+  const { registry, waiters, locks, paths, volumes, containerEvents: events, attachments, accounts } = base
+
+  const restarts = new Restarts({ registry, locks, background, logger, supervisor: () => supervisor })
+  const health = new HealthMonitor({ registry, events, background, execs: () => execs })
+  const removal = new Removal({
+    registry, locks, restarts, snapshots, runtime, waiters, events, paths, background,
+    supervisor: () => supervisor,
+    volumes: { removeOf: (container) => volumes.removeAnonymous(container.mounts.flatMap(({ name }) => name ?? [])) },
+    forget(id) {
+      execs.forget(id)
+      health.forget(id)
+      background.run('releasing images', () => images.released())
+    },
+  })
+  const exits = new Exits({ registry, waiters, restarts, removal, events, networks, health })
+  const bundles = bundlesOf(foundation, base)
+  const supervisor: Supervisor = new Supervisor(
+    { registry, shims: base.shims, helper, networks, endpoints: base.endpoints, bundles, attachments, paths, background, logger, runtime },
+    exits,
+  )
+  const execs: Execs = new Execs({
+    registry, supervisor, events, paths, background, process: execProcess(accounts, machine),
+  })
+  const creation = new Creation({
+    registry, snapshots, events, machine, images: images.store,
+    mounts: new Mounts({ volumes, snapshots, trees, helper }),
+    logDefaults: { maxSize: config.logMaxSize, maxFiles: config.logMaxFiles },
+    discardVolumes: (names) => volumes.removeAnonymous(names),
+  })
+  const updates = new Updates({ registry, runtime, machine, events })
+  const lifecycle = new Lifecycle({
+    registry, locks, supervisor, creation, removal, restarts, updates, waiters, events, runtime,
+  })
+  return { restarts, health, removal, exits, supervisor, execs, lifecycle }
+}
+
+function bundlesOf({ networks, snapshots, runtime, machine, config, buildDir }: Foundation, base: Base): OciBundles {
+  const { registry, paths, accounts } = base
+  return new OciBundles({
+    registry, snapshots, accounts, machine, runtime, paths,
+    etcFiles: new EtcFiles({
+      paths,
+      registry,
+      hostResolvConf: readHostResolvConf,
+      hostGateway: () => networks.bridge.subnets[0]?.gateway ?? '',
+    }),
+    bridge: networks.bridge,
+    execRoot: config.execRoot,
+    cgroupParent: config.cgroupParent,
+    initBinary: join(buildDir, 'berth-init'),
+    cgroupDirectory: memoryCgroupDirectory(machine.cgroupVersion),
+  })
+}
+
+/** Everything that looks, or reads and writes files of containers. */
+function viewsOf(
+  foundation: Foundation,
+  base: Base,
+  images: Images,
+  { supervisor, execs, health }: ContainerServices,
+): Omit<Engine, 'lifecycle' | 'execs' | 'images' | 'events' | 'volumes'> {
+  const { helper, snapshots, trees, networks, runtime, identity, logger } = foundation
+  const { registry, paths, roots, accounts, attachments, locks, upper, containerEvents: events } = base
+  return {
+    streams: new Streams({
+      registry, supervisor, attachments, events,
+      logs: new JsonFileLogs({ logger }),
+      logFile: (id) => paths(id).log,
+    }),
+    files: new Files({
+      registry, roots, trees, accounts, events,
+      commits: new Commits({
+        registry, locks, runtime, trees, upper, events,
+        commitImage: (image) => commitContainer(images, image),
+      }),
+    }),
+    query: new Query({
+      registry, snapshots, helper, paths, upper,
+      changes: new Changes({ snapshots, trees, helper, upper }),
+      stats: new Sampler(foundation.cgroups),
+      bridge: networks.bridge,
+      execsOf: (id) => execs.runningIn(id),
+      healthOf: (id) => health.of(id),
+      imageName: (container) => imageName(images, container),
+      descendants: (reference) => descendants(images, registry, reference),
+      processes: (container) => foundation.cgroups.processes(container.id),
+      ended: (id) => supervisor.running(id)?.exited ?? Promise.resolve(),
+    }),
+    networks: new PredefinedNetworks({
+      registry, bridge: networks.bridge, ids: identity.networks, createdAt: identity.createdAt,
+    }),
+    system: new System({ registry, images, snapshots, volumes: base.volumes, facts: factsOf(foundation) }),
+  }
+}
+
+function factsOf({ identity, config, probe, selected, machine }: Foundation): EngineFacts {
+  return {
+    id: identity.engine,
+    version,
+    apiVersion,
+    minApiVersion,
+    gitCommit: '',
+    builtAt: '',
+    dataRoot: config.dataRoot,
+    storageDriver: probe.driver,
+    runtime: { name: selected.name, path: selected.path, version: selected.version, reason: selected.reason },
+    cgroupVersion: machine.cgroupVersion === 'v2' ? '2' : '1',
+    warnings: selected.warnings,
+  }
+}

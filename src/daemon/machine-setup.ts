@@ -1,0 +1,122 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Logger } from '#base/logger.ts'
+import type { Helper } from '#os/helper.ts'
+import { type NativeHelper, startHelper } from '#os/native-helper.ts'
+import { NativeTrees } from '#os/native-trees.ts'
+import { type Machine, readMachine } from '#runtime/machine.ts'
+import { OciRuntime } from '#runtime/oci-runtime.ts'
+import { type SelectedRuntime, selectRuntime } from '#runtime/select.ts'
+import { DiskSnapshots } from '#store/snapshots/disk-snapshots.ts'
+import { type SnapshotsProbe, probeSnapshots } from '#store/snapshots/probe-snapshots.ts'
+import type { DaemonConfig } from './config.ts'
+import { EngineError } from '#base/errors.ts'
+
+/** The longest path of a shim's socket below the exec root: `/c/<32 digits>/sock`. */
+const SOCKET_SUFFIX = 40
+const MAX_SOCKET_PATH = 107
+
+/** Makes the two roots, private to their owner (CVE-2021-41091: nobody walks into a layer). */
+export async function makeRoots({ dataRoot, execRoot }: DaemonConfig): Promise<void> {
+  if (execRoot.length + SOCKET_SUFFIX > MAX_SOCKET_PATH) {
+    throw new EngineError(
+      'invalid_argument',
+      `--exec-root ${execRoot} is too long for unix sockets below it: at most ${MAX_SOCKET_PATH - SOCKET_SUFFIX} bytes`,
+      { code: 'EXEC_ROOT_TOO_LONG' },
+    )
+  }
+  await mkdir(dataRoot, { recursive: true, mode: 0o700 })
+  await mkdir(execRoot, { recursive: true, mode: 0o711 })
+}
+
+/** The helper, holding the lock of the data root: a second daemon on it is refused. */
+export async function startLockedHelper(
+  { dataRoot, execRoot }: DaemonConfig,
+  buildDir: string,
+  logger: Logger,
+): Promise<NativeHelper> {
+  await using starting = new AsyncDisposableStack()
+  const helper = starting.use(await startHelper({ execRoot, buildDir, logger }))
+  await helper.lock(join(dataRoot, 'lock'))
+  starting.move()
+  return helper
+}
+
+export interface ChosenRuntime {
+  readonly runtime: OciRuntime
+  readonly selected: SelectedRuntime
+  readonly machine: Machine
+}
+
+/** Reads the machine's facts and picks the OCI runtime that works on it. */
+export async function chooseRuntime(helper: Helper, config: DaemonConfig, logger: Logger): Promise<ChosenRuntime> {
+  const facts = await readMachine()
+  const hybridControllers = await releaseHugetlb(helper, facts, logger)
+  const selected = await selectRuntime({
+    run: (argv) => helper.run(argv),
+    hybridControllers,
+    wanted: config.runtime === 'auto' ? undefined : config.runtime,
+  })
+  logger.info('runtime chosen', { runtime: selected.path, version: selected.version, reason: selected.reason })
+  for (const warning of selected.warnings) logger.warn(warning)
+  const { stdout } = await helper.run(['sh', '-c', `command -v ${shellQuoted(selected.path)}`])
+  const binary = stdout.trim() || selected.path
+  return {
+    selected,
+    runtime: new OciRuntime(helper, { binary, root: join(config.execRoot, 'runtime') }),
+    machine: { ...facts, timeNamespaces: selected.timeNamespaces },
+  }
+}
+
+/** crun wants the v2 hierarchy without controllers where v1 is in use; hugetlb alone can be had back. */
+async function releaseHugetlb(helper: Helper, machine: Machine, logger: Logger): Promise<readonly string[]> {
+  if (machine.hybridControllers.join() !== 'hugetlb') return machine.hybridControllers
+  try {
+    await helper.mountCgroupHugetlb()
+    return []
+  } catch (error) {
+    logger.warn('the hugetlb controller stays with cgroup v2', { error })
+    return machine.hybridControllers
+  }
+}
+
+function shellQuoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
+}
+
+export interface Storage {
+  readonly snapshots: DiskSnapshots
+  readonly trees: NativeTrees
+  readonly probe: SnapshotsProbe
+}
+
+/** Opens the snapshots of a data root in the form this kernel allows. */
+export async function openStorage(
+  helper: Helper,
+  config: DaemonConfig,
+  buildDir: string,
+  logger: Logger,
+): Promise<Storage> {
+  const { dataRoot, execRoot } = config
+  const trees = new NativeTrees(buildDir)
+  const probe = await probed(helper, config)
+  const snapshots = new DiskSnapshots({ dataRoot, execRoot, helper, trees, logger, driver: probe.driver })
+  await snapshots.recover()
+  logger.info('storage opened', { driver: probe.driver, reason: probe.reason })
+  return { snapshots, trees, probe }
+}
+
+async function probed(helper: Helper, { storageDriver, dataRoot, execRoot }: DaemonConfig): Promise<SnapshotsProbe> {
+  switch (storageDriver) {
+    case 'directory':
+      return { driver: 'directory', reason: 'asked for' }
+    case 'auto':
+    case 'erofs': {
+      const probe = await probeSnapshots({ dataRoot, execRoot, helper })
+      if (storageDriver === 'auto' || probe.driver === 'erofs') return probe
+      throw new EngineError('unavailable', `--storage-driver erofs: ${probe.reason}`, { code: 'STORAGE_UNAVAILABLE' })
+    }
+    default:
+      throw new EngineError('invalid_argument', `unknown storage driver "${storageDriver}"`, { code: 'CONFIG_INVALID' })
+  }
+}

@@ -1,0 +1,121 @@
+import { EngineError } from '#base/errors.ts'
+import type { Mount } from '#api/generated/types.ts'
+import { type MountRequest, type Propagation, plainRequest, propagations } from './mount-request.ts'
+import { invalidConfig } from './errors.ts'
+import { checkAbsolute, isLocalPath, mountDestination } from './mount-paths.ts'
+import { tmpfsData, tmpfsOptions } from './tmpfs-options.ts'
+
+/** An entry of `HostConfig.Mounts`. Fails with Docker's texts, which say the type of the mount. */
+export function parseMount(mount: Mount): MountRequest {
+  try {
+    return requestOf(mount)
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error
+    throw invalidConfig(`invalid mount config for type "${mount.Type ?? ''}": ${error.message}`, error)
+  }
+}
+
+function requestOf(mount: Mount): MountRequest {
+  if (!mount.Target) throw invalidConfig('field Target must not be empty')
+  const common = {
+    ...plainRequest,
+    destination: mountDestination(mount.Target),
+    readWrite: mount.ReadOnly !== true,
+  }
+  switch (mount.Type) {
+    case 'bind':
+      return { ...common, type: 'bind', ...bindFields(mount) }
+    case 'volume':
+      return { ...common, type: 'volume', ...volumeFields(mount) }
+    case 'tmpfs':
+      return { ...common, type: 'tmpfs', ...tmpfsFields(mount) }
+    case 'image':
+      return { ...common, type: 'image', ...imageFields(mount) }
+    default:
+      throw invalidConfig('mount type unknown')
+  }
+}
+
+function bindFields(mount: Mount): Partial<MountRequest> {
+  refuse(mount, 'VolumeOptions', 'TmpfsOptions', 'ImageOptions')
+  if (!mount.Source) throw invalidConfig('field Source must not be empty')
+  const options = mount.BindOptions ?? {}
+  const propagation = options.Propagation || 'rprivate'
+  if (!isPropagation(propagation)) throw invalidConfig(`invalid propagation mode: ${String(propagation)}`)
+  const { ReadOnlyNonRecursive: shallow, ReadOnlyForceRecursive: force } = options
+  if (shallow === true && force === true) {
+    throw invalidConfig('ReadOnlyNonRecursive and ReadOnlyForceRecursive are mutually exclusive')
+  }
+  if (force === true && propagation !== 'rprivate') {
+    throw invalidConfig('ReadOnlyForceRecursive requires the propagation rprivate')
+  }
+  return {
+    source: checkAbsolute(mount.Source),
+    propagation,
+    recursive: options.NonRecursive !== true,
+    recursiveReadOnly: force === true ? 'required' : shallow === true ? 'no' : 'if-possible',
+    createSource: options.CreateMountpoint === true,
+  }
+}
+
+function volumeFields(mount: Mount): Partial<MountRequest> {
+  refuse(mount, 'BindOptions', 'TmpfsOptions', 'ImageOptions')
+  const name = mount.Source ?? ''
+  const options = mount.VolumeOptions ?? {}
+  const subpath = options.Subpath ?? ''
+  if (name === '' && subpath !== '') throw invalidConfig('must not set Subpath when using anonymous volumes')
+  if (name === '' && mount.ReadOnly === true) {
+    throw invalidConfig('must not set ReadOnly mode when using anonymous volumes')
+  }
+  checkVolumeName(name)
+  checkSubpath(subpath)
+  return {
+    source: name,
+    noCopy: options.NoCopy === true,
+    subpath,
+    driver: options.DriverConfig?.Name || undefined,
+    driverOptions: options.DriverConfig?.Options ?? {},
+    labels: options.Labels ?? {},
+  }
+}
+
+function tmpfsFields(mount: Mount): Partial<MountRequest> {
+  refuse(mount, 'BindOptions', 'VolumeOptions', 'ImageOptions')
+  if (mount.Source) throw invalidConfig('field Source must not be specified')
+  const data = tmpfsData(mount.TmpfsOptions ?? {})
+  tmpfsOptions(data, true)
+  return { data }
+}
+
+function imageFields(mount: Mount): Partial<MountRequest> {
+  refuse(mount, 'BindOptions', 'VolumeOptions', 'TmpfsOptions')
+  if (!mount.Source) throw invalidConfig('field Source must not be empty')
+  const subpath = mount.ImageOptions?.Subpath ?? ''
+  checkSubpath(subpath)
+  return { source: mount.Source, readWrite: false, subpath }
+}
+
+type OptionField = 'BindOptions' | 'VolumeOptions' | 'TmpfsOptions' | 'ImageOptions'
+
+function refuse(mount: Mount, ...fields: readonly OptionField[]): void {
+  for (const field of fields) {
+    if (mount[field]) throw invalidConfig(`field ${field} must not be specified`)
+  }
+}
+
+function checkVolumeName(name: string): void {
+  if (name === '' || /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)) return
+  throw invalidConfig(
+    `${JSON.stringify(name)} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
+  )
+}
+
+function checkSubpath(subpath: string): void {
+  if (subpath !== '' && !isLocalPath(subpath)) {
+    throw invalidConfig('subpath must be a relative path within the volume')
+  }
+}
+
+function isPropagation(text: string): text is Propagation {
+  return propagations.some((known) => known === text)
+}

@@ -1,0 +1,161 @@
+import type { ContainerConfig, HostConfig } from '#api/generated/types.ts'
+import { EngineError } from '#base/errors.ts'
+import { newId } from '#base/ids.ts'
+import type { Machine } from '#runtime/machine.ts'
+import { resolveUser } from '#runtime/users.ts'
+import type { Snapshots } from '#store/snapshots/snapshots.ts'
+import type { Image, ImageStore } from '../images/image-store.ts'
+import type { ContainerCreateBody } from '../services.ts'
+import { type MountRequest, mountRequests } from './config/binds.ts'
+import { completeHostConfig } from './config/defaults.ts'
+import { type MergedConfig, mergeConfig } from './config/merge.ts'
+import { generateName, validateName } from './config/names.ts'
+import { exposedWithBound, portRequests } from './config/ports.ts'
+import { rfc3339Nano } from './config/status.ts'
+import { validateCreate } from './config/validate.ts'
+import type { Container } from './container.ts'
+import { nameTaken } from './errors.ts'
+import type { ContainerEvents } from './events.ts'
+import { type Mounts, lentMounts } from './mounts.ts'
+import type { ContainerRegistry } from './registry.ts'
+
+export interface CreationDeps {
+  readonly registry: ContainerRegistry
+  readonly images: ImageStore
+  readonly snapshots: Snapshots
+  readonly mounts: Mounts
+  readonly events: ContainerEvents
+  readonly machine: Machine
+  readonly logDefaults: { readonly maxSize: number; readonly maxFiles: number }
+  /** Removes anonymous volumes of a creation that failed. */
+  readonly discardVolumes: (names: readonly string[]) => Promise<void>
+}
+
+interface Plan {
+  readonly merged: MergedConfig
+  readonly config: ContainerConfig
+  readonly hostConfig: HostConfig
+  readonly requests: readonly MountRequest[]
+  readonly warnings: string[]
+}
+
+/** Makes containers: everything is checked before anything is made, and the row comes last. */
+export class Creation {
+  readonly #deps: CreationDeps
+  /** Names of containers that are being created. */
+  readonly #reserved = new Map<string, string>()
+
+  constructor(deps: CreationDeps) {
+    this.#deps = deps
+  }
+
+  async create(
+    body: ContainerCreateBody,
+    options: { readonly name?: string | undefined; readonly platform?: string | undefined },
+  ): Promise<{ Id: string; Warnings: string[] }> {
+    const { images, registry } = this.#deps
+    const id = newId()
+    const name = this.#name(id, options.name)
+    this.#reserved.set(name, id)
+    try {
+      const image = await images.resolve(body.Image ?? '')
+      const plan = this.#plan(id, body, image)
+      // A user that cannot be one is refused now; a name that is not there is told at start, as with Docker.
+      resolveUser(numericParts(plan.config.User ?? ''), '', '', [])
+      const container = await this.#make(id, name, body, image, plan)
+      if (container.hostConfig.AutoRemove !== true) await registry.durable()
+      return { Id: id, Warnings: plan.warnings }
+    } finally {
+      this.#reserved.delete(name)
+    }
+  }
+
+  #name(id: string, wanted: string | undefined): string {
+    const { registry } = this.#deps
+    const owner = (name: string): string | undefined => registry.named(name)?.id ?? this.#reserved.get(name)
+    if (wanted === undefined || wanted === '') return generateName(id, (name) => owner(name) !== undefined)
+    const name = validateName(wanted)
+    const taken = owner(name)
+    if (taken !== undefined) throw nameTaken(name, taken)
+    return name
+  }
+
+  #plan(id: string, body: ContainerCreateBody, image: Image): Plan {
+    const { machine, logDefaults, registry } = this.#deps
+    const merged = mergeConfig(body, image.config.config ?? {})
+    const hostConfig = completeHostConfig(body.HostConfig ?? {}, { machine, log: logDefaults })
+    checkNetworkMode(hostConfig)
+    const warnings = validateCreate(merged.config, hostConfig, machine)
+    portRequests(merged.config, hostConfig)
+    const exposed = exposedWithBound(merged.config, hostConfig)
+    const config: ContainerConfig = {
+      ...merged.config,
+      Hostname: hostnameOf(id, merged.config, hostConfig),
+      ...(exposed === undefined ? {} : { ExposedPorts: exposed }),
+    }
+    const requests = mountRequests(config, hostConfig, (ref) => lentMounts(registry.resolve(ref).mounts))
+    return { merged, config, hostConfig, requests, warnings }
+  }
+
+  async #make(
+    id: string,
+    name: string,
+    body: ContainerCreateBody,
+    image: Image,
+    { merged, config, hostConfig, requests }: Plan,
+  ): Promise<Container> {
+    const { registry, snapshots, mounts, events, discardVolumes } = this.#deps
+    // Undone, newest first, unless the row is written.
+    await using made = new AsyncDisposableStack()
+    await snapshots.prepare(id, image.layers)
+    made.defer(() => snapshots.remove(id))
+    const volumes: string[] = []
+    made.defer(() => discardVolumes(volumes))
+    const resolved = await mounts.resolve(requests, image, (volume) => volumes.push(volume))
+
+    const container: Container = {
+      id,
+      name,
+      createdAt: rfc3339Nano(new Date()),
+      imageId: image.id,
+      image: body.Image ?? '',
+      layers: image.layers,
+      platform: 'linux',
+      path: merged.path,
+      args: merged.args,
+      config,
+      hostConfig,
+      networking: body.NetworkingConfig ?? {},
+      mounts: resolved,
+      state: { status: 'created' },
+      restartCount: 0,
+      stoppedByHand: false,
+    }
+    registry.add(container)
+    made.move()
+    events.publish(container, 'create')
+    return container
+  }
+}
+
+/** A name is looked up when the container starts; a number can be refused now. */
+function numericParts(user: string): string {
+  return user
+    .split(':')
+    .map((part) => (/^[+-]?\d+$/.test(part) ? part : '0'))
+    .join(':')
+}
+
+function hostnameOf(id: string, config: ContainerConfig, hostConfig: HostConfig): string {
+  const mode = hostConfig.NetworkMode ?? ''
+  if (mode.startsWith('container:')) return ''
+  if (config.Hostname !== undefined && config.Hostname !== null && config.Hostname !== '') return config.Hostname
+  return mode === 'host' ? '' : id.slice(0, 12)
+}
+
+/** Only the networks that are always there can be joined before user-defined ones exist. */
+function checkNetworkMode(hostConfig: HostConfig): void {
+  const mode = hostConfig.NetworkMode ?? 'bridge'
+  if (['bridge', 'host', 'none'].includes(mode) || mode.startsWith('container:')) return
+  throw new EngineError('not_found', `network ${mode} not found`, { code: 'NETWORK_NOT_FOUND' })
+}

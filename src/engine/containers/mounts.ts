@@ -1,0 +1,120 @@
+import { mkdir, stat } from 'node:fs/promises'
+import { EngineError, isErrno, isKind } from '#base/errors.ts'
+import type { Helper } from '#os/helper.ts'
+import type { Trees } from '#os/tree.ts'
+import type { Snapshots } from '#store/snapshots/snapshots.ts'
+import type { Volumes } from '../volumes/volumes.ts'
+import type { Image } from '../images/image-store.ts'
+import { type MountRequest, mountOptions, plainRequest, sourceBelow } from './config/binds.ts'
+import type { ContainerMount } from './container.ts'
+import { bindSourceMissing } from './errors.ts'
+
+export interface MountsDeps {
+  readonly volumes: Volumes
+  readonly snapshots: Snapshots
+  readonly trees: Trees
+  readonly helper: Helper
+}
+
+/** Turns what was asked for into mounts whose sources exist: directories made, volumes created and filled. */
+export class Mounts {
+  readonly #deps: MountsDeps
+
+  constructor(deps: MountsDeps) {
+    this.#deps = deps
+  }
+
+  /** `used` is told of every volume as soon as it exists. */
+  async resolve(
+    requests: readonly MountRequest[],
+    image: Image,
+    used: (volume: string) => void,
+  ): Promise<ContainerMount[]> {
+    const mounts: ContainerMount[] = []
+    for (const request of requests) mounts.push(await this.#resolve(request, image, used))
+    return mounts
+  }
+
+  async #resolve(request: MountRequest, image: Image, used: (volume: string) => void): Promise<ContainerMount> {
+    switch (request.type) {
+      case 'bind':
+        await checkBind(request)
+        return mountOf(request, request.source)
+      case 'volume':
+        return this.#volume(request, image, used)
+      case 'tmpfs':
+        return mountOf(request, '')
+      case 'image':
+        throw new EngineError('not_implemented', `mounting an image at ${request.destination} is not supported yet`, {
+          code: 'IMAGE_MOUNT_UNSUPPORTED',
+        })
+    }
+  }
+
+  async #volume(request: MountRequest, image: Image, used: (volume: string) => void): Promise<ContainerMount> {
+    const { volumes } = this.#deps
+    const row = await volumes.ensure({
+      Name: request.source,
+      Driver: request.driver ?? null,
+      DriverOpts: { ...request.driverOptions },
+      Labels: { ...request.labels },
+    })
+    used(row.name)
+    if (!request.noCopy && (await volumes.isEmpty(row.name))) await this.#fill(row.name, request.destination, image)
+    return { ...mountOf(request, sourceBelow(volumes.directory(row.name), request)), name: row.name }
+  }
+
+  /** An empty volume gets what the image has at its place, ownership included. */
+  async #fill(volume: string, destination: string, image: Image): Promise<void> {
+    const { snapshots, trees, helper, volumes } = this.#deps
+    await using view = await snapshots.view(image.layers)
+    const root = { join: helper.pid, root: view.path }
+    try {
+      const found = await trees.stat(root, destination, { follow: true })
+      if (found.type !== 'directory') return
+    } catch (error) {
+      if (isKind(error, 'not_found')) return
+      throw error
+    }
+    const entries = trees.read(root, destination, { follow: true, name: '' })
+    await trees.write({ directory: volumes.directory(volume) }, '/', entries)
+  }
+}
+
+function mountOf(request: MountRequest, source: string): ContainerMount {
+  return {
+    type: request.type as ContainerMount['type'],
+    source,
+    destination: request.destination,
+    mode: request.mode,
+    readWrite: request.readWrite,
+    propagation: request.type === 'bind' ? request.propagation : '',
+    options: mountOptions(request),
+  }
+}
+
+/** A source of `--volume` is made when it is missing; one of `--mount` must be there. */
+async function checkBind(request: MountRequest): Promise<void> {
+  try {
+    await stat(request.source)
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+    if (!request.createSource) throw bindSourceMissing(request.source)
+    await mkdir(request.source, { recursive: true, mode: 0o755 })
+  }
+}
+
+/** What another container may borrow with `--volumes-from`: binds and volumes. */
+export function lentMounts(mounts: readonly ContainerMount[]): MountRequest[] {
+  return mounts
+    .filter(({ type }) => type !== 'tmpfs')
+    .map(({ type, name, source, destination, mode, readWrite, propagation }) => ({
+      ...plainRequest,
+      type,
+      source: name ?? source,
+      destination,
+      mode,
+      readWrite,
+      ...(propagation === '' ? {} : { propagation: propagation as MountRequest['propagation'] }),
+    }))
+}

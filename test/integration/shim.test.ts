@@ -84,18 +84,16 @@ for (const runtime of ['crun', 'runc']) {
       assert.equal((await readFile('/proc/self/mountinfo')).length, before)
     })
 
-    it('gives a terminal', async () => {
-      const container = await containers.create({
-        args: ['sh', '-c', 'tty; stty size; read x; echo got $x'],
-        tty: true,
-      })
+    it('gives a terminal whose size follows', async () => {
+      const container = await containers.create({ args: ['sh', '-c', 'tty; read x; stty size'], tty: true })
       const stream = await container.shim.attach('init', { stdin: true, stdout: true, stderr: true })
-      await container.shim.resize('init', 33, 111)
       await container.shim.start()
+      await container.shim.resize('init', 33, 111)
       stream.write('word\n')
 
-      assert.match((await buffer(stream)).toString(), /^\/dev\/[^\n]*\r\n[^]*33 111\r\n[^]*got word\r\n$/)
+      assert.match((await buffer(stream)).toString(), /^\/dev\/pts\/0\r\nword\r\n33 111\r\n$/)
       assert.equal((await container.events.next('exit')).code, 0)
+      await assert.rejects(container.shim.resize('init', 1, 1), /ended|gone/)
     })
 
     it('execs with and without a terminal, attached and detached', async () => {

@@ -104,6 +104,13 @@ export class ShimContainers implements AsyncDisposable {
 
   /** A container with its shim, not started. */
   async create(options: ContainerOptions): Promise<ShimContainer> {
+    const container = await this.spawn(options)
+    await container.events.next('ready')
+    return container
+  }
+
+  /** A container whose shim may fail to set it up. */
+  async spawn(options: ContainerOptions): Promise<ShimContainer> {
     const id = newId()
     const directory = join(this.path, 'c', id.slice(0, 12))
     for (const name of ['rootfs', 'upper', 'work', 'exec'])
@@ -132,7 +139,6 @@ export class ShimContainers implements AsyncDisposable {
     const shim = await this.shims.spawn(directory, config)
     const container = { directory, config, shim, events: new EventLog(shim.watch()) }
     this.#started.push(container)
-    await container.events.next('ready')
     return container
   }
 
@@ -150,10 +156,13 @@ export class ShimContainers implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { shim, events } of this.#started) {
+    for (const { directory, shim, events } of this.#started) {
       await shim.discard()
       await shim.kill('init', 9)
       await events.done
+      // Where a sanitizer build complains.
+      const complaints = await readFile(join(directory, 'shim.log'), 'utf8')
+      if (complaints !== '') throw new Error(complaints)
     }
     await this.#owned[Symbol.asyncDispose]()
   }

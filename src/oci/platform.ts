@@ -13,22 +13,9 @@ const WORD = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/
 
 /** Systems and processors that people may name alone (`--platform arm64`). */
 const systems = new Set(['linux', 'windows', 'darwin', 'freebsd', 'netbsd', 'openbsd', 'wasi'])
-const processors = new Set([
-  ...[
-    '386',
-    'amd64',
-    'arm',
-    'arm64',
-    'loong64',
-    'mips64',
-    'mips64le',
-    'ppc64',
-    'ppc64le',
-    'riscv64',
-    's390x',
-  ],
-  'wasm',
-])
+const processors = new Set(
+  '386 amd64 arm arm64 loong64 mips64 mips64le ppc64 ppc64le riscv64 s390x wasm'.split(' '),
+)
 
 /** Parses `os/architecture[/variant]`, `os` or `architecture`; what is missing comes from the host. */
 export function parsePlatform(text: string): Platform {

@@ -162,7 +162,7 @@ describe('Database.transaction()', () => {
     await using db = openTest()
     const wrong = (): void => {
       // @ts-expect-error a transaction cannot span an await
-      db.transaction(async () => Promise.resolve(1))
+      void db.transaction(async () => Promise.resolve(1))
     }
     assert.equal(typeof wrong, 'function')
   })

@@ -33,7 +33,7 @@ function rows() {
     images: new ImageRows(db),
     references: new ReferenceRows(db),
     layers: new LayerRows(db),
-    container(imageId: Digest): void {
+    container: (imageId: Digest): void => {
       db.run(
         "INSERT INTO containers (id, name, image_id, created_at, document, state) VALUES ('c', 'c', ?, '', '{}', '{}')",
         [imageId],

@@ -55,7 +55,7 @@ export function imagesForTest() {
     removal: new ImageRemoval(store),
 
     /** Adds an image as a pull would. */
-    async image(image: FakeImage = {}): Promise<Digest> {
+    image: async (image: FakeImage = {}): Promise<Digest> => {
       await using addition = await store.add()
       const diffIds: Digest[] = []
       for (const text of image.layers ?? ['base']) {
@@ -78,7 +78,7 @@ export function imagesForTest() {
     },
 
     /** Makes a container of an image, with its row. */
-    container(id: string, imageId: Digest, running = false): void {
+    container: (id: string, imageId: Digest, running = false): void => {
       users.set(imageId, [...(users.get(imageId) ?? []), { id, running }])
       db.run(
         "INSERT INTO containers (id, name, image_id, created_at, document, state) VALUES (?, ?, ?, '', '{}', '{}')",
@@ -87,7 +87,7 @@ export function imagesForTest() {
     },
 
     /** What is on disk, in short: the names of the files of layers. */
-    async stored(): Promise<{ layers: string[]; blobs: number }> {
+    stored: async (): Promise<{ layers: string[]; blobs: number }> => {
       const layers: string[] = []
       for await (const { diffId } of snapshots.layers()) {
         for await (const { entry } of readTar(snapshots.tar(diffId))) layers.push(entry.path)

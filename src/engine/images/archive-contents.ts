@@ -97,7 +97,7 @@ async function storeLayer(
 ): Promise<ArchivedLayer> {
   const id = nameOf(entry.path)
   const promised = digestOfPath(entry.path)
-  let archiveFailure: unknown
+  let archiveFailure: Error | undefined
   const source = reportingBytes(
     noticing(data, (error) => (archiveFailure = error)),
     (current) => report({ status: 'Loading layer', id, progressDetail: { current, total: entry.size } }),
@@ -134,12 +134,12 @@ async function* hashing(source: AsyncIterable<Uint8Array>, hash: Hash): AsyncGen
 
 async function* noticing(
   source: AsyncIterable<Uint8Array>,
-  onError: (error: unknown) => void,
+  onError: (error: Error) => void,
 ): AsyncGenerator<Uint8Array> {
   try {
     yield* source
   } catch (error) {
-    onError(error)
+    onError(error instanceof Error ? error : new Error(String(error)))
     throw error
   }
 }

@@ -52,7 +52,7 @@ describe('globMatcher()', () => {
 
   it('compiles any pattern or fails with invalid_argument', () => {
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom(...'ab*?[]^-\\/.') }), (pattern) => {
+      fc.property(fc.string({ unit: fc.constantFrom(...'ab*?[]^-\\/.'.split('')) }), (pattern) => {
         try {
           globMatcher(pattern)('ab/a')
         } catch (error) {

@@ -120,10 +120,10 @@ function archiveForTest() {
   return {
     ...images,
     archive,
-    async load(
+    load: async (
       source: AsyncIterable<Uint8Array> | Iterable<TarSource>,
       options = quiet,
-    ): Promise<ProgressMessage[]> {
+    ): Promise<ProgressMessage[]> => {
       const bytes = Symbol.asyncIterator in source ? source : writeTar(source)
       return Array.fromAsync(archive.load(bytes, options))
     },

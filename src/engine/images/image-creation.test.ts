@@ -66,6 +66,7 @@ describe('ImageCreation.import()', () => {
   it('refuses names, changes and platforms before it reads anything', async () => {
     const images = creationForTest()
     async function* untouched(): AsyncGenerator<Uint8Array> {
+      yield* []
       throw new Error('was read')
     }
     const wrong: Partial<ImportOptions>[] = [

@@ -96,7 +96,10 @@ export function mountOptions(request: MountRequest, canRecurse = true): string[]
   return [recursive ? 'rbind' : 'bind', ...(readWrite ? [] : [readOnly]), propagation]
 }
 
-/** Path of the mounted thing below `directory`, which is where a volume or image has its files. */
+/**
+ * Path of the mounted thing below `directory`, which is where a volume or image has its files. The text alone is checked:
+ * a symlink on the way may lead out, so whoever uses it must resolve it beneath `directory`.
+ */
 export function sourceBelow(directory: string, request: MountRequest): string {
   return request.subpath === '' ? directory : joinPath(directory, request.subpath)
 }

@@ -172,13 +172,18 @@ function kindOf(error: EngineError): EngineError['kind'] {
   }
 }
 
-/** Passes `source` on and keeps what it fails with, which a pipeline's own error does not tell apart. */
+/** Passes `source` on and keeps what it fails with: a pipeline throws the error of its other end in here, too. */
 async function* noting(source: AsyncIterable<Uint8Array>, failures: unknown[]): AsyncGenerator<Uint8Array> {
+  const chunks = source[Symbol.asyncIterator]()
+  const next = (): Promise<IteratorResult<Uint8Array>> =>
+    chunks.next().catch((error: unknown) => {
+      failures.push(error)
+      throw error
+    })
   try {
-    yield* source
-  } catch (error) {
-    failures.push(error)
-    throw error
+    for (let step = await next(); step.done !== true; step = await next()) yield step.value
+  } finally {
+    await chunks.return?.()
   }
 }
 

@@ -10,7 +10,7 @@ for (const driver of ['erofs', 'directory'] as const) {
     return {
       snapshots: store.snapshots,
       corrupt: (diffId) => flipByte(store.dataRoot, diffId, driver),
-      leftovers: store.leftovers,
+      leftovers: () => store.leftovers(),
       [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
     }
   })

@@ -1,8 +1,10 @@
+import { isUtf8 } from 'node:buffer'
+
 /** What a member of an archive is. */
 export type TarType = 'file' | 'directory' | 'symlink' | 'hardlink' | 'char' | 'block' | 'fifo'
 
 /**
- * One member as programs want it: names decoded, relative and cleaned (no leading `/` or `./`, no `..`, no
+ * One member as programs want it: names decoded (see decodeBytes()), relative and cleaned (no leading `/` or `./`, no `..`, no
  * trailing `/`; the root of the archive is the empty path). Field names are those of a tree record (os/tree.ts).
  */
 export interface TarEntry {
@@ -61,23 +63,38 @@ export interface TarMember {
   readonly xattrs: ReadonlyMap<string, Uint8Array> | undefined
 }
 
-/** Text of a byte string, or undefined when it is not UTF-8. */
-export function decodeBytes(bytes: string): string | undefined {
-  // oxlint-disable-next-line no-control-regex -- the range is the point: ASCII needs no decoding
-  if (/^[\0-\x7f]*$/.test(bytes)) return bytes
-  try {
-    return strictUtf8.decode(Buffer.from(bytes, 'latin1'))
-  } catch (error) {
-    if (error instanceof TypeError) return undefined
-    throw error
+/**
+ * Text of a byte string. Bytes that are not UTF-8 become lone surrogates, U+DC00 plus the byte, as in the names of tree
+ * records: UTF-8 gives none, so encodeBytes() finds the way back.
+ */
+export function decodeBytes(bytes: string): string {
+  if (isAscii(bytes)) return bytes
+  const buffer = Buffer.from(bytes, 'latin1')
+  if (isUtf8(buffer)) return buffer.toString('utf8')
+  let text = ''
+  for (let at = 0; at < buffer.length;) {
+    const lead = buffer[at]!
+    const length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
+    const character = buffer.subarray(at, at + length)
+    const valid = isUtf8(character)
+    text += valid ? character.toString('utf8') : String.fromCharCode(0xdc00 + lead)
+    at += valid ? character.length : 1
   }
+  return text
 }
 
-/** The byte string of a text. */
+/** The byte string of a text: the inverse of decodeBytes(). */
 export function encodeBytes(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- as above
-  if (/^[\0-\x7f]*$/.test(text)) return text
-  return Buffer.from(text, 'utf8').toString('latin1')
+  if (isAscii(text)) return text
+  if (text.isWellFormed()) return Buffer.from(text, 'utf8').toString('latin1')
+  return Array.from(text, (character) => {
+    const code = character.charCodeAt(0)
+    const isByte = character.length === 1 && code >= 0xdc80 && code <= 0xdcff
+    return isByte ? String.fromCharCode(code - 0xdc00) : Buffer.from(character, 'utf8').toString('latin1')
+  }).join('')
 }
 
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+export function isAscii(text: string): boolean {
+  // oxlint-disable-next-line no-control-regex -- the range is the point
+  return /^[\0-\x7f]*$/.test(text)
+}

@@ -20,7 +20,7 @@ export function invalidTar(
 
 /** A name fit for a message: decoded where possible, on one line, not too long. */
 export function printable(name: string): string {
-  const text = decodeBytes(name) ?? name
+  const text = decodeBytes(name).toWellFormed()
   const short = text.length > 200 ? `${text.slice(0, 200)}…` : text
   // oxlint-disable-next-line no-control-regex -- control characters must not reach a terminal
   return /[\0-\x1f\x7f-\x9f]/.test(short) ? JSON.stringify(short) : short

@@ -18,9 +18,10 @@ import {
   symlink,
 } from '#test/fixtures/archives/archive.ts'
 import { contentOf, sparse, type SparseFile } from '#test/fixtures/archives/sparse.ts'
-import type { TarEntry } from './entry.ts'
+import { encodeBytes, type TarEntry } from './entry.ts'
 import { limits } from './limits.ts'
 import { readTar } from './read-tar.ts'
+import { writeTar } from './write-tar.ts'
 
 interface Read {
   readonly entry: TarEntry
@@ -443,8 +444,13 @@ describe('readTar() of malformed archives', () => {
     await refused(archive(device('d', 'c', 5000, 0)), /d: invalid device number/)
   })
 
-  it('refuses names that are not UTF-8', async () => {
-    await refused(archive(file(Buffer.from('caf\xe9', 'latin1'))), /not UTF-8/)
+  it('keeps names that are not UTF-8', async () => {
+    const name = Buffer.from('a/caf\xe9/\xff\xfe', 'latin1')
+    const { entry } = await one(archive(file(name)))
+    assert.equal(entry.path.isWellFormed(), false)
+    assert.equal(encodeBytes(entry.path), name.toString('latin1'))
+    const back = await one(Buffer.concat(await Array.fromAsync(writeTar([{ entry, data: [] }]))))
+    assert.deepEqual(back.entry, entry)
   })
 
   it('fails with invalid_argument or reads on, whatever bytes it gets', async () => {

@@ -137,7 +137,7 @@ const nothing: AsyncIterable<Uint8Array> = {
 
 function entryOf(member: TarMember): TarEntry {
   const isDevice = member.type === 'char' || member.type === 'block'
-  const path = decoded(cleanName(member.path), member)
+  const path = decodeBytes(cleanName(member.path))
   return {
     type: member.type,
     path,
@@ -146,22 +146,13 @@ function entryOf(member: TarMember): TarEntry {
     gid: member.gid,
     mtime: { seconds: member.seconds, nanoseconds: member.nanoseconds },
     size: member.size,
-    ...(member.type === 'symlink' ? { link: decoded(member.link, member) } : {}),
-    ...(member.type === 'hardlink' ? { link: decoded(cleanName(member.link, member.path), member) } : {}),
+    ...(member.type === 'symlink' ? { link: decodeBytes(member.link) } : {}),
+    ...(member.type === 'hardlink' ? { link: decodeBytes(cleanName(member.link, member.path)) } : {}),
     ...(isDevice ? { major: member.major, minor: member.minor } : {}),
-    ...(member.xattrs === undefined ? {} : { xattrs: decodedKeys(member.xattrs, member) }),
+    ...(member.xattrs === undefined ? {} : { xattrs: decodedKeys(member.xattrs) }),
   }
 }
 
-function decodedKeys(
-  xattrs: ReadonlyMap<string, Uint8Array>,
-  member: TarMember,
-): ReadonlyMap<string, Uint8Array> {
-  return new Map([...xattrs].map(([name, value]) => [decoded(name, member), value]))
-}
-
-function decoded(bytes: string, member: TarMember): string {
-  const text = decodeBytes(bytes)
-  if (text === undefined) throw invalidTar(member.path, 'a name that is not UTF-8')
-  return text
+function decodedKeys(xattrs: ReadonlyMap<string, Uint8Array>): ReadonlyMap<string, Uint8Array> {
+  return new Map([...xattrs].map(([name, value]) => [decodeBytes(name), value]))
 }

@@ -1,5 +1,5 @@
 import { EngineError } from '#base/errors.ts'
-import { encodeBytes, type TarEntry, type TarType } from './entry.ts'
+import { encodeBytes, isAscii, type TarEntry, type TarType } from './entry.ts'
 import { printable } from './errors.ts'
 import { BLOCK } from './header.ts'
 import { formatPax, xattrKey } from './pax.ts'
@@ -74,7 +74,7 @@ function join(pieces: readonly Uint8Array[], length: number): Uint8Array {
 function wrongSize(entry: TarEntry): EngineError {
   return new EngineError(
     'data_loss',
-    `${printable(entry.path)}: file changed its size while it was archived`,
+    `${printable(encodeBytes(entry.path))}: file changed its size while it was archived`,
     {
       code: 'FILE_CHANGED',
       details: { path: entry.path, size: entry.size },
@@ -203,11 +203,6 @@ function splitName(name: string): { readonly prefix: string; readonly base: stri
 function shortened(name: string): string {
   // oxlint-disable-next-line no-control-regex -- everything that is not ASCII
   return name.replace(/[^\0-\x7f]/g, '_').slice(0, 100)
-}
-
-function isAscii(text: string): boolean {
-  // oxlint-disable-next-line no-control-regex -- the range is the point
-  return /^[\0-\x7f]*$/.test(text)
 }
 
 /** Decimal seconds: for times before 1970 the fraction goes the other way. */

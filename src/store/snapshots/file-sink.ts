@@ -70,7 +70,7 @@ export class FileSink implements AsyncDisposable {
   async #writeAll(batch: readonly Uint8Array[]): Promise<void> {
     let left = batch
     while (left.length > 0) {
-      const { bytesWritten } = await this.#file.writev(left.slice(0, 1024) as Uint8Array[])
+      const { bytesWritten } = await this.#file.writev(left.slice(0, 1024))
       this.#written += bytesWritten
       left = rest(left, bytesWritten)
     }

@@ -47,7 +47,7 @@ export async function* layerRecords(
 async function* lowerRecords(lower: readonly Named[], lowerFile: LowerFile): AsyncGenerator<TreeEntry> {
   const copied = new Map<string, string>()
   for (const { path, node } of lower) {
-    const target = text(node.target)
+    const target = decodeBytes(node.target)
     const first = copied.get(target)
     if (first !== undefined) {
       yield entryOf({ ...recordOf(node, path), type: 'hardlink', link: first })
@@ -81,7 +81,7 @@ function namesOf(tree: LayerTree): Names {
     else if (node.kind === 'lower-link') names.lower.push(at)
     else (node.kind === 'file' ? names.files : names.others).push(at)
     for (const [name, child] of node.children ?? []) {
-      stack.push({ path: path === '' ? text(name) : `${path}/${text(name)}`, node: child })
+      stack.push({ path: path === '' ? decodeBytes(name) : `${path}/${decodeBytes(name)}`, node: child })
     }
   }
   names.files.sort((a, b) => a.node.offset - b.node.offset)
@@ -98,7 +98,7 @@ function recordOf(node: LayerNode, path: string): TreeRecord {
     gid: node.gid,
     mtime: { seconds: node.seconds, nanoseconds: node.nanoseconds },
     size: node.kind === 'file' ? node.size : 0,
-    ...(node.kind === 'symlink' ? { link: text(node.target) } : {}),
+    ...(node.kind === 'symlink' ? { link: decodeBytes(node.target) } : {}),
     ...(node.kind === 'char' || node.kind === 'block' ? { major: node.major, minor: node.minor } : {}),
     // overlayfs knows no opaque root; the layer's record says it instead.
     ...(node.opaque && path !== '' ? { opaque: true } : {}),
@@ -171,10 +171,4 @@ class Window implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#file.close()
   }
-}
-
-function text(bytes: string): string {
-  const decoded = decodeBytes(bytes)
-  if (decoded === undefined) throw invalidTar(bytes, 'a name that is not UTF-8 cannot be unpacked')
-  return decoded
 }

@@ -133,6 +133,15 @@ describe('ImageCreation.commitLayer()', () => {
     assert.deepEqual((await images.stored()).layers, ['base'])
   })
 
+  it('works for a container whose image was deleted by force', async () => {
+    const images = creationForTest()
+    const parent = await images.image({ names: ['p:1'] })
+    images.container('c'.repeat(64), parent)
+    await images.removal.remove('p:1', { force: true, noprune: false })
+    const { id } = await images.creation.commitLayer({ parent, layer: layerTar('top'), config: {} })
+    assert.equal((await images.store.resolve(id)).layers.length, 2)
+  })
+
   it('leaves nothing behind when the layer is bad', async () => {
     const images = creationForTest()
     await assert.rejects(images.creation.commitLayer({ layer: chunks('! bad'), config: {} }))

@@ -91,7 +91,8 @@ export class ImageCreation {
   async commitLayer(options: LayerCommit): Promise<{ readonly id: Digest }> {
     const { signal, parent: parentId, reference } = options
     await using addition = await this.#store.add()
-    const parent = parentId === undefined ? undefined : await this.#store.resolve(parentId)
+    // By its config: a container may be committed after its image was deleted by force.
+    const parent = parentId === undefined ? undefined : await this.#store.config(parentId)
     const layer = options.layer === undefined ? undefined : await addition.ingest(options.layer, { signal })
     const isEmpty = layer === undefined || layer.diffId === EMPTY_LAYER
     const created = this.#now()
@@ -103,13 +104,13 @@ export class ImageCreation {
       ...(isEmpty ? { empty_layer: true } : {}),
     }
     const document = imageConfig({
-      platform: parent === undefined ? (options.platform ?? hostPlatform()) : platformOf(parent.config),
+      platform: parent === undefined ? (options.platform ?? hostPlatform()) : platformOf(parent),
       created,
       author: options.author,
       comment: options.comment,
       config: options.config,
-      diffIds: [...(parent?.layers ?? []), ...(isEmpty ? [] : [layer.diffId])],
-      history: [...(parent?.config.history ?? []), step],
+      diffIds: [...(parent?.rootfs.diff_ids ?? []), ...(isEmpty ? [] : [layer.diffId])],
+      history: [...(parent?.history ?? []), step],
     })
     const [image] = await addition.commit(
       [{ config: encodeJson(document), parentId, references: reference === undefined ? [] : [reference] }],

@@ -5,13 +5,13 @@ const json = JSON as unknown as { readonly rawJSON: (text: string) => unknown }
  * JSON text in which bigints are plain integers, so that nanoseconds and counters beyond 2^53 stay exact.
  * `undefined` members are left out as JSON.stringify does.
  */
-export function stringify(value: unknown): string {
+export function stringify(value: unknown, indent?: number): string {
   try {
-    return JSON.stringify(value)
+    return JSON.stringify(value, undefined, indent)
   } catch (error) {
     // The plain call is several times faster, and refuses bigints with a TypeError.
     if (!(error instanceof TypeError)) throw error
-    return JSON.stringify(value, exact)
+    return JSON.stringify(value, exact, indent)
   }
 }
 

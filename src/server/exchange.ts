@@ -48,7 +48,7 @@ export async function serve(
       const request = routeRequest(exchange, { version, params, signal, operation: route.operation })
       const reply = lowerReply(route.operation, await route.handle(request), version)
       if (reply.kind === 'upgrade' && takeOver !== undefined) {
-        await writeTakeOver(reply, response, takeOver.head, takeOver)
+        await writeTakeOver(reply, response, takeOver.head, { switching: takeOver.switching, signal })
         return undefined
       }
       return reply

@@ -7,14 +7,20 @@ const LINGER_MS = 2_000
 /**
  * Joins a client's connection with the engine's stream, each direction ending for itself: the client's
  * half-close ends stdin while output goes on, and the end of output closes the connection once it is sent.
- * Resolves when the connection is closed; never rejects.
+ * The signal closes it too. Resolves when the connection is closed; never rejects.
  */
-export async function join(socket: Socket, stream: Duplex): Promise<void> {
+export async function join(
+  socket: Socket,
+  stream: Duplex,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<void> {
   const { promise: closed, resolve } = Promise.withResolvers<void>()
   let linger: NodeJS.Timeout | undefined
+  const onAbort = (): void => void socket.destroySoon()
 
   socket.once('close', () => {
     clearTimeout(linger)
+    options.signal?.removeEventListener('abort', onAbort)
     stream.destroy()
     resolve()
   })
@@ -34,6 +40,8 @@ export async function join(socket: Socket, stream: Duplex): Promise<void> {
     return
   }
 
+  options.signal?.addEventListener('abort', onAbort, { once: true })
+  if (options.signal?.aborted === true) onAbort()
   socket.pipe(stream)
   stream.pipe(socket)
   await closed

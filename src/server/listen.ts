@@ -116,7 +116,7 @@ async function removeIfOurs(path: string, ino: number): Promise<void> {
   }
 }
 
-async function started(server: Server, options: ListenOptions): Promise<void> {
+async function started(server: Server, options: ListenOptions | { readonly fd: number }): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', reject)
   server.listen(options, resolve)

@@ -52,7 +52,7 @@ export async function writeTakeOver(
   reply: Extract<Reply, { kind: 'upgrade' }>,
   response: ServerResponse,
   head: Uint8Array,
-  options: { readonly switching: boolean },
+  options: { readonly switching: boolean; readonly signal: AbortSignal },
 ): Promise<void> {
   const { socket } = response
   if (socket === null) {
@@ -68,7 +68,7 @@ export async function writeTakeOver(
     : 'HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n'
   socket.write(`${start}${headers.join('')}\r\n`)
   if (head.length > 0) socket.unshift(head)
-  await join(socket, reply.attached.stream)
+  await join(socket, reply.attached.stream, options)
 }
 
 function lengthOf(status: number): Record<string, string> {

@@ -19,6 +19,8 @@ export class FakeContainer {
   status: Status = 'created'
   exitCode = 0
   readonly output: { readonly type: StreamType; readonly text: string }[] = []
+  /** Every stream that was ever attached. */
+  readonly streams: FakeStream[] = []
   readonly #attached = new Set<FakeStream>()
   readonly #waiters: (() => void)[] = []
   readonly #input: string[] = []
@@ -86,6 +88,7 @@ export class FakeContainer {
         this.#read()
       },
     })
+    this.streams.push(stream)
     if (options.logs) this.output.forEach(({ type, text }) => stream.print(type, text))
     if (options.stream && this.status !== 'exited') this.#attached.add(stream)
     else stream.push(null)

@@ -29,7 +29,7 @@ export const limits = { manifest: 4 << 20, index: 4 << 20, config: 8 << 20 } as 
 const MAX_LAYERS = 500
 const MAX_MANIFESTS = 10_000
 
-export type Annotations = Readonly<Record<string, string>>
+type Annotations = Readonly<Record<string, string>>
 
 /** descriptor.md */
 export interface Descriptor {

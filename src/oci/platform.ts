@@ -43,7 +43,7 @@ export function formatPlatform(platform: Platform): string {
 }
 
 /** The same platform in the names that images use: `x86_64` is `amd64`, `arm64/v8` is `arm64`. */
-export function normalizePlatform(platform: Platform): Platform {
+function normalizePlatform(platform: Platform): Platform {
   const [architecture, implied] = processorNames[platform.architecture] ?? [platform.architecture]
   const given = platform.variant === '' ? undefined : platform.variant
   const variant = normalizeVariant(architecture, given ?? implied)

@@ -80,10 +80,6 @@ export function withTag(reference: Reference, newTag: string): Reference {
   return { ...reference, tag: newTag, digest: undefined }
 }
 
-export function withDigest(reference: Reference, newDigest: Digest): Reference {
-  return { ...reference, tag: undefined, digest: newDigest }
-}
-
 /** `reference`, with `:latest` when it has neither tag nor digest. */
 export function withDefaultTag(reference: Reference): Reference {
   return reference.tag === undefined && reference.digest === undefined

@@ -12,7 +12,7 @@ import { migrations as registered } from './migrations/migrations.ts'
 import { applyMigrations, type Migration } from './migrations/migration.ts'
 
 /** What SQLite stores. Booleans are 0 and 1; integers beyond 2^53 are bound as bigint and must be read as text. */
-export type SqlValue = null | number | bigint | string | Uint8Array
+type SqlValue = null | number | bigint | string | Uint8Array
 export type SqlParams = readonly SqlValue[] | Readonly<Record<string, SqlValue>>
 
 export interface DatabaseOptions {

@@ -18,7 +18,7 @@ export interface ArchiveContents {
 }
 
 /** A member that may be a layer and has been tried: it is in the store, or there is a reason why not. */
-export type ArchivedLayer = StoredLayer | { readonly problem: unknown }
+type ArchivedLayer = StoredLayer | { readonly problem: unknown }
 
 export interface StoredLayer {
   readonly diffId: Digest

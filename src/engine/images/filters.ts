@@ -6,7 +6,7 @@ import { globMatcher } from './glob.ts'
 import { parseUntil } from './until.ts'
 
 /** What the filters of list and prune look at. */
-export interface Filterable {
+interface Filterable {
   readonly id: Digest
   readonly created: number | undefined
   readonly labels: Readonly<Record<string, string>> | undefined

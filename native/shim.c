@@ -225,8 +225,8 @@ static void loop(void)
 			struct watch *watch = event.data.ptr;
 			watch->handle(watch, event.events);
 		}
-		client_sweep();
 		advance();
+		client_sweep();
 	}
 }
 

@@ -32,7 +32,7 @@ async function ingest(store: Store, ...pieces: readonly Piece[]): Promise<Digest
 
 async function merged(store: Store, layers: readonly Digest[]): Promise<readonly string[]> {
   await using view = await store.snapshots.view(layers)
-  return listing(store.trees, { join: store.helper.pid, root: view.path })
+  return await listing(store.trees, { join: store.helper.pid, root: view.path })
 }
 
 /** Everything a layer can hold, with the directories that hold it. */

@@ -102,7 +102,10 @@ export class DiskSnapshots implements Snapshots, AsyncDisposable {
   async view(layers: readonly Digest[]): Promise<View> {
     const { helper, execRoot } = this.#deps
     const path = join(execRoot, 'mnt', 'v', randomBytes(8).toString('hex'))
-    await helper.mountView(path, await this.#lower(layers))
+    const lower = await this.#lower(layers)
+    // Over an empty directory a single layer is an overlay too, and its whiteouts are hidden.
+    const alone = lower.length === 1 && lower[0] !== this.#directory.empty
+    await helper.mountView(path, alone ? [...lower, this.#directory.empty] : lower)
     return { path, [Symbol.asyncDispose]: () => helper.unmount(path) }
   }
 

@@ -174,6 +174,8 @@ export function snapshotsSuite(name: string, make: () => Promise<SnapshotsUnderT
       await using under = await make()
       await under.snapshots.prepare('scratch', [])
       assert.equal((await under.snapshots.root('scratch', [])).lower.length, 1)
+      await using view = await under.snapshots.view([])
+      assert.ok(view.path.startsWith('/'))
     })
 
     it('remove() is idempotent, and the id can be used again', async () => {

@@ -1,4 +1,6 @@
 import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { Sampler, memoryCgroupDirectory } from './temporary.ts'
 import type { Background } from '#base/background.ts'
 import type { Logger } from '#base/logger.ts'
 import { KeyedMutex } from '#base/mutex.ts'
@@ -194,7 +196,7 @@ function bundlesOf({ networks, snapshots, runtime, machine, config, buildDir }: 
     etcFiles: new EtcFiles({
       paths,
       registry,
-      hostResolvConf: readHostResolvConf,
+      hostResolvConf: async () => readFile('/etc/resolv.conf', 'utf8'),
       hostGateway: () => networks.bridge.subnets[0]?.gateway ?? '',
     }),
     bridge: networks.bridge,
@@ -230,13 +232,13 @@ function viewsOf(
     query: new Query({
       registry, snapshots, helper, paths, upper,
       changes: new Changes({ snapshots, trees, helper, upper }),
-      stats: new Sampler(foundation.cgroups),
+      stats: new Sampler(undefined),
       bridge: networks.bridge,
       execsOf: (id) => execs.runningIn(id),
       healthOf: (id) => health.of(id),
       imageName: (container) => imageName(images, container),
       descendants: (reference) => descendants(images, registry, reference),
-      processes: (container) => foundation.cgroups.processes(container.id),
+      processes: async () => [],
       ended: (id) => supervisor.running(id)?.exited ?? Promise.resolve(),
     }),
     networks: new PredefinedNetworks({

@@ -10,7 +10,7 @@ import { type MountRequest, mountRequests } from './config/binds.ts'
 import { completeHostConfig } from './config/defaults.ts'
 import { type MergedConfig, mergeConfig } from './config/merge.ts'
 import { generateName, validateName } from './config/names.ts'
-import { exposedWithBound, portRequests } from './config/ports.ts'
+import { exposedWithBound } from './config/ports.ts'
 import { rfc3339Nano } from './config/status.ts'
 import { validateCreate } from './config/validate.ts'
 import type { Container } from './container.ts'
@@ -83,10 +83,9 @@ export class Creation {
   #plan(id: string, body: ContainerCreateBody, image: Image): Plan {
     const { machine, logDefaults, registry } = this.#deps
     const merged = mergeConfig(body, image.config.config ?? {})
-    const hostConfig = completeHostConfig(body.HostConfig ?? {}, { machine, log: logDefaults })
-    checkNetworkMode(hostConfig)
-    const warnings = validateCreate(merged.config, hostConfig, machine)
-    portRequests(merged.config, hostConfig)
+    const complete = completeHostConfig(body.HostConfig ?? {}, { machine, log: logDefaults })
+    checkNetworkMode(complete)
+    const { hostConfig, warnings } = validateCreate(merged.config, complete, machine)
     const exposed = exposedWithBound(merged.config, hostConfig)
     const config: ContainerConfig = {
       ...merged.config,

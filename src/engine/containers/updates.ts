@@ -1,8 +1,7 @@
-import type { HostConfig, Resources, RestartPolicy } from '#api/generated/types.ts'
 import type { Machine } from '#runtime/machine.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import { linuxResources } from '#runtime/resources.ts'
-import { validateUpdate } from './config/validate.ts'
+import { type UpdateBody, updateHostConfig } from './config/update.ts'
 import type { Container } from './container.ts'
 import { blockDeviceNumber } from './devices.ts'
 import { wrongState } from './errors.ts'
@@ -18,8 +17,6 @@ export interface UpdatesDeps {
   readonly events: ContainerEvents
 }
 
-export type UpdateBody = Resources & { readonly RestartPolicy?: RestartPolicy | null | undefined }
-
 /** Changes limits and restart policy of a container, in force at once. */
 export class Updates {
   readonly #deps: UpdatesDeps
@@ -34,9 +31,7 @@ export class Updates {
     if (container.state.status === 'removing' || container.state.status === 'dead') {
       throw wrongState(container.id, 'container is marked for removal and cannot be "update"')
     }
-    const asked = said(body)
-    const hostConfig: HostConfig = { ...container.hostConfig, ...asked }
-    const warnings = validateUpdate(container, asked, hostConfig, machine)
+    const { hostConfig, warnings } = updateHostConfig(container.hostConfig, body, machine)
     if (runOf(container.state) !== undefined) {
       const resources = linuxResources(resourcesOf(hostConfig, blockDeviceNumber), machine.cgroupVersion, {
         update: true,
@@ -45,15 +40,6 @@ export class Updates {
     }
     events.publish(registry.update(container.id, { hostConfig }), 'update')
     await registry.durable()
-    return warnings
+    return [...warnings]
   }
-}
-
-/** Zero values in an update mean "leave it as it is". */
-function said(body: UpdateBody): UpdateBody {
-  const fields = Object.entries(body).filter(([key, value]) => {
-    if (key === 'RestartPolicy') return typeof value === 'object' && value !== null && 'Name' in value && value.Name !== ''
-    return value !== null && value !== undefined && value !== 0 && value !== '' && value !== false
-  })
-  return Object.fromEntries(fields)
 }

@@ -5,7 +5,7 @@ import { type MountRequest, plainRequest, propagations } from './mount-request.t
 import { parseMount } from './mount-specs.ts'
 import { tmpfsOptions } from './tmpfs-options.ts'
 
-export type { MountRequest } from './mount-request.ts'
+export { type MountRequest, plainRequest } from './mount-request.ts'
 
 /** Mounts of another container, for `VolumesFrom`; fails when there is no such container. */
 export type DonorMounts = (container: string) => readonly MountRequest[]

@@ -1,4 +1,5 @@
-import type { ContainerConfig, HealthConfig, ImageConfig } from '#api/generated/types.ts'
+import type { ContainerConfig, HealthConfig } from '#api/generated/types.ts'
+import type { RunConfig } from '#oci/image-spec.ts'
 import { invalidConfig } from './errors.ts'
 
 export interface MergedConfig {
@@ -14,7 +15,7 @@ export interface MergedConfig {
  * ports and volumes are united with the client winning; an entrypoint of the client's drops the image's command. Nothing
  * of the image reaches the host's side of a container. Fails with `no command specified`.
  */
-export function mergeConfig(body: ContainerConfig, image: ImageConfig): MergedConfig {
+export function mergeConfig(body: ContainerConfig, image: RunConfig): MergedConfig {
   const { entrypoint, command } = mergeCommand(body, image)
   const [path, ...args] = [...(entrypoint ?? []), ...(command ?? [])]
   if (path === undefined) throw invalidConfig('no command specified')
@@ -41,7 +42,7 @@ function plainFields(body: ContainerConfig): ContainerConfig {
 }
 
 /** What the image completes. */
-function mergedFields(body: ContainerConfig, image: ImageConfig): ContainerConfig {
+function mergedFields(body: ContainerConfig, image: RunConfig): ContainerConfig {
   const exposed = { ...image.ExposedPorts, ...body.ExposedPorts }
   const healthcheck = mergeHealthcheck(body.Healthcheck, image.Healthcheck)
   const shell = filled(body.Shell) ?? filled(image.Shell)
@@ -66,12 +67,12 @@ function mergedFields(body: ContainerConfig, image: ImageConfig): ContainerConfi
  */
 function mergeCommand(
   body: ContainerConfig,
-  image: ImageConfig,
+  image: RunConfig,
 ): { entrypoint: string[] | null; command: string[] | null } {
   const own = filled(body.Entrypoint)
-  const command = filled(body.Cmd) ?? (own === undefined ? (image.Cmd ?? null) : null)
+  const command = filled(body.Cmd) ?? (own === undefined ? copy(image.Cmd) : null)
   if (own?.length === 1 && own[0] === '') return { entrypoint: null, command }
-  return { entrypoint: own ?? body.Entrypoint ?? image.Entrypoint ?? null, command }
+  return { entrypoint: own ?? body.Entrypoint ?? copy(image.Entrypoint), command }
 }
 
 /**
@@ -90,10 +91,10 @@ function nameOf(entry: string): string {
 /** Field by field; zero means "not said". `["NONE"]` in the request turns the image's off. */
 function mergeHealthcheck(
   own: HealthConfig | null | undefined,
-  image: HealthConfig | null | undefined,
+  image: RunConfig['Healthcheck'],
 ): HealthConfig | undefined {
-  if (!own) return image ?? undefined
-  const said = (check: HealthConfig | null | undefined): HealthConfig =>
+  if (!own && !image) return undefined
+  const said = (check: object | null | undefined): HealthConfig =>
     Object.fromEntries(
       Object.entries(check ?? {}).filter(([, value]) =>
         Array.isArray(value) ? value.length > 0 : Boolean(value),
@@ -102,8 +103,12 @@ function mergeHealthcheck(
   return { ...said(image), ...said(own) }
 }
 
-function filled<T>(list: T[] | null | undefined): T[] | undefined {
-  return list && list.length > 0 ? list : undefined
+function filled<T>(list: readonly T[] | null | undefined): T[] | undefined {
+  return list && list.length > 0 ? [...list] : undefined
+}
+
+function copy(list: readonly string[] | null | undefined): string[] | null {
+  return list ? [...list] : null
 }
 
 function isEmpty(record: object): boolean {

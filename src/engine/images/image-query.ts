@@ -151,7 +151,8 @@ export class ImageQuery {
       await this.#store.deps.content.read(image.id),
       this.#layerRows(image.layers),
     )
-    return { ...descriptor, annotations: null, platform: null }
+    const { mediaType, digest, size } = descriptor
+    return { mediaType, digest, size }
   }
 
   #layerRows(diffIds: readonly Digest[]): { readonly diffId: Digest; readonly size: number }[] {

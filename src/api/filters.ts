@@ -30,7 +30,7 @@ export function encodeFilters(filters: Iterable<readonly [string, readonly strin
   )
 }
 
-export function invalidFilterKey(key: string): EngineError {
+function invalidFilterKey(key: string): EngineError {
   return new EngineError('invalid_argument', `invalid filter '${key}'`, { code: 'FILTER_INVALID' })
 }
 

@@ -16,7 +16,7 @@ export async function join(
 ): Promise<void> {
   const { promise: closed, resolve } = Promise.withResolvers<void>()
   let linger: NodeJS.Timeout | undefined
-  const onAbort = (): void => void socket.destroySoon()
+  const onAbort = (): void => socket.destroySoon()
 
   socket.once('close', () => {
     clearTimeout(linger)

@@ -4,13 +4,13 @@ import { dirname, join } from 'node:path'
 import { EngineError, isErrno } from '#base/errors.ts'
 
 /** A unix socket; `gid` is its group, which may connect. */
-export interface UnixAddress {
+interface UnixAddress {
   readonly kind: 'unix'
   readonly path: string
   readonly gid?: number | undefined
 }
 
-export interface TcpAddress {
+interface TcpAddress {
   readonly kind: 'tcp'
   readonly host: string
   /** 0: any free one. */
@@ -18,7 +18,7 @@ export interface TcpAddress {
 }
 
 /** A listening descriptor that was passed in, as by systemd. */
-export interface DescriptorAddress {
+interface DescriptorAddress {
   readonly kind: 'fd'
   readonly fd: number
 }

@@ -40,7 +40,7 @@ export interface Route<Name extends string = string> {
   /** A second path of an operation. */
   readonly alias?: true
   /** For docs/api-coverage.md; absent: works. */
-  readonly missing?: 'swarm' | 'not built yet'
+  readonly missing?: 'swarm' | 'plugins' | 'not built yet'
   handle(request: RouteRequest<Name>): Reply | Promise<Reply>
 }
 

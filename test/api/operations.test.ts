@@ -16,6 +16,12 @@ interface Case extends CallOptions {
   readonly status: number
 }
 
+const refusals = {
+  swarm: [503, /swarm/],
+  plugins: [404, /plugin "x" not found/],
+  'not built yet': [501, /not built yet/],
+} as const
+
 const json = { 'Content-Type': 'application/json' }
 
 const cases: readonly Case[] = [
@@ -287,16 +293,13 @@ describe('every operation of the API', () => {
 
   for (const { operation, method, path, missing } of routes) {
     if (missing === undefined) continue
-    const status = missing === 'swarm' ? 503 : 501
+    const [status, reason] = refusals[missing]
     it(`${operation} answers ${status} and says why`, async () => {
       const body = method === 'POST' || method === 'PUT' ? { body: {} } : {}
       const answer = await api.call(method, path.replaceAll(/\{\w+\}/g, 'x'), body)
       assert.equal(answer.status, status, answer.text)
       checkHeaders(answer)
-      assert.match(
-        (answer.json as { message: string }).message,
-        missing === 'swarm' ? /swarm/ : /not built yet/,
-      )
+      assert.match((answer.json as { message: string }).message, reason)
     })
   }
 

@@ -27,7 +27,7 @@ export function eventRoutes(events: EventService): readonly Route[] {
 }
 
 /** Negotiable since 1.52; a client that names no type we know gets lines of JSON. */
-export function recordFormat(
+function recordFormat(
   accept: string | undefined,
   version: ApiVersion,
 ): Pick<RecordsReply, 'contentType' | 'before'> {

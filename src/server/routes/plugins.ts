@@ -1,9 +1,9 @@
+import { EngineError } from '#base/errors.ts'
 import { json } from '../reply.ts'
-import { route, type Route } from '../route.ts'
+import { route, type Method, type Route } from '../route.ts'
 import { notBuiltYet } from './missing.ts'
 
 const message = 'engine plugins are not built yet'
-const greedy = { greedy: true } as const
 
 export function pluginRoutes(): readonly Route[] {
   return [
@@ -11,12 +11,28 @@ export function pluginRoutes(): readonly Route[] {
     notBuiltYet('GetPluginPrivileges', 'GET', '/plugins/privileges', message),
     notBuiltYet('PluginPull', 'POST', '/plugins/pull', message),
     notBuiltYet('PluginCreate', 'POST', '/plugins/create', message),
-    notBuiltYet('PluginInspect', 'GET', '/plugins/{name}/json', message, greedy),
-    notBuiltYet('PluginDelete', 'DELETE', '/plugins/{name}', message, greedy),
-    notBuiltYet('PluginEnable', 'POST', '/plugins/{name}/enable', message, greedy),
-    notBuiltYet('PluginDisable', 'POST', '/plugins/{name}/disable', message, greedy),
-    notBuiltYet('PluginUpgrade', 'POST', '/plugins/{name}/upgrade', message, greedy),
-    notBuiltYet('PluginPush', 'POST', '/plugins/{name}/push', message, greedy),
-    notBuiltYet('PluginSet', 'POST', '/plugins/{name}/set', message, greedy),
+    noSuchPlugin('PluginInspect', 'GET', '/plugins/{name}/json'),
+    noSuchPlugin('PluginDelete', 'DELETE', '/plugins/{name}'),
+    noSuchPlugin('PluginEnable', 'POST', '/plugins/{name}/enable'),
+    noSuchPlugin('PluginDisable', 'POST', '/plugins/{name}/disable'),
+    noSuchPlugin('PluginUpgrade', 'POST', '/plugins/{name}/upgrade'),
+    noSuchPlugin('PluginPush', 'POST', '/plugins/{name}/push'),
+    noSuchPlugin('PluginSet', 'POST', '/plugins/{name}/set'),
   ]
+}
+
+/** No plugin can be there. `docker inspect NAME` asks for one last of all and takes nothing but 404 for "no". */
+function noSuchPlugin(operation: string, method: Method, path: `${string}{name}${string}`): Route {
+  return {
+    operation,
+    method,
+    path,
+    greedy: true,
+    missing: 'plugins',
+    handle: ({ params }) => {
+      throw new EngineError('not_found', `plugin ${JSON.stringify(params['name'])} not found`, {
+        code: 'PLUGIN_NOT_FOUND',
+      })
+    },
+  }
 }

@@ -1,4 +1,4 @@
-import type { ContainerUpdateResponse, EndpointSettings, Mount, Resources } from '#api/generated/types.ts'
+import type { EndpointSettings, Mount, Resources } from '#api/generated/types.ts'
 import { isBefore, type ApiVersion } from '#api/version.ts'
 import { EngineError } from '#base/errors.ts'
 import type { ContainerCreateBody, ExecCreateBody } from '#engine/services.ts'
@@ -6,7 +6,6 @@ import type { ContainerCreateBody, ExecCreateBody } from '#engine/services.ts'
 type Body = ContainerCreateBody & { readonly MacAddress?: string | null | undefined }
 type HostConfig = NonNullable<ContainerCreateBody['HostConfig']>
 type Endpoints = Record<string, EndpointSettings>
-export type Warnings = NonNullable<ContainerUpdateResponse['Warnings']>
 
 /** `POST /containers/create`. @throws EngineError for what that version cannot express */
 export function liftCreate(document: object, version: ApiVersion): object {

@@ -1,3 +1,5 @@
+import { readFileSync, readlinkSync } from 'node:fs'
+import { isErrno } from '#base/errors.ts'
 import type { Count } from './count.ts'
 import { parseCount } from './count.ts'
 
@@ -41,4 +43,18 @@ export function parseNetDev(text: string): LinkCounters[] {
         },
       ]
     })
+}
+
+/**
+ * Links of a process' network namespace; undefined when the process is gone or shares the namespace of this one.
+ * Read synchronously: the kernel has it at hand.
+ */
+export function linksOf(pid: number): LinkCounters[] | undefined {
+  try {
+    if (readlinkSync(`/proc/${pid}/ns/net`) === readlinkSync('/proc/self/ns/net')) return undefined
+    return parseNetDev(readFileSync(`/proc/${pid}/net/dev`, 'utf8'))
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ESRCH', 'EINVAL')) return undefined
+    throw error
+  }
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import type { Count } from './count.ts'
 import { narrow } from './count.ts'
 
@@ -28,4 +29,14 @@ export function parseMeminfo(text: string): ReadonlyMap<string, number> {
     sizes.set(key, Number(value) * (unit === undefined ? 1 : 1024))
   }
   return sizes
+}
+
+/** Read synchronously: the kernel has it at hand. */
+export function systemCpu(): SystemCpu {
+  return parseSystemCpu(readFileSync('/proc/stat', 'utf8'))
+}
+
+/** Memory of the machine, in bytes. */
+export function totalMemory(): number {
+  return parseMeminfo(readFileSync('/proc/meminfo', 'utf8')).get('MemTotal') ?? 0
 }

@@ -33,6 +33,12 @@ describe('completeHostConfig()', () => {
     assert.deepEqual([MaskedPaths, ReadonlyPaths, SecurityOpt], [null, null, ['label=disable']])
   })
 
+  it('GHSA-6fw5-f8r9-fgfm: masks the thermal paths of this machine', () => {
+    const thermalThrottlePaths = ['/sys/devices/system/cpu/cpu0/thermal_throttle']
+    const { MaskedPaths } = completeHostConfig({}, { machine: { ...machine, thermalThrottlePaths } })
+    assert.equal(MaskedPaths?.at(-1), thermalThrottlePaths[0])
+  })
+
   it('keeps empty lists of hidden paths', () =>
     assert.deepEqual(complete({ MaskedPaths: [] }).MaskedPaths, []))
 

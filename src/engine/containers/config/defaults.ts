@@ -3,7 +3,11 @@ import { defaultMaskedPaths, defaultReadonlyPaths } from '#runtime/mounts.ts'
 
 /** What the daemon's configuration and the machine say about containers that say nothing. */
 export interface ContainerDefaults {
-  readonly machine: { readonly cgroupVersion: 'v1' | 'v2' }
+  readonly machine: {
+    readonly cgroupVersion: 'v1' | 'v2'
+    /** Masked along with the paths that every machine has. */
+    readonly thermalThrottlePaths?: readonly string[]
+  }
   /** Rotation of json-file logs; size in bytes, 0: unlimited. */
   readonly log?: { readonly maxSize: number; readonly maxFiles: number } | undefined
   readonly runtime?: string | undefined
@@ -27,7 +31,7 @@ export function completeHostConfig(given: HostConfig, defaults: ContainerDefault
     ...general(given, defaults),
     ...namespaces(given, defaults),
     ...network(given),
-    ...security(given),
+    ...security(given, defaults),
     ...limits(given),
     ...deviceLimits(given),
     ...optional(given),
@@ -105,7 +109,7 @@ function network(given: HostConfig): HostConfig {
   }
 }
 
-function security(given: HostConfig): HostConfig {
+function security(given: HostConfig, { machine }: ContainerDefaults): HostConfig {
   const privileged = given.Privileged ?? false
   const shared = privileged || given.IpcMode === 'host' || given.PidMode === 'host'
   const asked = given.SecurityOpt ?? []
@@ -115,7 +119,9 @@ function security(given: HostConfig): HostConfig {
     CapAdd: given.CapAdd ?? null,
     CapDrop: given.CapDrop ?? null,
     SecurityOpt: options.length === 0 ? (given.SecurityOpt ?? null) : options,
-    MaskedPaths: given.MaskedPaths ?? (privileged ? null : [...defaultMaskedPaths]),
+    MaskedPaths:
+      given.MaskedPaths ??
+      (privileged ? null : [...defaultMaskedPaths, ...(machine.thermalThrottlePaths ?? [])]),
     ReadonlyPaths: given.ReadonlyPaths ?? (privileged ? null : [...defaultReadonlyPaths]),
   }
 }

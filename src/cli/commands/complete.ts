@@ -1,0 +1,103 @@
+import { command, type Command, type Context } from '../command.ts'
+import type { Completion, Flag, Flags } from '../flags.ts'
+import { entries, findEntry, groups } from '../registry.ts'
+
+/** What stands where a shell should complete file names. */
+const FILES = ':files'
+
+export default command({
+  usage: '-- WORD...',
+  summary: 'Answer a completion script: the words so far, the last of them unfinished',
+  min: 0,
+  interspersed: false,
+  flags: {},
+  async run({ args }, context) {
+    const words = args.slice(0, -1)
+    const last = args.at(-1) ?? ''
+    const found = await candidates(words, last, context)
+    const fitting = found.filter(([text]) => text === FILES || text.startsWith(last))
+    context.out(fitting.map(([text, about]) => `${text}${about === '' ? '' : `\t${about}`}\n`).join(''))
+  },
+})
+
+type Candidate = readonly [text: string, about: string]
+
+async function candidates(words: readonly string[], last: string, context: Context): Promise<Candidate[]> {
+  const found = findEntry(words)
+  if (found === undefined) return commandNames(words)
+  const called = await found.entry.load()
+  const rest = words.slice(found.name.split(' ').length)
+  const waiting = flagWaitingForValue(called.flags, rest.at(-1))
+  if (waiting !== undefined) return valuesOf(waiting.completes, context)
+  if (last.startsWith('-')) return flagNames(called.flags)
+  return argumentsOf(called, rest, context)
+}
+
+function commandNames(words: readonly string[]): Candidate[] {
+  const [group] = words
+  const inGroup = group !== undefined && groups[group] !== undefined
+  if (words.length > (inGroup ? 1 : 0)) return []
+  const prefix = inGroup ? `${group} ` : ''
+  const names = entries
+    .filter(({ hidden }) => hidden !== true)
+    .flatMap(({ names: all, summary }) => all.map((name) => [name, summary] as const))
+    .filter(([name]) => name.startsWith(prefix))
+    .map(([name, summary]): Candidate => [name.slice(prefix.length), summary])
+    .filter(([name]) => !name.includes(' '))
+  return inGroup ? names : [...names, ...Object.entries(groups)]
+}
+
+function flagNames(flags: Flags): Candidate[] {
+  return Object.entries(flags).flatMap(([name, { hidden, help }]) =>
+    hidden === true ? [] : [[`--${name}`, help] as const],
+  )
+}
+
+/** The flag that the word before is, when it still wants its value. */
+function flagWaitingForValue(flags: Flags, word: string | undefined): Flag<unknown> | undefined {
+  if (word === undefined || !word.startsWith('-') || word.includes('=')) return undefined
+  const byName = word.startsWith('--') ? flags[word.slice(2)] : undefined
+  const letter = word.at(-1)
+  const flag =
+    byName ?? (word.startsWith('--') ? undefined : Object.values(flags).find(({ short }) => short === letter))
+  return flag?.isSwitch === false ? flag : undefined
+}
+
+async function argumentsOf(called: Command, rest: readonly string[], context: Context): Promise<Candidate[]> {
+  const positional = rest.filter(
+    (word, i) => !word.startsWith('-') && flagWaitingForValue(called.flags, rest[i - 1]) === undefined,
+  )
+  // What follows the first argument of run or exec is for the container, and not known here.
+  if (called.interspersed === false && positional.length > 0) return [[FILES, '']]
+  if (called.max !== undefined && positional.length >= called.max) return []
+  return valuesOf(called.completes, context)
+}
+
+async function valuesOf(kind: Completion | undefined, { client }: Context): Promise<Candidate[]> {
+  switch (kind) {
+    case undefined:
+    case 'none':
+      return []
+    case 'files':
+      return [[FILES, '']]
+    case 'containers':
+    case 'running': {
+      const list = await client.containerQuery.list({ all: kind === 'containers' })
+      return list.map(({ Names, Id, Image }) => [(Names?.[0] ?? Id ?? '').replace(/^\//, ''), Image ?? ''])
+    }
+    case 'images': {
+      const list = await client.images.list()
+      return list.flatMap(({ RepoTags }) => (RepoTags ?? []).map((tag): Candidate => [tag, '']))
+    }
+    case 'volumes': {
+      const { Volumes } = await client.volumes.list()
+      return (Volumes ?? []).map(({ Name, Driver }) => [Name ?? '', Driver ?? ''])
+    }
+    case 'networks': {
+      const list = await client.networks.list()
+      return list.map(({ Name, Driver }) => [Name ?? '', Driver ?? ''])
+    }
+    default:
+      return kind.map((text): Candidate => [text, ''])
+  }
+}

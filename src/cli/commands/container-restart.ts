@@ -1,0 +1,14 @@
+import { command } from '../command.ts'
+import { each } from '../each.ts'
+import { stopFlags, stopOptions } from '../stop-flags.ts'
+
+export default command({
+  usage: '[OPTIONS] CONTAINER [CONTAINER...]',
+  summary: 'Stop containers and start them again',
+  min: 1,
+  completes: 'containers',
+  flags: stopFlags,
+  async run({ args, flags }, context) {
+    return each(args, context, (ref) => context.client.containers.restart(ref, stopOptions(flags)))
+  },
+})

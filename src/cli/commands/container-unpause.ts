@@ -1,0 +1,13 @@
+import { command } from '../command.ts'
+import { each } from '../each.ts'
+
+export default command({
+  usage: 'CONTAINER [CONTAINER...]',
+  summary: 'Let frozen containers go on',
+  min: 1,
+  completes: 'running',
+  flags: {},
+  async run({ args }, context) {
+    return each(args, context, (ref) => context.client.containers.unpause(ref))
+  },
+})

@@ -1,0 +1,35 @@
+import { isKind } from '#base/errors.ts'
+import { command } from '../command.ts'
+import { errorText } from '../errors.ts'
+import { bool, list } from '../flags.ts'
+import { deletedLines } from '../image-deletions.ts'
+import { platformQueries } from '../platform.ts'
+
+export default command({
+  usage: '[OPTIONS] IMAGE [IMAGE...]',
+  summary: 'Remove images, or only names of them',
+  min: 1,
+  completes: 'images',
+  flags: {
+    force: bool('Remove it despite other names and stopped containers', { short: 'f' }),
+    'no-prune': bool('Keep untagged parents'),
+    platform: list('Remove only this variant; needs --force', { type: 'stringSlice' }),
+  },
+  async run({ args, flags }, context) {
+    let failed = false
+    for (const ref of args) {
+      try {
+        const items = await context.client.images.remove(ref, {
+          force: flags.force,
+          noPrune: flags['no-prune'],
+          platforms: platformQueries(flags.platform),
+        })
+        for (const line of deletedLines(items, true)) context.out(`${line}\n`)
+      } catch (error) {
+        failed ||= !flags.force || !isKind(error, 'not_found')
+        context.err(`${errorText(error)}\n`)
+      }
+    }
+    return failed ? 1 : 0
+  },
+})

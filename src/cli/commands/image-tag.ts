@@ -1,0 +1,15 @@
+import { command } from '../command.ts'
+import { familiarName, parseReference, withDefaultTag } from '#oci/reference.ts'
+
+export default command({
+  usage: 'SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]',
+  summary: 'Give an image another name',
+  min: 2,
+  max: 2,
+  completes: 'images',
+  flags: {},
+  async run({ args: [source = '', target = ''] }, { client }) {
+    const reference = withDefaultTag(parseReference(target))
+    await client.images.tag(source, familiarName(reference), reference.tag ?? '')
+  },
+})

@@ -1,0 +1,60 @@
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { isKind } from '#base/errors.ts'
+import type { ContainerCreateBody } from '#client/containers.ts'
+import { formatFamiliar, parseAnyReference, withDefaultTag } from '#oci/reference.ts'
+import type { Context } from '../command.ts'
+import { commandError } from '../errors.ts'
+import { pullImage } from '../pull.ts'
+import type { CreateFlags } from './flags.ts'
+
+const policies = ['always', 'missing', 'never']
+
+/** Creates a container, fetching its image first when that is missing; returns the id. */
+export async function createContainer(
+  body: ContainerCreateBody,
+  flags: CreateFlags,
+  context: Context,
+): Promise<string> {
+  const { client, io } = context
+  const { cidfile, pull, quiet } = flags
+  if (!policies.includes(pull)) {
+    throw commandError(`invalid pull option: '${pull}': must be one of "always", "missing" or "never"`)
+  }
+  if (cidfile !== '' && existsSync(cidfile)) {
+    throw commandError(
+      `container ID file found, make sure the other container isn't running or delete ${cidfile}`,
+    )
+  }
+  const platform = flags.platform || io.env['DOCKER_DEFAULT_PLATFORM'] || undefined
+  const options = { name: flags.name || undefined, platform }
+  const image = imageName(body.Image ?? '')
+  const fetch = async (): Promise<void> => {
+    if (image !== undefined) await pullImage(image, { platform, quiet, to: io.stderr }, context)
+  }
+
+  if (pull === 'always') await fetch()
+  const created = await createOrFetch()
+  for (const warning of created.Warnings ?? []) io.stderr.write(`WARNING: ${warning}\n`)
+  const id = created.Id ?? ''
+  if (cidfile !== '') await writeFile(cidfile, id)
+  return id
+
+  async function createOrFetch(): ReturnType<typeof client.containers.create> {
+    try {
+      return await client.containers.create(body, options)
+    } catch (error) {
+      const missing = isKind(error, 'not_found') && /no such image/i.test(String(error))
+      if (!missing || image === undefined || pull !== 'missing') throw error
+      if (!quiet) io.stderr.write(`Unable to find image '${image}' locally\n`)
+      await fetch()
+      return client.containers.create(body, options)
+    }
+  }
+}
+
+/** The name to fetch; undefined when it is an id, which no registry knows. */
+function imageName(text: string): string | undefined {
+  const parsed = parseAnyReference(text)
+  return parsed.kind === 'id' ? undefined : formatFamiliar(withDefaultTag(parsed.reference))
+}

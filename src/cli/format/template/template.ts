@@ -1,0 +1,304 @@
+import { messageOf } from '#base/errors.ts'
+import { evaluationError, hasCode } from '../../errors.ts'
+import { functions, isTruthy, lazyFunctions, type TemplateFunction } from './functions.ts'
+import { parse } from './parser.ts'
+import { goType, printResult, sortedKeys } from './print.ts'
+import { operandText, type Command, type Nodes, type Operand, type Pipe } from './syntax.ts'
+import { isMap, isView, typeOf } from './view.ts'
+
+export interface TemplateOptions {
+  /** The name that Docker's template has in errors; mostly empty. */
+  readonly name?: string
+  /** Fields that an object may leave out; any other missing field is an error. Absent: a missing field prints `<no value>`. */
+  readonly optionalFields?: ReadonlySet<string>
+  readonly functions?: ReadonlyMap<string, TemplateFunction>
+}
+
+/** A parsed template in the language of Go's text/template (without `define`, `block` and `template`). */
+export class Template {
+  readonly #source: string
+  readonly #nodes: Nodes
+  readonly #options: TemplateOptions
+
+  /** Throws `TEMPLATE_INVALID` when the source cannot be parsed. */
+  constructor(source: string, options: TemplateOptions = {}) {
+    this.#source = source
+    this.#options = options
+    this.#nodes = parse(
+      source,
+      options.name ?? '',
+      (name) => functions.has(name) || lazyFunctions.includes(name),
+    )
+  }
+
+  /** The output for one value. Throws `TEMPLATE_FAILED` with Go's wording when it cannot be evaluated. */
+  execute(data: unknown): string {
+    return new Execution(this.#source, data, this.#options).run(this.#nodes)
+  }
+}
+
+interface Frame {
+  readonly dot: unknown
+  readonly variables: Scope
+}
+
+/** Variables of a block, and those around it. */
+class Scope {
+  readonly #values = new Map<string, unknown>()
+  readonly #outer: Scope | undefined
+
+  constructor(outer?: Scope) {
+    this.#outer = outer
+  }
+
+  get(name: string): { readonly value: unknown } | undefined {
+    return this.#values.has(name) ? { value: this.#values.get(name) } : this.#outer?.get(name)
+  }
+
+  declare(name: string, value: unknown): void {
+    this.#values.set(name, value)
+  }
+
+  /** False when there is no such variable. */
+  assign(name: string, value: unknown): boolean {
+    if (this.#values.has(name)) {
+      this.#values.set(name, value)
+      return true
+    }
+    return this.#outer?.assign(name, value) ?? false
+  }
+}
+
+type Flow = 'normal' | 'break' | 'continue'
+
+class Execution {
+  readonly #source: string
+  readonly #root: unknown
+  readonly #options: TemplateOptions
+  #output = ''
+
+  constructor(source: string, root: unknown, options: TemplateOptions) {
+    this.#source = source
+    this.#root = root
+    this.#options = options
+  }
+
+  run(nodes: Nodes): string {
+    const variables = new Scope()
+    variables.declare('$', this.#root)
+    this.#list(nodes, { dot: this.#root, variables })
+    return this.#output
+  }
+
+  #list(nodes: Nodes, frame: Frame): Flow {
+    for (const node of nodes) {
+      switch (node.kind) {
+        case 'text':
+          this.#output += node.text
+          break
+        case 'action': {
+          const value = this.#pipe(node.pipe, frame)
+          if (node.pipe.variables.length === 0) this.#output += printResult(value)
+          break
+        }
+        case 'if':
+        case 'with': {
+          const inner = { dot: frame.dot, variables: new Scope(frame.variables) }
+          const value = this.#pipe(node.pipe, inner)
+          const branch = isTruthy(value) ? node.body : node.otherwise
+          const dot = node.kind === 'with' && isTruthy(value) ? value : frame.dot
+          const flow = this.#list(branch, { ...inner, dot })
+          if (flow !== 'normal') return flow
+          break
+        }
+        case 'range':
+          this.#range(node, frame)
+          break
+        case 'break':
+        case 'continue':
+          return node.kind
+      }
+    }
+    return 'normal'
+  }
+
+  #range(node: { readonly pipe: Pipe; readonly body: Nodes; readonly otherwise: Nodes }, frame: Frame): void {
+    const outer = new Scope(frame.variables)
+    const value = this.#pipe({ ...node.pipe, variables: [] }, { dot: frame.dot, variables: outer })
+    const items = this.#itemsOf(value, node.pipe.pos)
+    const { variables } = node.pipe
+    for (const [key, item] of items) {
+      const scope = new Scope(outer)
+      const [first, second] = variables
+      if (second !== undefined) scope.declare(second, item)
+      if (first !== undefined) scope.declare(first, second === undefined ? item : key)
+      if (this.#list(node.body, { dot: item, variables: scope }) === 'break') break
+    }
+    if (items.length === 0) this.#list(node.otherwise, frame)
+  }
+
+  #itemsOf(value: unknown, pos: number): (readonly [unknown, unknown])[] {
+    if (value === null || value === undefined) return []
+    if (Array.isArray(value)) return value.map((item: unknown, i) => [i, item] as const)
+    if (isMap(value)) return sortedKeys(value).map((key) => [key, value[key]] as const)
+    if (typeof value === 'number') return Array.from({ length: value }, (_, i) => [i, i] as const)
+    throw this.#error(pos, 'range', `range can't iterate over ${printResult(value)}`)
+  }
+
+  #pipe(pipe: Pipe, frame: Frame): unknown {
+    let value: unknown
+    pipe.commands.forEach((command, i) => {
+      value = this.#command(command, frame, i === 0 ? [] : [value])
+    })
+    for (const name of pipe.variables) {
+      if (!pipe.assigns) frame.variables.declare(name, value)
+      else if (!frame.variables.assign(name, value)) {
+        throw this.#error(pipe.pos, name, `undefined variable "${name}"`)
+      }
+    }
+    return value
+  }
+
+  /** `piped` is what the command before passes on: its last argument. */
+  #command(command: Command, frame: Frame, piped: readonly unknown[]): unknown {
+    const [first, ...rest] = command.operands
+    if (first.kind === 'function') return this.#call(first, rest, frame, piped)
+    const hasArguments = rest.length + piped.length > 0
+    const args = (): unknown[] => [...rest.map((operand) => this.#operand(operand, frame)), ...piped]
+    switch (first.kind) {
+      case 'field':
+        return this.#fields(frame.dot, first.path, first, hasArguments ? args : undefined)
+      case 'variable':
+        return this.#fields(this.#variable(first, frame), first.path, first, hasArguments ? args : undefined)
+      case 'pipe':
+        return this.#fields(this.#pipe(first.pipe, frame), first.path, first, hasArguments ? args : undefined)
+      default:
+        if (hasArguments) {
+          throw this.#error(
+            first.pos,
+            operandText(first),
+            `can't give argument to non-function ${operandText(first)}`,
+          )
+        }
+        if (first.kind === 'nil') throw this.#error(first.pos, 'nil', 'nil is not a command')
+        return this.#operand(first, frame)
+    }
+  }
+
+  #operand(operand: Operand, frame: Frame): unknown {
+    switch (operand.kind) {
+      case 'dot':
+        return frame.dot
+      case 'nil':
+        return null
+      case 'literal':
+        return operand.value
+      case 'function':
+        return this.#call(operand, [], frame, [])
+      case 'field':
+        return this.#fields(frame.dot, operand.path, operand, undefined)
+      case 'variable':
+        return this.#fields(this.#variable(operand, frame), operand.path, operand, undefined)
+      case 'pipe':
+        return this.#fields(this.#pipe(operand.pipe, frame), operand.path, operand, undefined)
+    }
+  }
+
+  #variable(operand: Operand & { readonly kind: 'variable' }, frame: Frame): unknown {
+    const found = frame.variables.get(operand.name)
+    if (found === undefined)
+      throw this.#error(operand.pos, operand.name, `undefined variable "${operand.name}"`)
+    return found.value
+  }
+
+  #call(
+    operand: Operand & { readonly kind: 'function' },
+    rest: readonly Operand[],
+    frame: Frame,
+    piped: readonly unknown[],
+  ): unknown {
+    const { name, pos } = operand
+    if (lazyFunctions.includes(name)) return this.#shortCircuit(name, rest, frame, piped)
+    const called = (this.#options.functions ?? functions).get(name)
+    if (called === undefined) throw this.#error(pos, name, `"${name}" is not a defined function`)
+    const args = [...rest.map((each) => this.#operand(each, frame)), ...piped]
+    if (args.length < called.length) {
+      throw this.#error(
+        pos,
+        name,
+        `wrong number of args for ${name}: want ${called.length} got ${args.length}`,
+      )
+    }
+    try {
+      return called(...args)
+    } catch (error) {
+      if (hasCode(error, 'TEMPLATE_FAILED')) throw error
+      throw this.#error(pos, name, `error calling ${name}: ${messageOf(error)}`)
+    }
+  }
+
+  #shortCircuit(name: string, rest: readonly Operand[], frame: Frame, piped: readonly unknown[]): unknown {
+    let value: unknown
+    for (const next of [
+      ...rest.map((each) => () => this.#operand(each, frame)),
+      ...piped.map((each) => () => each),
+    ]) {
+      value = next()
+      if (isTruthy(value) === (name === 'or')) return value
+    }
+    return value
+  }
+
+  #fields(
+    start: unknown,
+    path: readonly string[],
+    operand: Operand,
+    args: (() => unknown[]) | undefined,
+  ): unknown {
+    if (path.length === 0 && args !== undefined) {
+      throw this.#error(
+        operand.pos,
+        operandText(operand),
+        `can't give argument to non-function ${operandText(operand)}`,
+      )
+    }
+    return path.reduce((value, name, i) => {
+      const last = i === path.length - 1
+      return this.#field(value, name, operand, last ? args : undefined)
+    }, start)
+  }
+
+  #field(value: unknown, name: string, operand: Operand, args: (() => unknown[]) | undefined): unknown {
+    const fail = (message: string): Error => this.#error(operand.pos, operandText(operand), message)
+    if (isView(value)) {
+      const field = Object.hasOwn(value.fields, name) ? value.fields[name] : undefined
+      if (field === undefined) throw fail(`can't evaluate field ${name} in type ${typeOf(value)}`)
+      const given = args?.() ?? []
+      if (given.length !== field.length) {
+        throw fail(`wrong number of args for ${name}: want ${field.length} got ${given.length}`)
+      }
+      return field(...given)
+    }
+    if (args !== undefined) throw fail(`${name} is not a method but has arguments`)
+    if (isMap(value)) {
+      const { optionalFields } = this.#options
+      const found = Object.hasOwn(value, name) ? value[name] : undefined
+      if (found === undefined && optionalFields !== undefined && !optionalFields.has(name)) {
+        throw fail(`map has no entry for key "${name}"`)
+      }
+      return found
+    }
+    if (value === null || value === undefined) throw fail(`nil pointer evaluating interface {}.${name}`)
+    throw fail(`can't evaluate field ${name} in type ${goType(value)}`)
+  }
+
+  #error(pos: number, context: string, message: string): Error {
+    const name = this.#options.name ?? ''
+    const before = this.#source.slice(0, pos)
+    const line = before.split('\n').length
+    const column = pos - (before.lastIndexOf('\n') + 1)
+    return evaluationError(
+      `template: ${name}:${line}:${column}: executing "${name}" at <${context}>: ${message}`,
+    )
+  }
+}

@@ -1,0 +1,188 @@
+import type { Command } from './command.ts'
+
+/** A command as far as it must be known before its module is loaded. */
+export interface Entry {
+  /** Every spelling; the first one is its home. */
+  readonly names: readonly string[]
+  readonly summary: string
+  readonly hidden?: boolean
+  load(): Promise<Command>
+}
+
+type Module = Promise<{ readonly default: Command }>
+
+function entry(names: string, summary: string, module: () => Module): Entry {
+  return {
+    names: names.split(', '),
+    summary,
+    load: async () => (await module()).default,
+  }
+}
+
+/** Groups of commands, such as `berth container …`. */
+export const groups: Readonly<Record<string, string>> = {
+  container: 'Work with containers',
+  image: 'Work with images',
+  network: 'Work with networks',
+  system: 'The engine as a whole',
+  volume: 'Work with volumes',
+}
+
+/** What `berth --help` lists first. */
+export const common: readonly string[] = ['run', 'exec', 'ps', 'pull', 'images', 'logs', 'version', 'info']
+
+/** Every command. A module is loaded only when its command is called, so that start-up stays short. */
+export const entries: readonly Entry[] = [
+  entry(
+    'container attach, attach',
+    'Connect this terminal to a running container',
+    () => import('./commands/container-attach.ts'),
+  ),
+  entry(
+    'container commit, commit',
+    'Make an image from what a container changed',
+    () => import('./commands/container-commit.ts'),
+  ),
+  entry(
+    'container cp, cp',
+    'Copy files between a container and this host',
+    () => import('./commands/container-cp.ts'),
+  ),
+  entry(
+    'container create, create',
+    'Create a container without starting it',
+    () => import('./commands/container-create.ts'),
+  ),
+  entry(
+    'container diff, diff',
+    'Show which files of a container were changed',
+    () => import('./commands/container-diff.ts'),
+  ),
+  entry(
+    'container exec, exec',
+    'Run another process in a running container',
+    () => import('./commands/container-exec.ts'),
+  ),
+  entry(
+    'container export, export',
+    "Write a container's filesystem as a tar archive",
+    () => import('./commands/container-export.ts'),
+  ),
+  entry(
+    'container inspect',
+    'Show everything about containers',
+    () => import('./commands/container-inspect.ts'),
+  ),
+  entry('container kill, kill', 'Send a signal to containers', () => import('./commands/container-kill.ts')),
+  entry(
+    'container logs, logs',
+    'Show what a container has written',
+    () => import('./commands/container-logs.ts'),
+  ),
+  entry(
+    'container ls, container list, container ps, ps, ls, list',
+    'List containers',
+    () => import('./commands/container-ls.ts'),
+  ),
+  entry(
+    'container pause, pause',
+    'Freeze all processes of containers',
+    () => import('./commands/container-pause.ts'),
+  ),
+  entry('container port, port', 'Show published ports', () => import('./commands/container-port.ts')),
+  entry('container prune', 'Remove all stopped containers', () => import('./commands/container-prune.ts')),
+  entry(
+    'container rename, rename',
+    'Give a container another name',
+    () => import('./commands/container-rename.ts'),
+  ),
+  entry(
+    'container restart, restart',
+    'Stop containers and start them again',
+    () => import('./commands/container-restart.ts'),
+  ),
+  entry(
+    'container rm, container remove, rm',
+    'Remove containers',
+    () => import('./commands/container-rm.ts'),
+  ),
+  entry('container run, run', 'Create a container and start it', () => import('./commands/container-run.ts')),
+  entry('container start, start', 'Start stopped containers', () => import('./commands/container-start.ts')),
+  entry(
+    'container stats, stats',
+    'Show how much containers use, live',
+    () => import('./commands/container-stats.ts'),
+  ),
+  entry('container stop, stop', 'Stop containers', () => import('./commands/container-stop.ts')),
+  entry(
+    'container top, top',
+    'Show the processes of a container',
+    () => import('./commands/container-top.ts'),
+  ),
+  entry(
+    'container unpause, unpause',
+    'Let frozen containers go on',
+    () => import('./commands/container-unpause.ts'),
+  ),
+  entry(
+    'container update, update',
+    'Change limits of containers while they run',
+    () => import('./commands/container-update.ts'),
+  ),
+  entry(
+    'container wait, wait',
+    'Wait until containers stop and print their exit codes',
+    () => import('./commands/container-wait.ts'),
+  ),
+  entry('image history, history', 'Show how an image was made', () => import('./commands/image-history.ts')),
+  entry(
+    'image import, import',
+    'Make an image from a tar of a filesystem',
+    () => import('./commands/image-import.ts'),
+  ),
+  entry('image inspect', 'Show everything about images', () => import('./commands/image-inspect.ts')),
+  entry('image load, load', 'Load images from a tar archive', () => import('./commands/image-load.ts')),
+  entry('image ls, image list, images', 'List images', () => import('./commands/image-ls.ts')),
+  entry('image prune', 'Remove unused images', () => import('./commands/image-prune.ts')),
+  entry('image pull, pull', 'Fetch an image from a registry', () => import('./commands/image-pull.ts')),
+  entry('image rm, image remove, rmi', 'Remove images', () => import('./commands/image-rm.ts')),
+  entry('image save, save', 'Write images into a tar archive', () => import('./commands/image-save.ts')),
+  entry('image tag, tag', 'Give an image another name', () => import('./commands/image-tag.ts')),
+  entry('network inspect', 'Show everything about networks', () => import('./commands/network-inspect.ts')),
+  entry('network ls, network list', 'List networks', () => import('./commands/network-ls.ts')),
+  entry('system df', 'Show what takes disk space', () => import('./commands/system-df.ts')),
+  entry(
+    'system events, events',
+    'Follow what happens in the engine',
+    () => import('./commands/system-events.ts'),
+  ),
+  entry(
+    'system info, info',
+    'Show facts about the engine and its host',
+    () => import('./commands/system-info.ts'),
+  ),
+  entry('system prune', 'Remove everything that is not used', () => import('./commands/system-prune.ts')),
+  entry('volume create', 'Create a volume', () => import('./commands/volume-create.ts')),
+  entry('volume inspect', 'Show everything about volumes', () => import('./commands/volume-inspect.ts')),
+  entry('volume ls, volume list', 'List volumes', () => import('./commands/volume-ls.ts')),
+  entry('volume prune', 'Remove volumes that no container uses', () => import('./commands/volume-prune.ts')),
+  entry('volume rm, volume remove', 'Remove volumes', () => import('./commands/volume-rm.ts')),
+  entry('inspect', 'Show everything about any kind of object', () => import('./commands/inspect.ts')),
+  entry('version', 'Show the versions of client and engine', () => import('./commands/version.ts')),
+  entry('completion', 'Print a completion script for a shell', () => import('./commands/completion.ts')),
+  {
+    ...entry('__complete', 'Answer a completion script', () => import('./commands/complete.ts')),
+    hidden: true,
+  },
+]
+
+/** The command that `words` begin with, how many of them name it, and under which name it was called. */
+export function findEntry(words: readonly string[]): { entry: Entry; name: string } | undefined {
+  for (const length of [2, 1]) {
+    const name = words.slice(0, length).join(' ')
+    if (words.length < length) continue
+    const found = entries.find(({ names }) => names.includes(name))
+    if (found !== undefined) return { entry: found, name }
+  }
+  return undefined
+}

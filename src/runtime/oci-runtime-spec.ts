@@ -118,13 +118,13 @@ export interface LinuxResources {
   }
 }
 
-export interface Throttle {
+interface Throttle {
   readonly major: number
   readonly minor: number
   readonly rate: number
 }
 
-export interface WeightDevice {
+interface WeightDevice {
   readonly major: number
   readonly minor: number
   readonly weight: number

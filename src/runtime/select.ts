@@ -2,7 +2,7 @@ import { EngineError } from '#base/errors.ts'
 import type { RunResult } from '#os/helper.ts'
 
 /** Runs a program to its end; a program that is not there rejects or exits with 126 or 127. */
-export type RunProgram = (argv: readonly string[]) => Promise<RunResult>
+type RunProgram = (argv: readonly string[]) => Promise<RunResult>
 
 export interface SelectRuntimeOptions {
   readonly run: RunProgram

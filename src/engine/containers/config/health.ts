@@ -15,7 +15,7 @@ export interface Probe {
   readonly startInterval: number
 }
 
-export type HealthStatus = 'starting' | 'healthy' | 'unhealthy'
+type HealthStatus = 'starting' | 'healthy' | 'unhealthy'
 
 export interface HealthState {
   readonly status: HealthStatus

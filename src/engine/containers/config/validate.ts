@@ -49,7 +49,7 @@ export function validateCreate(
   }
 }
 
-export function checkConfig(config: ContainerConfig): void {
+function checkConfig(config: ContainerConfig): void {
   const { WorkingDir: directory, StopSignal: signal, Hostname: hostname } = config
   if (directory && !directory.startsWith('/')) {
     throw invalidConfig(`the working directory '${directory}' is invalid, it needs to be an absolute path`)

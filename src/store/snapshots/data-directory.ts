@@ -10,10 +10,10 @@ import { storageError } from './errors.ts'
 export interface StagedDirectory extends AsyncDisposable {
   readonly path: string
   /**
-   * Gives it its final place, which must not exist or be an empty directory. With `durable` its entries and the
-   * rename survive a power cut once this resolves; its files must have been synced before.
+   * Gives it its final place, which must not exist or be an empty directory. Its entries and the rename survive a power
+   * cut once this resolves; its files must have been synced before.
    */
-  commit(target: string, options: { readonly durable: boolean }): Promise<void>
+  commit(target: string): Promise<void>
 }
 
 export interface DataDirectoryDeps {
@@ -64,17 +64,22 @@ export class DataDirectory {
     for (const name of await readdir(this.#trash)) this.#remove(join(this.#trash, name))
   }
 
+  /** A path in staging that nobody else has. */
+  stagingPath(): string {
+    return join(this.#staging, randomBytes(8).toString('hex'))
+  }
+
   async stage(): Promise<StagedDirectory> {
-    const path = join(this.#staging, randomBytes(8).toString('hex'))
+    const path = this.stagingPath()
     await mkdir(path, { mode: 0o755 })
     let committed = false
     return {
       path,
-      commit: async (target, { durable }) => {
-        if (durable) await syncDirectory(path)
+      commit: async (target) => {
+        await syncDirectory(path)
         await rename(path, target)
         committed = true
-        if (durable) await syncDirectory(dirname(target))
+        await syncDirectory(dirname(target))
       },
       [Symbol.asyncDispose]: async () => {
         if (!committed) await this.#deps.helper.removeTree(path)

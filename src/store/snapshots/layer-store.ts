@@ -177,7 +177,7 @@ export class LayerStore {
     this.#loaded.delete(diffId)
     await this.#deps.directory.discard(path)
     try {
-      await staged.commit(path, { durable: true })
+      await staged.commit(path)
     } catch (error) {
       throw storageError(error, path)
     }

@@ -1,7 +1,7 @@
 import { SocketAddress, isIP } from 'node:net'
 import { EngineError } from '#base/errors.ts'
 
-export type Family = 4 | 6
+type Family = 4 | 6
 
 /** A range of addresses as numbers, so that both families share their arithmetic. */
 export interface Cidr {
@@ -14,7 +14,7 @@ export interface Cidr {
 const bits = (family: Family): number => (family === 4 ? 32 : 128)
 
 /** The family of an address, or undefined for anything else. */
-export function familyOf(address: string): Family | undefined {
+function familyOf(address: string): Family | undefined {
   const family = isIP(address)
   return family === 4 || family === 6 ? family : undefined
 }

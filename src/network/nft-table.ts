@@ -16,7 +16,7 @@ export interface TableOptions {
 }
 
 /** Sets and maps with elements, by their names in the table. */
-export const elementSets = {
+const elementSets = {
   bridges: 'type ifname',
   icc: 'type ifname . ifname',
   subnets4: 'type ipv4_addr\n    flags interval',
@@ -29,7 +29,7 @@ export const elementSets = {
   dnat6any: 'type inet_proto . inet_service : ipv6_addr . inet_service',
 } as const
 
-export type ElementSet = keyof typeof elementSets
+type ElementSet = keyof typeof elementSets
 
 /** One element; `key` and `value` as nft spells them, parts joined by ` . `. */
 export interface Element {

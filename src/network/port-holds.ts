@@ -45,6 +45,7 @@ async function holdTcp({ hostIp, hostPort, ip, port }: HoldRequest): Promise<Asy
     const upstream = connect({ host: ip, port, allowHalfOpen: true })
     for (const socket of [client, upstream]) {
       open.add(socket)
+      socket.unref()
       socket.once('close', () => open.delete(socket))
     }
     // Each side's end or failure reaches the other through the pipelines; there is nobody to tell about it.
@@ -81,7 +82,7 @@ async function holdUdp({ hostIp, hostPort, ip, port }: HoldRequest): Promise<Asy
       return known.socket
     }
     if (clients.size >= UDP_CLIENTS) return undefined
-    const socket = createSocket(udpType(ip))
+    const socket = createSocket(udpType(ip)).unref()
     const forget = (): void => {
       clearTimeout(clients.get(key)?.idle)
       if (clients.delete(key)) socket.close()
@@ -110,13 +111,17 @@ async function holdUdp({ hostIp, hostPort, ip, port }: HoldRequest): Promise<Asy
   }
 }
 
-/** Starts the socket; an error after that costs one connection or datagram, not the daemon. */
+/**
+ * Starts the socket, which does not keep the process alive. An error after that costs one connection or datagram, not
+ * the daemon.
+ */
 async function listening(server: Server | DatagramSocket, start: (done: () => void) => void): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.on('error', reject)
   start(resolve)
   try {
     await promise
+    server.unref()
   } catch (error) {
     if ('bind' in server) server.close()
     throw error

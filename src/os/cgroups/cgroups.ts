@@ -59,7 +59,7 @@ export interface MemoryCounters {
   readonly stat: ReadonlyMap<string, Count>
 }
 
-export interface IoCounters {
+interface IoCounters {
   readonly serviceBytes: readonly IoEntry[]
   /** v1 only. */
   readonly serviced: readonly IoEntry[] | undefined

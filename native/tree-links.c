@@ -32,10 +32,11 @@ const char *links_first(struct links *links, dev_t device, ino_t inode, const ch
 	struct link_entry *entry = find(links, device, inode);
 	if (entry->path != NULL)
 		return entry->path;
-	char *copy = strdup(path);
-	if (copy == NULL)
+	entry->path = strdup(path);
+	if (entry->path == NULL)
 		return NULL;
-	*entry = (struct link_entry){device, inode, copy};
+	entry->device = device;
+	entry->inode = inode;
 	links->count++;
 	return "";
 }

@@ -159,7 +159,7 @@ static int send_file(struct reader *reader, int pin, uint64_t size)
 
 struct names {
 	char **list;
-	size_t count;
+	size_t count, capacity;
 };
 
 static void names_free(struct names *names)
@@ -176,6 +176,23 @@ static int compare_names(const void *left, const void *right)
 	return strcmp(*(char *const *)left, *(char *const *)right);
 }
 
+static int add_name(struct names *names, const char *name)
+{
+	if (names->count == names->capacity) {
+		size_t capacity = names->capacity == 0 ? 16 : names->capacity * 2;
+		char **list = realloc(names->list, capacity * sizeof *list);
+		if (list == NULL)
+			return -1;
+		names->list = list;
+		names->capacity = capacity;
+	}
+	char *copy = strdup(name);
+	if (copy == NULL)
+		return -1;
+	names->list[names->count++] = copy;
+	return 0;
+}
+
 static int list_names(int fd, struct names *names)
 {
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -185,20 +202,10 @@ static int list_names(int fd, struct names *names)
 		return -1;
 	}
 	struct dirent *entry;
-	while ((errno = 0, entry = readdir(dir)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if ((names->count & (names->count + 1)) == 0) {
-			char **list = realloc(names->list, (names->count * 2 + 2) * sizeof *list);
-			if (list == NULL)
-				return -1;
-			names->list = list;
-		}
-		names->list[names->count] = strdup(entry->d_name);
-		if (names->list[names->count] == NULL)
+	while ((errno = 0, entry = readdir(dir)) != NULL)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    add_name(names, entry->d_name) < 0)
 			return -1;
-		names->count++;
-	}
 	if (errno != 0)
 		return -1;
 	if (names->count > 1)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { hexOf, type Digest } from '#base/digest.ts'
@@ -120,6 +120,24 @@ describe('DiskSnapshots (erofs) after faults', () => {
     const { size } = await stat(index)
     await writeFile(index, Buffer.alloc(size, 1))
     await assert.rejects(store.snapshots.view([diffId]), /index.erofs is not what was written/)
+  })
+
+  it('unpacks layers of a data root that comes from a machine with EROFS', async () => {
+    await using store = await startStore('erofs')
+    const { diffId } = await store.snapshots.ingest(stream(bytes))
+    await using moved = again(store, 'directory')
+
+    for (const _again of [1, 2]) {
+      const views = await Promise.all([moved.view([diffId]), moved.view([diffId])])
+      for (const view of views) {
+        assert.equal((await readFile(store.seen(join(view.path, 'd/f')))).length, 300_000)
+        await view[Symbol.asyncDispose]()
+      }
+    }
+
+    assert.ok(Buffer.concat(await Array.fromAsync(moved.tar(diffId))).equals(bytes))
+    await moved.idle()
+    assert.deepEqual(await store.leftovers(), [])
   })
 
   it('unmounts a layer that is removed', async () => {

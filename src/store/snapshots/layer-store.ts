@@ -89,7 +89,8 @@ export class LayerStore {
     const known = this.#mounts.known(layer.diffId)
     if (known !== undefined) return known
     using _lock = await this.#locks.acquire(layer.diffId)
-    return await this.#mounts.show(layer)
+    const usable = layer.record.kind === this.#deps.driver || layer.record.kind === 'directory'
+    return await this.#mounts.show(usable ? layer : await this.#unpacked(layer))
   }
 
   async *tar(diffId: Digest): AsyncGenerator<Uint8Array> {
@@ -154,6 +155,21 @@ export class LayerStore {
     } catch (error) {
       throw storageError(error, staged.path)
     }
+  }
+
+  /** A data root that came from a machine with EROFS: the layer is unpacked from its own archive. */
+  async #unpacked({ diffId, path }: StoredLayer): Promise<StoredLayer> {
+    // Another caller may have done it while this one waited for the lock.
+    const now = await this.find(diffId)
+    if (now?.record.kind === 'directory') return now
+    const { directory } = this.#deps
+    await using staged = await directory.stage()
+    const content = await stageTar(this.tar(diffId), join(staged.path, files.tar))
+    await this.#finish(staged, content, {})
+    await directory.discard(path)
+    await staged.commit(path)
+    this.#loaded.delete(diffId)
+    return await this.get(diffId)
   }
 
   async #lowerFile(path: string, options: IngestOptions): Promise<TreeEntry> {

@@ -19,14 +19,14 @@ const kinds: Readonly<Record<string, ErrorKind>> = {
 const names = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]))
 
 /** `ENOENT` for 2; an unknown number as `errno N`. */
-export function errnoName(errno: number): string {
+function errnoName(errno: number): string {
   // Linux has one number for both names.
   if (errno === constants.errno.EAGAIN) return 'EAGAIN'
   return names.get(errno) ?? `errno ${errno}`
 }
 
 /** What a failed system call means to a caller. */
-export function errnoKind(errno: number): ErrorKind {
+function errnoKind(errno: number): ErrorKind {
   return kinds[errnoName(errno)] ?? 'internal'
 }
 

@@ -20,7 +20,7 @@ export interface StartedProcess {
 }
 
 /** Exit code, or 128 + n for a signal. */
-export interface ExitStatus {
+interface ExitStatus {
   readonly code: number
   readonly signal?: NodeJS.Signals | undefined
 }

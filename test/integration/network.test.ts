@@ -144,6 +144,8 @@ function suite(): void {
 
   before(async () => {
     await must('ip', 'link', 'set', 'lo', 'up')
+    // A new namespace inherits the setting of the machine.
+    await must('sysctl', '-qw', 'net.ipv4.ip_forward=0')
     neighbour = await host()
     processes.push(neighbour.process)
     await must(...`ip link add lan0 type veth peer name eth0 netns ${neighbour.pid}`.split(' '))

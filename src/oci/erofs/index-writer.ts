@@ -6,6 +6,7 @@ import {
   BLOCK_BITS,
   BLOCK_SIZE,
   CHUNK_ENTRY_SIZE,
+  CHUNK_HOLE,
   CHUNK_INDEXES,
   COMPAT_MTIME,
   DEVICE_SLOT,
@@ -189,8 +190,9 @@ function writeBody(
     }
   } else if (plan.chunks !== undefined) {
     const entries = alignUp(inline, CHUNK_ENTRY_SIZE)
-    // Holes: all ones in the block number.
-    for (let i = 0; i < plan.chunks.count; i++) image.fill(0xff, entries + i * 8 + 4, entries + i * 8 + 8)
+    for (let i = 0; i < plan.chunks.count; i++) {
+      image.writeUInt32LE(CHUNK_HOLE, entries + i * CHUNK_ENTRY_SIZE + 4)
+    }
     forEachChunk(node, plan.chunks, (chunk, block) => {
       const entry = entries + chunk * CHUNK_ENTRY_SIZE
       image.writeUInt16LE(1, entry + 2)

@@ -83,7 +83,7 @@ function wrongSize(entry: TarEntry): EngineError {
 }
 
 /** The header blocks of an entry: its extended header, if it needs one, and its own. */
-export function formatHeader(entry: TarEntry): Buffer {
+function formatHeader(entry: TarEntry): Buffer {
   const name = nameOf(entry)
   const link = entry.link === undefined ? '' : encodeBytes(entry.link)
   const size = entry.type === 'file' ? entry.size : 0

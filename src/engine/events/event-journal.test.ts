@@ -117,6 +117,24 @@ describe('EventJournal', () => {
     assert.equal(rows.last()?.sequence, 1001)
   })
 
+  it('still delivers what cannot be written, and shows the gap later', async () => {
+    const { journal, rows } = world()
+    const live = take(journal.subscribe(all), 3)
+    journal.publish('container', 'start', 'a')
+    const append = rows.append.bind(rows)
+    rows.append = () => {
+      throw new Error('disk full')
+    }
+    journal.publish('container', 'start', 'b')
+    rows.append = append
+    journal.publish('container', 'start', 'c')
+    assert.deepEqual(await live, ['container start a', 'container start b', 'container start c'])
+    assert.deepEqual(
+      rows.after(0, 9).map(({ sequence }) => sequence),
+      [1, 3],
+    )
+  })
+
   it('keeps the order of times when the clock steps back a little, and follows it when far', () => {
     const { journal, clock, rows } = world()
     journal.publish('container', 'start', 'a')

@@ -3,12 +3,15 @@
  * costs nothing and loses nothing until the journal itself is trimmed past it; then it is told how much it missed.
  */
 import type { EventMessage } from '#api/generated/types.ts'
+import { silentLogger } from '#base/logger.ts'
+import type { Logger } from '#base/logger.ts'
 import type { EventRow, EventRows } from '#store/events.ts'
 import type { Cancellable, EventService, Filters } from '../services.ts'
 import { matchesFilters } from './event-filter.ts'
 
 export interface EventJournalOptions {
   readonly rows: EventRows
+  readonly logger?: Logger
   /** Events kept; the oldest go first. */
   readonly maxEvents?: number
   /** Age in ms after which events are forgotten. */
@@ -32,6 +35,7 @@ const MAX_TIMEOUT = 2 ** 31 - 1
 
 export class EventJournal implements EventService {
   readonly #rows: EventRows
+  readonly #logger: Logger
   readonly #maxEvents: number
   readonly #maxAge: number
   readonly #now: () => bigint
@@ -41,13 +45,17 @@ export class EventJournal implements EventService {
 
   constructor(options: EventJournalOptions) {
     this.#rows = options.rows
+    this.#logger = options.logger ?? silentLogger
     this.#maxEvents = options.maxEvents ?? MAX_EVENTS
     this.#maxAge = options.maxAge ?? MAX_AGE
     this.#now = options.now ?? wallClock
     this.#last = this.#rows.last() ?? { sequence: 0, time: 0n }
   }
 
-  /** Records an event; it is in the journal when this returns. */
+  /**
+   * Records an event; it is in the journal when this returns. Never fails: what has happened has happened. An event
+   * that cannot be written (disk full) reaches live subscribers, and is a gap for those who come later.
+   */
   publish(
     type: string,
     action: string,
@@ -58,12 +66,12 @@ export class EventJournal implements EventService {
     const { time: last } = this.#last
     const time = now <= last && last - now < SMALL_STEP ? last + 1n : now
     const row: EventRow = { sequence: this.#last.sequence + 1, time, type, action, actorId, attributes }
-    this.#rows.append(row)
     this.#last = row
+    this.#attempt(() => this.#rows.append(row))
 
     this.#recent.push(row)
     if (this.#recent.length > 2 * RECENT) this.#recent = this.#recent.slice(-RECENT)
-    if (row.sequence % TRIM_EVERY === 0) this.#trim()
+    if (row.sequence % TRIM_EVERY === 0) this.#attempt(() => this.#trim())
     for (const wake of this.#readers) wake()
   }
 
@@ -127,6 +135,14 @@ export class EventJournal implements EventService {
     if (first === undefined || position + 1 < first.sequence) return this.#rows.after(position, PAGE)
     const from = position + 1 - first.sequence
     return this.#recent.slice(from, from + PAGE)
+  }
+
+  #attempt(write: () => void): void {
+    try {
+      write()
+    } catch (error) {
+      this.#logger.error('event journal cannot be written', { error })
+    }
   }
 
   #trim(): void {

@@ -139,7 +139,7 @@ static void handle_discard(struct client *client, char *const words[])
 	(void)words;
 	shim.discard = true;
 	client_reply(client, "ok");
-	if (shim.phase == PHASE_READY)
+	if (shim.phase <= PHASE_READY)
 		shim.phase = PHASE_ENDING;
 }
 

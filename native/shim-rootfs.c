@@ -109,8 +109,9 @@ static int mount_by_string(const struct config *config)
 static void forget_volatile(const struct config *config)
 {
 	char path[4096];
-	snprintf(path, sizeof path, "%s/work/incompat/volatile", config->work);
-	if (rmdir(path) == 0) {
+	snprintf(path, sizeof path, "%s/work/incompat/volatile/dirty", config->work);
+	unlink(path);
+	for (int i = 0; i < 2; i++) {
 		*strrchr(path, '/') = '\0';
 		rmdir(path);
 	}

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define LISTENER 3
@@ -166,9 +167,15 @@ static int signals_setup(void)
 	return 0;
 }
 
-/* 0, 1 and 2 must exist, or the next files opened would become somebody's standard output. */
-static int descriptors_setup(void)
+/*
+ * Nothing depends on who started it. 0, 1 and 2 must exist, or the next files opened would become somebody's
+ * standard output.
+ */
+static int surroundings_setup(void)
 {
+	umask(022);
+	if (chdir("/") < 0)
+		return fail("/: %m");
 	for (int fd = 0; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
 			return fail("/dev/null: %m");
@@ -235,7 +242,7 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		die("usage: berth-shim DIRECTORY");
 	watch_init(&shim.oom, -1, NULL);
-	if (descriptors_setup() < 0 || signals_setup() < 0)
+	if (surroundings_setup() < 0 || signals_setup() < 0)
 		die("%s", failure());
 	if (container_setup(argv[1]) < 0) {
 		shim.phase = PHASE_BROKEN;

@@ -263,7 +263,7 @@ static int read_pinned(struct reader *reader, int pin, bool covered)
 		}
 		record->link = record->type == 'l' ? link : "";
 	}
-	return record->type == 'f' ? send_file(reader, pin, record->size) : record_send(record);
+	return record->type == 'f' && !reader->options->no_data ? send_file(reader, pin, record->size) : record_send(record);
 }
 
 static int read_entry(struct reader *reader, int at, const char *name)

@@ -42,6 +42,7 @@ static bool parse_flag(struct tree_options *options, const char *option)
 		bool *flag;
 	} flags[] = {{"--follow", &options->follow},	     {"--upper-dir", &options->upper_dir},
 		     {"--no-replace", &options->no_replace}, {"--one-file-system", &options->one_file_system},
+		     {"--no-data", &options->no_data},
 		     {"--layer", &options->layer}};
 	for (size_t i = 0; i < ARRAY_LENGTH(flags); i++)
 		if (strcmp(flags[i].name, option) == 0)

@@ -25,7 +25,7 @@ struct tree_options {
 	struct tree_bind *binds;
 	size_t binds_count;
 	const char *root;
-	bool follow, upper_dir, one_file_system;
+	bool follow, upper_dir, one_file_system, no_data;
 	const char *name;
 	bool no_replace, layer, own;
 	uid_t uid;

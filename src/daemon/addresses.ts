@@ -11,7 +11,8 @@ export async function parseAddress(host: string, group: string): Promise<Address
       break
     case 'tcp': {
       const [, name = '', port = ''] = /^(\[[^\]]+\]|[^:]*):(\d+)$/.exec(rest) ?? []
-      if (port !== '') return { kind: 'tcp', host: name.replace(/^\[|\]$/g, '') || '127.0.0.1', port: Number(port) }
+      if (port !== '')
+        return { kind: 'tcp', host: name.replace(/^\[|\]$/g, '') || '127.0.0.1', port: Number(port) }
       break
     }
     case 'fd':

@@ -9,6 +9,7 @@ import { type Logger, jsonLogger } from '#base/logger.ts'
 import { DefaultBridgeNetworks } from '#network/default-networks.ts'
 import { createServer } from '#server/server.ts'
 import { EventJournal } from '#engine/events/event-journal.ts'
+import { mountedCgroups } from '#os/cgroups/mounted-cgroups.ts'
 import { EventRows } from '#store/events.ts'
 import { openDatabase } from '#store/db.ts'
 import { parseAddress } from './addresses.ts'
@@ -45,18 +46,36 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
   })
   await networks.ensure()
   const background = new Background(logger)
-  const events = new EventJournal({ rows: new EventRows(db) })
+  const events = new EventJournal({ rows: new EventRows(db), logger })
 
   const assembled = await assembleEngine({
-    config, logger, buildDir, helper, identity, db, runtime, selected, machine, snapshots, trees, probe, networks,
-    background, events,
+    config,
+    logger,
+    buildDir,
+    helper,
+    identity,
+    db,
+    runtime,
+    selected,
+    machine,
+    snapshots,
+    trees,
+    probe,
+    networks,
+    background,
+    events,
+    cgroups: await mountedCgroups(),
   })
   acquired.defer(() => assembled.close())
   await networks.reconcile()
   acquired.use(periodically(RECONCILE_EVERY, () => networks.reconcile(), logger))
 
   const server = acquired.use(
-    createServer({ engine: assembled.engine, logger, info: { version, experimental: false, builderVersion: '1' } }),
+    createServer({
+      engine: assembled.engine,
+      logger,
+      info: { version, experimental: false, builderVersion: '1' },
+    }),
   )
   for (const host of config.hosts) await server.listen(await parseAddress(host, config.group))
   logger.info('ready', { version, dataRoot: config.dataRoot })

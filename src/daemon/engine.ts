@@ -1,6 +1,4 @@
 import { join } from 'node:path'
-import { readFile } from 'node:fs/promises'
-import { Sampler, memoryCgroupDirectory } from './temporary.ts'
 import type { Background } from '#base/background.ts'
 import type { Logger } from '#base/logger.ts'
 import { KeyedMutex } from '#base/mutex.ts'
@@ -10,6 +8,7 @@ import { OciBundles } from '#engine/containers/bundles.ts'
 import { commitContainer, descendants, imageName } from '#engine/containers/container-images.ts'
 import { Changes } from '#engine/containers/changes.ts'
 import { Commits } from '#engine/containers/commits.ts'
+import type { Container } from '#engine/containers/container.ts'
 import { Creation } from '#engine/containers/creation.ts'
 import { DefaultEndpoints } from '#engine/containers/default-endpoints.ts'
 import { EtcFiles } from '#engine/containers/etc-files.ts'
@@ -38,9 +37,13 @@ import { openImages, type Images } from '#engine/images/images.ts'
 import { JsonFileLogs } from '#engine/logs/json-file-logs.ts'
 import { PredefinedNetworks } from '#engine/networks/networks.ts'
 import type { Engine } from '#engine/services.ts'
+import { kernelSamples } from '#engine/stats/kernel-samples.ts'
+import { Sampler } from '#engine/stats/sampler.ts'
 import { type EngineFacts, System } from '#engine/system/system.ts'
 import { Volumes } from '#engine/volumes/volumes.ts'
 import type { DefaultBridgeNetworks } from '#network/default-networks.ts'
+import type { Cgroups } from '#os/cgroups/cgroups.ts'
+import { hostResolvConf } from '#os/proc/resolv-conf.ts'
 import type { Helper } from '#os/helper.ts'
 import type { Trees } from '#os/tree.ts'
 import type { Machine } from '#runtime/machine.ts'
@@ -74,6 +77,7 @@ export interface Foundation {
   readonly networks: DefaultBridgeNetworks
   readonly background: Background
   readonly events: EventJournal
+  readonly cgroups: Cgroups
 }
 
 export interface AssembledEngine {
@@ -158,9 +162,19 @@ function lifecycleOf(foundation: Foundation, base: Base, images: Images) {
   const restarts = new Restarts({ registry, locks, background, logger, supervisor: () => supervisor })
   const health = new HealthMonitor({ registry, events, background, execs: () => execs })
   const removal = new Removal({
-    registry, locks, restarts, snapshots, runtime, waiters, events, paths, background,
+    registry,
+    locks,
+    restarts,
+    snapshots,
+    runtime,
+    waiters,
+    events,
+    paths,
+    background,
     supervisor: () => supervisor,
-    volumes: { removeOf: (container) => volumes.removeAnonymous(container.mounts.flatMap(({ name }) => name ?? [])) },
+    volumes: {
+      removeOf: (container) => volumes.removeAnonymous(container.mounts.flatMap(({ name }) => name ?? [])),
+    },
     forget(id) {
       execs.forget(id)
       health.forget(id)
@@ -170,40 +184,78 @@ function lifecycleOf(foundation: Foundation, base: Base, images: Images) {
   const exits = new Exits({ registry, waiters, restarts, removal, events, networks, health })
   const bundles = bundlesOf(foundation, base)
   const supervisor: Supervisor = new Supervisor(
-    { registry, shims: base.shims, helper, networks, endpoints: base.endpoints, bundles, attachments, paths, background, logger, runtime },
+    {
+      registry,
+      shims: base.shims,
+      helper,
+      networks,
+      endpoints: base.endpoints,
+      bundles,
+      attachments,
+      paths,
+      background,
+      logger,
+      runtime,
+    },
     exits,
   )
   const execs: Execs = new Execs({
-    registry, supervisor, events, paths, background, process: execProcess(accounts, machine),
+    registry,
+    supervisor,
+    events,
+    paths,
+    background,
+    process: execProcess(accounts, machine),
   })
   const creation = new Creation({
-    registry, snapshots, events, machine, images: images.store,
+    registry,
+    snapshots,
+    events,
+    machine,
+    images: images.store,
     mounts: new Mounts({ volumes, snapshots, trees, helper }),
     logDefaults: { maxSize: config.logMaxSize, maxFiles: config.logMaxFiles },
     discardVolumes: (names) => volumes.removeAnonymous(names),
   })
   const updates = new Updates({ registry, runtime, machine, events })
   const lifecycle = new Lifecycle({
-    registry, locks, supervisor, creation, removal, restarts, updates, waiters, events, runtime,
+    registry,
+    locks,
+    supervisor,
+    creation,
+    removal,
+    restarts,
+    updates,
+    waiters,
+    events,
+    runtime,
   })
   return { restarts, health, removal, exits, supervisor, execs, lifecycle }
 }
 
-function bundlesOf({ networks, snapshots, runtime, machine, config, buildDir }: Foundation, base: Base): OciBundles {
+function bundlesOf(
+  { networks, snapshots, runtime, machine, config, buildDir, cgroups }: Foundation,
+  base: Base,
+): OciBundles {
   const { registry, paths, accounts } = base
   return new OciBundles({
-    registry, snapshots, accounts, machine, runtime, paths,
+    registry,
+    snapshots,
+    accounts,
+    machine,
+    runtime,
+    paths,
     etcFiles: new EtcFiles({
       paths,
       registry,
-      hostResolvConf: async () => readFile('/etc/resolv.conf', 'utf8'),
+      hostResolvConf: () => hostResolvConf(),
       hostGateway: () => networks.bridge.subnets[0]?.gateway ?? '',
     }),
     bridge: networks.bridge,
     execRoot: config.execRoot,
     cgroupParent: config.cgroupParent,
     initBinary: join(buildDir, 'berth-init'),
-    cgroupDirectory: memoryCgroupDirectory(machine.cgroupVersion),
+    cgroupDirectory: (path) => cgroups.directory(path),
   })
 }
 
@@ -218,31 +270,50 @@ function viewsOf(
   const { registry, paths, roots, accounts, attachments, locks, upper, containerEvents: events } = base
   return {
     streams: new Streams({
-      registry, supervisor, attachments, events,
+      registry,
+      supervisor,
+      attachments,
+      events,
       logs: new JsonFileLogs({ logger }),
       logFile: (id) => paths(id).log,
     }),
     files: new Files({
-      registry, roots, trees, accounts, events,
+      registry,
+      roots,
+      trees,
+      accounts,
+      events,
       commits: new Commits({
-        registry, locks, runtime, trees, upper, events,
+        registry,
+        locks,
+        runtime,
+        trees,
+        upper,
+        events,
         commitImage: (image) => commitContainer(images, image),
       }),
     }),
     query: new Query({
-      registry, snapshots, helper, paths, upper,
+      registry,
+      snapshots,
+      helper,
+      paths,
+      upper,
       changes: new Changes({ snapshots, trees, helper, upper }),
-      stats: new Sampler(undefined),
+      stats: new Sampler({ read: kernelSamples(foundation.cgroups), logger }),
       bridge: networks.bridge,
       execsOf: (id) => execs.runningIn(id),
       healthOf: (id) => health.of(id),
       imageName: (container) => imageName(images, container),
       descendants: (reference) => descendants(images, registry, reference),
-      processes: async () => [],
+      processes: (container) => processesOf(foundation.cgroups, container),
       ended: (id) => supervisor.running(id)?.exited ?? Promise.resolve(),
     }),
     networks: new PredefinedNetworks({
-      registry, bridge: networks.bridge, ids: identity.networks, createdAt: identity.createdAt,
+      registry,
+      bridge: networks.bridge,
+      ids: identity.networks,
+      createdAt: identity.createdAt,
     }),
     system: new System({ registry, images, snapshots, volumes: base.volumes, facts: factsOf(foundation) }),
   }
@@ -262,4 +333,11 @@ function factsOf({ identity, config, probe, selected, machine }: Foundation): En
     cgroupVersion: machine.cgroupVersion === 'v2' ? '2' : '1',
     warnings: selected.warnings,
   }
+}
+
+/** Of the container's own group; one that shares nothing but its first process has at least that. */
+async function processesOf(cgroups: Cgroups, { state }: Container): Promise<readonly number[]> {
+  const run = runOf(state)
+  if (run === undefined) return []
+  return (await (await cgroups.of(run.pid))?.processes()) ?? []
 }

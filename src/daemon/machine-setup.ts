@@ -49,7 +49,11 @@ export interface ChosenRuntime {
 }
 
 /** Reads the machine's facts and picks the OCI runtime that works on it. */
-export async function chooseRuntime(helper: Helper, config: DaemonConfig, logger: Logger): Promise<ChosenRuntime> {
+export async function chooseRuntime(
+  helper: Helper,
+  config: DaemonConfig,
+  logger: Logger,
+): Promise<ChosenRuntime> {
   const facts = await readMachine()
   const hybridControllers = await releaseHugetlb(helper, facts, logger)
   const selected = await selectRuntime({
@@ -57,7 +61,11 @@ export async function chooseRuntime(helper: Helper, config: DaemonConfig, logger
     hybridControllers,
     wanted: config.runtime === 'auto' ? undefined : config.runtime,
   })
-  logger.info('runtime chosen', { runtime: selected.path, version: selected.version, reason: selected.reason })
+  logger.info('runtime chosen', {
+    runtime: selected.path,
+    version: selected.version,
+    reason: selected.reason,
+  })
   for (const warning of selected.warnings) logger.warn(warning)
   const { stdout } = await helper.run(['sh', '-c', `command -v ${shellQuoted(selected.path)}`])
   const binary = stdout.trim() || selected.path
@@ -106,7 +114,10 @@ export async function openStorage(
   return { snapshots, trees, probe }
 }
 
-async function probed(helper: Helper, { storageDriver, dataRoot, execRoot }: DaemonConfig): Promise<SnapshotsProbe> {
+async function probed(
+  helper: Helper,
+  { storageDriver, dataRoot, execRoot }: DaemonConfig,
+): Promise<SnapshotsProbe> {
   switch (storageDriver) {
     case 'directory':
       return { driver: 'directory', reason: 'asked for' }
@@ -114,9 +125,13 @@ async function probed(helper: Helper, { storageDriver, dataRoot, execRoot }: Dae
     case 'erofs': {
       const probe = await probeSnapshots({ dataRoot, execRoot, helper })
       if (storageDriver === 'auto' || probe.driver === 'erofs') return probe
-      throw new EngineError('unavailable', `--storage-driver erofs: ${probe.reason}`, { code: 'STORAGE_UNAVAILABLE' })
+      throw new EngineError('unavailable', `--storage-driver erofs: ${probe.reason}`, {
+        code: 'STORAGE_UNAVAILABLE',
+      })
     }
     default:
-      throw new EngineError('invalid_argument', `unknown storage driver "${storageDriver}"`, { code: 'CONFIG_INVALID' })
+      throw new EngineError('invalid_argument', `unknown storage driver "${storageDriver}"`, {
+        code: 'CONFIG_INVALID',
+      })
   }
 }

@@ -32,11 +32,12 @@ export class NativeTrees implements Trees {
       ...flag('--follow', options.follow),
       ...flag('--upper-dir', options.upperDir),
       ...flag('--one-file-system', options.oneFileSystem),
+      ...flag('--no-data', options.data === false),
       ...(options.name === undefined ? [] : ['--name', options.name]),
     ]
     await using operation = await this.#start('read', root, path, args, options.signal)
     operation.child.stdin.end()
-    const entries = decodeEntries(operation.child.stdout)
+    const entries = decodeEntries(operation.child.stdout, { data: options.data !== false })
     try {
       for (;;) {
         const next = await operation.guard(entries.next())

@@ -98,13 +98,16 @@ export async function* encodeEntries(entries: AsyncIterable<TreeEntry>): AsyncGe
  * The entries of a stream. Data that the consumer leaves are skipped. An error record is thrown as an EngineError, a
  * stream that is torn or senseless as `internal`.
  */
-export async function* decodeEntries(source: AsyncIterable<Uint8Array>): AsyncGenerator<TreeEntry> {
+export async function* decodeEntries(
+  source: AsyncIterable<Uint8Array>,
+  options: { readonly data: boolean } = { data: true },
+): AsyncGenerator<TreeEntry> {
   const reader = new ByteReader(source)
   try {
     for (;;) {
       const record = await readRecord(reader)
       if (record === undefined) return
-      let left = record.type === 'file' ? record.size : 0
+      let left = options.data && record.type === 'file' ? record.size : 0
       const data = async function* (): AsyncGenerator<Uint8Array> {
         while (left > 0) {
           const chunk = await reader.some(left)

@@ -54,7 +54,9 @@ export class Accounts {
   }
 
   async #changed(container: Container): Promise<boolean> {
-    if (container.mounts.some(({ destination }) => destination === '/' || `${destination}/`.startsWith('/etc/'))) {
+    if (
+      container.mounts.some(({ destination }) => destination === '/' || `${destination}/`.startsWith('/etc/'))
+    ) {
       return true
     }
     const etc = join(this.#deps.upper(container.id), 'etc')
@@ -92,9 +94,13 @@ export class Accounts {
 }
 
 function tooLarge(path: string, size: number): EngineError {
-  return new EngineError('invalid_argument', `${path} of the container has ${size} bytes; at most ${MAX_SIZE} are read`, {
-    code: 'ACCOUNTS_TOO_LARGE',
-  })
+  return new EngineError(
+    'invalid_argument',
+    `${path} of the container has ${size} bytes; at most ${MAX_SIZE} are read`,
+    {
+      code: 'ACCOUNTS_TOO_LARGE',
+    },
+  )
 }
 
 async function lstatOrUndefined(path: string): Promise<Stats | undefined> {

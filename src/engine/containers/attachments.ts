@@ -37,7 +37,8 @@ export class Attachments {
   /** The daemon ends: waiting clients are cut off. */
   close(): void {
     for (const waiting of this.#waiting.values()) {
-      for (const { stream } of waiting) stream.destroy(new EngineError('unavailable', 'the daemon ends', { code: 'SHUTDOWN' }))
+      for (const { stream } of waiting)
+        stream.destroy(new EngineError('unavailable', 'the daemon ends', { code: 'SHUTDOWN' }))
     }
     this.#waiting.clear()
   }

@@ -16,7 +16,7 @@ import { wrongState } from './errors.ts'
 import type { EtcFiles } from './etc-files.ts'
 import type { PathsOf } from './paths.ts'
 import type { ContainerRegistry } from './registry.ts'
-import { INIT_PATH, specInput, sysctlsOf, usesInit } from './spec-input.ts'
+import { INIT_PATH, specInput, usesInit } from './spec-input.ts'
 import { runOf } from './state.ts'
 import type { Bundles } from './supervisor.ts'
 
@@ -73,6 +73,7 @@ export class OciBundles implements Bundles {
       devices,
       cgroupsPath: join(hostConfig.CgroupParent || cgroupParent, container.id),
       hostname,
+      link: endpoint === undefined ? 'none' : endpoint.ipv6 === undefined ? 'v4' : 'v6',
       pidOf: (ref) => this.#pidOf(container, ref),
       deviceNumber: blockDeviceNumber,
     })
@@ -128,7 +129,7 @@ export class OciBundles implements Bundles {
     if (mode.startsWith('container:')) {
       return { mode: 'join', path: `/proc/${this.#pidOf(container, mode.slice('container:'.length))}/ns/net` }
     }
-    const sysctls = splitSysctls(sysctlsOf(container.hostConfig), input.namespaces).network
+    const sysctls = splitSysctls(input.sysctls, input.namespaces).network
     if (endpoint === undefined) return { mode: 'none', sysctls }
     const { bridge } = this.#deps
     const v6 = endpoint.ipv6 !== undefined
@@ -155,15 +156,18 @@ export class OciBundles implements Bundles {
     if (mode.startsWith('container:')) {
       return this.#hostname(this.#deps.registry.resolve(mode.slice('container:'.length)))
     }
-    if (config.Hostname !== undefined && config.Hostname !== null && config.Hostname !== '') return config.Hostname
+    if (config.Hostname !== undefined && config.Hostname !== null && config.Hostname !== '')
+      return config.Hostname
     return mode === 'host' || hostConfig.UTSMode === 'host' ? machineName() : container.id.slice(0, 12)
   }
 
   #pidOf(container: Container, ref: string): number {
     const other = this.#deps.registry.resolve(ref)
-    if (other.id === container.id) throw wrongState(container.id, 'a container cannot join its own namespaces')
+    if (other.id === container.id)
+      throw wrongState(container.id, 'a container cannot join its own namespaces')
     const run = runOf(other.state)
-    if (run === undefined) throw wrongState(other.id, `cannot join network of a non running container: ${other.id}`)
+    if (run === undefined)
+      throw wrongState(other.id, `cannot join network of a non running container: ${other.id}`)
     return run.pid
   }
 }
@@ -179,6 +183,7 @@ const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, m: 1024 
 function parseSize(text: string | undefined): number | undefined {
   if (text === undefined || text === '-1') return undefined
   const match = /^(\d+)\s*([bkmg]?)b?$/i.exec(text)
-  if (match === null) throw new EngineError('invalid_argument', `invalid max-size "${text}"`, { code: 'LOG_OPTION_INVALID' })
+  if (match === null)
+    throw new EngineError('invalid_argument', `invalid max-size "${text}"`, { code: 'LOG_OPTION_INVALID' })
   return Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? 1)
 }

@@ -6,6 +6,7 @@ import type { Helper } from '#os/helper.ts'
 import type { Trees } from '#os/tree.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { Container } from './container.ts'
+import { generatedParents, isGenerated } from './generated-places.ts'
 
 /** Docker's `Kind`. */
 const MODIFIED = 0
@@ -33,17 +34,29 @@ export class Changes {
     await using view = await snapshots.view(container.layers)
     const image = new ImageTree(join(`/proc/${helper.pid}/root`, view.path))
     const changes: FilesystemChange[] = []
-    const records = trees.read({ directory: upper(container.id) }, '/', { upperDir: true, name: '', data: false })
+    const records = trees.read({ directory: upper(container.id) }, '/', {
+      upperDir: true,
+      name: '',
+      data: false,
+    })
     for await (const { record } of records) {
-      if (record.path === '') continue
+      if (record.path === '' || isGenerated(record)) continue
       const before = await image.has(record.path)
       // A file that is gone again, and had never been in the image, is no change.
       if (record.type === 'whiteout' && !before) continue
       const kind = record.type === 'whiteout' ? DELETED : before ? MODIFIED : ADDED
       changes.push({ Path: `/${record.path}`, Kind: kind } as FilesystemChange)
     }
-    return changes.sort((a, b) => ((a.Path ?? '') < (b.Path ?? '') ? -1 : 1))
+    return withoutEmptied(changes).sort((a, b) => ((a.Path ?? '') < (b.Path ?? '') ? -1 : 1))
   }
+}
+
+/** A directory changed only by a place that the engine made in it has not been changed by the container. */
+function withoutEmptied(changes: readonly FilesystemChange[]): FilesystemChange[] {
+  return changes.filter(({ Path, Kind }) => {
+    if (Kind !== MODIFIED || !generatedParents.has(Path ?? '')) return true
+    return changes.some((other) => other.Path?.startsWith(`${Path}/`) === true)
+  })
 }
 
 /** Existence of paths in an image; a symlink on the way is not followed, for it would lead out of the image. */

@@ -6,6 +6,7 @@ import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import type { CommitOptions } from '../services.ts'
 import type { Container } from './container.ts'
 import type { ContainerEvents } from './events.ts'
+import { withoutGenerated } from './generated-places.ts'
 import type { ContainerRegistry } from './registry.ts'
 import { tarOfTree } from './tree-tar.ts'
 
@@ -54,7 +55,7 @@ export class Commits {
     })
     const image = await commitImage({
       parent: container.imageId,
-      layer: writeTar(tarOfTree(changed)),
+      layer: writeTar(tarOfTree(withoutGenerated(changed))),
       config: { ...container.config, ...options.config },
       containerId: id,
       repo: options.repo,

@@ -35,7 +35,11 @@ export function imageName(images: Images, { image, imageId }: Container): string
 }
 
 /** Images of containers that are `reference` or were made on top of it; empty when it leads nowhere. */
-export function descendants(images: Images, registry: ContainerRegistry, reference: string): ReadonlySet<string> {
+export function descendants(
+  images: Images,
+  registry: ContainerRegistry,
+  reference: string,
+): ReadonlySet<string> {
   const found = new Set<string>()
   let layers: readonly string[]
   try {
@@ -56,10 +60,33 @@ export function descendants(images: Images, registry: ContainerRegistry, referen
 
 /** OCI image-spec, config.md: the fields of `config`. */
 function runConfig(config: ContainerConfig): RunConfig {
-  const { User, ExposedPorts, Env, Entrypoint, Cmd, Volumes, WorkingDir, Labels, StopSignal, Healthcheck, Shell, OnBuild } =
-    config
+  const {
+    User,
+    ExposedPorts,
+    Env,
+    Entrypoint,
+    Cmd,
+    Volumes,
+    WorkingDir,
+    Labels,
+    StopSignal,
+    Healthcheck,
+    Shell,
+    OnBuild,
+  } = config
   const said = Object.entries({
-    User, ExposedPorts, Env, Entrypoint, Cmd, Volumes, WorkingDir, Labels, StopSignal, Healthcheck, Shell, OnBuild,
+    User,
+    ExposedPorts,
+    Env,
+    Entrypoint,
+    Cmd,
+    Volumes,
+    WorkingDir,
+    Labels,
+    StopSignal,
+    Healthcheck,
+    Shell,
+    OnBuild,
   }).filter(([, value]) => value !== undefined && value !== null && value !== '')
   return Object.fromEntries(said) as RunConfig
 }

@@ -148,7 +148,8 @@ function numericParts(user: string): string {
 function hostnameOf(id: string, config: ContainerConfig, hostConfig: HostConfig): string {
   const mode = hostConfig.NetworkMode ?? ''
   if (mode.startsWith('container:')) return ''
-  if (config.Hostname !== undefined && config.Hostname !== null && config.Hostname !== '') return config.Hostname
+  if (config.Hostname !== undefined && config.Hostname !== null && config.Hostname !== '')
+    return config.Hostname
   return mode === 'host' ? '' : id.slice(0, 12)
 }
 

@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Endpoint } from '#network/networks.ts'
+import type { ResolvConf } from '#os/proc/resolv-conf.ts'
 import type { SpecMount } from '#runtime/spec.ts'
 import { hostnameFile, hostsFile, resolvConfFile } from './config/files.ts'
 import type { Container } from './container.ts'
@@ -10,8 +11,8 @@ import type { ContainerRegistry } from './registry.ts'
 export interface EtcFilesDeps {
   readonly paths: PathsOf
   readonly registry: ContainerRegistry
-  /** Text of the host's resolv.conf, that of systemd-resolved's upstreams where it is in use. */
-  readonly hostResolvConf: () => Promise<string>
+  /** The host's resolv.conf, that of systemd-resolved's upstreams where it is in use. */
+  readonly hostResolvConf: () => Promise<ResolvConf>
   /** Address that `host-gateway` stands for. */
   readonly hostGateway: () => string
 }
@@ -32,6 +33,7 @@ export class EtcFiles {
     const owner = joined ? registry.resolve(mode.slice('container:'.length)).id : container.id
     const files = paths(owner)
     if (!joined) await this.#generate(container, files, hostname, endpoint)
+    const readOnly = container.hostConfig.ReadonlyRootfs === true ? ['ro'] : []
     const taken = new Set(container.mounts.map(({ destination }) => destination))
     const binds = [
       { source: files.resolvConf, destination: '/etc/resolv.conf' },
@@ -40,7 +42,7 @@ export class EtcFiles {
     ]
     return binds
       .filter(({ destination }) => !taken.has(destination))
-      .map((bind) => ({ ...bind, type: 'bind', options: ['rbind', 'rprivate'] }))
+      .map((bind) => ({ ...bind, type: 'bind', options: ['rbind', ...readOnly, 'rprivate'] }))
   }
 
   async #generate(
@@ -67,7 +69,10 @@ export class EtcFiles {
           hostGateway: hostGateway(),
           hostname,
           domainname: config.Domainname ?? '',
-          addresses: endpoint === undefined ? [] : [endpoint.ipv4, ...(endpoint.ipv6 === undefined ? [] : [endpoint.ipv6])],
+          addresses:
+            endpoint === undefined
+              ? []
+              : [endpoint.ipv4, ...(endpoint.ipv6 === undefined ? [] : [endpoint.ipv6])],
         }),
       ),
       writeFile(

@@ -13,11 +13,16 @@ export function execProcess(accounts: Accounts, machine: SpecMachine): ExecProce
     const { passwd, group } = await accounts.of(container)
     const cwd = body.WorkingDir || config.WorkingDir || ''
     if (cwd !== '' && !cwd.startsWith('/')) {
-      throw new EngineError('invalid_argument', `Cwd must be an absolute path: ${cwd}`, { code: 'EXEC_WORKDIR' })
+      throw new EngineError('invalid_argument', `Cwd must be an absolute path: ${cwd}`, {
+        code: 'EXEC_WORKDIR',
+      })
     }
     const security = securityOf(hostConfig)
     const [rows = 0, columns = 0] = consoleSize ?? []
-    const base = processEnvironment({ ...config, Tty: body.Tty === true }, config.Hostname || container.id.slice(0, 12))
+    const base = processEnvironment(
+      { ...config, Tty: body.Tty === true },
+      config.Hostname || container.id.slice(0, 12),
+    )
     return buildExecProcess({
       args: body.Cmd ?? [],
       env: replaceEnvironment(base, body.Env ?? []),

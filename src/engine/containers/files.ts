@@ -70,7 +70,9 @@ export class Files implements ContainerFiles {
     const root = await roots.whole(container)
     const target = await this.#stat(container, root, `${absolute(path)}/.`)
     if (target.type !== 'directory') {
-      throw new EngineError('invalid_argument', 'extraction point is not a directory', { code: 'NOT_A_DIRECTORY' })
+      throw new EngineError('invalid_argument', 'extraction point is not a directory', {
+        code: 'NOT_A_DIRECTORY',
+      })
     }
     this.#checkWritable(container, absolute(path))
     const owner = options.copyUIDGID ? await this.#owner(container) : undefined

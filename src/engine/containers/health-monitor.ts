@@ -111,7 +111,12 @@ export class HealthMonitor {
       signal.throwIfAborted()
       if (timeout.aborted) return probeTimeout(start, new Date(), probe)
       // A probe that cannot even be started is a failed probe.
-      return probeResult(start, new Date(), 1, Buffer.from(error instanceof Error ? error.message : String(error)))
+      return probeResult(
+        start,
+        new Date(),
+        1,
+        Buffer.from(error instanceof Error ? error.message : String(error)),
+      )
     }
   }
 

@@ -1,4 +1,9 @@
-import type { ContainerUpdateResponse, ContainerWaitResponse, Resources, RestartPolicy } from '#api/generated/types.ts'
+import type {
+  ContainerUpdateResponse,
+  ContainerWaitResponse,
+  Resources,
+  RestartPolicy,
+} from '#api/generated/types.ts'
 import { EngineError } from '#base/errors.ts'
 import { abortable } from '#base/mutex.ts'
 import type { KeyedMutex } from '#base/mutex.ts'
@@ -107,7 +112,8 @@ export class Lifecycle implements ContainerLifecycle {
     const task = this.#deps.supervisor.running(container.id)
     if (container.state.status === 'restarting') return this.#cancelRestart(container)
     if (task === undefined) throw notRunning(container.id)
-    if (cancelsRestart(number, container.config.StopSignal)) this.#deps.registry.update(container.id, { stoppedByHand: true })
+    if (cancelsRestart(number, container.config.StopSignal))
+      this.#deps.registry.update(container.id, { stoppedByHand: true })
     if (number === SIGKILL && container.state.status === 'paused') await this.#unpause(container)
     this.#deps.events.publish(container, 'kill', { signal: String(number) })
     if (!(await task.shim.kill('init', number))) throw notRunning(container.id)
@@ -136,9 +142,13 @@ export class Lifecycle implements ContainerLifecycle {
     const { container } = locked
     const wanted = validateName(name)
     if (wanted === container.name) {
-      throw new EngineError('invalid_argument', 'renaming a container with the same name as its current name', {
-        code: 'CONTAINER_SAME_NAME',
-      })
+      throw new EngineError(
+        'invalid_argument',
+        'renaming a container with the same name as its current name',
+        {
+          code: 'CONTAINER_SAME_NAME',
+        },
+      )
     }
     const renamed = this.#deps.registry.update(container.id, { name: wanted })
     this.#deps.events.publish(renamed, 'rename', { oldName: `/${container.name}` })
@@ -185,7 +195,10 @@ export class Lifecycle implements ContainerLifecycle {
   }
 
   /** The container as it is once its lock is held. */
-  async #lock(ref: string, options: Cancellable = {}): Promise<Disposable & { readonly container: Container }> {
+  async #lock(
+    ref: string,
+    options: Cancellable = {},
+  ): Promise<Disposable & { readonly container: Container }> {
     const { registry, locks } = this.#deps
     const { id } = registry.resolve(ref)
     const lock = await locks.acquire(id, options)
@@ -205,7 +218,8 @@ export class Lifecycle implements ContainerLifecycle {
     }
     const task = supervisor.running(container.id)
     if (task === undefined) return false
-    const signal = options.signal === undefined ? stopSignalOf(container.config.StopSignal) : parseSignal(options.signal)
+    const signal =
+      options.signal === undefined ? stopSignalOf(container.config.StopSignal) : parseSignal(options.signal)
     const seconds = options.timeout ?? container.config.StopTimeout ?? DEFAULT_STOP_TIMEOUT
     registry.update(container.id, { stoppedByHand: true })
     events.publish(container, 'kill', { signal: String(signal) })

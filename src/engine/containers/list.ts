@@ -65,9 +65,12 @@ const tests: Readonly<Record<string, Test>> = {
   volume: ({ mounts }, value) =>
     mounts.some((mount) => mount.name === value || mount.source === value || mount.destination === value),
   network: ({ hostConfig }, value, context) =>
-    hostConfig.NetworkMode === value || (hostConfig.NetworkMode === 'bridge' && context.bridge.id.startsWith(value)),
+    hostConfig.NetworkMode === value ||
+    (hostConfig.NetworkMode === 'bridge' && context.bridge.id.startsWith(value)),
   publish: (container, value) =>
-    portSummaries(container).some((port) => port.PublicPort !== undefined && portMatches(port.PublicPort, port.Type, value)),
+    portSummaries(container).some(
+      (port) => port.PublicPort !== undefined && portMatches(port.PublicPort, port.Type, value),
+    ),
   expose: ({ config }, value) =>
     Object.keys(config.ExposedPorts ?? {}).some((key) => {
       const [port, protocol] = key.split('/')
@@ -81,13 +84,21 @@ const statuses = ['created', 'running', 'paused', 'restarting', 'removing', 'exi
 const healths = ['none', 'starting', 'healthy', 'unhealthy']
 
 /** Applies `filters`; values of one key are alternatives, except labels, which must all match. */
-export function filterContainers(all: readonly Container[], filters: Filters, context: ListContext): Container[] {
+export function filterContainers(
+  all: readonly Container[],
+  filters: Filters,
+  context: ListContext,
+): Container[] {
   checkFilters(all, filters)
   return all.filter((container) =>
     [...filters].every(([key, values]) => {
       if (key === 'label') return values.every((value) => hasLabel(container, value))
       const test = tests[key]
-      return test === undefined || values.length === 0 || values.some((value) => test(container, value, context, all))
+      return (
+        test === undefined ||
+        values.length === 0 ||
+        values.some((value) => test(container, value, context, all))
+      )
     }),
   )
 }
@@ -137,7 +148,11 @@ function hasLabel({ config }: Container, wanted: string): boolean {
 }
 
 /** `80`, `80/tcp`, `80-90/udp`. */
-function portMatches(port: number | null | undefined, protocol: string | null | undefined, wanted: string): boolean {
+function portMatches(
+  port: number | null | undefined,
+  protocol: string | null | undefined,
+  wanted: string,
+): boolean {
   const [range = '', type = 'tcp'] = wanted.split('/')
   const [first = 0, last = first] = range.split('-').map(Number)
   return port !== null && port !== undefined && type === protocol && port >= first && port <= last

@@ -5,7 +5,7 @@ import type { Trees } from '#os/tree.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 import type { Image } from '../images/image-store.ts'
-import { type MountRequest, mountOptions, plainRequest, sourceBelow } from './config/binds.ts'
+import { type MountRequest, mountOptions, plainRequest } from './config/binds.ts'
 import type { ContainerMount } from './container.ts'
 import { bindSourceMissing } from './errors.ts'
 
@@ -35,7 +35,11 @@ export class Mounts {
     return mounts
   }
 
-  async #resolve(request: MountRequest, image: Image, used: (volume: string) => void): Promise<ContainerMount> {
+  async #resolve(
+    request: MountRequest,
+    image: Image,
+    used: (volume: string) => void,
+  ): Promise<ContainerMount> {
     switch (request.type) {
       case 'bind':
         await checkBind(request)
@@ -45,14 +49,18 @@ export class Mounts {
       case 'tmpfs':
         return mountOf(request, '')
       case 'image':
-        throw new EngineError('not_implemented', `mounting an image at ${request.destination} is not supported yet`, {
-          code: 'IMAGE_MOUNT_UNSUPPORTED',
-        })
+        throw unsupported(`mounting an image at ${request.destination}`)
     }
   }
 
-  async #volume(request: MountRequest, image: Image, used: (volume: string) => void): Promise<ContainerMount> {
+  async #volume(
+    request: MountRequest,
+    image: Image,
+    used: (volume: string) => void,
+  ): Promise<ContainerMount> {
     const { volumes } = this.#deps
+    // A path below a volume may be a symlink of a container's making; it needs to be pinned before it is mounted.
+    if (request.subpath !== '') throw unsupported(`mounting the path ${request.subpath} of a volume`)
     const row = await volumes.ensure({
       Name: request.source,
       Driver: request.driver ?? null,
@@ -60,8 +68,9 @@ export class Mounts {
       Labels: { ...request.labels },
     })
     used(row.name)
-    if (!request.noCopy && (await volumes.isEmpty(row.name))) await this.#fill(row.name, request.destination, image)
-    return { ...mountOf(request, sourceBelow(volumes.directory(row.name), request)), name: row.name }
+    if (!request.noCopy && (await volumes.isEmpty(row.name)))
+      await this.#fill(row.name, request.destination, image)
+    return { ...mountOf(request, volumes.directory(row.name)), name: row.name }
   }
 
   /** An empty volume gets what the image has at its place, ownership included. */
@@ -79,6 +88,10 @@ export class Mounts {
     const entries = trees.read(root, destination, { follow: true, name: '' })
     await trees.write({ directory: volumes.directory(volume) }, '/', entries)
   }
+}
+
+function unsupported(what: string): EngineError {
+  return new EngineError('not_implemented', `${what} is not supported yet`, { code: 'MOUNT_UNSUPPORTED' })
 }
 
 function mountOf(request: MountRequest, source: string): ContainerMount {

@@ -23,7 +23,11 @@ import { parseTop } from './top.ts'
 export interface StatsSampler {
   sample(
     container: { readonly id: string; readonly name: string; readonly pid: number | undefined },
-    options: { readonly stream: boolean; readonly oneShot: boolean; readonly ended: Promise<unknown> } & Cancellable,
+    options: {
+      readonly stream: boolean
+      readonly oneShot: boolean
+      readonly ended: Promise<unknown>
+    } & Cancellable,
   ): AsyncIterable<unknown>
 }
 
@@ -71,7 +75,9 @@ export class Query implements ContainerQuery {
     const summaries = shown.map((container) => summaryOf(container, context))
     if (!options.size) return summaries
     return Promise.all(
-      shown.map(async (container, i) => ({ ...summaries[i], ...(await this.#sizes(container)) }) as ContainerSummary),
+      shown.map(
+        async (container, i) => ({ ...summaries[i], ...(await this.#sizes(container)) }) as ContainerSummary,
+      ),
     )
   }
 

@@ -82,7 +82,12 @@ async function recordEnd(deps: RecoveryDeps, container: Container): Promise<void
   await endStray(deps, paths(container.id).runtime, container.id)
   const end: TaskEnd = known
     ? { ...record, error: '' }
-    : { code: 137, oomKilled: false, at: new Date(), error: 'the container ended together with its supervisor' }
+    : {
+        code: 137,
+        oomKilled: false,
+        at: new Date(),
+        error: 'the container ended together with its supervisor',
+      }
   exits.ended(container, end)
 }
 

@@ -114,7 +114,10 @@ function encode(container: Container): ContainerRow {
 }
 
 function decode(row: ContainerRow): Container {
-  const document = JSON.parse(row.document) as Omit<Container, 'id' | 'name' | 'createdAt' | 'imageId' | 'state'>
+  const document = JSON.parse(row.document) as Omit<
+    Container,
+    'id' | 'name' | 'createdAt' | 'imageId' | 'state'
+  >
   return {
     ...document,
     id: row.id,

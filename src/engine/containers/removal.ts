@@ -62,9 +62,13 @@ export class Removal {
   async remove(id: string, options: RemoveOptions): Promise<void> {
     const { registry, locks } = this.#deps
     if (options.link === true) {
-      throw new EngineError('not_implemented', 'links of the default bridge cannot be removed: there are none', {
-        code: 'LINKS_UNSUPPORTED',
-      })
+      throw new EngineError(
+        'not_implemented',
+        'links of the default bridge cannot be removed: there are none',
+        {
+          code: 'LINKS_UNSUPPORTED',
+        },
+      )
     }
     if (this.#underWay.has(id)) throw removalInProgress(id)
     if (options.force) this.#deps.restarts.cancel(id)
@@ -80,7 +84,11 @@ export class Removal {
     background.run('removing a container started with --rm', async () => {
       using _lock = await locks.acquire(id)
       const container = registry.get(id)
-      if (container === undefined || this.#kept.delete(id) || this.#deps.supervisor().running(id) !== undefined) {
+      if (
+        container === undefined ||
+        this.#kept.delete(id) ||
+        this.#deps.supervisor().running(id) !== undefined
+      ) {
         return
       }
       await this.#remove(container, { force: true, volumes: true })
@@ -96,7 +104,9 @@ export class Removal {
     const { registry, snapshots } = this.#deps
     const stopped = registry
       .all()
-      .filter(({ state }) => state.status === 'created' || state.status === 'exited' || state.status === 'dead')
+      .filter(
+        ({ state }) => state.status === 'created' || state.status === 'exited' || state.status === 'dead',
+      )
       .filter((container) => matchesPruneFilters(container, filters))
     const deleted: string[] = []
     let reclaimed = 0
@@ -162,7 +172,8 @@ export class Removal {
 
   /** Finishes a removal that a crash interrupted. */
   async resume(container: Container): Promise<void> {
-    if (container.state.status !== 'removing') throw wrongState(container.id, 'container is not being removed')
+    if (container.state.status !== 'removing')
+      throw wrongState(container.id, 'container is not being removed')
     await this.#delete(container, container.hostConfig.AutoRemove === true)
   }
 }

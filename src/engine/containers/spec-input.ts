@@ -1,5 +1,4 @@
 import type { HostConfig } from '#api/generated/types.ts'
-import { EngineError } from '#base/errors.ts'
 import type {
   ProcessUser,
   Rlimit,
@@ -13,6 +12,7 @@ import type {
   ThrottleDevice,
 } from '#runtime/spec.ts'
 import { processEnvironment } from './config/environment.ts'
+import { parseSecurityOptions } from './config/security-options.ts'
 import type { Container } from './container.ts'
 
 export const INIT_PATH = '/sbin/docker-init'
@@ -25,6 +25,8 @@ export interface SpecContext {
   readonly devices: readonly SpecDevice[]
   readonly cgroupsPath: string
   readonly hostname: string
+  /** What the interface of the container's own has; `none` without one. */
+  readonly link: 'none' | 'v4' | 'v6'
   /** Pid of the container named in `container:ID` of a namespace mode. */
   readonly pidOf: (ref: string) => number
   /** Device numbers of a block device of the host, for throttling. */
@@ -50,7 +52,7 @@ export function specInput(container: Container, context: SpecContext): SpecInput
     resources: resourcesOf(hostConfig, context.deviceNumber),
     security: securityOf(hostConfig),
     namespaces: namespacesOf(hostConfig, context.machine, context.pidOf),
-    sysctls: sysctlsOf(hostConfig),
+    sysctls: sysctlsOf(hostConfig, context.link),
     rlimits: rlimitsOf(hostConfig),
     devices: context.devices,
     readonlyRootfs: hostConfig.ReadonlyRootfs === true,
@@ -73,34 +75,16 @@ export function usesInit(hostConfig: HostConfig): boolean {
 }
 
 export function securityOf(hostConfig: HostConfig): SpecSecurity {
-  let noNewPrivileges = false
-  let seccomp = 'default'
-  for (const option of hostConfig.SecurityOpt ?? []) {
-    const [name = '', value = ''] = splitOption(option)
-    if (name === 'no-new-privileges') noNewPrivileges = value === '' || value === 'true'
-    else if (name === 'seccomp') seccomp = value === 'builtin' ? 'default' : value
-    else if (name === 'systempaths' && value === 'unconfined') continue
-    else if (name === 'label' || (name === 'apparmor' && value === 'unconfined')) continue
-    else throw invalidOption(option)
-  }
+  const { noNewPrivileges, seccomp } = parseSecurityOptions(hostConfig.SecurityOpt ?? [])
   return {
     privileged: hostConfig.Privileged === true,
     capAdd: hostConfig.CapAdd ?? [],
     capDrop: hostConfig.CapDrop ?? [],
-    noNewPrivileges,
+    noNewPrivileges: noNewPrivileges === true,
     seccomp,
     maskedPaths: hostConfig.MaskedPaths ?? undefined,
     readonlyPaths: hostConfig.ReadonlyPaths ?? undefined,
   }
-}
-
-function splitOption(option: string): [string, string] {
-  const at = option.search(/[=:]/)
-  return at < 0 ? [option, ''] : [option.slice(0, at), option.slice(at + 1)]
-}
-
-function invalidOption(option: string): EngineError {
-  return new EngineError('invalid_argument', `invalid --security-opt: "${option}"`, { code: 'SECURITY_OPT_INVALID' })
 }
 
 export function rlimitsOf(hostConfig: HostConfig): Rlimit[] {
@@ -111,13 +95,17 @@ export function rlimitsOf(hostConfig: HostConfig): Rlimit[] {
   }))
 }
 
-/** As Docker: a private network namespace lets everybody bind low ports and send pings. */
-export function sysctlsOf(hostConfig: HostConfig): Record<string, string> {
+/**
+ * As Docker: a private network namespace lets everybody bind low ports and send pings. An interface without an IPv6
+ * address has no IPv6 at all (CVE-2024-32473).
+ */
+export function sysctlsOf(hostConfig: HostConfig, link: 'none' | 'v4' | 'v6'): Record<string, string> {
   const own = hostConfig.NetworkMode !== 'host' && !(hostConfig.NetworkMode ?? '').startsWith('container:')
   return {
     ...(own
       ? { 'net.ipv4.ping_group_range': '0 2147483647', 'net.ipv4.ip_unprivileged_port_start': '0' }
       : {}),
+    ...(link === 'v4' ? { 'net.ipv6.conf.eth0.disable_ipv6': '1' } : {}),
     ...hostConfig.Sysctls,
   }
 }
@@ -129,7 +117,8 @@ export function namespacesOf(
 ): SpecNamespaces {
   const mode = (text: string | null | undefined, kind: string): string => {
     if (text === 'host') return 'host'
-    if (text?.startsWith('container:') === true) return `/proc/${pidOf(text.slice('container:'.length))}/ns/${kind}`
+    if (text?.startsWith('container:') === true)
+      return `/proc/${pidOf(text.slice('container:'.length))}/ns/${kind}`
     return 'private'
   }
   const ipc = hostConfig.IpcMode ?? ''
@@ -164,6 +153,10 @@ export function resourcesOf(hostConfig: HostConfig, deviceNumber: DeviceNumber):
     cpusetMems: hostConfig.CpusetMems ?? undefined,
     pidsLimit: hostConfig.PidsLimit ?? undefined,
     blkioWeight: hostConfig.BlkioWeight ?? undefined,
+    blkioWeightDevice: (hostConfig.BlkioWeightDevice ?? []).map(({ Path, Weight }) => ({
+      ...deviceNumber(Path ?? ''),
+      weight: Weight ?? 0,
+    })),
     blkioDeviceReadBps: throttle(hostConfig.BlkioDeviceReadBps),
     blkioDeviceWriteBps: throttle(hostConfig.BlkioDeviceWriteBps),
     blkioDeviceReadIOps: throttle(hostConfig.BlkioDeviceReadIOps),

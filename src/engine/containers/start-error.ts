@@ -12,7 +12,7 @@ export function startError(command: string, text: string): StartError {
   if (/executable file .*not found/i.test(text)) {
     return { message: `exec: ${quoted}: executable file not found in $PATH: unknown`, exitCode: 127 }
   }
-  if (/permission denied/i.test(text)) {
+  if (/permission denied|open executable: operation not permitted/i.test(text)) {
     return { message: `exec: ${quoted}: permission denied: unknown`, exitCode: 126 }
   }
   if (/is a directory/i.test(text)) {

@@ -11,7 +11,10 @@ import type { Supervisor } from './supervisor.ts'
 
 /** Reads a container's log files; the engine says when there will be no more. */
 export interface Logs {
-  read(file: string, options: LogOptions & { readonly tty: boolean; readonly ended: Promise<unknown> | undefined }): AsyncIterable<Uint8Array>
+  read(
+    file: string,
+    options: LogOptions & { readonly tty: boolean; readonly ended: Promise<unknown> | undefined },
+  ): AsyncIterable<Uint8Array>
 }
 
 export interface StreamsDeps {
@@ -112,6 +115,10 @@ export class Streams implements ContainerStreams {
   #read(container: Container, options: LogOptions & { readonly tty: boolean }): AsyncIterable<Uint8Array> {
     const { logs, logFile, supervisor } = this.#deps
     const ended = supervisor.running(container.id)?.exited
-    return logs.read(logFile(container.id), { ...options, follow: options.follow && ended !== undefined, ended })
+    return logs.read(logFile(container.id), {
+      ...options,
+      follow: options.follow && ended !== undefined,
+      ended,
+    })
   }
 }

@@ -76,7 +76,10 @@ export class Supervisor {
    * Starts the container's process and records it as running. On failure nothing is left, the reason is recorded, and
    * the error has Docker's wording.
    */
-  async launch(container: Container, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Task> {
+  async launch(
+    container: Container,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Task> {
     const { registry, attachments } = this.#deps
     await this.settled(container.id)
     options.signal?.throwIfAborted()

@@ -20,7 +20,7 @@ export class TreeRoots {
   /** As the container's processes see it, volumes and binds included. */
   async whole(container: Container): Promise<TreeRoot> {
     const run = runOf(container.state)
-    if (run !== undefined) return { join: run.pid, root: '/' }
+    if (run !== undefined) return { join: run.pid, startTime: run.startTime, root: '/' }
     const binds = container.mounts
       .filter(({ type }) => type !== 'tmpfs')
       .map(({ source, destination, readWrite }) => ({ source, destination, readOnly: !readWrite }))

@@ -26,7 +26,11 @@ interface Exec {
 }
 
 /** Writes what the runtime needs for one more process: an OCI `process` object. */
-export type ExecProcess = (container: Container, body: ExecCreateBody, consoleSize: readonly number[] | undefined) => Promise<object>
+export type ExecProcess = (
+  container: Container,
+  body: ExecCreateBody,
+  consoleSize: readonly number[] | undefined,
+) => Promise<object>
 
 export interface ExecsDeps {
   readonly registry: ContainerRegistry
@@ -57,7 +61,14 @@ export class Execs implements ExecService {
       throw new EngineError('invalid_argument', 'No exec command specified', { code: 'EXEC_NO_COMMAND' })
     }
     parseDetachKeys(body.DetachKeys ?? undefined)
-    const exec: Exec = { id: newId(), containerId: container.id, body, state: 'created', pid: 0, exitCode: null }
+    const exec: Exec = {
+      id: newId(),
+      containerId: container.id,
+      body,
+      state: 'created',
+      pid: 0,
+      exitCode: null,
+    }
     this.#execs.set(exec.id, exec)
     this.#trim()
     this.#publish(exec, `exec_create: ${(body.Cmd ?? []).join(' ')}`)
@@ -66,7 +77,11 @@ export class Execs implements ExecService {
 
   async start(
     id: string,
-    options: { readonly detach: boolean; readonly tty: boolean; readonly consoleSize?: readonly number[] | undefined },
+    options: {
+      readonly detach: boolean
+      readonly tty: boolean
+      readonly consoleSize?: readonly number[] | undefined
+    },
   ): Promise<AttachedStream | undefined> {
     const exec = this.#resolve(id)
     const container = this.#deps.registry.resolve(exec.containerId)
@@ -162,7 +177,11 @@ export class Execs implements ExecService {
     })
   }
 
-  async #writeProcess(container: Container, exec: Exec, consoleSize: readonly number[] | undefined): Promise<void> {
+  async #writeProcess(
+    container: Container,
+    exec: Exec,
+    consoleSize: readonly number[] | undefined,
+  ): Promise<void> {
     const file = this.#deps.paths(container.id).execFile(exec.id)
     const size = consoleSize ?? exec.body.ConsoleSize ?? undefined
     const process = await this.#deps.process(container, exec.body, size)
@@ -178,10 +197,14 @@ export class Execs implements ExecService {
     }
     const { message, exitCode } = startError(exec.body.Cmd?.[0] ?? '', messageOf(error))
     exec.exitCode = exitCode === 128 ? CANNOT_START : exitCode
-    return new EngineError('internal', `OCI runtime exec failed: exec failed: unable to start container process: ${message}`, {
-      code: 'EXEC_START_FAILED',
-      cause: error,
-    })
+    return new EngineError(
+      'internal',
+      `OCI runtime exec failed: exec failed: unable to start container process: ${message}`,
+      {
+        code: 'EXEC_START_FAILED',
+        cause: error,
+      },
+    )
   }
 
   async #ended(exec: Exec): Promise<void> {
@@ -195,13 +218,17 @@ export class Execs implements ExecService {
 
   #publish(exec: Exec, action: string, attributes: Readonly<Record<string, string>> = {}): void {
     const container = this.#deps.registry.get(exec.containerId)
-    if (container !== undefined) this.#deps.events.publish(container, action, { execID: exec.id, ...attributes })
+    if (container !== undefined)
+      this.#deps.events.publish(container, action, { execID: exec.id, ...attributes })
   }
 
   #resolve(id: string): Exec {
     const exec = this.#execs.get(id)
     if (exec !== undefined) return exec
-    throw new EngineError('not_found', `No such exec instance: ${id}`, { code: 'EXEC_NOT_FOUND', details: { id } })
+    throw new EngineError('not_found', `No such exec instance: ${id}`, {
+      code: 'EXEC_NOT_FOUND',
+      details: { id },
+    })
   }
 
   #shim(container: Container): Shim {

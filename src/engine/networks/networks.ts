@@ -31,7 +31,9 @@ export class PredefinedNetworks implements NetworkService {
         throw new EngineError('invalid_argument', `invalid filter '${key}'`, { code: 'FILTER_INVALID' })
       }
     }
-    return this.#all().filter((network) => [...filters].every(([key, values]) => matches(network, key, values)))
+    return this.#all().filter((network) =>
+      [...filters].every(([key, values]) => matches(network, key, values)),
+    )
   }
 
   async inspect(ref: string): Promise<Network> {

@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { arch, cpus, hostname, release, totalmem, type as osType } from 'node:os'
-import type { SystemInfo, SystemVersion } from '#api/generated/types.ts'
+import type { ImageSummary, SystemInfo, SystemVersion } from '#api/generated/types.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
-import type { ImageService, SystemService, VolumeService } from '../services.ts'
+import { mountPoint } from '../containers/inspect.ts'
+import type { ImageService, SystemService } from '../services.ts'
+import type { Volumes } from '../volumes/volumes.ts'
+import { usageOf } from './usage.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 
 /** What does not change while the daemon runs. */
@@ -16,7 +19,12 @@ export interface EngineFacts {
   readonly builtAt: string
   readonly dataRoot: string
   readonly storageDriver: string
-  readonly runtime: { readonly name: string; readonly path: string; readonly version: string; readonly reason: string }
+  readonly runtime: {
+    readonly name: string
+    readonly path: string
+    readonly version: string
+    readonly reason: string
+  }
   readonly cgroupVersion: '1' | '2'
   readonly warnings: readonly string[]
 }
@@ -25,7 +33,7 @@ export interface SystemDeps {
   readonly facts: EngineFacts
   readonly registry: ContainerRegistry
   readonly images: ImageService
-  readonly volumes: VolumeService
+  readonly volumes: Pick<Volumes, 'usage'>
   readonly snapshots: Snapshots
 }
 
@@ -77,9 +85,16 @@ export class System implements SystemService {
       ...this.#counts(),
       Images: (await images.list({ ...LIST_IMAGES, sharedSize: false })).length,
       Driver: facts.storageDriver,
-      DriverStatus: [['Backing layout', facts.storageDriver === 'erofs' ? 'tar with EROFS index' : 'directories']],
+      DriverStatus: [
+        ['Backing layout', facts.storageDriver === 'erofs' ? 'tar with EROFS index' : 'directories'],
+      ],
       DockerRootDir: facts.dataRoot,
-      Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file', 'none'] },
+      Plugins: {
+        Volume: ['local'],
+        Network: ['bridge', 'host', 'null'],
+        Authorization: null,
+        Log: ['json-file', 'none'],
+      },
       ...limitSupport(),
       CgroupDriver: 'cgroupfs',
       CgroupVersion: facts.cgroupVersion,
@@ -104,7 +119,14 @@ export class System implements SystemService {
       ServerVersion: facts.version,
       Runtimes: { [facts.runtime.name]: { path: facts.runtime.path } },
       DefaultRuntime: facts.runtime.name,
-      Swarm: { NodeID: '', NodeAddr: '', LocalNodeState: 'inactive', ControlAvailable: false, Error: '', RemoteManagers: null },
+      Swarm: {
+        NodeID: '',
+        NodeAddr: '',
+        LocalNodeState: 'inactive',
+        ControlAvailable: false,
+        Error: '',
+        RemoteManagers: null,
+      },
       LiveRestoreEnabled: true,
       Isolation: '',
       InitBinary: '',
@@ -120,12 +142,22 @@ export class System implements SystemService {
 
   async diskUsage({ types }: { readonly types: readonly string[] }): Promise<object> {
     const wanted = (type: string): boolean => types.length === 0 || types.includes(type)
+    const { images, volumes } = this.#deps
     return {
-      LayersSize: wanted('image') ? await this.#layersSize() : 0,
-      Images: wanted('image') ? await this.#deps.images.list(LIST_IMAGES) : null,
-      Containers: wanted('container') ? await this.#containers() : null,
-      Volumes: wanted('volume') ? await this.#deps.volumes.list(NO_FILTERS) : null,
-      BuildCache: wanted('build-cache') ? [] : null,
+      ...(wanted('image')
+        ? { ImageUsage: imageUsage(await images.list(LIST_IMAGES), await this.#layersSize()) }
+        : {}),
+      ...(wanted('container') ? { ContainerUsage: await this.#containerUsage() } : {}),
+      ...(wanted('volume') ? { VolumeUsage: await volumes.usage() } : {}),
+      ...(wanted('build-cache')
+        ? {
+            BuildCacheUsage: usageOf(
+              [],
+              () => 0,
+              () => false,
+            ),
+          }
+        : {}),
     }
   }
 
@@ -135,9 +167,9 @@ export class System implements SystemService {
     return size
   }
 
-  #containers(): Promise<object[]> {
+  async #containerUsage(): Promise<object> {
     const { registry, snapshots } = this.#deps
-    return Promise.all(
+    const items = await Promise.all(
       registry.all().map(async (container) => ({
         Id: container.id,
         Names: [`/${container.name}`],
@@ -146,8 +178,14 @@ export class System implements SystemService {
         Created: Math.floor(Date.parse(container.createdAt) / 1000),
         State: container.state.status,
         Labels: container.config.Labels ?? {},
+        Mounts: container.mounts.map(mountPoint),
         SizeRw: await snapshots.usage(container.id),
       })),
+    )
+    return usageOf(
+      items,
+      ({ SizeRw }) => SizeRw,
+      ({ State }) => State === 'running' || State === 'paused' || State === 'restarting',
     )
   }
 
@@ -162,6 +200,16 @@ export class System implements SystemService {
       ContainersStopped: statuses.length - running - paused,
     }
   }
+}
+
+/** Layers are shared: the total is what is on disk, not the sum of the images. */
+function imageUsage(items: readonly ImageSummary[], layersSize: number): object {
+  const usage = usageOf(
+    items,
+    ({ Size, SharedSize }) => (Size ?? 0) - Math.max(0, SharedSize ?? 0),
+    ({ Containers }) => (Containers ?? 0) > 0,
+  )
+  return { ...usage, TotalSize: layersSize }
 }
 
 function limitSupport(): object {

@@ -8,6 +8,7 @@ import { isForeignKeyViolation } from '#store/db.ts'
 import type { VolumeRow, VolumeRows } from '#store/volumes.ts'
 import type { EventPublisher } from '../containers/events.ts'
 import type { Filters, VolumeService } from '../services.ts'
+import { type Usage, usageOf } from '../system/usage.ts'
 
 export interface VolumesDeps {
   readonly rows: VolumeRows
@@ -51,7 +52,8 @@ export class Volumes implements VolumeService {
     const { rows, events } = this.#deps
     const named = body.Name !== undefined && body.Name !== null && body.Name !== ''
     const name = named ? String(body.Name) : newId()
-    const driver = body.Driver === undefined || body.Driver === null || body.Driver === '' ? 'local' : body.Driver
+    const driver =
+      body.Driver === undefined || body.Driver === null || body.Driver === '' ? 'local' : body.Driver
     checkCreate(name, driver, body.DriverOpts ?? {})
     const existing = rows.get(name)
     if (existing !== undefined) return existing
@@ -92,9 +94,34 @@ export class Volumes implements VolumeService {
     const kept = new Map([...filters].filter(([key]) => key !== 'all'))
     const unused = rows
       .all()
-      .filter((row) => rows.users(row.name).length === 0 && (all || isAnonymous(row)) && this.#matches(row, kept))
-    for (const row of unused) await this.#remove(row)
-    return { VolumesDeleted: unused.map(({ name }) => name), SpaceReclaimed: 0 }
+      .filter(
+        (row) => rows.users(row.name).length === 0 && (all || isAnonymous(row)) && this.#matches(row, kept),
+      )
+    let reclaimed = 0
+    for (const row of unused) {
+      reclaimed += await sizeOf(this.#deps.helper, this.directory(row.name))
+      await this.#remove(row)
+    }
+    return { VolumesDeleted: unused.map(({ name }) => name), SpaceReclaimed: reclaimed }
+  }
+
+  /** For `system df`: every volume with its size and the number of its users. */
+  async usage(): Promise<Usage<Volume>> {
+    const { rows, helper } = this.#deps
+    const items = await Promise.all(
+      rows.all().map(async (row) => ({
+        ...this.#document(row),
+        UsageData: {
+          Size: await sizeOf(helper, this.directory(row.name)),
+          RefCount: rows.users(row.name).length,
+        },
+      })),
+    )
+    return usageOf(
+      items,
+      ({ UsageData }) => UsageData.Size,
+      ({ UsageData }) => UsageData.RefCount > 0,
+    )
   }
 
   /** Removes those of `names` that are anonymous and not used by anybody any more. */
@@ -122,10 +149,14 @@ export class Volumes implements VolumeService {
       rows.remove(row.name)
     } catch (error) {
       if (!isForeignKeyViolation(error)) throw error
-      throw new EngineError('conflict', `remove ${row.name}: volume is in use - [${rows.users(row.name).join(', ')}]`, {
-        code: 'VOLUME_IN_USE',
-        cause: error,
-      })
+      throw new EngineError(
+        'conflict',
+        `remove ${row.name}: volume is in use - [${rows.users(row.name).join(', ')}]`,
+        {
+          code: 'VOLUME_IN_USE',
+          cause: error,
+        },
+      )
     }
     const trash = join(dataRoot, 'trash', `volume-${newId()}`)
     await mkdir(join(dataRoot, 'trash'), { recursive: true, mode: 0o700 })
@@ -161,15 +192,25 @@ export class Volumes implements VolumeService {
   }
 }
 
+/** Bytes that a directory takes up; by a program that a hung filesystem holds up alone. */
+async function sizeOf(helper: Helper, directory: string): Promise<number> {
+  const { stdout } = await helper.run(['du', '-sxB1', directory])
+  return Number(stdout.split('\t')[0] ?? 0)
+}
+
 function checkCreate(name: string, driver: string, options: Record<string, string>): void {
   if (!NAME.test(name)) {
     const message = `create ${name}: "${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`
     throw new EngineError('invalid_argument', message, { code: 'VOLUME_NAME_INVALID' })
   }
   if (driver !== 'local') {
-    throw new EngineError('not_found', `error looking up volume plugin ${driver}: plugin "${driver}" not found`, {
-      code: 'VOLUME_DRIVER_UNKNOWN',
-    })
+    throw new EngineError(
+      'not_found',
+      `error looking up volume plugin ${driver}: plugin "${driver}" not found`,
+      {
+        code: 'VOLUME_DRIVER_UNKNOWN',
+      },
+    )
   }
   const unsupported = Object.keys(options)
   if (unsupported.length > 0) {
@@ -210,5 +251,8 @@ function hasLabel(row: VolumeRow, wanted: string): boolean {
 }
 
 function noSuchVolume(name: string): EngineError {
-  return new EngineError('not_found', `get ${name}: no such volume`, { code: 'VOLUME_NOT_FOUND', details: { name } })
+  return new EngineError('not_found', `get ${name}: no such volume`, {
+    code: 'VOLUME_NOT_FOUND',
+    details: { name },
+  })
 }

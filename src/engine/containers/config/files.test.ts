@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { parseResolvConf } from '#os/proc/resolv-conf.ts'
 import { hostnameFile, hostsFile, resolvConfFile, splitExtraHost } from './files.ts'
 import type { HostsInput, ResolvConfInput } from './files.ts'
 
@@ -71,7 +72,7 @@ options edns0 ; trailing
   /** The lines that mean something. */
   const resolv = (changes: Partial<ResolvConfInput> = {}) =>
     resolvConfFile({
-      host: HOST,
+      host: parseResolvConf(HOST),
       servers: [],
       search: [],
       options: [],
@@ -89,9 +90,9 @@ options edns0 ; trailing
   })
 
   it('falls back to public servers', () => {
-    const host = 'nameserver 127.0.0.1\n'
+    const host = parseResolvConf('nameserver 127.0.0.1\n')
     assert.deepEqual(resolv({ host }), ['nameserver 8.8.8.8', 'nameserver 8.8.4.4'])
-    assert.equal(resolv({ host: '', ipv6: true }).length, 4)
+    assert.equal(resolv({ host: parseResolvConf(''), ipv6: true }).length, 4)
   })
 
   it('takes what the user says instead', () => {

@@ -1,3 +1,4 @@
+import type { ResolvConf } from '#os/proc/resolv-conf.ts'
 /** The files that a container gets in /etc, as texts. They are written anew at every start. */
 
 export interface HostsInput {
@@ -49,8 +50,8 @@ export function splitExtraHost(entry: string): { readonly name: string; readonly
 }
 
 export interface ResolvConfInput {
-  /** Text of the host's resolv.conf, that of the upstreams where a local resolver is in use. */
-  readonly host: string
+  /** The host's resolv.conf, that of the upstreams where a local resolver is in use. */
+  readonly host: ResolvConf
   /** What the user set; each list replaces the host's when it is not empty. */
   readonly servers: readonly string[]
   readonly search: readonly string[]
@@ -69,9 +70,9 @@ const FALLBACK_SERVERS_IPV6 = ['2001:4860:4860::8888', '2001:4860:4860::8844']
  * take their place. `search .` means "no search list".
  */
 export function resolvConfFile(input: ResolvConfInput): string {
-  const host = parseResolvConf(input.host)
+  const { host } = input
   const chosen = input.servers.length > 0
-  const usable = host.servers.filter((server) => isReachable(server, input))
+  const usable = host.nameservers.filter((server) => isReachable(server, input))
   const fallback = [...FALLBACK_SERVERS, ...(input.ipv6 ? FALLBACK_SERVERS_IPV6 : [])]
   const servers = chosen ? input.servers : usable.length > 0 ? usable : fallback
   const search = (input.search.length > 0 ? input.search : host.search).filter((domain) => domain !== '.')
@@ -89,29 +90,6 @@ export function resolvConfFile(input: ResolvConfInput): string {
     '',
     `# Name servers are those of ${source}.`,
   ])
-}
-
-interface ResolvConf {
-  readonly servers: readonly string[]
-  readonly search: readonly string[]
-  readonly options: readonly string[]
-}
-
-/** The last `search` or `domain` line counts; options add up. */
-function parseResolvConf(text: string): ResolvConf {
-  const servers: string[] = []
-  const options: string[] = []
-  let search: string[] = []
-  for (const line of text.split('\n')) {
-    const [keyword = '', ...values] = line
-      .replace(/[#;].*$/, '')
-      .trim()
-      .split(/\s+/)
-    if (keyword === 'nameserver' && values[0] !== undefined) servers.push(values[0])
-    else if (keyword === 'search' || keyword === 'domain') search = values
-    else if (keyword === 'options') options.push(...values)
-  }
-  return { servers, search, options }
 }
 
 function isReachable(server: string, { keepLoopback, ipv6 }: ResolvConfInput): boolean {

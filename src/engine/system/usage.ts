@@ -1,0 +1,25 @@
+/** One kind of object in `GET /system/df`, as API 1.52 gives it. Sizes in bytes. */
+export interface Usage<T> {
+  readonly ActiveCount: number
+  readonly TotalCount: number
+  readonly Reclaimable: number
+  readonly TotalSize: number
+  readonly Items: readonly T[]
+}
+
+/** Counts and sums; what is not active could be reclaimed. */
+export function usageOf<T>(
+  items: readonly T[],
+  size: (item: T) => number,
+  active: (item: T) => boolean,
+): Usage<T> {
+  const idle = items.filter((item) => !active(item))
+  const sum = (list: readonly T[]): number => list.reduce((total, item) => total + size(item), 0)
+  return {
+    ActiveCount: items.length - idle.length,
+    TotalCount: items.length,
+    Reclaimable: sum(idle),
+    TotalSize: sum(items),
+    Items: items,
+  }
+}

@@ -78,15 +78,19 @@ export function list(
 }
 
 /** `KEY=VALUE`, several times; the last one of a key wins. */
-export function map(help: string, extras: Extras = {}): Flag<Readonly<Record<string, string>>> {
+export function map(
+  help: string,
+  extras: Extras & { readonly check?: (text: string) => string } = {},
+): Flag<Readonly<Record<string, string>>> {
+  const { check = (text) => text, ...rest } = extras
   return {
     type: 'map',
     help,
     initial: {},
     isSwitch: false,
-    ...extras,
+    ...rest,
     accept(text, previous) {
-      const [key, value] = cut(text, '=')
+      const [key, value] = cut(check(text), '=')
       return { ...previous, [key]: value ?? '' }
     },
   }
@@ -228,7 +232,7 @@ class FlagParser {
       const name = this.#names.get(letter)
       const spec = name === undefined ? undefined : this.#specs[name]
       if (name === undefined || spec === undefined) {
-        if (letter !== 'h') throw flagError(`unknown shorthand flag: '${letter}' in -${letters}`)
+        if (letter !== 'h') throw flagError(`unknown shorthand flag: '${letter}' in -${left}`)
         this.help = true
         return
       }
@@ -242,7 +246,7 @@ class FlagParser {
         continue
       }
       const value = left === '' ? rest.shift() : left
-      if (value === undefined) throw flagError(`flag needs an argument: '${letter}' in -${letters}`)
+      if (value === undefined) throw flagError(`flag needs an argument: '${letter}' in -${letter}`)
       this.#set(name, spec, value)
       return
     }

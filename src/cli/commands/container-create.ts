@@ -2,7 +2,7 @@ import { command } from '../command.ts'
 import { createBody } from '../create/body.ts'
 import { createContainer } from '../create/create-container.ts'
 import { createFlags } from '../create/flags.ts'
-import { commandError, hasCode, errorText } from '../errors.ts'
+import { errorText } from '../errors.ts'
 
 export default command({
   usage: '[OPTIONS] IMAGE [COMMAND] [ARG...]',
@@ -13,13 +13,14 @@ export default command({
   flags: createFlags,
   async run({ args, flags, changed }, context) {
     const { cwd, env } = context.io
+    let body
     try {
-      const body = createBody(flags, args, { cwd, env, changed })
-      context.out(`${await createContainer(body, flags, context)}\n`)
-      return 0
+      body = createBody(flags, args, { cwd, env, changed })
     } catch (error) {
-      if (hasCode(error, 'VALUE_INVALID')) throw commandError(errorText(error), error)
-      throw error
+      context.err(`berth: ${errorText(error)}\n\nRun 'berth create --help' for more information\n`)
+      return 125
     }
+    context.out(`${await createContainer(body, flags, context)}\n`)
+    return 0
   },
 })

@@ -110,8 +110,7 @@ export async function insideDestination(
     }
     return { path: real, exists: true, isDirectory: isDirectory(found) }
   } catch (error) {
-    // Also when the container is missing: unpacking there says so in better words.
-    if (!isKind(error, 'not_found')) throw error
+    if (!isKind(error, 'not_found') || /no such container/i.test(String(error))) throw error
     return { path, exists: false, isDirectory: false }
   }
 }

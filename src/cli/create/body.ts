@@ -78,7 +78,7 @@ function streams(flags: CreateFlags): ContainerCreateBody {
 }
 
 function hostConfig(flags: CreateFlags, { cwd, changed }: Surroundings): HostConfig {
-  checkModes(flags)
+  checkChoices(flags)
   if (flags['log-driver'] === 'none' && flags['log-opt'].length > 0) {
     throw commandError('invalid logging opts for driver none')
   }
@@ -130,7 +130,13 @@ function hostConfig(flags: CreateFlags, { cwd, changed }: Surroundings): HostCon
   } as HostConfig
 }
 
-function checkModes(flags: CreateFlags): void {
+function checkChoices(flags: CreateFlags): void {
+  if (!['always', 'missing', 'never'].includes(flags.pull)) {
+    throw commandError(`invalid pull option: '${flags.pull}': must be one of "always", "missing" or "never"`)
+  }
+  if (flags['use-api-socket']) {
+    throw commandError('--use-api-socket is not supported; mount the socket of the daemon with -v instead')
+  }
   const shares = (text: string): boolean => /^container:.+/.test(text)
   if (!['', 'host'].includes(flags.pid) && !shares(flags.pid)) throw commandError('--pid: invalid PID mode')
   if (!['', 'host'].includes(flags.uts)) throw commandError('--uts: invalid UTS mode')

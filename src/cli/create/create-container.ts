@@ -8,8 +8,6 @@ import { commandError } from '../errors.ts'
 import { pullImage } from '../pull.ts'
 import type { CreateFlags } from './flags.ts'
 
-const policies = ['always', 'missing', 'never']
-
 /** Creates a container, fetching its image first when that is missing; returns the id. */
 export async function createContainer(
   body: ContainerCreateBody,
@@ -18,9 +16,6 @@ export async function createContainer(
 ): Promise<string> {
   const { client, io } = context
   const { cidfile, pull, quiet } = flags
-  if (!policies.includes(pull)) {
-    throw commandError(`invalid pull option: '${pull}': must be one of "always", "missing" or "never"`)
-  }
   if (cidfile !== '' && existsSync(cidfile)) {
     throw commandError(
       `container ID file found, make sure the other container isn't running or delete ${cidfile}`,

@@ -13,9 +13,16 @@ import {
   type Flag,
   type Values,
 } from '../flags.ts'
-import { checkDeviceRule } from './devices.ts'
+import { checkDeviceRule, parseGpus, parseThrottle, parseUlimit, parseWeight } from './devices.ts'
+import { checkEnvironment } from './key-values.ts'
+import { parseMount } from './mounts.ts'
+import { parseNetwork } from './networks.ts'
 
 const streams = ['stdin', 'stdout', 'stderr']
+
+/** Kernel parameters that belong to a namespace of the container. */
+const namespaced =
+  /^(net\.|fs\.mqueue\.|kernel\.(msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced)$)/
 
 const resources = {
   'blkio-weight': integer('Share of block I/O from 10 to 1000, 0 turns it off', {
@@ -23,7 +30,9 @@ const resources = {
     min: 0,
     max: 65535,
   }),
-  'blkio-weight-device': list('Share of block I/O of a device (path:weight)'),
+  'blkio-weight-device': list('Share of block I/O of a device (path:weight)', {
+    check: checkedBy(parseWeight),
+  }),
   'cgroup-parent': string('Cgroup to be put below'),
   'cpu-count': integer('Number of CPUs (Windows)', { hidden: true }),
   'cpu-percent': integer('Percent of CPUs (Windows)', { hidden: true }),
@@ -35,10 +44,18 @@ const resources = {
   cpus: cpus('Number of CPUs, such as 1.5'),
   'cpuset-cpus': string('CPUs to run on (0-3, 0,1)'),
   'cpuset-mems': string('Memory nodes to use (0-3, 0,1)'),
-  'device-read-bps': list('Limit on reading from a device (path:bytes per second)'),
-  'device-read-iops': list('Limit on reading from a device (path:operations per second)'),
-  'device-write-bps': list('Limit on writing to a device (path:bytes per second)'),
-  'device-write-iops': list('Limit on writing to a device (path:operations per second)'),
+  'device-read-bps': list('Limit on reading from a device (path:bytes per second)', {
+    check: checkedBy((text) => parseThrottle(text, 'bytes')),
+  }),
+  'device-read-iops': list('Limit on reading from a device (path:operations per second)', {
+    check: checkedBy((text) => parseThrottle(text, 'operations')),
+  }),
+  'device-write-bps': list('Limit on writing to a device (path:bytes per second)', {
+    check: checkedBy((text) => parseThrottle(text, 'bytes')),
+  }),
+  'device-write-iops': list('Limit on writing to a device (path:operations per second)', {
+    check: checkedBy((text) => parseThrottle(text, 'operations')),
+  }),
   'io-maxbandwidth': bytes('Limit on I/O of the system drive (Windows)', { hidden: true }),
   'io-maxiops': integer('Limit on operations of the system drive (Windows)', { hidden: true }),
   'kernel-memory': bytes('Has no effect any more', { hidden: true }),
@@ -50,7 +67,7 @@ const resources = {
   'oom-score-adj': integer('How readily to be killed, from -1000 to 1000'),
   'pids-limit': integer('Most processes at a time; -1 for no limit'),
   'shm-size': bytes('Size of /dev/shm'),
-  ulimit: list('Resource limit (name=soft[:hard])', { type: 'ulimit' }),
+  ulimit: list('Resource limit (name=soft[:hard])', { check: checkedBy(parseUlimit), type: 'ulimit' }),
 } as const
 
 const network = {
@@ -67,9 +84,13 @@ const network = {
   link: list('Link to another container'),
   'link-local-ip': list('Link-local address'),
   'mac-address': string('MAC address'),
-  net: list('Old name of --network', { hidden: true }),
+  net: list('Old name of --network', { check: checkedBy(parseNetwork), hidden: true }),
   'net-alias': list('Old name of --network-alias', { hidden: true }),
-  network: list('Network to connect to', { type: 'network', completes: 'networks' }),
+  network: list('Network to connect to', {
+    check: checkedBy(parseNetwork),
+    type: 'network',
+    completes: 'networks',
+  }),
   'network-alias': list('Further name on the network'),
   publish: list('Publish a port ([ip:][host port:]port[/protocol])', { short: 'p' }),
   'publish-all': bool('Publish all exposed ports on free ports', { short: 'P' }),
@@ -79,7 +100,10 @@ const storage = {
   device: list('Device of the host (path[:path[:rwm]])', { completes: 'files' }),
   'device-cgroup-rule': list('Rule for devices, such as "c 42:* rmw"', { check: checkDeviceRule }),
   gpus: gpus(),
-  mount: list('Mount, as type=…,source=…,target=…', { type: 'mount' }),
+  mount: list('Mount, as type=…,source=…,target=…', {
+    check: checkedBy((text) => parseMount(text, '/')),
+    type: 'mount',
+  }),
   'read-only': bool('Root filesystem read-only'),
   'storage-opt': map('Option of the storage driver', { type: 'list' }),
   tmpfs: list('Mount a tmpfs (path[:options])'),
@@ -89,15 +113,15 @@ const storage = {
 } as const
 
 const security = {
-  'cap-add': list('Give a capability'),
-  'cap-drop': list('Take a capability away'),
+  'cap-add': list('Give a capability', { check: capability }),
+  'cap-drop': list('Take a capability away', { check: capability }),
   cgroupns: string('Cgroup namespace: host or private', { completes: ['host', 'private'] }),
   'group-add': list('Further group'),
   ipc: string('IPC namespace: none, private, shareable, host, container:NAME'),
   pid: string('PID namespace: host, container:NAME'),
   privileged: bool('All privileges on this host'),
   'security-opt': list('Security option, such as seccomp=FILE'),
-  sysctl: map('Kernel parameter of the container (name=value)'),
+  sysctl: map('Kernel parameter of the container (name=value)', { check: checkSysctl }),
   userns: string('User namespace: host'),
   uts: string('UTS namespace: host'),
 } as const
@@ -108,7 +132,10 @@ const process = {
   cidfile: string('File to write the id into', { completes: 'files' }),
   'disable-content-trust': bool('Has no effect', { hidden: true, initial: true }),
   entrypoint: string("Instead of the image's ENTRYPOINT"),
-  env: list('Environment variable (KEY=value, or KEY to pass it on)', { short: 'e' }),
+  env: list('Environment variable (KEY=value, or KEY to pass it on)', {
+    check: checkEnvironment,
+    short: 'e',
+  }),
   'env-file': list('File with environment variables', { completes: 'files' }),
   'health-cmd': string('Command that checks the health'),
   'health-interval': duration('Time between two checks'),
@@ -140,6 +167,7 @@ const process = {
   'stop-signal': string('Signal that stops it'),
   'stop-timeout': integer('Seconds until it is killed when it is stopped'),
   tty: bool('With a terminal', { short: 't' }),
+  'use-api-socket': bool('Not supported', { hidden: true }),
   user: string('User (name|uid[:group|gid])', { short: 'u' }),
   workdir: string('Working directory', { short: 'w' }),
 } as const
@@ -168,7 +196,10 @@ export const updateFlags = {
 } as const
 
 function gpus(): Flag<readonly string[]> {
-  return list('GPUs to add (all, a number, or device=…)', { type: 'gpu-request' })
+  return list('GPUs to add (all, a number, or device=…)', {
+    type: 'gpu-request',
+    check: checkedBy(parseGpus),
+  })
 }
 
 function streamName(text: string): string {
@@ -180,7 +211,7 @@ function streamName(text: string): string {
 function ipAddress(text: string): string {
   const trimmed = text.trim()
   if (isIP(trimmed) !== 0) return trimmed
-  throw valueError(`${text} is not an ip address`)
+  throw valueError(`IP address is not correctly formatted: ${text}`)
 }
 
 /** `host:ip` or `host=ip`, an IPv6 address perhaps in brackets; in the form of the API. */
@@ -192,4 +223,24 @@ function extraHost(text: string): string {
   if (bare !== 'host-gateway' && isIP(bare) === 0)
     throw valueError(`invalid IP address in add-host: "${address}"`)
   return `${host}:${bare}`
+}
+
+/** A check by a parser whose result is not needed yet: it says what is wrong while the flag is at hand. */
+function checkedBy(parse: (text: string) => unknown): (text: string) => string {
+  return (text) => {
+    parse(text)
+    return text
+  }
+}
+
+/** `net_admin` is `CAP_NET_ADMIN`. */
+function capability(text: string): string {
+  const name = text.trim().toUpperCase()
+  return name === 'ALL' || name.startsWith('CAP_') ? name : `CAP_${name}`
+}
+
+function checkSysctl(text: string): string {
+  const [name, value] = cut(text, '=')
+  if (value !== undefined && namespaced.test(name)) return text
+  throw valueError(`sysctl '${text}' is not allowed`)
 }

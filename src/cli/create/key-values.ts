@@ -49,17 +49,25 @@ export function readKeyValues(
   return [...fromFiles, ...given]
 }
 
-/** `-e KEY` takes the value from the caller's environment; a variable that is not set stays a bare name, as in Docker. */
+/**
+ * `-e KEY` takes the value from the caller's environment; a variable that is not set there stays a bare name, as in
+ * Docker. The last one of a name wins.
+ */
 export function environment(
   texts: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): string[] {
-  return texts.map((text) => {
-    if (text === '' || text.startsWith('=')) throw valueError(`invalid environment variable: ${text}`)
-    if (text.includes('=')) return text
-    const found = env[text]
-    return found === undefined ? text : `${text}=${found}`
+  const entries = texts.map((text) => {
+    const [key, value = env[key]] = cut(text, '=')
+    return [key, value === undefined ? key : `${key}=${value}`] as const
   })
+  return [...new Map(entries).values()]
+}
+
+/** A variable needs a name. */
+export function checkEnvironment(text: string): string {
+  if (text === '' || text.startsWith('=')) throw valueError(`invalid environment variable: ${text}`)
+  return text
 }
 
 function readText(file: string): string {

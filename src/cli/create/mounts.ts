@@ -15,11 +15,11 @@ export function parseMount(text: string, cwd: string): Mount {
     const key = rawKey.toLowerCase()
     if (rawKey !== rawKey.trim())
       throw valueError(`invalid option '${rawKey}' in '${field}': option should not have whitespace`)
-    const option = options[key]
-    if (option === undefined) throw valueError(`unknown option '${rawKey}' in '${field}'`)
     if (value === undefined && !switches.includes(key)) {
       throw valueError(`invalid field '${field}' must be a key=value pair`)
     }
+    const option = options[key]
+    if (option === undefined) throw valueError(`unknown option '${rawKey}' in '${field}'`)
     option(draft, value ?? 'true', rawKey)
   }
   return finish(draft, cwd)
@@ -151,7 +151,8 @@ export function parseVolume(
   cwd: string,
 ): { readonly bind: string } | { readonly anonymous: string } {
   const parts = text.split(':')
-  if (text === '' || parts.length > 3 || parts.some((part, i) => part === '' && i < 2)) {
+  if (parts.length > 3) throw valueError(`invalid spec: ${text}: too many colons`)
+  if (text === '' || parts.some((part, i) => part === '' && i < 2)) {
     throw valueError(text === '' ? 'invalid empty volume spec' : `invalid volume specification: '${text}'`)
   }
   const [first = '', ...rest] = parts

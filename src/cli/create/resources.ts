@@ -7,9 +7,6 @@ import type { Values } from '../flags.ts'
 
 /** Limits that both create and update know. Zero means "not set" in the API, so what is not given is left out. */
 export function updatableResources(flags: Values<typeof updateFlags> | CreateFlags): Resources {
-  if (flags.cpus !== undefined && (flags['cpu-period'] !== undefined || flags['cpu-quota'] !== undefined)) {
-    throw commandError('conflicting options: --cpus cannot be used with --cpu-period and --cpu-quota')
-  }
   return compact({
     BlkioWeight: flags['blkio-weight'],
     CpuPeriod: flags['cpu-period'],

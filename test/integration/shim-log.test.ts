@@ -64,8 +64,10 @@ function decode(bytes: Buffer): string {
 
 /** The JSON of one record, byte for byte. */
 function encode(piece: Buffer, stream: string, time: string): string {
-  const escaped = decode(piece).replace(/["\\<>&\u2028\u2029\udc00\u0000-\u001f]/g, (c) => {
+  const escaped = decode(piece).replace(/["\\<>&\p{Cc}\p{Zl}\p{Zp}\udc00]/gu, (c) => {
     if (c === INVALID) return '\\ufffd'
+    // Of the controls only those of ASCII are escaped.
+    if (c >= '\x7f' && c <= '\x9f') return c
     if (c === '"' || c === '\\') return `\\${c}`
     if (c === '\n') return '\\n'
     if (c === '\r') return '\\r'

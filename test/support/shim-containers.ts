@@ -111,6 +111,15 @@ export class ShimContainers implements AsyncDisposable {
 
   /** A container whose shim may fail to set it up. */
   async spawn(options: ContainerOptions): Promise<ShimContainer> {
+    const { directory, config } = await this.prepare(options)
+    const shim = await this.shims.spawn(directory, config)
+    const container = { directory, config, shim, events: new EventLog(shim.watch()) }
+    this.#started.push(container)
+    return container
+  }
+
+  /** The directory of a container with everything the shim wants to find there. */
+  async prepare(options: ContainerOptions): Promise<Pick<ShimContainer, 'directory' | 'config'>> {
     const id = newId()
     const directory = join(this.path, 'c', id.slice(0, 12))
     for (const name of ['rootfs', 'upper', 'work', 'exec'])
@@ -136,10 +145,7 @@ export class ShimContainers implements AsyncDisposable {
       ...options.shim,
     }
     await writeFile(join(directory, 'config.json'), JSON.stringify(specOf(id, options, config.network.mode)))
-    const shim = await this.shims.spawn(directory, config)
-    const container = { directory, config, shim, events: new EventLog(shim.watch()) }
-    this.#started.push(container)
-    return container
+    return { directory, config }
   }
 
   /** A container whose process runs. */
@@ -150,7 +156,7 @@ export class ShimContainers implements AsyncDisposable {
   }
 
   /** Writes `exec/ID.json`. */
-  async writeExec(container: ShimContainer, id: string, process: object): Promise<void> {
+  async writeExec(container: Pick<ShimContainer, 'directory'>, id: string, process: object): Promise<void> {
     const file = join(container.directory, 'exec', `${id}.json`)
     await writeFile(file, JSON.stringify({ ...processOf({ args: [] }), ...process }))
   }

@@ -109,7 +109,7 @@ static int parse_line(struct config *config, const char *key, char *value)
 		{"id", &config->id},	     {"runtime", &config->runtime}, {"runtime-root", &config->runtime_root},
 		{"bundle", &config->bundle}, {"rootfs", &config->rootfs},   {"upper", &config->upper},
 		{"work", &config->work},     {"hide", &config->hide},	    {"log", &config->log},
-		{"exit-record", &config->exit_record},
+		{"exit-record", &config->exit_record}, {"seccomp-filter", &config->seccomp_filter},
 	};
 	const struct {
 		const char *key;

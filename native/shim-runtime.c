@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/wait.h>
 
 #define ARGUMENTS 24
@@ -182,6 +183,23 @@ static pid_t read_pid(unsigned number)
 	return text != NULL && parse_number(text, INT32_MAX, &pid) == 0 ? (pid_t)pid : 0;
 }
 
+/*
+ * crun compiles the seccomp profile at every start, which takes longer than all the rest, and keeps the result with the
+ * container. A hard link keeps it for the next start. It is there or it is not: a start does not depend on it.
+ */
+static void keep_seccomp_filter(void)
+{
+	const struct config *config = &shim.config;
+	char compiled[PATH_MAX];
+	if (config->seccomp_filter == NULL)
+		return;
+	int length = snprintf(compiled, sizeof compiled, "%s/%s/seccomp.bpf", config->runtime_root, config->id);
+	if (length >= (int)sizeof compiled)
+		return;
+	if (link(compiled, config->seccomp_filter) < 0 && errno != EEXIST && errno != ENOENT)
+		dprintf(STDERR_FILENO, "cannot keep %s: %m\n", compiled);
+}
+
 bool runtime_reaped(pid_t pid, int status)
 {
 	struct process *process = shim.processes;
@@ -194,6 +212,8 @@ bool runtime_reaped(pid_t pid, int status)
 	pid_t started = status == 0 ? read_pid(number) : 0;
 	const char *text = started > 0 ? NULL : error_text(number, status);
 	remove_files(number);
+	if (started > 0 && process == shim.init)
+		keep_seccomp_filter();
 	if (started > 0)
 		process_started(process, started);
 	else

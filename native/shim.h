@@ -23,7 +23,7 @@
 
 struct config {
 	const char *directory;
-	const char *id, *runtime, *runtime_root, *bundle, *rootfs, *upper, *work, *hide, *log, *exit_record;
+	const char *id, *runtime, *runtime_root, *bundle, *rootfs, *upper, *work, *hide, *log, *exit_record, *seccomp_filter;
 	const char *lower[SHIM_LAYERS];
 	size_t lower_count, share_count;
 	struct {

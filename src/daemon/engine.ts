@@ -49,6 +49,7 @@ import type { Trees } from '#os/tree.ts'
 import type { Machine } from '#runtime/machine.ts'
 import { NativeShims } from '#runtime/native-shims.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
+import { SeccompFilters } from '#runtime/seccomp-filters.ts'
 import type { SelectedRuntime } from '#runtime/select.ts'
 import { ContainerRows } from '#store/containers.ts'
 import type { Database } from '#store/db.ts'
@@ -234,7 +235,7 @@ function lifecycleOf(foundation: Foundation, base: Base, images: Images) {
 }
 
 function bundlesOf(
-  { networks, snapshots, runtime, machine, config, buildDir, cgroups }: Foundation,
+  { networks, snapshots, runtime, machine, config, buildDir, cgroups, selected }: Foundation,
   base: Base,
 ): OciBundles {
   const { registry, paths, accounts } = base
@@ -251,6 +252,7 @@ function bundlesOf(
       hostResolvConf: () => hostResolvConf(),
       hostGateway: () => networks.bridge.subnets[0]?.gateway ?? '',
     }),
+    seccompFilters: new SeccompFilters(join(config.execRoot, 'seccomp'), selected),
     bridge: networks.bridge,
     execRoot: config.execRoot,
     cgroupParent: config.cgroupParent,

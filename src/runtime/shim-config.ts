@@ -43,6 +43,7 @@ function* entriesOf(config: ShimConfig): Generator<Entry> {
     yield ['log-max-files', config.log.maxFiles]
   }
   yield ['exit-record', config.exitRecord]
+  if (config.seccompFilter !== undefined) yield ['seccomp-filter', config.seccompFilter]
   if (config.cgroup !== undefined) yield ['cgroup', config.cgroup.version, config.cgroup.directory]
   yield* networkEntries(config.network)
   for (const { source, destination } of config.shares) {

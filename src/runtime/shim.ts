@@ -21,6 +21,8 @@ export interface ShimConfig {
   readonly stdinOnce: boolean
   readonly log?: { readonly file: string; readonly maxSize: number; readonly maxFiles: number } | undefined
   readonly exitRecord: string
+  /** Where the shim leaves the seccomp filter that the runtime has compiled, for `SeccompFilters`. */
+  readonly seccompFilter?: string | undefined
   readonly cgroup?: { readonly version: 'v1' | 'v2'; readonly directory: string } | undefined
   readonly network: ShimNetwork
   readonly shares: readonly { readonly source: string; readonly destination: string }[]

@@ -5,6 +5,7 @@ import { EngineError } from '#base/errors.ts'
 import type { BridgeInfo, Endpoint } from '#network/networks.ts'
 import { splitSysctls } from '#runtime/namespaces.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
+import type { SeccompFilters } from '#runtime/seccomp-filters.ts'
 import type { ShimConfig, ShimNetwork } from '#runtime/shim.ts'
 import { buildSpec, type SpecInput, type SpecMachine, type SpecMount } from '#runtime/spec.ts'
 import { resolveUser } from '#runtime/users.ts'
@@ -27,6 +28,7 @@ export interface BundlesDeps {
   readonly etcFiles: EtcFiles
   readonly machine: SpecMachine
   readonly runtime: OciRuntime
+  readonly seccompFilters: SeccompFilters
   readonly bridge: BridgeInfo
   readonly paths: PathsOf
   readonly execRoot: string
@@ -53,8 +55,10 @@ export class OciBundles implements Bundles {
       this.#specInput(container, endpoint),
     ])
     await mkdir(rootfs, { recursive: true, mode: 0o755 })
-    await writeFile(spec, JSON.stringify(buildSpec(input)), { mode: 0o600 })
-    return this.#shimConfig(container, endpoint, input, { ...root, rootfs, bundle: runtime })
+    const prepared = await this.#deps.seccompFilters.prepare(buildSpec(input))
+    await writeFile(spec, JSON.stringify(prepared.spec), { mode: 0o600 })
+    const config = this.#shimConfig(container, endpoint, input, { ...root, rootfs, bundle: runtime })
+    return { ...config, seccompFilter: prepared.filter }
   }
 
   async #specInput(container: Container, endpoint: Endpoint | undefined): Promise<SpecInput> {

@@ -1,4 +1,5 @@
 import { EngineError } from '#base/errors.ts'
+import type { StartError } from './start-error.ts'
 
 // The wording is contract: Docker's clients and people's scripts match on it.
 
@@ -60,12 +61,15 @@ export function removalInProgress(name: string): EngineError {
   })
 }
 
-/** The process could not be started; the CLI derives 126 and 127 from the text. */
-export function startFailed(id: string, text: string): EngineError {
+/**
+ * The process could not be started; the CLI derives 126 and 127 from the text. A command that is not there or cannot be
+ * executed is the request's mistake.
+ */
+export function startFailed(id: string, { message, exitCode }: StartError): EngineError {
   return new EngineError(
-    'internal',
-    `failed to create task for container: failed to create shim task: OCI runtime create failed: ${text}`,
-    { code: 'CONTAINER_START_FAILED', details: { id } },
+    exitCode === 128 ? 'internal' : 'invalid_argument',
+    `failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: ${message}`,
+    { code: 'CONTAINER_START_FAILED', details: { id, exitCode } },
   )
 }
 

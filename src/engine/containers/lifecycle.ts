@@ -116,8 +116,9 @@ export class Lifecycle implements ContainerLifecycle {
       this.#deps.registry.update(container.id, { stoppedByHand: true })
     if (number === SIGKILL && container.state.status === 'paused') await this.#unpause(container)
     this.#deps.events.publish(container, 'kill', { signal: String(number) })
-    if (!(await task.shim.kill('init', number))) throw notRunning(container.id)
-    if (number === SIGKILL) await task.exited
+    // A process that has just ended by itself is as dead as was wanted: its state follows.
+    const gone = !(await task.shim.kill('init', number))
+    if (gone || number === SIGKILL) await task.exited
   }
 
   async pause(ref: string): Promise<void> {

@@ -10,6 +10,12 @@ export interface StartError {
 export function startError(command: string, text: string): StartError {
   const quoted = JSON.stringify(command)
   if (/executable file .*not found/i.test(text)) {
+    if (command.includes('/')) {
+      return {
+        message: `exec: ${quoted}: stat ${command}: no such file or directory: unknown`,
+        exitCode: 127,
+      }
+    }
     return { message: `exec: ${quoted}: executable file not found in $PATH: unknown`, exitCode: 127 }
   }
   if (/permission denied|open executable: operation not permitted/i.test(text)) {

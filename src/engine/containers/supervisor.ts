@@ -1,5 +1,5 @@
 import { mkdir, rm } from 'node:fs/promises'
-import { messageOf } from '#base/errors.ts'
+import { EngineError, messageOf } from '#base/errors.ts'
 import type { Background } from '#base/background.ts'
 import type { Logger } from '#base/logger.ts'
 import type { Endpoint, Networks, PublishedPort } from '#network/networks.ts'
@@ -87,11 +87,10 @@ export class Supervisor {
       return await this.#launch(container)
     } catch (error) {
       attachments.abandon(container.id)
-      const { message, exitCode } = startError(container.path, messageOf(error))
       const last: Ended = {
-        exitCode,
+        exitCode: startExitCode(error),
         oomKilled: false,
-        error: message,
+        error: messageOf(error),
         startedAt: lastOf(container.state)?.startedAt ?? NEVER,
         finishedAt: lastOf(container.state)?.finishedAt ?? NEVER,
       }
@@ -158,7 +157,7 @@ export class Supervisor {
     try {
       await task.shim.start()
     } catch (error) {
-      throw startFailed(container.id, startError(container.path, messageOf(error)).message)
+      throw startFailed(container.id, startError(container.path, messageOf(error)))
     }
   }
 
@@ -206,3 +205,9 @@ export class Supervisor {
 }
 
 const SIGKILL = 9
+const CANNOT_START = 128
+
+function startExitCode(error: unknown): number {
+  const known = error instanceof EngineError ? error.details['exitCode'] : undefined
+  return typeof known === 'number' ? known : CANNOT_START
+}

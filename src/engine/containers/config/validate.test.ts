@@ -47,7 +47,7 @@ describe('validateCreate()', () => {
     ],
     [
       { RestartPolicy: { Name: 'always', MaximumRetryCount: 2 } },
-      "invalid restart policy: maximum retry count cannot be used with restart policy 'always'",
+      "invalid restart policy: maximum retry count can only be used with 'on-failure'",
     ],
     [
       { RestartPolicy: { Name: 'on-failure', MaximumRetryCount: -1 } },

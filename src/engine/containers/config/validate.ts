@@ -76,7 +76,9 @@ export function checkRestartPolicy(policy: RestartPolicy): void {
     case 'unless-stopped':
     case 'no':
       if (most === 0) return
-      throw invalidPolicy(`maximum retry count cannot be used with restart policy '${name}'`)
+      throw invalidPolicy(
+        `maximum retry count can only be used with 'on-failure'${most < 0 ? ' and cannot be negative' : ''}`,
+      )
     case 'on-failure':
       if (most < 0) throw invalidPolicy('maximum retry count cannot be negative')
       return

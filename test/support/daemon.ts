@@ -6,10 +6,11 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_pr
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { once } from 'node:events'
-import { request } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
 import { type Marks, type Model, assertNoLeaks } from './leak-check.ts'
 
 const REPOSITORY = join(import.meta.dirname, '..', '..')
@@ -18,6 +19,7 @@ export const NODE: string = join(REPOSITORY, 'node_modules/node/bin/node')
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly bytes: Buffer
   readonly text: string
   json<T = Record<string, unknown>>(): T
 }
@@ -99,28 +101,28 @@ export class TestDaemon implements AsyncDisposable {
     await once(child, 'exit')
   }
 
-  async call(method: string, path: string, body?: unknown): Promise<Answer> {
+  /** A request whose answer is read as a stream: events, logs, archives. Bytes are sent as an archive. */
+  async open(method: string, path: string, body?: unknown): Promise<IncomingMessage> {
     const payload = body === undefined || body instanceof Uint8Array ? body : JSON.stringify(body)
-    const outgoing = request({
-      socketPath: this.socket,
-      method,
-      path,
-      headers:
-        payload === undefined
-          ? {}
-          : {
-              'content-type': body instanceof Uint8Array ? 'application/x-tar' : 'application/json',
-              'content-length': Buffer.byteLength(payload),
-            },
-    })
+    const type = body instanceof Uint8Array ? 'application/x-tar' : 'application/json'
+    const headers =
+      payload === undefined
+        ? {}
+        : { 'content-type': type, 'content-length': String(Buffer.byteLength(payload)) }
+    const outgoing = request({ socketPath: this.socket, method, path, headers, agent: false })
     outgoing.end(payload)
-    const [response] = (await once(outgoing, 'response')) as [import('node:http').IncomingMessage]
-    const chunks: Buffer[] = []
-    for await (const chunk of response) chunks.push(chunk as Buffer)
-    const text = Buffer.concat(chunks).toString()
+    const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
+    return response
+  }
+
+  async call(method: string, path: string, body?: unknown): Promise<Answer> {
+    const response = await this.open(method, path, body)
+    const bytes = await buffer(response)
+    const text = bytes.toString()
     return {
       status: response.statusCode ?? 0,
       headers: response.headers,
+      bytes,
       text,
       json: <T>() => JSON.parse(text) as T,
     }

@@ -1,5 +1,7 @@
 # berth. Everything a person needs starts here; see README.md.
 
+NODE := node_modules/node/bin/node
+
 .PHONY: setup demo test check bench dist clean
 
 # Installs what is missing and builds; a second or two when all is there.
@@ -8,7 +10,7 @@ setup:
 
 # Starts a private engine, makes images from Debian's packages, runs containers from them, and shows it.
 demo: setup
-	@tools/demo
+	@$(NODE) tools/demo.ts
 
 # Every test, on the real kernel.
 test: setup
@@ -19,10 +21,10 @@ check: setup
 
 # Side by side with Docker and Podman; minutes, and noisy on a busy machine.
 bench: setup
-	@PATH="$(CURDIR)/node_modules/node/bin:$$PATH" node tools/bench/bench.ts
+	@$(NODE) tools/bench/bench.ts
 
 dist: setup
-	@PATH="$(CURDIR)/node_modules/node/bin:$$PATH" node tools/bundle.ts
+	@$(NODE) tools/bundle.ts
 
 clean:
 	rm -rf dist native/build .cache

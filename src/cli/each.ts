@@ -5,7 +5,7 @@ const AT_ONCE = 50
 
 /**
  * Does the same for every reference, up to 50 at once, and prints the results in the order given: what `act` returns,
- * or the reference itself. Failures go to stderr; the exit code is 1 when there was one.
+ * or the reference itself; an empty text is nothing to print. Failures go to stderr; the exit code is 1 when there was one.
  */
 export async function each(
   refs: readonly string[],
@@ -17,8 +17,10 @@ export async function each(
     const some = refs.slice(from, from + AT_ONCE)
     const results = await Promise.allSettled(some.map((ref) => act(ref)))
     results.forEach((result, i) => {
-      if (result.status === 'fulfilled') context.out(`${result.value ?? some[i]}\n`)
-      else {
+      if (result.status === 'fulfilled') {
+        const text = result.value ?? some[i]
+        if (text !== '') context.out(`${text}\n`)
+      } else {
         failures += 1
         context.err(`${errorText(result.reason)}\n`)
       }

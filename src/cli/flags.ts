@@ -109,7 +109,7 @@ export function filter(
     accept(text, previous) {
       if (text === '') return previous
       const [key, value] = cut(text, '=')
-      if (value === undefined) throw valueError(`invalid argument "${text}": filters want key=value`)
+      if (value === undefined) throw valueError('bad format of filter (expected name=value)')
       const name = key.trim().toLowerCase()
       return { ...previous, [name]: [...(previous[name] ?? []), value.trim()] }
     },

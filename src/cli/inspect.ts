@@ -15,6 +15,13 @@ const optionalFields: ReadonlySet<string> = new Set(
     .split(/\s+/),
 )
 
+/** Fields that are maps with keys of the user's own. */
+const mapFields: ReadonlySet<string> = new Set(
+  'Labels Annotations Options Sysctls Tmpfs StorageOpt DriverOpts Networks Ports PortBindings ExposedPorts Volumes Containers'.split(
+    ' ',
+  ),
+)
+
 /**
  * Prints what `find` returns for each reference: one JSON array, or a line of the template per object. Missing objects
  * are reported after it and make the exit code 1.
@@ -36,7 +43,7 @@ export async function inspectAll(
 
 function compile(format: string): Template | undefined {
   if (format === '' || format === 'json') return undefined
-  return withPrefix(() => new Template(format, { optionalFields }))
+  return withPrefix(() => new Template(format, { optionalFields, mapFields }))
 }
 
 function render(documents: readonly unknown[], format: string, template: Template | undefined): string {

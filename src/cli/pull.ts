@@ -1,4 +1,4 @@
-import { familiarName, parseReference, withDefaultTag } from '#oci/reference.ts'
+import { parseReference, repositoryOf, withDefaultTag } from '#oci/reference.ts'
 import type { Context } from './command.ts'
 import { showProgress } from './format/progress.ts'
 import type { Output } from './io.ts'
@@ -17,7 +17,7 @@ export async function pullImage(text: string, options: PullOptions, context: Con
   const { client, signal } = context
   const reference = options.allTags === true ? parseReference(text) : withDefaultTag(parseReference(text))
   const auth = await registryAuth(reference.domain, context)
-  const messages = client.images.pull(familiarName(reference), {
+  const messages = client.images.pull(repositoryOf(reference), {
     tag: reference.digest ?? reference.tag ?? '',
     platform: options.platform,
     auth,

@@ -30,7 +30,7 @@ export default command({
     const container = Id ?? ref
     const tty = Config?.Tty === true
     const stdin = !flags['no-stdin'] && Config?.OpenStdin === true
-    const detachKeys = flags['detach-keys'] || config.file.detachKeys || DEFAULT_DETACH_KEYS
+    const detachKeys = flags['detach-keys'] || config.file.detachKeys || undefined
     requireTerminal(tty && stdin, context)
 
     using _proxy = flags['sig-proxy'] && !tty ? proxySignals(container, context) : undefined
@@ -41,7 +41,7 @@ export default command({
       stderr: true,
       detachKeys,
     })
-    const options = { tty, stdin, stdout: true, stderr: true, detachKeys }
+    const options = { tty, stdin, stdout: true, stderr: true, detachKeys: detachKeys ?? DEFAULT_DETACH_KEYS }
     const outcome = await runAttached({ container, connection, options, exitCode: code }, context)
     return outcome.kind === 'exited' ? outcome.code : 1
   },

@@ -1,4 +1,4 @@
-import { familiarName, parseReference } from '#oci/reference.ts'
+import { parseReference, repositoryOf, withDefaultTag } from '#oci/reference.ts'
 import { command } from '../command.ts'
 import { bool, list, string } from '../flags.ts'
 
@@ -16,9 +16,9 @@ export default command({
     pause: bool('Freeze it meanwhile', { short: 'p', initial: true, hidden: true }),
   },
   async run({ args: [ref = '', target], flags }, { client, out }) {
-    const reference = target === undefined ? undefined : parseReference(target)
+    const reference = target === undefined ? undefined : withDefaultTag(parseReference(target))
     const { Id } = await client.containerFiles.commit(ref, {
-      repo: reference === undefined ? undefined : familiarName(reference),
+      repo: reference === undefined ? undefined : repositoryOf(reference),
       tag: reference?.tag,
       comment: flags.message || undefined,
       author: flags.author || undefined,

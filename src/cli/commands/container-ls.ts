@@ -23,13 +23,16 @@ export default command({
     const trunc = !flags['no-trunc']
     const configured = changed.has('format') ? undefined : context.config.file.psFormat
     const table = quiet ? '{{.ID}}' : flags.size ? `${containerTable}\\t{{.Size}}` : containerTable
-    const format = quiet && flags.format === '' ? table : chooseFormat(flags.format, configured, table)
+    if (quiet && flags.format !== '') {
+      context.err('WARNING: Ignoring custom format, because both --format and --quiet are set.\n')
+    }
+    const format = quiet ? table : chooseFormat(flags.format, configured, table)
 
     const containers = await context.client.containerQuery.list({
-      all: flags.all || latest || last > 0,
+      all: flags.all,
       limit: latest ? 1 : last > 0 ? last : undefined,
       // Sizes cost the daemon a walk over files, so they are asked for only when they are shown.
-      size: flags.size || /\.Size\b/.test(format) || format === 'json',
+      size: flags.size || /\.Size\b/.test(format),
       filters: flags.filter,
     })
     const options = { trunc, now: context.io.now() }

@@ -17,7 +17,7 @@ export default command({
       const [port, protocol = 'tcp'] = cut(wanted, '/')
       const bindings = ports[`${port}/${protocol}`]
       if (bindings === undefined || bindings === null || bindings.length === 0) {
-        throw commandError(`no public port '${port}/${protocol}' published for ${ref}`)
+        throw commandError(`Error: No public port '${wanted}' published for ${ref}`)
       }
       for (const { HostIp, HostPort } of bindings) out(`${hostPort(HostIp ?? '', HostPort ?? '')}\n`)
       return

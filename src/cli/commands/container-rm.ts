@@ -1,6 +1,7 @@
 import { isKind } from '#base/errors.ts'
 import { command } from '../command.ts'
 import { each } from '../each.ts'
+import { errorText } from '../errors.ts'
 import { bool } from '../flags.ts'
 
 export default command({
@@ -21,6 +22,8 @@ export default command({
       } catch (error) {
         // With --force the wish is that it is gone.
         if (!flags.force || !isKind(error, 'not_found')) throw error
+        context.err(`${errorText(error)}\n`)
+        return ''
       }
     })
   },

@@ -40,7 +40,7 @@ export default command({
       if (context.signal.aborted) throw error
       return fail(error, 125)
     }
-    const keys = flags['detach-keys'] || context.config.file.detachKeys || DEFAULT_DETACH_KEYS
+    const keys = flags['detach-keys'] || context.config.file.detachKeys || undefined
     const options = { keys, proxy: flags['sig-proxy'] && !flags.detach }
     const outcome = await start(id, body, options, context)
     return 'error' in outcome ? fail(outcome.error, startExitCode(outcome.error)) : outcome.code
@@ -65,7 +65,7 @@ type Outcome = { readonly code: number } | { readonly error: unknown }
 async function start(
   id: string,
   body: ContainerCreateBody,
-  options: { readonly keys: string; readonly proxy: boolean },
+  options: { readonly keys: string | undefined; readonly proxy: boolean },
   context: Context,
 ): Promise<Outcome> {
   const { client } = context
@@ -100,7 +100,7 @@ async function start(
     return { error }
   }
   if (!stdout && !stderr) context.out(`${id}\n`)
-  const session = { tty, stdin, stdout, stderr, detachKeys: options.keys }
+  const session = { tty, stdin, stdout, stderr, detachKeys: options.keys ?? DEFAULT_DETACH_KEYS }
   const outcome = await runAttached({ container: id, connection, options: session, exitCode: code }, context)
   return { code: outcome.kind === 'exited' ? outcome.code : 0 }
 }

@@ -1,4 +1,4 @@
-import { familiarName, parseReference } from '#oci/reference.ts'
+import { parseReference } from '#oci/reference.ts'
 import { openInput } from '../archive-input.ts'
 import { command } from '../command.ts'
 import { list, string } from '../flags.ts'
@@ -16,12 +16,12 @@ export default command({
     platform: string('Platform (os[/arch[/variant]])'),
   },
   async run({ args: [source = '', target], flags }, { client, io, signal }) {
-    const reference = target === undefined ? undefined : parseReference(target)
+    // Refused here already, before anything is sent.
+    if (target !== undefined) parseReference(target)
     const isUrl = /^https?:\/\//.test(source)
     const body = isUrl ? undefined : source === '-' ? io.stdin : await openInput(source)
     const messages = client.images.import(isUrl ? source : '-', {
-      repo: reference === undefined ? undefined : familiarName(reference),
-      tag: reference?.tag,
+      repo: target,
       message: flags.message || undefined,
       changes: flags.change,
       platform: flags.platform || undefined,

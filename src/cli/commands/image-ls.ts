@@ -33,10 +33,7 @@ export default command({
     const digests = flags.digests || format.includes('.Digest')
     const options = { trunc: !flags['no-trunc'], now: context.io.now() }
     const newestFirst = images.toSorted((a, b) => (b.Created ?? 0) - (a.Created ?? 0))
-    const rows = newestFirst.flatMap((image) => {
-      const all = imageRows(image, { digests })
-      return flags.quiet ? all.slice(0, 1) : all
-    })
+    const rows = newestFirst.flatMap((image) => imageRows(image, { digests }))
     context.out(
       formatList(
         format,

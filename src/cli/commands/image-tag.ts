@@ -1,5 +1,5 @@
 import { command } from '../command.ts'
-import { familiarName, parseReference, withDefaultTag } from '#oci/reference.ts'
+import { parseReference, repositoryOf, withDefaultTag } from '#oci/reference.ts'
 
 export default command({
   usage: 'SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]',
@@ -10,6 +10,6 @@ export default command({
   flags: {},
   async run({ args: [source = '', target = ''] }, { client }) {
     const reference = withDefaultTag(parseReference(target))
-    await client.images.tag(source, familiarName(reference), reference.tag ?? '')
+    await client.images.tag(source, repositoryOf(reference), reference.tag ?? '')
   },
 })

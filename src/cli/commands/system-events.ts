@@ -2,7 +2,7 @@ import type { EventMessage } from '#api/generated/types.ts'
 import { command } from '../command.ts'
 import { filter, string } from '../flags.ts'
 import { toJson } from '../format/template/print.ts'
-import { Template } from '../format/template/template.ts'
+import { parseTemplate } from '../format/template/template.ts'
 import { view } from '../format/template/view.ts'
 import { unixTime } from '../time-argument.ts'
 
@@ -31,7 +31,7 @@ export default command({
 })
 
 function templated(format: string): (event: EventMessage) => string {
-  const template = new Template(format)
+  const template = parseTemplate(format)
   return (event) => template.execute(eventView(event))
 }
 

@@ -5,7 +5,7 @@ import { errorText } from '../errors.ts'
 import { string } from '../flags.ts'
 import { showServerInfo } from '../format/info.ts'
 import { toJson } from '../format/template/print.ts'
-import { Template } from '../format/template/template.ts'
+import { parseTemplate } from '../format/template/template.ts'
 import { view } from '../format/template/view.ts'
 
 export default command({
@@ -16,7 +16,7 @@ export default command({
   flags: { format: string("'json', or a Go template", { short: 'f' }) },
   async run({ flags }, context) {
     const { client, out, err } = context
-    const template = flags.format === '' || flags.format === 'json' ? undefined : new Template(flags.format)
+    const template = flags.format === '' || flags.format === 'json' ? undefined : parseTemplate(flags.format)
     let info: SystemInfo | undefined
     let failure: unknown
     try {

@@ -3,7 +3,7 @@ import { clientFacts } from '../client-facts.ts'
 import { command } from '../command.ts'
 import { errorText } from '../errors.ts'
 import { string } from '../flags.ts'
-import { Template } from '../format/template/template.ts'
+import { parseTemplate } from '../format/template/template.ts'
 import { toJson } from '../format/template/print.ts'
 import { view } from '../format/template/view.ts'
 
@@ -18,9 +18,7 @@ export default command({
   async run({ flags }, context) {
     const { client, out, err } = context
     const template =
-      flags.format === '' || flags.format === 'json'
-        ? undefined
-        : new Template(flags.format, { name: 'version' })
+      flags.format === '' || flags.format === 'json' ? undefined : parseTemplate(flags.format, 'version')
     const [server, facts] = await Promise.all([
       client.system.version().then(
         (value) => ({ value }),

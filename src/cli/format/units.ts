@@ -65,6 +65,15 @@ export function goTime(milliseconds: number): string {
   return `${day} ${time} ${zone} ${zoneName(date, zone)}`
 }
 
+/** An RFC 3339 time in the form of goTime(), in its own zone and with all of its decimal places. */
+export function goTimeOf(text: string): string {
+  const match = /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})(\.\d+)?(Z|[+-]\d{2}:\d{2})$/.exec(text)
+  if (match === null) return text
+  const [, day, time, fraction = '', zone = 'Z'] = match
+  const offset = zone === 'Z' ? '+0000' : zone.replace(':', '')
+  return `${day} ${time}${fraction.replace(/\.?0+$/, '')} ${offset} ${offset === '+0000' ? 'UTC' : offset}`
+}
+
 function zoneName(date: Date, fallback: string): string {
   const parts = new Intl.DateTimeFormat('en', { timeZoneName: 'short' }).formatToParts(date)
   const name = parts.find(({ type }) => type === 'timeZoneName')?.value ?? ''

@@ -18,7 +18,7 @@ export async function attachAndStart(ref: string, options: StartOptions, context
   const container = Id ?? ref
   const tty = Config?.Tty === true
   const stdin = options.stdin && Config?.OpenStdin === true
-  const detachKeys = options.detachKeys ?? DEFAULT_DETACH_KEYS
+  const { detachKeys } = options
   requireTerminal(tty && stdin, context)
 
   using _proxy = options.output && !tty ? proxySignals(container, context) : undefined
@@ -39,7 +39,13 @@ export async function attachAndStart(ref: string, options: StartOptions, context
     connection.stream.destroy()
     throw error
   }
-  const sessionOptions = { tty, stdin, stdout: true, stderr: true, detachKeys }
+  const sessionOptions = {
+    tty,
+    stdin,
+    stdout: true,
+    stderr: true,
+    detachKeys: detachKeys ?? DEFAULT_DETACH_KEYS,
+  }
   const outcome = await runAttached(
     { container, connection, options: sessionOptions, exitCode: code },
     context,

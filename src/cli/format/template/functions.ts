@@ -100,6 +100,8 @@ function indexOne(value: unknown, key: unknown): unknown {
     if (byte === undefined) throw new RangeError(`index out of range: ${printValue(key)}`)
     return byte
   }
+  if (typeof key === 'number' && (value === null || value === undefined))
+    throw new TypeError('index of untyped nil')
   // A missing key of a map of strings is the empty string, and a null map is an empty one.
   if (value === null || value === undefined) return ''
   if (isMap(value)) {

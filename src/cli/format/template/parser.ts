@@ -18,6 +18,8 @@ class Parser {
   readonly #isFunction: (name: string) => boolean
   readonly #tokens: readonly Token[]
   #at = 0
+  /** Those declared so far, of which the ones of inner blocks are dropped again. */
+  #variables = ['$']
 
   constructor(source: string, name: string, isFunction: (name: string) => boolean) {
     this.#source = source
@@ -75,10 +77,15 @@ class Parser {
   }
 
   #control(kind: 'if' | 'with' | 'range', open: Token, loops: number): Node {
+    const outer = this.#variables.length
     const pipe = this.#pipe(kind)
     this.#close(kind)
+    const inner = this.#variables.length
     const body = this.list(loops)
-    return { kind, pipe, body, otherwise: this.#otherwise(kind, open, loops) }
+    this.#variables.length = inner
+    const otherwise = this.#otherwise(kind, open, loops)
+    this.#variables.length = outer
+    return { kind, pipe, body, otherwise }
   }
 
   /** `{{else}} … {{end}}`, `{{else if …}}` (which shares the `{{end}}`), or `{{end}}`. */
@@ -116,7 +123,11 @@ class Parser {
       const token = this.#peek()
       const ends = token.kind === 'close' || token.text === ')'
       if (ends && commands.length === 0) throw this.#error(token, `missing value for ${context}`)
-      if (ends) return { pos, variables, assigns, commands }
+      if (ends) {
+        // Only from here on: a variable is not known in the pipeline that declares it.
+        if (!assigns) this.#variables.push(...variables)
+        return { pos, variables, assigns, commands }
+      }
       if (commands.length > 0) {
         if (token.text !== '|') throw this.#error(token, `unexpected ${show(token)} in ${context}`)
         this.#at += 1
@@ -143,6 +154,8 @@ class Parser {
       }
       if (text !== ':=' && text !== '=') break
       this.#at += 1
+      const unknown = text === '=' ? variables.find((name) => !this.#variables.includes(name)) : undefined
+      if (unknown !== undefined) throw this.#error(this.#peek(), `undefined variable "${unknown}"`)
       return { variables, assigns: text === '=' }
     }
     this.#at = start
@@ -165,7 +178,8 @@ class Parser {
     }
     const [first, ...rest] = operands
     if (first === undefined) throw this.#error(this.#peek(), 'empty command')
-    return { operands: [first, ...rest] }
+    const end = this.#peek().pos
+    return { operands: [first, ...rest], source: this.#source.slice(first.pos, end).trimEnd() }
   }
 
   #operand(context: string): Operand {
@@ -175,9 +189,10 @@ class Parser {
       case 'dot':
         return { kind: 'dot', pos }
       case 'field':
-        return { kind: 'field', pos, path: [text.slice(1), ...this.#path()] }
+        return { kind: 'field', pos: this.#chainPos(pos), path: [text.slice(1), ...this.#path()] }
       case 'variable':
-        return { kind: 'variable', pos, name: text, path: this.#path() }
+        if (!this.#variables.includes(text)) throw this.#error(token, `undefined variable "${text}"`)
+        return { kind: 'variable', pos: this.#chainPos(pos), name: text, path: this.#path() }
       case 'string':
         return { kind: 'literal', pos, value: this.#unquote(token), source: text }
       case 'char':
@@ -217,6 +232,12 @@ class Parser {
     if (text === 'nil') return { kind: 'nil', pos }
     if (!this.#isFunction(text)) throw this.#error(token, `function "${text}" not defined`)
     return { kind: 'function', pos, name: text }
+  }
+
+  /** Go gives a chain of fields the position of its second one. */
+  #chainPos(pos: number): number {
+    const next = this.#peek()
+    return next.kind === 'field' ? next.pos : pos
   }
 
   /** Fields that follow without a space: `$x.A.B`, `(…).A`. */

@@ -23,6 +23,7 @@ export interface Pipe {
 
 /** A first operand and its arguments. */
 export interface Command {
+  readonly source: string
   readonly operands: readonly [Operand, ...Operand[]]
 }
 

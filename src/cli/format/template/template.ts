@@ -1,5 +1,5 @@
 import { messageOf } from '#base/errors.ts'
-import { evaluationError, hasCode } from '../../errors.ts'
+import { evaluationError, hasCode, withTemplatePrefix } from '../../errors.ts'
 import { functions, isTruthy, lazyFunctions, type TemplateFunction } from './functions.ts'
 import { parse } from './parser.ts'
 import { goType, printResult, sortedKeys } from './print.ts'
@@ -11,6 +11,8 @@ export interface TemplateOptions {
   readonly name?: string
   /** Fields that an object may leave out; any other missing field is an error. Absent: a missing field prints `<no value>`. */
   readonly optionalFields?: ReadonlySet<string>
+  /** Fields whose value is a map with keys of the user's own, any of which may be missing. */
+  readonly mapFields?: ReadonlySet<string>
   readonly functions?: ReadonlyMap<string, TemplateFunction>
 }
 
@@ -35,6 +37,12 @@ export class Template {
   execute(data: unknown): string {
     return new Execution(this.#source, data, this.#options).run(this.#nodes)
   }
+}
+
+/** A template of a command's own: what cannot be parsed is said to be so. */
+export function parseTemplate(source: string, name = ''): Template {
+  const prefix = 'template parsing error'
+  return withTemplatePrefix({ parse: prefix, execute: prefix }, () => new Template(source, { name }))
 }
 
 interface Frame {
@@ -67,6 +75,13 @@ class Scope {
     }
     return this.#outer?.assign(name, value) ?? false
   }
+}
+
+interface FieldAccess {
+  readonly operand: Operand
+  /** The field that the value came from. */
+  readonly parent: string | undefined
+  readonly args: (() => unknown[]) | undefined
 }
 
 type Flow = 'normal' | 'break' | 'continue'
@@ -162,7 +177,7 @@ class Execution {
   /** `piped` is what the command before passes on: its last argument. */
   #command(command: Command, frame: Frame, piped: readonly unknown[]): unknown {
     const [first, ...rest] = command.operands
-    if (first.kind === 'function') return this.#call(first, rest, frame, piped)
+    if (first.kind === 'function') return this.#call(first, rest, frame, { piped, source: command.source })
     const hasArguments = rest.length + piped.length > 0
     const args = (): unknown[] => [...rest.map((operand) => this.#operand(operand, frame)), ...piped]
     switch (first.kind) {
@@ -194,7 +209,7 @@ class Execution {
       case 'literal':
         return operand.value
       case 'function':
-        return this.#call(operand, [], frame, [])
+        return this.#call(operand, [], frame, { piped: [], source: operand.name })
       case 'field':
         return this.#fields(frame.dot, operand.path, operand, undefined)
       case 'variable':
@@ -215,7 +230,7 @@ class Execution {
     operand: Operand & { readonly kind: 'function' },
     rest: readonly Operand[],
     frame: Frame,
-    piped: readonly unknown[],
+    { piped, source }: { readonly piped: readonly unknown[]; readonly source: string },
   ): unknown {
     const { name, pos } = operand
     if (lazyFunctions.includes(name)) return this.#shortCircuit(name, rest, frame, piped)
@@ -233,7 +248,7 @@ class Execution {
       return called(...args)
     } catch (error) {
       if (hasCode(error, 'TEMPLATE_FAILED')) throw error
-      throw this.#error(pos, name, `error calling ${name}: ${messageOf(error)}`)
+      throw this.#error(pos, source, `error calling ${name}: ${messageOf(error)}`)
     }
   }
 
@@ -264,11 +279,11 @@ class Execution {
     }
     return path.reduce((value, name, i) => {
       const last = i === path.length - 1
-      return this.#field(value, name, operand, last ? args : undefined)
+      return this.#field(value, name, { operand, parent: path[i - 1], args: last ? args : undefined })
     }, start)
   }
 
-  #field(value: unknown, name: string, operand: Operand, args: (() => unknown[]) | undefined): unknown {
+  #field(value: unknown, name: string, { operand, parent = '', args }: FieldAccess): unknown {
     const fail = (message: string): Error => this.#error(operand.pos, operandText(operand), message)
     if (isView(value)) {
       const field = Object.hasOwn(value.fields, name) ? value.fields[name] : undefined
@@ -281,9 +296,10 @@ class Execution {
     }
     if (args !== undefined) throw fail(`${name} is not a method but has arguments`)
     if (isMap(value)) {
-      const { optionalFields } = this.#options
+      const { optionalFields, mapFields } = this.#options
       const found = Object.hasOwn(value, name) ? value[name] : undefined
-      if (found === undefined && optionalFields !== undefined && !optionalFields.has(name)) {
+      const mayBeMissing = optionalFields === undefined || optionalFields.has(name) || mapFields?.has(parent)
+      if (found === undefined && mayBeMissing !== true) {
         throw fail(`map has no entry for key "${name}"`)
       }
       return found

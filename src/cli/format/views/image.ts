@@ -42,7 +42,12 @@ export function imageRows(image: ImageSummary, options: { readonly digests: bool
   const digestOf = new Map(digests.map((reference) => splitAt(reference, reference.indexOf('@'))))
   const rows = tags.map((reference): ImageRow => {
     const [repository, tag] = splitAt(reference, reference.lastIndexOf(':'))
-    return { image, repository, tag, digest: digestOf.get(repository) ?? NONE }
+    return {
+      image,
+      repository,
+      tag,
+      digest: (options.digests ? digestOf.get(repository) : undefined) ?? NONE,
+    }
   })
   const tagged = new Set(rows.map(({ repository }) => repository))
   const untagged = [...digestOf].filter(([repository]) => !tagged.has(repository))
@@ -66,7 +71,7 @@ export function imageView(row: ImageRow, options: { readonly trunc: boolean; rea
     CreatedAt: () => goTime(created * 1000),
     Size: () => humanSize(size, 3),
     Containers: () => ((image.Containers ?? -1) === -1 ? 'N/A' : String(image.Containers)),
-    VirtualSize: () => humanSize(size, 3),
+    VirtualSize: () => humanSize(size),
     SharedSize: () => (shared === -1 ? 'N/A' : humanSize(shared)),
     UniqueSize: () => (shared === -1 ? 'N/A' : humanSize(size - shared)),
   })

@@ -2,7 +2,7 @@ import type { NetworkSummary } from '#api/generated/types.ts'
 import { shortId } from '#base/ids.ts'
 import type { Headers } from '../list.ts'
 import { view, type View } from '../template/view.ts'
-import { goTime } from '../units.ts'
+import { goTimeOf } from '../units.ts'
 import { labelText } from './container.ts'
 
 export const networkTable = 'table {{.ID}}\\t{{.Name}}\\t{{.Driver}}\\t{{.Scope}}'
@@ -31,6 +31,6 @@ export function networkView(network: NetworkSummary, options: { readonly trunc: 
     Internal: () => String(network.Internal ?? false),
     Labels: () => labelText(labels),
     Label: (key: string) => labels[key] ?? '',
-    CreatedAt: () => goTime(Date.parse(network.Created ?? '')),
+    CreatedAt: () => goTimeOf(network.Created ?? ''),
   })
 }

@@ -156,22 +156,17 @@ async function imagesOf({ db, config, events, snapshots, logger }: Foundation, {
   return images
 }
 
-function lifecycleOf(foundation: Foundation, base: Base, images: Images) {
-  const { background, logger, networks, snapshots, runtime, machine, helper, config, trees } = foundation
-  const { registry, waiters, locks, paths, volumes, containerEvents: events, attachments, accounts } = base
+/** What keeps containers running, and ends and removes them. The parts need each other, so some are looked up late. */
+function supervisionOf(foundation: Foundation, base: Base, images: Images) {
+  const { background, logger, networks, machine } = foundation
+  const { registry, waiters, locks, volumes, containerEvents: events } = base
+  const shared = { ...foundation, ...base, events }
 
   const restarts = new Restarts({ registry, locks, background, logger, supervisor: () => supervisor })
   const health = new HealthMonitor({ registry, events, background, execs: () => execs })
   const removal = new Removal({
-    registry,
-    locks,
+    ...shared,
     restarts,
-    snapshots,
-    runtime,
-    waiters,
-    events,
-    paths,
-    background,
     supervisor: () => supervisor,
     volumes: {
       removeOf: (container) => volumes.removeAnonymous(container.mounts.flatMap(({ name }) => name ?? [])),
@@ -184,54 +179,25 @@ function lifecycleOf(foundation: Foundation, base: Base, images: Images) {
   })
   const exits = new Exits({ registry, waiters, restarts, removal, events, networks, health })
   const bundles = bundlesOf(foundation, base)
-  const supervisor: Supervisor = new Supervisor(
-    {
-      registry,
-      shims: base.shims,
-      helper,
-      networks,
-      endpoints: base.endpoints,
-      bundles,
-      attachments,
-      paths,
-      background,
-      logger,
-      runtime,
-    },
-    exits,
-  )
-  const execs: Execs = new Execs({
-    registry,
-    supervisor,
-    events,
-    paths,
-    background,
-    process: execProcess(accounts, machine),
-  })
+  const supervisor: Supervisor = new Supervisor({ ...shared, bundles }, exits)
+  const execs: Execs = new Execs({ ...shared, supervisor, process: execProcess(base.accounts, machine) })
+  return { restarts, health, removal, exits, supervisor, execs }
+}
+
+function lifecycleOf(foundation: Foundation, base: Base, images: Images) {
+  const { config } = foundation
+  const { volumes, containerEvents: events } = base
+  const shared = { ...foundation, ...base, events }
+  const supervision = supervisionOf(foundation, base, images)
   const creation = new Creation({
-    registry,
-    snapshots,
-    events,
-    machine,
+    ...shared,
     images: images.store,
-    mounts: new Mounts({ volumes, snapshots, trees, helper }),
+    mounts: new Mounts(shared),
     logDefaults: { maxSize: config.logMaxSize, maxFiles: config.logMaxFiles },
     discardVolumes: (names) => volumes.removeAnonymous(names),
   })
-  const updates = new Updates({ registry, runtime, machine, events })
-  const lifecycle = new Lifecycle({
-    registry,
-    locks,
-    supervisor,
-    creation,
-    removal,
-    restarts,
-    updates,
-    waiters,
-    events,
-    runtime,
-  })
-  return { restarts, health, removal, exits, supervisor, execs, lifecycle }
+  const lifecycle = new Lifecycle({ ...shared, ...supervision, creation, updates: new Updates(shared) })
+  return { ...supervision, lifecycle }
 }
 
 function bundlesOf(

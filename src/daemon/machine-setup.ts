@@ -1,5 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { EngineError, isKind } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import type { Helper } from '#os/helper.ts'
 import { type NativeHelper, startHelper } from '#os/native-helper.ts'
@@ -10,7 +12,6 @@ import { type SelectedRuntime, selectRuntime } from '#runtime/select.ts'
 import { DiskSnapshots } from '#store/snapshots/disk-snapshots.ts'
 import { type SnapshotsProbe, probeSnapshots } from '#store/snapshots/probe-snapshots.ts'
 import type { DaemonConfig } from './config.ts'
-import { EngineError } from '#base/errors.ts'
 
 /** The longest path of a shim's socket below the exec root: `/c/<32 digits>/sock`. */
 const SOCKET_SUFFIX = 40
@@ -76,15 +77,26 @@ export async function chooseRuntime(
   }
 }
 
+/** How long, in milliseconds, the kernel is given to take back what a former daemon's last container had. */
+const HUGETLB_PATIENCE = 2000
+
 /** crun wants the v2 hierarchy without controllers where v1 is in use; hugetlb alone can be had back. */
 async function releaseHugetlb(helper: Helper, machine: Machine, logger: Logger): Promise<readonly string[]> {
   if (machine.hybridControllers.join() !== 'hugetlb') return machine.hybridControllers
-  try {
-    await helper.mountCgroupHugetlb()
-    return []
-  } catch (error) {
-    logger.warn('the hugetlb controller stays with cgroup v2', { error })
-    return machine.hybridControllers
+  const deadline = Date.now() + HUGETLB_PATIENCE
+  for (;;) {
+    try {
+      await helper.mountCgroupHugetlb()
+      return []
+    } catch (error) {
+      // EBUSY passes: a hierarchy that was just given up is taken down by the kernel in its own time.
+      if (isKind(error, 'conflict') && Date.now() < deadline) {
+        await delay(20)
+        continue
+      }
+      logger.warn('the hugetlb controller stays with cgroup v2', { error })
+      return machine.hybridControllers
+    }
   }
 }
 

@@ -45,7 +45,7 @@ export class Changes {
       // A file that is gone again, and had never been in the image, is no change.
       if (record.type === 'whiteout' && !before) continue
       const kind = record.type === 'whiteout' ? DELETED : before ? MODIFIED : ADDED
-      changes.push({ Path: `/${record.path}`, Kind: kind } as FilesystemChange)
+      changes.push({ Path: `/${record.path}`, Kind: kind })
     }
     return withoutEmptied(changes).sort((a, b) => ((a.Path ?? '') < (b.Path ?? '') ? -1 : 1))
   }

@@ -50,7 +50,7 @@ export function inspectDocument(container: Container, context: InspectContext): 
     Mounts: container.mounts.map(mountPoint),
     Config: container.config,
     NetworkSettings: networkSettings(container, context),
-  } as ContainerInspectResponse
+  }
 }
 
 function stateDocument({ state }: Container, health: Health | undefined): ContainerInspectResponse['State'] {
@@ -83,7 +83,7 @@ export function mountPoint(mount: ContainerMount): MountPoint {
     Mode: mount.mode,
     RW: mount.readWrite,
     Propagation: mount.propagation,
-  } as MountPoint
+  }
 }
 
 function networkSettings(container: Container, context: InspectContext): object {
@@ -122,7 +122,7 @@ function endpointSettings(endpoint: Endpoint | undefined, networkId: string): En
     GlobalIPv6Address: endpoint?.ipv6 ?? '',
     GlobalIPv6PrefixLen: endpoint?.ipv6Prefix ?? 0,
     DNSNames: null,
-  } as EndpointSettings
+  }
 }
 
 /** A port published on every address is shown once per family. */

@@ -92,7 +92,7 @@ export class Lifecycle implements ContainerLifecycle {
 
   async stop(ref: string, options: StopOptions = {}): Promise<boolean> {
     using locked = await this.#lock(ref)
-    return this.#stop(locked.container, options)
+    return await this.#stop(locked.container, options)
   }
 
   async restart(ref: string, options: StopOptions = {}): Promise<void> {

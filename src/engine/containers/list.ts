@@ -35,7 +35,7 @@ export function summaryOf(container: Container, context: ListContext): Container
     Health: { Status: health, FailingStreak: 0 },
     NetworkSettings: { Networks: networkEndpoints(container, context.bridge) },
     Mounts: container.mounts.map(mountPoint),
-  } as ContainerSummary
+  }
 }
 
 function statusFacts({ state }: Container, health: StatusFacts['health']): StatusFacts {

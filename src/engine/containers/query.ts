@@ -75,9 +75,7 @@ export class Query implements ContainerQuery {
     const summaries = shown.map((container) => summaryOf(container, context))
     if (!options.size) return summaries
     return Promise.all(
-      shown.map(
-        async (container, i) => ({ ...summaries[i], ...(await this.#sizes(container)) }) as ContainerSummary,
-      ),
+      shown.map(async (container, i) => ({ ...summaries[i], ...(await this.#sizes(container)) })),
     )
   }
 

@@ -75,7 +75,7 @@ export class System implements SystemService {
       Arch: goArch(),
       KernelVersion: release(),
       BuildTime: facts.builtAt,
-    } as SystemVersion
+    }
   }
 
   async info(): Promise<SystemInfo> {
@@ -107,8 +107,7 @@ export class System implements SystemService {
       Architecture: machineName(),
       NCPU: cpus().length,
       MemTotal: totalmem(),
-      IndexServerAddress: 'https://index.docker.io/v1/',
-      RegistryConfig: { IndexConfigs: {}, InsecureRegistryCIDRs: ['127.0.0.0/8', '::1/128'], Mirrors: [] },
+      ...registryFacts,
       GenericResources: null,
       HttpProxy: '',
       HttpsProxy: '',
@@ -210,6 +209,11 @@ function imageUsage(items: readonly ImageSummary[], layersSize: number): object 
     ({ Containers }) => (Containers ?? 0) > 0,
   )
   return { ...usage, TotalSize: layersSize }
+}
+
+const registryFacts = {
+  IndexServerAddress: 'https://index.docker.io/v1/',
+  RegistryConfig: { IndexConfigs: {}, InsecureRegistryCIDRs: ['127.0.0.0/8', '::1/128'], Mirrors: [] },
 }
 
 function limitSupport(): object {

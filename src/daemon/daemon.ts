@@ -9,6 +9,8 @@ import { type Logger, jsonLogger } from '#base/logger.ts'
 import { DefaultBridgeNetworks } from '#network/default-networks.ts'
 import { createServer } from '#server/server.ts'
 import { EventJournal } from '#engine/events/event-journal.ts'
+import type { Networks } from '#network/networks.ts'
+import type { Cgroups } from '#os/cgroups/cgroups.ts'
 import { mountedCgroups } from '#os/cgroups/mounted-cgroups.ts'
 import { EventRows } from '#store/events.ts'
 import { openDatabase } from '#store/db.ts'
@@ -46,6 +48,7 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
   })
   await networks.ensure()
   const background = new Background(logger)
+  const cgroups = await mountedCgroups()
   const events = new EventJournal({ rows: new EventRows(db), logger })
 
   const assembled = await assembleEngine({
@@ -64,7 +67,10 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
     networks,
     background,
     events,
-    cgroups: await mountedCgroups(),
+    cgroups,
+  })
+  acquired.defer(async () => {
+    if (assembled.running() === 0) await leaveNothing(networks, cgroups, config)
   })
   acquired.defer(() => assembled.close())
   await networks.reconcile()
@@ -82,6 +88,12 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
 
   if (!ended.aborted) await once(ended, 'abort')
   logger.info('shutting down; containers keep running')
+}
+
+/** With no container running, nobody needs what is in the kernel; it is made again at the next start. */
+async function leaveNothing(networks: Networks, cgroups: Cgroups, config: DaemonConfig): Promise<void> {
+  await networks.destroy()
+  await cgroups.removeEmpty(config.cgroupParent)
 }
 
 /** Runs `work` again and again, one at a time; disposing it waits for the one that runs. */

@@ -83,6 +83,8 @@ export interface Foundation {
 
 export interface AssembledEngine {
   readonly engine: Engine
+  /** Number of containers that have a process. */
+  running(): number
   /** Lets go of containers without touching them. */
   close(): Promise<void>
 }
@@ -102,6 +104,7 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
       volumes: base.volumes,
       ...viewsOf(foundation, base, images, lifecycle),
     },
+    running: () => base.registry.all().filter(({ state }) => runOf(state) !== undefined).length,
     async close() {
       lifecycle.restarts.close()
       lifecycle.health.close()

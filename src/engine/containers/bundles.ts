@@ -1,6 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { hostname as machineName } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { EngineError } from '#base/errors.ts'
 import type { BridgeInfo, Endpoint } from '#network/networks.ts'
 import { splitSysctls } from '#runtime/namespaces.ts'
@@ -55,6 +55,7 @@ export class OciBundles implements Bundles {
       this.#specInput(container, endpoint),
     ])
     await mkdir(rootfs, { recursive: true, mode: 0o755 })
+    for (const share of sharedMounts(container, runtime)) await makeMountPoint(share)
     const prepared = await this.#deps.seccompFilters.prepare(buildSpec(input))
     await writeFile(spec, JSON.stringify(prepared.spec), { mode: 0o600 })
     const config = this.#shimConfig(container, endpoint, input, { ...root, rootfs, bundle: runtime })
@@ -84,9 +85,11 @@ export class OciBundles implements Bundles {
   }
 
   #mounts(container: Container): SpecMount[] {
+    const { runtime } = this.#deps.paths(container.id)
+    const shared = new Map(sharedMounts(container, runtime).map((share) => [share.source, share.destination]))
     const own = container.mounts.map(({ type, source, destination, options }) => ({
       type: type === 'tmpfs' ? ('tmpfs' as const) : ('bind' as const),
-      source: type === 'tmpfs' ? 'tmpfs' : source,
+      source: type === 'tmpfs' ? 'tmpfs' : (shared.get(source) ?? source),
       destination,
       options,
     }))
@@ -123,7 +126,7 @@ export class OciBundles implements Bundles {
       exitRecord,
       cgroup: { version: machine.cgroupVersion, directory: cgroupDirectory(input.cgroupsPath) },
       network: this.#network(container, endpoint, input),
-      shares: [],
+      shares: sharedMounts(container, paths(id).runtime),
     }
   }
 
@@ -174,6 +177,23 @@ export class OciBundles implements Bundles {
       throw wrongState(other.id, `cannot join network of a non running container: ${other.id}`)
     return run.pid
   }
+}
+
+/**
+ * Binds that propagate back to the host. The shim's namespace is a slave of the host's, so it makes them apart, as members
+ * of the host's peer group, below the runtime directory.
+ */
+function sharedMounts(container: Container, runtime: string): ShimConfig['shares'] {
+  return container.mounts
+    .filter(({ propagation }) => propagation === 'shared' || propagation === 'rshared')
+    .map(({ source }, i) => ({ source, destination: join(runtime, 'shares', String(i)) }))
+}
+
+/** A bind needs a place of its own kind: a directory for a directory, a file for anything else. */
+async function makeMountPoint({ source, destination }: ShimConfig['shares'][number]): Promise<void> {
+  await mkdir(dirname(destination), { recursive: true, mode: 0o700 })
+  if ((await stat(source)).isDirectory()) await mkdir(destination, { recursive: true })
+  else await writeFile(destination, '')
 }
 
 /** `max-size` (bytes, or with k, m, g) and `max-file` of the log configuration; validated at create. */

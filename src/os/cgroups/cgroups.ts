@@ -9,6 +9,8 @@ export interface Cgroups {
   at(cgroupsPath: string): Cgroup
   /** The group that a process is in; undefined when the process is gone. */
   of(pid: number): Promise<Cgroup | undefined>
+  /** Removes the group from every hierarchy where it has neither processes nor groups below; one in use stays. */
+  removeEmpty(cgroupsPath: string): Promise<void>
 }
 
 /** One group. A counter that the kernel does not have is undefined; a group that is gone reads as all zero. */

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, rmdir } from 'node:fs/promises'
 import { join, normalize } from 'node:path'
 import { EngineError, isErrno } from '#base/errors.ts'
 import type { MountEntry } from '../proc/mountinfo.ts'
@@ -20,6 +20,8 @@ interface Hierarchy {
 export class MountedCgroups implements Cgroups {
   readonly version: 'v1' | 'v2'
   readonly #hierarchies: ReadonlyMap<string, Hierarchy>
+  /** Also those whose counters nobody reads: runtimes make groups in all of them. */
+  readonly #all: readonly Hierarchy[]
 
   constructor(mounts: readonly MountEntry[]) {
     const found = new Map<string, Hierarchy>()
@@ -32,6 +34,7 @@ export class MountedCgroups implements Cgroups {
       }
     }
     this.#hierarchies = found
+    this.#all = mounts.filter(({ type }) => type === 'cgroup' || type === 'cgroup2')
     this.version = CONTROLLERS.some((controller) => found.has(controller)) ? 'v1' : 'v2'
   }
 
@@ -59,6 +62,17 @@ export class MountedCgroups implements Cgroups {
     }
     const paths = parseProcessCgroups(text)
     return this.#cgroup((controller) => paths.get(controller))
+  }
+
+  async removeEmpty(cgroupsPath: string): Promise<void> {
+    this.at(cgroupsPath)
+    for (const hierarchy of this.#all) {
+      try {
+        await rmdir(directoryIn(hierarchy, cgroupsPath))
+      } catch (error) {
+        if (!isErrno(error, 'ENOENT', 'EBUSY', 'ENOTEMPTY', 'EROFS')) throw error
+      }
+    }
   }
 
   #cgroup(pathOf: (controller: string) => string | undefined): Cgroup {

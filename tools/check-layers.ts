@@ -21,7 +21,9 @@ function problemOf(file: string, target: string): string | undefined {
   }
   if (target.startsWith('.')) {
     const path = relative(root, join(root, dirname(file), target))
-    return layerOf(path) === from ? undefined : `${file}: import ${target} leaves its layer; write #layer/file.ts`
+    return layerOf(path) === from
+      ? undefined
+      : `${file}: import ${target} leaves its layer; write #layer/file.ts`
   }
   if (!target.startsWith('#') || target.startsWith('#test/')) return undefined
   return allowed(file, from, layerOf(target.slice(1)))

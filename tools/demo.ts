@@ -124,6 +124,7 @@ async function main(signal: AbortSignal): Promise<void> {
   if (process.getuid?.() !== 0)
     throw new Error('the demo needs root: it makes namespaces, mounts and a bridge')
   console.log(bold('berth demo: an engine of its own, real images, real containers'))
+  console.log("making root filesystems from Debian's packages; the first time takes a minute")
   const makingStart = performance.now()
   await output([join(REPOSITORY, 'tools/make-images'), IMAGES], { signal })
   const making = performance.now() - makingStart
@@ -131,9 +132,7 @@ async function main(signal: AbortSignal): Promise<void> {
   await using engine = await PrivateEngine.start('demo')
   const starting = performance.now() - startingStart
   const demo = new Demo(engine, signal)
-  console.log(
-    `root filesystems of Debian and busybox, from Debian's packages: ${seconds(making)} (kept in .cache/images)`,
-  )
+  console.log(`Debian and busybox are in .cache/images after ${seconds(making)}`)
   console.log(`engine on ${engine.host}, started in ${seconds(starting)}`)
 
   await images(demo)

@@ -2,14 +2,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 
-export interface RunOptions {
+interface RunOptions {
   /** What the program reads; without it, nothing. */
   readonly input?: string | undefined
   readonly env?: NodeJS.ProcessEnv | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-export interface Ended {
+interface Ended {
   /** 128+n for a signal. */
   readonly code: number
   readonly stdout: string
@@ -17,7 +17,7 @@ export interface Ended {
 }
 
 /** Runs a program to its end; rejects only when it cannot be started or is aborted. */
-export async function runProgram(argv: readonly string[], options: RunOptions = {}): Promise<Ended> {
+async function runProgram(argv: readonly string[], options: RunOptions = {}): Promise<Ended> {
   const [program = '', ...args] = argv
   const child = spawn(program, args, {
     stdio: 'pipe',

@@ -4,6 +4,8 @@ import { processIo } from '#cli/process-io.ts'
 // `berth … | head`: nobody reads on, which is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
 
-const code = await main(process.argv.slice(2), processIo())
-// Not only the exit code: a terminal on stdin would keep the process alive.
-process.exit(code)
+// Not top-level await: the bundle is CommonJS.
+void main(process.argv.slice(2), processIo()).then((code) => {
+  // Not only the exit code: a terminal on stdin would keep the process alive.
+  process.exit(code)
+})

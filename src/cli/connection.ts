@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '#base/errors.ts'
@@ -32,7 +31,11 @@ export interface Target {
  * Whom to talk to: `--context`, `-H`, BERTH_HOST, DOCKER_HOST, DOCKER_CONTEXT, the config file's currentContext, and
  * at last berth's own socket.
  */
-export function resolveTarget(flags: ConnectionFlags, config: ClientConfig, env: Io['env']): Target {
+export async function resolveTarget(
+  flags: ConnectionFlags,
+  config: ClientConfig,
+  env: Io['env'],
+): Promise<Target> {
   if (flags.context !== '' && flags.host.length > 0) {
     throw commandError('conflicting options: cannot specify both --host and --context')
   }
@@ -52,11 +55,17 @@ interface ContextMeta {
   readonly Endpoints?: { readonly docker?: { readonly Host?: string; readonly SkipTLSVerify?: boolean } }
 }
 
-function fromContext(name: string, config: ClientConfig, flags: ConnectionFlags, env: Io['env']): Target {
+async function fromContext(
+  name: string,
+  config: ClientConfig,
+  flags: ConnectionFlags,
+  env: Io['env'],
+): Promise<Target> {
   if (name === 'default') {
     return { endpoint: parseEndpoint(DEFAULT_HOST), context: 'default', isDefault: true }
   }
-  const id = createHash('sha256').update(name).digest('hex')
+  const { hash } = await import('node:crypto')
+  const id = hash('sha256', name)
   const meta = config.readJson('contexts', 'meta', id, 'meta.json') as ContextMeta | undefined
   const endpoint = meta?.Endpoints?.docker
   if (endpoint === undefined) {

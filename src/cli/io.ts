@@ -28,7 +28,7 @@ export interface Io {
   /** Calls `listener` for each of these signals until disposed; the default action does not happen meanwhile. */
   onSignal(names: readonly SignalName[], listener: (name: SignalName) => void): Disposable
   /** Makes the terminal pass every byte through, in and out, until disposed. */
-  rawTerminal(): Disposable
+  rawTerminal(): Promise<Disposable>
   /** Ends the process at once; a raw terminal is put back first. */
   exit(code: number): never
 }

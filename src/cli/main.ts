@@ -80,7 +80,7 @@ async function runCommand(call: Call): Promise<number> {
 
   const directory = globals.config || io.env['DOCKER_CONFIG'] || join(io.home, '.docker')
   const config = new ClientConfig(directory)
-  const target = resolveTarget(globals, config, io.env)
+  const target = await resolveTarget(globals, config, io.env)
   using client = clientFor(target, config, io, entry.hidden !== true)
   using interrupts = new Interrupts(io)
   const context: Context = {

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { homedir } from 'node:os'
 import type { Io } from './io.ts'
 
@@ -26,7 +25,8 @@ export function processIo(): Io {
   }
 }
 
-function rawTerminal(): Disposable {
+async function rawTerminal(): Promise<Disposable> {
+  const { spawnSync } = await import('node:child_process')
   process.stdin.setRawMode(true)
   // Node leaves output processing on, which would turn the line feeds of full-screen programs into new lines.
   spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] })

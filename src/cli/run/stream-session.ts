@@ -23,7 +23,7 @@ export async function runSession(
   io: Io,
   options: SessionOptions,
 ): Promise<{ detached: boolean }> {
-  using _raw = options.tty && options.stdin && io.stdin.isTTY === true ? io.rawTerminal() : undefined
+  using _raw = options.tty && options.stdin && io.stdin.isTTY === true ? await io.rawTerminal() : undefined
   const watcher = new DetachWatcher(options.tty && options.stdin ? options.detachKeys : undefined)
   using _input = options.stdin ? pumpInput(stream, io, watcher) : endInput(stream)
   try {

@@ -10,6 +10,7 @@ import { DefaultBridgeNetworks } from '#network/default-networks.ts'
 import { createServer } from '#server/server.ts'
 import { EventJournal } from '#engine/events/event-journal.ts'
 import type { Networks } from '#network/networks.ts'
+import { readBootId } from '#os/proc/boot-id.ts'
 import type { Cgroups } from '#os/cgroups/cgroups.ts'
 import { mountedCgroups } from '#os/cgroups/mounted-cgroups.ts'
 import { EventRows } from '#store/events.ts'
@@ -68,6 +69,7 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
     background,
     events,
     cgroups,
+    bootId: readBootId(),
   })
   acquired.defer(async () => {
     if (assembled.running() === 0) await leaveNothing(networks, cgroups, config)

@@ -79,6 +79,7 @@ export interface Foundation {
   readonly background: Background
   readonly events: EventJournal
   readonly cgroups: Cgroups
+  readonly bootId: string
 }
 
 export interface AssembledEngine {

@@ -28,6 +28,7 @@ export interface RecoveryDeps {
   readonly snapshots: Snapshots
   readonly paths: PathsOf
   readonly execRoot: string
+  readonly bootId: string
   readonly logger: Logger
 }
 
@@ -93,7 +94,7 @@ async function recordEnd(deps: RecoveryDeps, container: Container): Promise<void
 
 /** Ends whatever lives for a container that is not to run, and removes its runtime directory. */
 async function endStray(deps: RecoveryDeps, directory: string, id: string): Promise<void> {
-  const { shims, helper, registry, runtime } = deps
+  const { shims, helper, registry, runtime, bootId } = deps
   const shim = await shims.connect(directory)
   if (shim !== undefined) {
     await shim.discard()
@@ -101,7 +102,7 @@ async function endStray(deps: RecoveryDeps, directory: string, id: string): Prom
     for await (const _event of shim.watch());
   }
   const run = runOf(registry.get(id)?.state ?? { status: 'created' })
-  if (run !== undefined) {
+  if (run !== undefined && run.bootId === bootId) {
     await helper.kill(run.pid, run.startTime, SIGKILL)
     await runtime.delete(id)
   }

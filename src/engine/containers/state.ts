@@ -16,8 +16,10 @@ export type ContainerStatus = ContainerState['status']
 /** One life of the container's process. */
 export interface Run {
   readonly pid: number
-  /** Field 22 of /proc/PID/stat: with the pid it names exactly one process until the next boot. */
+  /** Field 22 of /proc/PID/stat: with pid and boot it names exactly one process. */
   readonly startTime: string
+  /** Boot of the machine; pid and start time mean nothing in another one. */
+  readonly bootId: string
   readonly shimPid: number
   readonly startedAt: string
   readonly endpoint?: Endpoint | undefined

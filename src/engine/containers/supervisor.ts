@@ -38,6 +38,7 @@ export interface SupervisorDeps {
   readonly background: Background
   readonly logger: Logger
   readonly runtime: OciRuntime
+  readonly bootId: string
 }
 
 /**
@@ -144,11 +145,12 @@ export class Supervisor {
   }
 
   #started(task: Task, { pid, startTime, at }: TaskStart, listener: TaskListener): void {
+    const { bootId } = this.#deps
     const launched = this.#launching.get(task.id)
     if (launched === undefined) return
     this.#launching.delete(task.id)
     this.#deps.registry.update(task.id, {
-      state: { status: 'running', run: { pid, startTime, startedAt: at.toISOString(), ...launched } },
+      state: { status: 'running', run: { pid, startTime, bootId, startedAt: at.toISOString(), ...launched } },
     })
     listener.started(task, { pid, startTime, at })
   }

@@ -48,7 +48,7 @@ const options = {
 
 type Values = Partial<Record<keyof typeof options, string | boolean | readonly string[]>>
 
-export const DEFAULT_CONFIG_FILE = '/etc/berth/daemon.json'
+const DEFAULT_CONFIG_FILE = '/etc/berth/daemon.json'
 const levels: readonly string[] = ['debug', 'info', 'warn', 'error']
 
 export interface CommandLine {

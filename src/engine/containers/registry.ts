@@ -1,8 +1,10 @@
 import type { Digest } from '#base/digest.ts'
+import { EngineError } from '#base/errors.ts'
 import { isId } from '#base/ids.ts'
 import type { ContainerRow, ContainerRows } from '#store/containers.ts'
 import type { Container } from './container.ts'
 import { ambiguousPrefix, nameTaken, noSuchContainer } from './errors.ts'
+import { canBecome } from './state.ts'
 
 /**
  * All containers: immutable values in memory for readers, rows in the database for the next daemon. Reads never wait.
@@ -66,6 +68,7 @@ export class ContainerRegistry {
     const before = this.#byId.get(id)
     if (before === undefined) throw noSuchContainer(id)
     const after: Container = { ...before, ...change }
+    checkTransition(before, after)
     if (after.name !== before.name) this.#checkName(after)
     this.#rows.update(encode(after))
     this.#idByName.delete(before.name)
@@ -95,6 +98,16 @@ export class ContainerRegistry {
     this.#byId.set(container.id, container)
     this.#idByName.set(container.name, container.id)
   }
+}
+
+/** A state that cannot follow is a mistake of ours: it is refused before it is stored. */
+function checkTransition(before: Container, after: Container): void {
+  const [from, to] = [before.state.status, after.state.status]
+  if (from === to || canBecome(from, to)) return
+  throw new EngineError('internal', `container ${before.id} cannot become ${to}: it is ${from}`, {
+    code: 'CONTAINER_TRANSITION',
+    details: { id: before.id, from, to },
+  })
 }
 
 function volumesOf(container: Container): string[] {

@@ -99,7 +99,7 @@ export function rlimitsOf(hostConfig: HostConfig): Rlimit[] {
  * As Docker: a private network namespace lets everybody bind low ports and send pings. An interface without an IPv6
  * address has no IPv6 at all (CVE-2024-32473).
  */
-export function sysctlsOf(hostConfig: HostConfig, link: 'none' | 'v4' | 'v6'): Record<string, string> {
+function sysctlsOf(hostConfig: HostConfig, link: 'none' | 'v4' | 'v6'): Record<string, string> {
   const own = hostConfig.NetworkMode !== 'host' && !(hostConfig.NetworkMode ?? '').startsWith('container:')
   return {
     ...(own
@@ -110,7 +110,7 @@ export function sysctlsOf(hostConfig: HostConfig, link: 'none' | 'v4' | 'v6'): R
   }
 }
 
-export function namespacesOf(
+function namespacesOf(
   hostConfig: HostConfig,
   machine: SpecMachine,
   pidOf: (ref: string) => number,

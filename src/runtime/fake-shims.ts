@@ -1,27 +1,66 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Duplex, duplexPair } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { EngineError } from '#base/errors.ts'
+import { FakeProcess, fakeCommands } from './fake-process.ts'
 import type { ExitEvent, Shim, ShimConfig, ShimEvent, Shims, StreamSelection } from './shim.ts'
 
-type Arguments = readonly string[]
+export interface FakeShimsOptions {
+  /** Reads a bundle's `config.json` or an exec's document; from disk unless a test keeps them elsewhere. */
+  readonly read?: (file: string) => Promise<string>
+  readonly now?: () => Date
+}
+
+/** The first process of a container, for tests that play its fate. */
+export interface FakeInit {
+  readonly id: string
+  readonly pid: number
+  /** The shim still looks after it. */
+  readonly supervised: boolean
+  readonly frozen: boolean
+  end(code: number): void
+  signal(number: number): void
+  freeze(): void
+  thaw(): void
+  /** The kernel killed a process of the container for want of memory. */
+  oom(): void
+  /** The shim is killed; the process lives on. */
+  orphan(): void
+}
+
+interface World {
+  nextPid(): number
+  now(): Date
+  read(file: string): Promise<string>
+  record(exit: ExitEvent): void
+  gone(): void
+}
 
 /**
- * Shims whose processes are played: `true`, `false`, `echo WORDS`, `cat` and `sleep`; every other command is not found.
- * What is to run is read from the bundle's `config.json` and from `exec/ID.json`, as a runtime would.
+ * Shims whose processes are played (see fakeCommands); a command that is none of these is not found. What is to run is read
+ * from the bundle's `config.json` and from `exec/ID.json`, as a runtime would.
  */
 export class FakeShims implements Shims {
+  readonly #options: FakeShimsOptions
   readonly #living = new Map<string, FakeShim>()
+  readonly #all: FakeShim[] = []
   readonly #records = new Map<string, ExitEvent>()
   #pids = 1000
+
+  constructor(options: FakeShimsOptions = {}) {
+    this.#options = options
+  }
 
   async spawn(directory: string, config: ShimConfig): Promise<Shim & { readonly pid: number }> {
     const shim = new FakeShim(directory, config, {
       nextPid: () => ++this.#pids,
+      now: this.#options.now ?? (() => new Date()),
+      read: this.#options.read ?? ((file) => readFile(file, 'utf8')),
       record: (exit) => this.#records.set(config.exitRecord, exit),
       gone: () => this.#living.delete(directory),
     })
     this.#living.set(directory, shim)
+    this.#all.push(shim)
     return shim
   }
 
@@ -32,12 +71,23 @@ export class FakeShims implements Shims {
   async exitRecord(file: string): Promise<ExitEvent | undefined> {
     return this.#records.get(file)
   }
-}
 
-interface World {
-  nextPid(): number
-  record(exit: ExitEvent): void
-  gone(): void
+  /** Directories of all shims that live. */
+  get supervising(): readonly string[] {
+    return [...this.#living.keys()]
+  }
+
+  /** All first processes that live, with and without a shim. */
+  get running(): readonly FakeInit[] {
+    return this.#all.flatMap(({ played }) => played ?? [])
+  }
+
+  /** The first process of a container; fails when it does not run. */
+  init(id: string): FakeInit {
+    const init = this.running.find((one) => one.id === id)
+    if (init === undefined) throw new Error(`no process of ${id}`)
+    return init
+  }
 }
 
 class FakeShim implements Shim {
@@ -49,6 +99,8 @@ class FakeShim implements Shim {
   readonly #execs = new Map<string, FakeProcess>()
   readonly #events: ShimEvent[] = [{ type: 'ready' }]
   #changed = Promise.withResolvers<void>()
+  #initPid = 0
+  #oomKilled = false
   #started = false
   #gone = false
 
@@ -60,20 +112,34 @@ class FakeShim implements Shim {
     this.#init = new FakeProcess(config.tty, config.stdinOnce, (code) => this.#exited(code))
   }
 
-  async *watch(): AsyncGenerator<ShimEvent> {
-    for (let at = 0; ; at++) {
-      while (at === this.#events.length) {
-        if (this.#gone) return
-        await this.#changed.promise
+  async *watch(options: { readonly signal?: AbortSignal | undefined } = {}): AsyncGenerator<ShimEvent> {
+    const { signal } = options
+    const { promise: aborted, resolve } = Promise.withResolvers<void>()
+    let left = signal?.aborted === true
+    const onAbort = (): void => {
+      left = true
+      resolve()
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
+    try {
+      for (let at = 0; ; at++) {
+        while (at === this.#events.length && !left) {
+          if (this.#gone) return
+          await Promise.race([this.#changed.promise, aborted])
+        }
+        if (left) return
+        yield this.#events[at] as ShimEvent
       }
-      yield this.#events[at] as ShimEvent
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
     }
   }
 
   async start(): Promise<{ readonly pid: number }> {
+    this.#checkThere()
     if (this.#started) throw new EngineError('internal', 'already started', { code: 'RUNTIME_START_FAILED' })
     this.#started = true
-    const args = await argumentsIn(join(this.#config.bundle, 'config.json'))
+    const args = await this.#argumentsIn(join(this.#config.bundle, 'config.json'))
     try {
       checkCommand(args)
     } catch (error) {
@@ -82,7 +148,8 @@ class FakeShim implements Shim {
       throw error
     }
     const pid = this.#world.nextPid()
-    this.#tell({ type: 'started', pid, startTime: String(pid), at: new Date() })
+    this.#initPid = pid
+    this.#tell({ type: 'started', pid, startTime: String(pid), at: this.#world.now() })
     this.#init.start(args)
     return { pid }
   }
@@ -96,7 +163,8 @@ class FakeShim implements Shim {
     tty: boolean,
     streams: StreamSelection,
   ): Promise<{ readonly pid: number; readonly stream?: Duplex }> {
-    const args = await argumentsIn(join(this.directory, 'exec', `${id}.json`))
+    this.#checkThere()
+    const args = await this.#argumentsIn(join(this.directory, 'exec', `${id}.json`))
     checkCommand(args)
     const process = new FakeProcess(tty, true, (code) => this.#tell({ type: 'exec-exit', exec: id, code }))
     this.#execs.set(id, process)
@@ -116,8 +184,8 @@ class FakeShim implements Shim {
 
   async kill(target: string, signal: number): Promise<boolean> {
     const process = target === 'init' ? this.#init : this.#execs.get(target)
-    if (process?.state !== 'running') return false
-    process.end(128 + signal)
+    if (this.#gone || process?.state !== 'running') return false
+    process.signal(signal)
     return true
   }
 
@@ -125,9 +193,38 @@ class FakeShim implements Shim {
     if (!this.#started) this.#end()
   }
 
+  /** The process as tests see it, while it runs. */
+  get played(): FakeInit | undefined {
+    const init = this.#init
+    if (init.state !== 'running') return undefined
+    return {
+      id: this.#config.id,
+      pid: this.#initPid,
+      supervised: !this.#gone,
+      frozen: init.frozen,
+      end: (code) => init.end(code),
+      signal: (number) => init.signal(number),
+      freeze: () => init.freeze(),
+      thaw: () => init.thaw(),
+      oom: () => {
+        this.#oomKilled = true
+        this.#tell({ type: 'oom' })
+      },
+      orphan: () => {
+        init.closeStreams()
+        this.#end()
+      },
+    }
+  }
+
+  #checkThere(): void {
+    if (!this.#gone) return
+    throw new EngineError('unavailable', 'the supervisor of the container is gone', { code: 'SHIM_GONE' })
+  }
+
   #living(target: string): FakeProcess {
     const process = target === 'init' ? this.#init : this.#execs.get(target)
-    if (process === undefined || process.state === 'ended') {
+    if (process === undefined || process.state === 'ended' || this.#gone) {
       throw new EngineError('conflict', 'the process has ended', { code: 'PROCESS_ENDED' })
     }
     return process
@@ -135,7 +232,8 @@ class FakeShim implements Shim {
 
   #exited(code: number): void {
     for (const exec of this.#execs.values()) if (exec.state === 'running') exec.end(137)
-    const exit: ExitEvent = { type: 'exit', code, oomKilled: false, at: new Date() }
+    if (this.#gone) return
+    const exit: ExitEvent = { type: 'exit', code, oomKilled: this.#oomKilled, at: this.#world.now() }
     this.#world.record(exit)
     this.#tell(exit)
     this.#end()
@@ -148,6 +246,7 @@ class FakeShim implements Shim {
   }
 
   #tell(event: ShimEvent): void {
+    if (this.#gone) return
     this.#events.push(event)
     this.#wake()
   }
@@ -157,81 +256,18 @@ class FakeShim implements Shim {
     this.#changed = Promise.withResolvers<void>()
     resolve()
   }
-}
 
-class FakeProcess {
-  readonly tty: boolean
-  state: 'new' | 'running' | 'ended' = 'new'
-  readonly #closesInput: boolean
-  readonly #onExit: (code: number) => void
-  readonly #clients: { readonly stream: Duplex; readonly streams: StreamSelection }[] = []
-  #args: Arguments = []
-
-  constructor(tty: boolean, closesInput: boolean, onExit: (code: number) => void) {
-    this.tty = tty
-    this.#closesInput = closesInput
-    this.#onExit = onExit
-  }
-
-  attach(streams: StreamSelection): Duplex {
-    const [ours, theirs] = duplexPair()
-    this.#clients.push({ stream: ours, streams })
-    ours.on('error', () => undefined)
-    // Input waits in the pair until there is a process.
-    if (this.state === 'running') this.#read(ours, streams)
-    return theirs
-  }
-
-  start(args: Arguments): void {
-    this.state = 'running'
-    this.#args = args
-    const [command, ...words] = args
-    for (const { stream, streams } of this.#clients) this.#read(stream, streams)
-    if (command === 'echo') this.#write(`${words.join(' ')}\n`)
-    if (command !== 'cat' && command !== 'sleep') this.end(command === 'false' ? 1 : 0)
-  }
-
-  endInput(): void {
-    if (this.state === 'running' && this.#args[0] === 'cat' && !this.tty) this.end(0)
-  }
-
-  end(code: number): void {
-    this.state = 'ended'
-    for (const { stream } of this.#clients) stream.end()
-    this.#onExit(code)
-  }
-
-  #read(stream: Duplex, streams: StreamSelection): void {
-    stream.on('data', (chunk: Buffer) => {
-      if (streams.stdin && this.state === 'running' && this.#args[0] === 'cat') this.#write(chunk.toString())
-    })
-    stream.once('end', () => {
-      if (streams.stdin && this.#closesInput) this.endInput()
-    })
-  }
-
-  #write(text: string): void {
-    const payload = Buffer.from(text)
-    const header = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0])
-    header.writeUInt32BE(payload.length, 4)
-    for (const { stream, streams } of this.#clients) {
-      if (streams.stdout) stream.write(this.tty ? payload : Buffer.concat([header, payload]))
+  async #argumentsIn(file: string): Promise<readonly string[]> {
+    const document = JSON.parse(await this.#world.read(file)) as {
+      args?: string[]
+      process?: { args?: string[] }
     }
+    return document.process?.args ?? document.args ?? []
   }
 }
 
-async function argumentsIn(file: string): Promise<Arguments> {
-  const document = JSON.parse(await readFile(file, 'utf8')) as {
-    args?: string[]
-    process?: { args?: string[] }
-  }
-  return document.process?.args ?? document.args ?? []
-}
-
-const COMMANDS = ['true', 'false', 'echo', 'cat', 'sleep']
-
-function checkCommand([command = '']: Arguments): void {
-  if (COMMANDS.includes(command)) return
+function checkCommand([command = '']: readonly string[]): void {
+  if (fakeCommands.includes(command)) return
   const message = `executable file \`${command}\` not found in $PATH: no such file or directory`
   throw new EngineError('internal', message, { code: 'RUNTIME_START_FAILED' })
 }

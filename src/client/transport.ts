@@ -175,7 +175,7 @@ export class Transport implements Disposable {
   async #request(method: string, path: string, call: Call, ownConnection: boolean): Promise<ClientRequest> {
     const { endpoint } = this
     const headers = { ...this.#options.headers, ...bodyHeaders(call), ...call.headers }
-    const options: RequestOptions & { servername?: string } = {
+    const options: RequestOptions = {
       method,
       path: path + queryText(call.query),
       headers,
@@ -184,13 +184,14 @@ export class Transport implements Disposable {
     if (endpoint.kind === 'unix') {
       this.#agent ??= new Agent({ keepAlive: true })
       options.headers = { Host: 'api.moby.localhost', ...headers }
-      return httpRequest({
+      const local = {
         ...options,
         socketPath: endpoint.path,
         // Otherwise the agent works it out from the Host header, by regular expressions that take 5 ms to compile.
         servername: '',
         agent: ownConnection ? false : this.#agent,
-      })
+      }
+      return httpRequest(local)
     }
     const target = { ...options, host: endpoint.host, port: endpoint.port }
     const { tls } = endpoint

@@ -57,8 +57,10 @@ function pumpInput(stream: Duplex, { stdin }: Io, watcher: DetachWatcher): Dispo
   }
 }
 
+/** Without stdin, our half has nothing to say from the start. */
 function endInput(stream: Duplex): Disposable {
   stream.on('error', () => undefined)
+  stream.end()
   return { [Symbol.dispose]: () => void stream.destroy() }
 }
 

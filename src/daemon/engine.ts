@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Background } from '#base/background.ts'
+import { systemClock } from '#base/clock.ts'
 import type { Logger } from '#base/logger.ts'
 import { KeyedMutex } from '#base/mutex.ts'
 import { Accounts } from '#engine/containers/accounts.ts'
@@ -9,30 +10,22 @@ import { commitContainer, descendants, imageName } from '#engine/containers/cont
 import { Changes } from '#engine/containers/changes.ts'
 import { Commits } from '#engine/containers/commits.ts'
 import type { Container } from '#engine/containers/container.ts'
-import { Creation } from '#engine/containers/creation.ts'
+import { diskDirectories } from '#engine/containers/directories.ts'
 import { DefaultEndpoints } from '#engine/containers/default-endpoints.ts'
 import { EtcFiles } from '#engine/containers/etc-files.ts'
 import { ContainerEvents } from '#engine/containers/events.ts'
 import { execProcess } from '#engine/containers/exec-process.ts'
-import { Exits } from '#engine/containers/exits.ts'
 import { Files } from '#engine/containers/files.ts'
-import { HealthMonitor } from '#engine/containers/health-monitor.ts'
-import { Lifecycle } from '#engine/containers/lifecycle.ts'
 import { Mounts } from '#engine/containers/mounts.ts'
 import { containerPaths } from '#engine/containers/paths.ts'
 import { Query } from '#engine/containers/query.ts'
 import { recover } from '#engine/containers/recovery.ts'
 import { ContainerRegistry } from '#engine/containers/registry.ts'
-import { Removal } from '#engine/containers/removal.ts'
-import { Restarts } from '#engine/containers/restarts.ts'
 import { runOf } from '#engine/containers/state.ts'
 import { Streams } from '#engine/containers/streams.ts'
-import { Supervisor } from '#engine/containers/supervisor.ts'
 import { TreeRoots } from '#engine/containers/tree-roots.ts'
-import { Updates } from '#engine/containers/updates.ts'
 import { Waiters } from '#engine/containers/waiters.ts'
 import type { EventJournal } from '#engine/events/event-journal.ts'
-import { Execs } from '#engine/exec/execs.ts'
 import { openImages, type Images } from '#engine/images/images.ts'
 import { JsonFileLogs } from '#engine/logs/json-file-logs.ts'
 import { PredefinedNetworks } from '#engine/networks/networks.ts'
@@ -58,6 +51,7 @@ import { FileContent } from '#store/content/file-content.ts'
 import type { SnapshotsProbe } from '#store/snapshots/probe-snapshots.ts'
 import { VolumeRows } from '#store/volumes.ts'
 import type { DaemonConfig } from './config.ts'
+import { assembleContainers, type ContainerServices } from './container-services.ts'
 import type { Identity } from './identity.ts'
 import { apiVersion, minApiVersion, version } from './version.ts'
 
@@ -94,8 +88,15 @@ export interface AssembledEngine {
 export async function assembleEngine(foundation: Foundation): Promise<AssembledEngine> {
   const base = baseOf(foundation)
   const images = await imagesOf(foundation, base)
-  const lifecycle = lifecycleOf(foundation, base, images)
-  await recover({ ...foundation, ...base, ...lifecycle, execRoot: foundation.config.execRoot })
+  const lifecycle = containersOf(foundation, base, images)
+  await recover({
+    ...foundation,
+    ...base,
+    ...lifecycle,
+    clock: systemClock,
+    directories: diskDirectories,
+    execRoot: foundation.config.execRoot,
+  })
   return {
     engine: {
       lifecycle: lifecycle.lifecycle,
@@ -117,7 +118,6 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
 }
 
 type Base = ReturnType<typeof baseOf>
-type ContainerServices = ReturnType<typeof lifecycleOf>
 
 /** What everything about containers shares. */
 function baseOf(foundation: Foundation) {
@@ -160,48 +160,22 @@ async function imagesOf({ db, config, events, snapshots, logger }: Foundation, {
   return images
 }
 
-/** What keeps containers running, and ends and removes them. The parts need each other, so some are looked up late. */
-function supervisionOf(foundation: Foundation, base: Base, images: Images) {
-  const { background, logger, networks, machine } = foundation
-  const { registry, waiters, locks, volumes, containerEvents: events } = base
-  const shared = { ...foundation, ...base, events }
-
-  const restarts = new Restarts({ registry, locks, background, logger, supervisor: () => supervisor })
-  const health = new HealthMonitor({ registry, events, background, execs: () => execs })
-  const removal = new Removal({
-    ...shared,
-    restarts,
-    supervisor: () => supervisor,
-    volumes: {
-      removeOf: (container) => volumes.removeAnonymous(container.mounts.flatMap(({ name }) => name ?? [])),
-    },
-    forget(id) {
-      execs.forget(id)
-      health.forget(id)
-      background.run('releasing images', () => images.released())
-    },
-  })
-  const exits = new Exits({ registry, waiters, restarts, removal, events, networks, health })
-  const bundles = bundlesOf(foundation, base)
-  const supervisor: Supervisor = new Supervisor({ ...shared, bundles }, exits)
-  const execs: Execs = new Execs({ ...shared, supervisor, process: execProcess(base.accounts, machine) })
-  return { restarts, health, removal, exits, supervisor, execs }
-}
-
-function lifecycleOf(foundation: Foundation, base: Base, images: Images) {
-  const { config } = foundation
-  const { volumes, containerEvents: events } = base
-  const shared = { ...foundation, ...base, events }
-  const supervision = supervisionOf(foundation, base, images)
-  const creation = new Creation({
-    ...shared,
+function containersOf(foundation: Foundation, base: Base, images: Images): ContainerServices {
+  const { config, machine, snapshots, trees, helper } = foundation
+  const { volumes, accounts, containerEvents: events } = base
+  return assembleContainers({
+    ...foundation,
+    ...base,
+    events,
+    clock: systemClock,
+    directories: diskDirectories,
+    bundles: bundlesOf(foundation, base),
     images: images.store,
-    mounts: new Mounts(shared),
+    mounts: new Mounts({ volumes, snapshots, trees, helper }),
     logDefaults: { maxSize: config.logMaxSize, maxFiles: config.logMaxFiles },
-    discardVolumes: (names) => volumes.removeAnonymous(names),
+    execProcess: execProcess(accounts, machine),
+    imagesReleased: () => images.released(),
   })
-  const lifecycle = new Lifecycle({ ...shared, ...supervision, creation, updates: new Updates(shared) })
-  return { ...supervision, lifecycle }
 }
 
 function bundlesOf(

@@ -17,6 +17,7 @@ import { wrongState } from './errors.ts'
 import type { EtcFiles } from './etc-files.ts'
 import type { PathsOf } from './paths.ts'
 import type { ContainerRegistry } from './registry.ts'
+import { cgroupsPath } from './remains.ts'
 import { INIT_PATH, specInput, usesInit } from './spec-input.ts'
 import { runOf } from './state.ts'
 import type { Bundles } from './supervisor.ts'
@@ -76,7 +77,7 @@ export class OciBundles implements Bundles {
       machine,
       mounts: [...etc, ...this.#mounts(container)],
       devices,
-      cgroupsPath: join(hostConfig.CgroupParent || cgroupParent, container.id),
+      cgroupsPath: cgroupsPath(container.id, hostConfig, cgroupParent),
       hostname,
       link: endpoint === undefined ? 'none' : endpoint.ipv6 === undefined ? 'v4' : 'v6',
       pidOf: (ref) => this.#pidOf(container, ref),

@@ -21,9 +21,9 @@ import type { ContainerRegistry } from './registry.ts'
 
 export interface CreationDeps {
   readonly registry: ContainerRegistry
-  readonly images: ImageStore
+  readonly images: Pick<ImageStore, 'resolve'>
   readonly snapshots: Snapshots
-  readonly mounts: Mounts
+  readonly mounts: Pick<Mounts, 'resolve'>
   readonly events: ContainerEvents
   readonly machine: Machine
   readonly logDefaults: { readonly maxSize: number; readonly maxFiles: number }

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Health } from '#api/generated/types.ts'
 import type { Background } from '#base/background.ts'
+import type { Clock } from '#base/clock.ts'
 import { abortable } from '#base/mutex.ts'
 import type { Execs } from '../exec/execs.ts'
 import {
@@ -25,6 +25,7 @@ export interface HealthMonitorDeps {
   readonly registry: ContainerRegistry
   readonly events: ContainerEvents
   readonly background: Background
+  readonly clock: Clock
   readonly execs: () => Execs
 }
 
@@ -76,15 +77,16 @@ export class HealthMonitor {
   }
 
   async #probe(container: Container, probe: Probe, signal: AbortSignal): Promise<void> {
-    const begin = Date.now()
+    const { clock } = this.#deps
+    const begin = clock.now().getTime()
     try {
       for (;;) {
         const state = this.#states.get(container.id) ?? initialHealth
-        await delay(nextProbeDelay(state, probe, Date.now() - begin), undefined, { signal })
+        await clock.sleep(nextProbeDelay(state, probe, clock.now().getTime() - begin), { signal })
         const current = this.#deps.registry.get(container.id)
         // Paused containers are not probed: nothing in them could answer.
         if (current?.state.status !== 'running') continue
-        const sinceStart = Date.now() - begin
+        const sinceStart = clock.now().getTime() - begin
         const result = await this.#run(current, probe, signal)
         this.#reduce(container.id, { type: 'probed', result, sinceStart }, probe)
       }
@@ -94,8 +96,9 @@ export class HealthMonitor {
   }
 
   async #run(container: Container, probe: Probe, signal: AbortSignal): Promise<ProbeResult> {
+    const { clock } = this.#deps
     const execs = this.#deps.execs()
-    const start = new Date()
+    const start = clock.now()
     const { Id } = await execs.create(container.id, {
       Cmd: [...probe.argv],
       AttachStdout: true,
@@ -105,15 +108,15 @@ export class HealthMonitor {
     const timeout = AbortSignal.any([signal, AbortSignal.timeout(probe.timeout)])
     try {
       const output = await abortable(this.#output(execs, Id), timeout)
-      return probeResult(start, new Date(), await abortable(execs.exitCode(Id), timeout), output)
+      return probeResult(start, clock.now(), await abortable(execs.exitCode(Id), timeout), output)
     } catch (error) {
       await execs.kill(Id, SIGKILL)
       signal.throwIfAborted()
-      if (timeout.aborted) return probeTimeout(start, new Date(), probe)
+      if (timeout.aborted) return probeTimeout(start, clock.now(), probe)
       // A probe that cannot even be started is a failed probe.
       return probeResult(
         start,
-        new Date(),
+        clock.now(),
         1,
         Buffer.from(error instanceof Error ? error.message : String(error)),
       )

@@ -4,8 +4,8 @@ import type {
   Resources,
   RestartPolicy,
 } from '#api/generated/types.ts'
+import { type Clock, settlesWithin } from '#base/clock.ts'
 import { EngineError } from '#base/errors.ts'
-import { abortable } from '#base/mutex.ts'
 import type { KeyedMutex } from '#base/mutex.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import type { Cancellable, ContainerCreateBody, ContainerLifecycle, Filters } from '../services.ts'
@@ -21,7 +21,6 @@ import type { Removal } from './removal.ts'
 import type { Restarts } from './restarts.ts'
 import { lastOf } from './state.ts'
 import type { Supervisor } from './supervisor.ts'
-import type { Task } from './task.ts'
 import type { Updates } from './updates.ts'
 import type { WaitCondition, Waiters } from './waiters.ts'
 
@@ -41,6 +40,7 @@ export interface LifecycleDeps {
   readonly runtime: OciRuntime
   readonly waiters: Waiters
   readonly events: ContainerEvents
+  readonly clock: Clock
 }
 
 const DEFAULT_STOP_TIMEOUT = 10
@@ -227,7 +227,7 @@ export class Lifecycle implements ContainerLifecycle {
     await task.shim.kill('init', signal)
     // A frozen process handles no signal.
     if (container.state.status === 'paused') await this.#unpause(container)
-    if (!(await endsWithin(task, seconds))) {
+    if (!(await settlesWithin(this.#deps.clock, seconds * 1000, task.exited))) {
       events.publish(container, 'kill', { signal: String(SIGKILL) })
       await task.shim.kill('init', SIGKILL)
       await task.exited
@@ -260,18 +260,4 @@ export class Lifecycle implements ContainerLifecycle {
 
 function isCondition(text: string): text is WaitCondition {
   return conditions.includes(text)
-}
-
-/** `false` when the task has not ended after `seconds`; negative waits for ever. */
-async function endsWithin(task: Task, seconds: number): Promise<boolean> {
-  if (seconds < 0) return task.exited.then(() => true)
-  if (seconds === 0) return task.ended
-  const timeout = AbortSignal.timeout(seconds * 1000)
-  return abortable(task.exited, timeout).then(
-    () => true,
-    (error: unknown) => {
-      if (timeout.aborted) return false
-      throw error
-    },
-  )
 }

@@ -1,6 +1,5 @@
-import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isErrno } from '#base/errors.ts'
+import type { Clock } from '#base/clock.ts'
 import type { Logger } from '#base/logger.ts'
 import type { Networks } from '#network/networks.ts'
 import type { Helper } from '#os/helper.ts'
@@ -8,6 +7,7 @@ import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import type { Shims } from '#runtime/shim.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { Container } from './container.ts'
+import type { Directories } from './directories.ts'
 import type { Exits } from './exits.ts'
 import { type PathsOf, runtimeDirectory } from './paths.ts'
 import type { ContainerRegistry } from './registry.ts'
@@ -27,6 +27,8 @@ export interface RecoveryDeps {
   readonly networks: Networks
   readonly snapshots: Snapshots
   readonly paths: PathsOf
+  readonly directories: Directories
+  readonly clock: Clock
   readonly execRoot: string
   readonly bootId: string
   readonly logger: Logger
@@ -86,7 +88,7 @@ async function recordEnd(deps: RecoveryDeps, container: Container): Promise<void
     : {
         code: 137,
         oomKilled: false,
-        at: new Date(),
+        at: deps.clock.now(),
         error: 'the container ended together with its supervisor',
       }
   exits.ended(container, end)
@@ -106,34 +108,25 @@ async function endStray(deps: RecoveryDeps, directory: string, id: string): Prom
     await helper.kill(run.pid, run.startTime, SIGKILL)
     await runtime.delete(id)
   }
-  await rm(directory, { recursive: true, force: true })
+  await deps.directories.remove(directory)
 }
 
 /** Runtime directories and snapshots of containers that nobody knows. */
 async function removeStrays(deps: RecoveryDeps): Promise<void> {
-  const { registry, execRoot, paths, snapshots, runtime, logger } = deps
+  const { registry, execRoot, paths, snapshots, runtime, directories, logger } = deps
   const root = runtimeDirectory(execRoot)
   const known = new Set(registry.all().map(({ id }) => paths(id).runtime))
-  for (const name of await list(root)) {
+  for (const name of await directories.list(root)) {
     const directory = join(root, name)
     if (known.has(directory)) continue
     logger.warn('ending what an unknown container left', { directory })
     await endStray(deps, directory, name)
   }
-  for (const id of await list(runtime.root)) {
+  for (const id of await directories.list(runtime.root)) {
     if (registry.get(id) === undefined) await runtime.delete(id)
   }
   for (const id of await snapshots.snapshots()) {
     if (registry.get(id) === undefined) await snapshots.remove(id)
-  }
-}
-
-async function list(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory)
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return []
-    throw error
   }
 }
 

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises'
 import type { Background } from '#base/background.ts'
 import { EngineError, isKind } from '#base/errors.ts'
 import type { KeyedMutex } from '#base/mutex.ts'
@@ -6,6 +5,7 @@ import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { Filters } from '../services.ts'
 import type { Container } from './container.ts'
+import type { Directories } from './directories.ts'
 import { removalInProgress, removeRunning, wrongState } from './errors.ts'
 import type { ContainerEvents } from './events.ts'
 import type { PathsOf } from './paths.ts'
@@ -32,6 +32,7 @@ export interface RemovalDeps {
   readonly waiters: Waiters
   readonly events: ContainerEvents
   readonly paths: PathsOf
+  readonly directories: Directories
   readonly background: Background
   /** Forgets what else is kept per container (exec records, samplers). */
   readonly forget: (id: string) => void
@@ -158,10 +159,10 @@ export class Removal {
 
   // Point of no return: a removal that has begun is finished, by recovery if need be.
   async #delete(container: Container, withVolumes: boolean): Promise<void> {
-    const { registry, snapshots, volumes, waiters, events, paths, forget } = this.#deps
+    const { registry, snapshots, volumes, waiters, events, paths, directories, forget } = this.#deps
     const { id } = container
     await snapshots.remove(id)
-    await rm(paths(id).data, { recursive: true, force: true })
+    await directories.remove(paths(id).data)
     registry.remove(id)
     forget(id)
     if (withVolumes) await volumes.removeOf(container)

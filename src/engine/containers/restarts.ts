@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Background } from '#base/background.ts'
+import type { Clock } from '#base/clock.ts'
 import type { Logger } from '#base/logger.ts'
 import type { KeyedMutex } from '#base/mutex.ts'
 import type { ContainerRegistry } from './registry.ts'
@@ -10,6 +10,7 @@ export interface RestartsDeps {
   readonly locks: KeyedMutex
   readonly supervisor: () => Supervisor
   readonly background: Background
+  readonly clock: Clock
   readonly logger: Logger
 }
 
@@ -52,9 +53,9 @@ export class Restarts {
   }
 
   async #restart(id: string, milliseconds: number, signal: AbortSignal): Promise<void> {
-    const { registry, locks, supervisor, logger } = this.#deps
+    const { registry, locks, supervisor, clock, logger } = this.#deps
     try {
-      await delay(milliseconds, undefined, { signal })
+      await clock.sleep(milliseconds, { signal })
       using _lock = await locks.acquire(id, { signal })
       const container = registry.get(id)
       if (signal.aborted || container?.state.status !== 'restarting') return

@@ -1,6 +1,6 @@
-import { mkdir, rm } from 'node:fs/promises'
 import { EngineError, messageOf } from '#base/errors.ts'
 import type { Background } from '#base/background.ts'
+import type { Clock } from '#base/clock.ts'
 import type { Logger } from '#base/logger.ts'
 import type { Endpoint, Networks, PublishedPort } from '#network/networks.ts'
 import type { Helper } from '#os/helper.ts'
@@ -8,6 +8,7 @@ import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import type { ShimConfig, Shims } from '#runtime/shim.ts'
 import type { Attachments } from './attachments.ts'
 import type { Container } from './container.ts'
+import type { Directories } from './directories.ts'
 import { startFailed } from './errors.ts'
 import type { PathsOf } from './paths.ts'
 import type { ContainerRegistry } from './registry.ts'
@@ -35,6 +36,8 @@ export interface SupervisorDeps {
   readonly bundles: Bundles
   readonly attachments: Attachments
   readonly paths: PathsOf
+  readonly directories: Directories
+  readonly clock: Clock
   readonly background: Background
   readonly logger: Logger
   readonly runtime: OciRuntime
@@ -113,14 +116,14 @@ export class Supervisor {
 
   async #launch(container: Container): Promise<Task> {
     const { id } = container
-    const { endpoints, networks, bundles, shims, paths, attachments } = this.#deps
+    const { endpoints, networks, bundles, shims, paths, attachments, directories } = this.#deps
     // Undone, newest first, unless the process has started.
     await using acquired = new AsyncDisposableStack()
 
     const endpoint = endpoints.lease(container)
     acquired.defer(() => networks.release(id))
-    await mkdir(paths(id).runtime, { recursive: true, mode: 0o700 })
-    acquired.defer(() => rm(paths(id).runtime, { recursive: true, force: true }))
+    await directories.make(paths(id).runtime)
+    acquired.defer(() => directories.remove(paths(id).runtime))
     const config = await bundles.write(container, endpoint)
 
     const shim = await shims.spawn(paths(id).runtime, config)
@@ -180,29 +183,29 @@ export class Supervisor {
 
   /** Gives back what a life had, once its process has ended. */
   async #release(task: Task): Promise<void> {
-    const { networks, paths } = this.#deps
+    const { networks, paths, directories } = this.#deps
     await Promise.race([task.exited, task.gone])
     if (task.left) return
     await networks.unpublish(task.id)
     await task.gone
     networks.release(task.id)
-    await rm(paths(task.id).runtime, { recursive: true, force: true })
+    await directories.remove(paths(task.id).runtime)
     this.#tasks.delete(task.id)
     this.#releases.delete(task.id)
   }
 
   /** The shim was killed: without it there is no stdio and no exit code, so the process is ended and that is said. */
   async #lost(task: Task): Promise<TaskEnd> {
-    const { shims, paths, registry, helper, runtime } = this.#deps
+    const { shims, paths, registry, helper, runtime, clock } = this.#deps
     const record = await shims.exitRecord(paths(task.id).exitRecord)
     const run = runOf(registry.resolve(task.id).state)
     if (record !== undefined && run !== undefined && record.at.toISOString() >= run.startedAt) {
       return { ...record, error: '' }
     }
     if (run !== undefined) await helper.kill(run.pid, run.startTime, SIGKILL)
-    await runtime.delete(task.id)
+    await remains.end(task.id, hostConfig)
     const error = 'the supervisor of the container was killed; its process was ended'
-    return { code: 137, oomKilled: false, at: new Date(), error }
+    return { code: 137, oomKilled: false, at: clock.now(), error }
   }
 }
 

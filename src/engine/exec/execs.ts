@@ -1,11 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import type { Background } from '#base/background.ts'
 import { EngineError, messageOf } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
 import type { Shim } from '#runtime/shim.ts'
 import { AttachStream } from '../containers/attach-stream.ts'
 import type { Container } from '../containers/container.ts'
+import type { Directories } from '../containers/directories.ts'
 import { detachFilter, parseDetachKeys } from '../containers/detach-keys.ts'
 import { isPaused, notRunning } from '../containers/errors.ts'
 import type { ContainerEvents } from '../containers/events.ts'
@@ -38,6 +37,7 @@ export interface ExecsDeps {
   readonly process: ExecProcess
   readonly events: ContainerEvents
   readonly paths: PathsOf
+  readonly directories: Directories
   readonly background: Background
 }
 
@@ -185,8 +185,7 @@ export class Execs implements ExecService {
     const file = this.#deps.paths(container.id).execFile(exec.id)
     const size = consoleSize ?? exec.body.ConsoleSize ?? undefined
     const process = await this.#deps.process(container, exec.body, size)
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-    await writeFile(file, JSON.stringify(process), { mode: 0o600 })
+    await this.#deps.directories.write(file, JSON.stringify(process))
   }
 
   #failed(exec: Exec, error: unknown): Error {

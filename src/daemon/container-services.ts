@@ -1,0 +1,85 @@
+import type { Background } from '#base/background.ts'
+import type { Clock } from '#base/clock.ts'
+import type { Logger } from '#base/logger.ts'
+import type { KeyedMutex } from '#base/mutex.ts'
+import type { Attachments } from '#engine/containers/attachments.ts'
+import { Creation, type CreationDeps } from '#engine/containers/creation.ts'
+import type { Directories } from '#engine/containers/directories.ts'
+import type { ContainerEvents } from '#engine/containers/events.ts'
+import { Exits } from '#engine/containers/exits.ts'
+import { HealthMonitor } from '#engine/containers/health-monitor.ts'
+import { Lifecycle } from '#engine/containers/lifecycle.ts'
+import type { PathsOf } from '#engine/containers/paths.ts'
+import type { ContainerRegistry } from '#engine/containers/registry.ts'
+import { Removal } from '#engine/containers/removal.ts'
+import { Restarts } from '#engine/containers/restarts.ts'
+import { type Bundles, type Endpoints, Supervisor } from '#engine/containers/supervisor.ts'
+import { Updates } from '#engine/containers/updates.ts'
+import type { Waiters } from '#engine/containers/waiters.ts'
+import { type ExecProcess, Execs } from '#engine/exec/execs.ts'
+import type { Volumes } from '#engine/volumes/volumes.ts'
+import type { Networks } from '#network/networks.ts'
+import type { Helper } from '#os/helper.ts'
+import type { Machine } from '#runtime/machine.ts'
+import type { OciRuntime } from '#runtime/oci-runtime.ts'
+import type { Shims } from '#runtime/shim.ts'
+import type { Snapshots } from '#store/snapshots/snapshots.ts'
+
+/** What the life of containers needs from the rest; tests bring fakes. */
+export interface ContainerParts {
+  readonly logger: Logger
+  readonly background: Background
+  readonly clock: Clock
+  readonly registry: ContainerRegistry
+  readonly locks: KeyedMutex
+  readonly waiters: Waiters
+  readonly attachments: Attachments
+  readonly events: ContainerEvents
+  readonly paths: PathsOf
+  readonly directories: Directories
+  readonly shims: Shims
+  readonly helper: Helper
+  readonly runtime: OciRuntime
+  readonly machine: Machine
+  readonly bootId: string
+  readonly networks: Networks
+  readonly endpoints: Endpoints
+  readonly bundles: Bundles
+  readonly snapshots: Snapshots
+  readonly images: CreationDeps['images']
+  readonly mounts: CreationDeps['mounts']
+  readonly volumes: Pick<Volumes, 'removeAnonymous'>
+  readonly logDefaults: CreationDeps['logDefaults']
+  readonly execProcess: ExecProcess
+  /** Images that were kept for a container may go. */
+  readonly imagesReleased: () => Promise<void>
+}
+
+export type ContainerServices = ReturnType<typeof assembleContainers>
+
+/** From create to remove. The parts need each other, so some are looked up late. */
+export function assembleContainers(parts: ContainerParts) {
+  const { background, volumes } = parts
+  const restarts = new Restarts({ ...parts, supervisor: () => supervisor })
+  const health = new HealthMonitor({ ...parts, execs: () => execs })
+  const removal = new Removal({
+    ...parts,
+    restarts,
+    supervisor: () => supervisor,
+    volumes: {
+      removeOf: (container) => volumes.removeAnonymous(container.mounts.flatMap(({ name }) => name ?? [])),
+    },
+    forget(id) {
+      execs.forget(id)
+      health.forget(id)
+      background.run('releasing images', () => parts.imagesReleased())
+    },
+  })
+  const exits = new Exits({ ...parts, restarts, removal, health })
+  const supervisor: Supervisor = new Supervisor(parts, exits)
+  const execs: Execs = new Execs({ ...parts, supervisor, process: parts.execProcess })
+  const creation = new Creation({ ...parts, discardVolumes: (names) => volumes.removeAnonymous(names) })
+  const updates = new Updates(parts)
+  const lifecycle = new Lifecycle({ ...parts, supervisor, creation, removal, restarts, updates })
+  return { restarts, health, removal, exits, supervisor, execs, lifecycle }
+}

@@ -1,0 +1,40 @@
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { isErrno } from '#base/errors.ts'
+
+/** Where containers keep what they run from; made before the first effect of a start and removed after the last. */
+export interface Directories {
+  /** Makes a directory with its parents; private to its owner. */
+  make(path: string): Promise<void>
+  /** A missing one is success. */
+  remove(path: string): Promise<void>
+  /** Names in a directory; none when it is missing. */
+  list(path: string): Promise<readonly string[]>
+  /** Writes a file, private to its owner, and makes its directory. */
+  write(file: string, text: string): Promise<void>
+  removeFile(file: string): Promise<void>
+}
+
+export const diskDirectories: Directories = {
+  async make(path) {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+  },
+  async remove(path) {
+    await rm(path, { recursive: true, force: true })
+  },
+  async list(path) {
+    try {
+      return await readdir(path)
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return []
+      throw error
+    }
+  },
+  async write(file, text) {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    await writeFile(file, text, { mode: 0o600 })
+  },
+  async removeFile(file) {
+    await rm(file, { force: true })
+  },
+}

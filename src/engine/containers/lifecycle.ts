@@ -126,7 +126,7 @@ export class Lifecycle implements ContainerLifecycle {
     const { id, state } = locked.container
     if (state.status === 'paused') throw wrongState(id, `container ${id} is already paused`)
     if (state.status !== 'running') throw notRunning(id)
-    await this.#deps.runtime.pause(id)
+    await this.#freeze(id)
     const paused = this.#deps.registry.update(id, { state: { status: 'paused', run: state.run } })
     this.#deps.events.publish(paused, 'pause')
   }
@@ -195,20 +195,19 @@ export class Lifecycle implements ContainerLifecycle {
     return { result: waiters.wait(id, wanted, options.signal) }
   }
 
-  /** The container as it is once its lock is held. */
+  /** The container as it is once its lock is held. A name may lead to another one by then. */
   async #lock(
     ref: string,
     options: Cancellable = {},
   ): Promise<Disposable & { readonly container: Container }> {
     const { registry, locks } = this.#deps
-    const { id } = registry.resolve(ref)
-    const lock = await locks.acquire(id, options)
-    const container = registry.get(id)
-    if (container === undefined) {
+    for (;;) {
+      const { id } = registry.resolve(ref)
+      const lock = await locks.acquire(id, options)
+      const container = registry.get(id)
+      if (container !== undefined) return { container, [Symbol.dispose]: () => lock[Symbol.dispose]() }
       lock[Symbol.dispose]()
-      return registry.resolve(ref) as never
     }
-    return { container, [Symbol.dispose]: () => lock[Symbol.dispose]() }
   }
 
   async #stop(container: Container, options: StopOptions): Promise<boolean> {
@@ -234,6 +233,17 @@ export class Lifecycle implements ContainerLifecycle {
     }
     events.publish(registry.get(container.id) ?? container, 'stop')
     return true
+  }
+
+  /** A process that ends while it is being frozen is no failure of freezing. */
+  async #freeze(id: string): Promise<void> {
+    try {
+      await this.#deps.runtime.pause(id)
+    } catch (error) {
+      if (this.#deps.supervisor.running(id) === undefined) throw notRunning(id)
+      throw error
+    }
+    if (this.#deps.supervisor.running(id) === undefined) throw notRunning(id)
   }
 
   #cancelRestart(container: Container): void {

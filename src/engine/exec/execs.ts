@@ -194,6 +194,10 @@ export class Execs implements ExecService {
       exec.exitCode = CANNOT_START
       return error
     }
+    if (this.#deps.supervisor.running(exec.containerId) === undefined) {
+      exec.exitCode = CANNOT_START
+      return notRunning(exec.containerId)
+    }
     const { message, exitCode } = startError(exec.body.Cmd?.[0] ?? '', messageOf(error))
     exec.exitCode = exitCode === 128 ? CANNOT_START : exitCode
     return new EngineError(

@@ -19,9 +19,12 @@ test: setup
 check: setup
 	@tools/check
 
-# Side by side with Docker and Podman; minutes, and noisy on a busy machine.
+# Side by side with Docker and Podman; minutes, and noisy on a busy machine. Options: make bench -- --markdown
 bench: setup
-	@$(NODE) tools/bench/bench.ts
+	@$(NODE) tools/bench/bench.ts $(filter --%,$(MAKECMDGOALS))
+
+--%:
+	@:
 
 dist: setup
 	@$(NODE) tools/bundle.ts

@@ -17,7 +17,7 @@ interface Ended {
 }
 
 /** Runs a program to its end; rejects only when it cannot be started or is aborted. */
-async function runProgram(argv: readonly string[], options: RunOptions = {}): Promise<Ended> {
+export async function runProgram(argv: readonly string[], options: RunOptions = {}): Promise<Ended> {
   const [program = '', ...args] = argv
   const child = spawn(program, args, {
     stdio: 'pipe',

@@ -1,0 +1,40 @@
+import type { Contender } from './contenders.ts'
+import { median } from './measure.ts'
+import type { Row } from './scenarios.ts'
+
+/** The rows as a table in Markdown, which is also how they are read best on a terminal. */
+export function table(rows: readonly Row[], contenders: readonly Contender[]): string {
+  const [base] = contenders
+  const heads = ['', ...contenders.map(({ name }) => name)]
+  const body = rows.map(({ title, unit, samples }) => [
+    `${title} (${unit})`,
+    ...contenders.map((contender) =>
+      cell(samples.get(contender), base && samples.get(base), contender === base),
+    ),
+  ])
+  const widths = heads.map((_, column) =>
+    Math.max(...[heads, ...body].map((line) => line[column]?.length ?? 0), 3),
+  )
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((text, column) => text.padEnd(widths[column] ?? 0)).join(' | ')} |`
+  return [line(heads), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)].join('\n')
+}
+
+/** `min / median (×ratio of the medians to the first column)`. */
+function cell(
+  values: readonly number[] | undefined,
+  base: readonly number[] | undefined,
+  isBase: boolean,
+): string {
+  if (values === undefined || values.length === 0) return '–'
+  const text = `${figure(Math.min(...values))} / ${figure(median(values))}`
+  return isBase || base === undefined ? text : `${text} (×${figure(median(values) / median(base))})`
+}
+
+/** Three significant digits, and no exponent. */
+function figure(value: number): string {
+  if (!Number.isFinite(value)) return '–'
+  const size = Math.abs(value)
+  if (size >= 1000) return Math.round(value).toLocaleString('en')
+  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2)
+}

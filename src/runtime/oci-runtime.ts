@@ -1,5 +1,5 @@
 import { EngineError } from '#base/errors.ts'
-import type { Helper } from '#os/helper.ts'
+import type { Helper, RunResult } from '#os/helper.ts'
 
 /** The commands of an OCI runtime (crun, runc) that the daemon gives itself; starting is the shim's business. */
 export class OciRuntime {
@@ -17,8 +17,10 @@ export class OciRuntime {
     await this.#run(id, ['pause', id])
   }
 
+  /** A container whose process has ended needs no thawing: that is no error. */
   async resume(id: string): Promise<void> {
-    await this.#run(id, ['resume', id])
+    const { code, stderr } = await this.#call(['resume', id])
+    if (code !== 0 && !/not running|does not exist/.test(stderr)) throw failed(id, 'resume', code, stderr)
   }
 
   /** `resources` is the `linux.resources` object of the runtime-spec. */
@@ -28,15 +30,22 @@ export class OciRuntime {
 
   /** Kills what is left of a container and removes its cgroup and state; one that is not there is no error. */
   async delete(id: string): Promise<void> {
-    await this.#helper.run([this.binary, '--root', this.root, 'delete', '--force', id])
+    await this.#call(['delete', '--force', id])
   }
 
-  async #run(id: string, args: readonly string[], stdin = ''): Promise<void> {
-    const result = await this.#helper.run([this.binary, '--root', this.root, ...args], { stdin })
-    if (result.code === 0) return
-    throw new EngineError('internal', `${args[0] ?? ''} container ${id}: ${result.stderr.trim()}`, {
-      code: 'RUNTIME_FAILED',
-      details: { id, command: args[0], exitCode: result.code },
-    })
+  async #run(id: string, args: readonly [string, ...string[]], stdin = ''): Promise<void> {
+    const { code, stderr } = await this.#call(args, stdin)
+    if (code !== 0) throw failed(id, args[0], code, stderr)
   }
+
+  #call(args: readonly string[], stdin = ''): Promise<RunResult> {
+    return this.#helper.run([this.binary, '--root', this.root, ...args], { stdin })
+  }
+}
+
+function failed(id: string, command: string, exitCode: number, stderr: string): EngineError {
+  return new EngineError('internal', `${command} container ${id}: ${stderr.trim()}`, {
+    code: 'RUNTIME_FAILED',
+    details: { id, command, exitCode },
+  })
 }

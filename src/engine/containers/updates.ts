@@ -27,7 +27,7 @@ export class Updates {
 
   /** Returns warnings. Nothing is changed when the runtime refuses. */
   async apply(container: Container, body: UpdateBody): Promise<string[]> {
-    const { registry, runtime, machine, events } = this.#deps
+    const { registry, machine, events } = this.#deps
     if (container.state.status === 'removing' || container.state.status === 'dead') {
       throw wrongState(container.id, 'container is marked for removal and cannot be "update"')
     }
@@ -36,10 +36,20 @@ export class Updates {
       const resources = linuxResources(resourcesOf(hostConfig, blockDeviceNumber), machine.cgroupVersion, {
         update: true,
       })
-      await runtime.update(container.id, resources)
+      await this.#limit(container.id, resources)
     }
     events.publish(registry.update(container.id, { hostConfig }), 'update')
     await registry.durable()
     return [...warnings]
+  }
+
+  /** A process that ends meanwhile has no limits any more; the next one gets them. */
+  async #limit(id: string, resources: object): Promise<void> {
+    const { registry, runtime } = this.#deps
+    try {
+      await runtime.update(id, resources)
+    } catch (error) {
+      if (runOf(registry.resolve(id).state) !== undefined) throw error
+    }
   }
 }

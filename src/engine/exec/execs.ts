@@ -194,9 +194,14 @@ export class Execs implements ExecService {
       exec.exitCode = CANNOT_START
       return error
     }
-    if (this.#deps.supervisor.running(exec.containerId) === undefined) {
+    const { registry, supervisor } = this.#deps
+    if (supervisor.running(exec.containerId) === undefined) {
       exec.exitCode = CANNOT_START
       return notRunning(exec.containerId)
+    }
+    if (registry.get(exec.containerId)?.state.status === 'paused') {
+      exec.exitCode = CANNOT_START
+      return isPaused(exec.containerId)
     }
     const { message, exitCode } = startError(exec.body.Cmd?.[0] ?? '', messageOf(error))
     exec.exitCode = exitCode === 128 ? CANNOT_START : exitCode

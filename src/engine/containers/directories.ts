@@ -20,7 +20,8 @@ export const diskDirectories: Directories = {
     await mkdir(path, { recursive: true, mode: 0o700 })
   },
   async remove(path) {
-    await rm(path, { recursive: true, force: true })
+    // An exec that is refused a moment later may still be writing its file: the directory is not empty then.
+    await rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 10 })
   },
   async list(path) {
     try {

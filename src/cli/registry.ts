@@ -6,7 +6,7 @@ export interface Entry {
   readonly names: readonly string[]
   readonly summary: string
   readonly hidden?: boolean
-  load(): Promise<Command>
+  readonly load: () => Promise<Command>
 }
 
 type Module = Promise<{ readonly default: Command }>

@@ -10,12 +10,12 @@ async function* pieces(bytes: Buffer, size: number): AsyncGenerator<Uint8Array> 
 
 describe('demultiplex()', () => {
   it('gives each stream its bytes back, however they are cut', async () => {
-    const frames = fc.array(fc.tuple(fc.constantFrom('stdout', 'stderr'), fc.string({ unit: 'grapheme' })))
+    const frames = fc.array(
+      fc.tuple(fc.constantFrom('stdout' as const, 'stderr' as const), fc.string({ unit: 'grapheme' })),
+    )
     await fc.assert(
       fc.asyncProperty(frames, fc.integer({ min: 1, max: 20 }), async (written, size) => {
-        const wire = Buffer.concat(
-          written.map(([name, text]) => frame(streamType[name as 'stdout' | 'stderr'], Buffer.from(text))),
-        )
+        const wire = Buffer.concat(written.map(([name, text]) => frame(streamType[name], Buffer.from(text))))
         const read = { stdout: '', stderr: '' }
         const chunks = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] }
         for await (const { stream, data } of demultiplex(pieces(wire, size))) chunks[stream].push(data)

@@ -34,7 +34,9 @@ export function assertsDirectory(path: string): boolean {
 
 /** Where a symlink leads, as a path, with the trailing `/` or `/.` of the path that named it. */
 export function followLink(path: string, target: string): string {
-  const resolved = posix.isAbsolute(target) ? target : posix.join(splitPath(path).directory, target)
+  const resolved = posix.isAbsolute(target)
+    ? target
+    : posix.join(posix.dirname(withoutTrailingSlash(path)), target)
   const clean = withoutTrailingSlash(resolved)
   if (namesContent(path)) return `${clean}/.`
   return path.endsWith('/') ? `${clean}/` : clean

@@ -19,9 +19,9 @@ test: setup
 check: setup
 	@tools/check
 
-# Side by side with Docker and Podman; minutes, and noisy on a busy machine. Options: make bench -- --markdown
+# Side by side with Docker and Podman; minutes, and noisy on a busy machine. Options: make bench ARGS="--markdown --only run,exec"
 bench: setup
-	@$(NODE) tools/bench/bench.ts $(filter --%,$(MAKECMDGOALS))
+	@$(NODE) tools/bench/bench.ts $(filter --%,$(MAKECMDGOALS)) $(ARGS)
 
 --%:
 	@:

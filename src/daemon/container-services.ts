@@ -12,6 +12,7 @@ import { Lifecycle } from '#engine/containers/lifecycle.ts'
 import type { PathsOf } from '#engine/containers/paths.ts'
 import type { ContainerRegistry } from '#engine/containers/registry.ts'
 import { Removal } from '#engine/containers/removal.ts'
+import type { Remains } from '#engine/containers/remains.ts'
 import { Restarts } from '#engine/containers/restarts.ts'
 import { type Bundles, type Endpoints, Supervisor } from '#engine/containers/supervisor.ts'
 import { Updates } from '#engine/containers/updates.ts'
@@ -40,6 +41,7 @@ export interface ContainerParts {
   readonly shims: Shims
   readonly helper: Helper
   readonly runtime: OciRuntime
+  readonly remains: Pick<Remains, 'end'>
   readonly machine: Machine
   readonly bootId: string
   readonly networks: Networks

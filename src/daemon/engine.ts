@@ -21,6 +21,7 @@ import { containerPaths } from '#engine/containers/paths.ts'
 import { Query } from '#engine/containers/query.ts'
 import { recover } from '#engine/containers/recovery.ts'
 import { ContainerRegistry } from '#engine/containers/registry.ts'
+import { Remains } from '#engine/containers/remains.ts'
 import { runOf } from '#engine/containers/state.ts'
 import { Streams } from '#engine/containers/streams.ts'
 import { TreeRoots } from '#engine/containers/tree-roots.ts'
@@ -132,6 +133,7 @@ function baseOf(foundation: Foundation) {
     registry,
     roots,
     upper,
+    remains: new Remains({ ...foundation, cgroupParent: config.cgroupParent }),
     shims: new NativeShims(helper),
     locks: new KeyedMutex(),
     waiters: new Waiters(),

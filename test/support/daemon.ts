@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
@@ -54,8 +54,13 @@ export class TestDaemon implements AsyncDisposable {
   static async start(options: TestDaemonOptions = {}): Promise<TestDaemon> {
     const daemon = new TestDaemon(mkdtempSync(join(tmpdir(), 'berth-')), options)
     execFileSync('ip', ['netns', 'add', daemon.marks.netns])
-    execFileSync('nsenter', [`--net=/run/netns/${daemon.marks.netns}`, 'ip', 'link', 'set', 'lo', 'up'])
-    await daemon.up()
+    try {
+      execFileSync('nsenter', [`--net=/run/netns/${daemon.marks.netns}`, 'ip', 'link', 'set', 'lo', 'up'])
+      await daemon.up()
+    } catch (error) {
+      await daemon.#vanish()
+      throw error
+    }
     return daemon
   }
 
@@ -74,6 +79,13 @@ export class TestDaemon implements AsyncDisposable {
   /** Starts the daemon (again) and waits until it answers. */
   async up(): Promise<void> {
     const log = openSync(join(this.root, 'daemon.log'), 'a')
+    const child = this.#spawn(log)
+    closeSync(log)
+    this.#process = child
+    await this.#answers(child)
+  }
+
+  #spawn(log: number): ChildProcess {
     const { execRoot, dataRoot, cgroupParent, netns, firewallTable } = this.marks
     const daemon = [NODE, join(REPOSITORY, 'src/bin/berthd.ts'), '-H', this.host]
     const roots = ['--data-root', dataRoot, '--exec-root', execRoot, '--cgroup-parent', cgroupParent]
@@ -86,11 +98,9 @@ export class TestDaemon implements AsyncDisposable {
       'debug',
       ...this.#args,
     ]
-    const child = spawn('nsenter', [`--net=/run/netns/${netns}`, ...daemon, ...roots, ...rest], {
+    return spawn('nsenter', [`--net=/run/netns/${netns}`, ...daemon, ...roots, ...rest], {
       stdio: ['ignore', log, log],
     })
-    this.#process = child
-    await this.#answers(child)
   }
 
   /** Ends the daemon and waits until it is gone; containers keep running. */
@@ -110,6 +120,8 @@ export class TestDaemon implements AsyncDisposable {
         ? {}
         : { 'content-type': type, 'content-length': String(Buffer.byteLength(payload)) }
     const outgoing = request({ socketPath: this.socket, method, path, headers, agent: false })
+    // A daemon that is killed breaks the connection more than once; the first time is told below.
+    outgoing.on('error', () => undefined)
     outgoing.end(payload)
     const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
     return response
@@ -172,16 +184,21 @@ export class TestDaemon implements AsyncDisposable {
       await this.removeAll()
       await this.assertNoLeaks()
     } finally {
-      await this.down()
-      execFileSync('ip', ['netns', 'delete', this.marks.netns])
-      rmSync(this.root, { recursive: true, force: true })
+      await this.#vanish()
     }
+  }
+
+  async #vanish(): Promise<void> {
+    await this.down()
+    execFileSync('ip', ['netns', 'delete', this.marks.netns])
+    rmSync(this.root, { recursive: true, force: true })
   }
 
   async #answers(child: ChildProcess): Promise<void> {
     const deadline = Date.now() + 20_000
     for (;;) {
-      if (child.exitCode !== null) throw new Error(`the daemon ended with ${child.exitCode}:\n${this.log}`)
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`the daemon ended with ${child.exitCode}:\n${this.log}`)
       if (await canConnect(this.socket)) return
       if (Date.now() > deadline) throw new Error(`the daemon does not answer:\n${this.log}`)
       await new Promise((resolve) => setTimeout(resolve, 20))

@@ -29,6 +29,10 @@ export interface World {
   /** Container ids (cut) with a runtime directory. */
   readonly runtimeDirectories: readonly string[]
   readonly shims: number
+  /** Container ids whose cgroups have processes, and what else runs below the parent cgroup. */
+  readonly populated: readonly string[]
+  /** Loop devices over files of the data root. */
+  readonly loopDevices: readonly string[]
   readonly veths: number
   /** Container ids that have a cgroup in some hierarchy. */
   readonly cgroups: readonly string[]
@@ -49,6 +53,8 @@ export function observe(marks: Marks): World {
     runtimeDirectories: list(join(execRoot, 'c')),
     shims: commandLines().filter((line) => line.includes('berth-shim') && line.includes(`${execRoot}/`))
       .length,
+    populated: populated(cgroupParent),
+    loopDevices: loopDevices(dataRoot),
     veths: veths(netns),
     cgroups: cgroups(cgroupParent),
     runtimeStates: list(join(execRoot, 'runtime')),
@@ -76,9 +82,16 @@ export function differences(world: World, model: Model): string[] {
   }
   same('runtime directories', world.runtimeDirectories, cut(model.running))
   same('cgroups', world.cgroups, model.running)
+  same('containers with processes', world.populated, model.running)
+  same('loop devices', world.loopDevices, [])
   same('runtime states', world.runtimeStates, model.running)
   same('snapshots', world.snapshots, model.containers)
-  same('container directories', world.containerDirectories, model.containers)
+  // Made with the first start.
+  same(
+    'container directories',
+    world.containerDirectories,
+    model.containers.filter((id) => world.containerDirectories.includes(id)),
+  )
   same('volume directories', world.volumeDirectories, model.volumes)
   same('mounts visible on the host', world.hostMounts, [])
   same('trash', world.trash, [])
@@ -116,13 +129,33 @@ function list(directory: string): string[] {
 function commandLines(): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .map((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
-      } catch {
-        return '' // ended meanwhile
-      }
-    })
+    .map((pid) => readOrEmpty(`/proc/${pid}/cmdline`).replaceAll('\0', ' '))
+}
+
+/** Groups below `parent` that have processes, found from the processes: an orphan is seen even without its directory. */
+function populated(parent: string): string[] {
+  const found = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => [...readOrEmpty(`/proc/${pid}/cgroup`).matchAll(/:(\/[^\n]*)/g)])
+    .map(([, group = '']) => group)
+    .filter((group) => group.startsWith(`${parent}/`))
+    .map((group) => group.slice(parent.length + 1).split('/')[0] ?? '')
+  return [...new Set(found)].toSorted()
+}
+
+function loopDevices(dataRoot: string): string[] {
+  return readdirSync('/sys/block')
+    .filter((name) => name.startsWith('loop'))
+    .map((name) => readOrEmpty(`/sys/block/${name}/loop/backing_file`).trim())
+    .filter((file) => file.startsWith(`${dataRoot}/`))
+}
+
+function readOrEmpty(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return '' // gone meanwhile
+  }
 }
 
 function inNetns(netns: string, ...argv: string[]): string {

@@ -25,6 +25,8 @@ export interface Container {
   readonly state: ContainerState
   /** Restarts by policy since the last start by hand. */
   readonly restartCount: number
+  /** What its health check said last; undefined before the first start and without one. */
+  readonly health?: 'starting' | 'healthy' | 'unhealthy' | undefined
   /** Stopped or killed by hand: the restart policy rests until the next start by hand. */
   readonly stoppedByHand: boolean
 }

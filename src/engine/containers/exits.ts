@@ -5,7 +5,7 @@ import type { ContainerEvents } from './events.ts'
 import type { ContainerRegistry } from './registry.ts'
 import type { Removal } from './removal.ts'
 import type { Restarts } from './restarts.ts'
-import { type Ended, runOf } from './state.ts'
+import { type Ended, lastOf, runOf } from './state.ts'
 import type { Task, TaskEnd, TaskListener } from './task.ts'
 import type { Waiters } from './waiters.ts'
 
@@ -66,9 +66,13 @@ export class Exits implements TaskListener {
 
   /** When the daemon starts: what the policy wants running again, and restarts that were waiting. */
   resume(container: Container): void {
-    const { restarts } = this.#deps
+    const { restarts, removal } = this.#deps
     const { state, hostConfig, stoppedByHand, restartCount } = container
     if (state.status === 'restarting') restarts.schedule(container.id, 0)
+    // Its process has ended, or could not be started, and the daemon was killed before it could be removed.
+    if (hostConfig.AutoRemove === true && runOf(state) === undefined && lastOf(state) !== undefined) {
+      removal.later(container.id)
+    }
     if (state.status !== 'exited') return
     const starts = startsAtBoot(hostConfig.RestartPolicy, {
       hasRun: true,

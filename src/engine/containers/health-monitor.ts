@@ -49,20 +49,36 @@ export class HealthMonitor {
     const stop = new AbortController()
     this.#probing.set(container.id, stop)
     this.#reduce(container.id, { type: 'started' }, probe)
-    this.#deps.background.run('probing a container', () => this.#probe(container, probe, stop.signal))
+    const begin = this.#deps.clock.now().getTime()
+    this.#deps.background.run('probing a container', () => this.#probe(container, probe, begin, stop.signal))
+  }
+
+  /** A container that was found running when the daemon started is probed on, from the status it had. */
+  adopted(id: string): void {
+    const container = this.#deps.registry.get(id)
+    const run = container === undefined ? undefined : runOf(container.state)
+    const probe = container === undefined ? undefined : probeOf(container.config)
+    if (container === undefined || run === undefined || probe === undefined) return
+    const stop = new AbortController()
+    this.#probing.set(id, stop)
+    this.#states.set(id, { ...initialHealth, status: container.health ?? 'starting' })
+    const begin = Date.parse(run.startedAt)
+    this.#deps.background.run('probing a container', () => this.#probe(container, probe, begin, stop.signal))
   }
 
   ended(id: string): void {
     this.#probing.get(id)?.abort()
     if (!this.#probing.delete(id)) return
     const state = this.#states.get(id)
-    if (state !== undefined) this.#states.set(id, { ...state, status: 'unhealthy' })
+    if (state !== undefined) this.#set(id, { ...state, status: 'unhealthy' })
   }
 
   /** `State.Health` of a container, when it has a health check and was started. */
   of(id: string): Health | undefined {
     const state = this.#states.get(id)
-    return state === undefined ? undefined : healthDocument(state)
+    if (state !== undefined) return healthDocument(state)
+    const status = this.#deps.registry.get(id)?.health
+    return status === undefined ? undefined : healthDocument({ ...initialHealth, status })
   }
 
   forget(id: string): void {
@@ -76,9 +92,8 @@ export class HealthMonitor {
     this.#probing.clear()
   }
 
-  async #probe(container: Container, probe: Probe, signal: AbortSignal): Promise<void> {
+  async #probe(container: Container, probe: Probe, begin: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps
-    const begin = clock.now().getTime()
     try {
       for (;;) {
         const state = this.#states.get(container.id) ?? initialHealth
@@ -137,11 +152,21 @@ export class HealthMonitor {
   #reduce(id: string, event: HealthEvent, probe: Probe): void {
     const before = this.#states.get(id) ?? initialHealth
     const after = reduceHealth(before, event, probe)
-    this.#states.set(id, after)
+    this.#set(id, after)
     const container = this.#deps.registry.get(id)
     if (container === undefined || runOf(container.state) === undefined) return
     if (before.status !== after.status && event.type === 'probed') {
       this.#deps.events.publish(container, `health_status: ${after.status}`)
+    }
+  }
+
+  /** Results are kept in memory, the status with the container. */
+  #set(id: string, state: HealthState): void {
+    const { registry } = this.#deps
+    this.#states.set(id, state)
+    const container = registry.get(id)
+    if (container !== undefined && container.health !== state.status) {
+      registry.update(id, { health: state.status })
     }
   }
 }

@@ -10,7 +10,9 @@ import type { Container } from './container.ts'
 import type { Directories } from './directories.ts'
 import type { Exits } from './exits.ts'
 import { type PathsOf, runtimeDirectory } from './paths.ts'
+import type { HealthMonitor } from './health-monitor.ts'
 import type { ContainerRegistry } from './registry.ts'
+import type { Remains } from './remains.ts'
 import type { Removal } from './removal.ts'
 import { runOf } from './state.ts'
 import type { Supervisor } from './supervisor.ts'
@@ -23,7 +25,9 @@ export interface RecoveryDeps {
   readonly exits: Exits
   readonly shims: Shims
   readonly helper: Helper
-  readonly runtime: OciRuntime
+  readonly runtime: Pick<OciRuntime, 'root'>
+  readonly remains: Pick<Remains, 'end'>
+  readonly health: Pick<HealthMonitor, 'adopted'>
   readonly networks: Networks
   readonly snapshots: Snapshots
   readonly paths: PathsOf
@@ -54,7 +58,7 @@ export async function recover(deps: RecoveryDeps): Promise<void> {
 }
 
 async function recoverContainer(deps: RecoveryDeps, container: Container): Promise<void> {
-  const { supervisor, shims, networks, removal, paths } = deps
+  const { supervisor, shims, networks, removal, paths, health } = deps
   const run = runOf(container.state)
   if (run === undefined) {
     await endStray(deps, paths(container.id).runtime, container.id)
@@ -73,6 +77,7 @@ async function recoverContainer(deps: RecoveryDeps, container: Container): Promi
   const task = supervisor.adopt(container, shim)
   // Its whole history is replayed: after this an end that happened meanwhile has been recorded too.
   await Promise.race([task.started, task.gone])
+  health.adopted(container.id)
 }
 
 /** The shim of a running container is gone: its exit record tells the end, or there is no telling. */
@@ -96,24 +101,23 @@ async function recordEnd(deps: RecoveryDeps, container: Container): Promise<void
 
 /** Ends whatever lives for a container that is not to run, and removes its runtime directory. */
 async function endStray(deps: RecoveryDeps, directory: string, id: string): Promise<void> {
-  const { shims, helper, registry, runtime, bootId } = deps
+  const { shims, helper, registry, remains, bootId } = deps
   const shim = await shims.connect(directory)
   if (shim !== undefined) {
     await shim.discard()
     await shim.kill('init', SIGKILL)
     for await (const _event of shim.watch());
   }
-  const run = runOf(registry.get(id)?.state ?? { status: 'created' })
-  if (run !== undefined && run.bootId === bootId) {
-    await helper.kill(run.pid, run.startTime, SIGKILL)
-    await runtime.delete(id)
-  }
+  const container = registry.get(id)
+  const run = container === undefined ? undefined : runOf(container.state)
+  if (run !== undefined && run.bootId === bootId) await helper.kill(run.pid, run.startTime, SIGKILL)
+  if (container !== undefined) await remains.end(id, container.hostConfig)
   await deps.directories.remove(directory)
 }
 
 /** Runtime directories and snapshots of containers that nobody knows. */
 async function removeStrays(deps: RecoveryDeps): Promise<void> {
-  const { registry, execRoot, paths, snapshots, runtime, directories, logger } = deps
+  const { registry, execRoot, paths, snapshots, runtime, remains, directories, logger } = deps
   const root = runtimeDirectory(execRoot)
   const known = new Set(registry.all().map(({ id }) => paths(id).runtime))
   for (const name of await directories.list(root)) {
@@ -123,7 +127,7 @@ async function removeStrays(deps: RecoveryDeps): Promise<void> {
     await endStray(deps, directory, name)
   }
   for (const id of await directories.list(runtime.root)) {
-    if (registry.get(id) === undefined) await runtime.delete(id)
+    if (registry.get(id) === undefined) await remains.end(id)
   }
   for (const id of await snapshots.snapshots()) {
     if (registry.get(id) === undefined) await snapshots.remove(id)

@@ -4,7 +4,6 @@ import type { Clock } from '#base/clock.ts'
 import type { Logger } from '#base/logger.ts'
 import type { Endpoint, Networks, PublishedPort } from '#network/networks.ts'
 import type { Helper } from '#os/helper.ts'
-import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import type { ShimConfig, Shims } from '#runtime/shim.ts'
 import type { Attachments } from './attachments.ts'
 import type { Container } from './container.ts'
@@ -12,6 +11,7 @@ import type { Directories } from './directories.ts'
 import { startFailed } from './errors.ts'
 import type { PathsOf } from './paths.ts'
 import type { ContainerRegistry } from './registry.ts'
+import type { Remains } from './remains.ts'
 import { startError } from './start-error.ts'
 import { type Ended, NEVER, type Run, lastOf, runOf } from './state.ts'
 import { Task, type TaskEnd, type TaskListener, type TaskStart } from './task.ts'
@@ -40,7 +40,7 @@ export interface SupervisorDeps {
   readonly clock: Clock
   readonly background: Background
   readonly logger: Logger
-  readonly runtime: OciRuntime
+  readonly remains: Pick<Remains, 'end'>
   readonly bootId: string
 }
 
@@ -196,9 +196,10 @@ export class Supervisor {
 
   /** The shim was killed: without it there is no stdio and no exit code, so the process is ended and that is said. */
   async #lost(task: Task): Promise<TaskEnd> {
-    const { shims, paths, registry, helper, runtime, clock } = this.#deps
+    const { shims, paths, registry, helper, remains, clock } = this.#deps
     const record = await shims.exitRecord(paths(task.id).exitRecord)
-    const run = runOf(registry.resolve(task.id).state)
+    const { state, hostConfig } = registry.resolve(task.id)
+    const run = runOf(state)
     if (record !== undefined && run !== undefined && record.at.toISOString() >= run.startedAt) {
       return { ...record, error: '' }
     }

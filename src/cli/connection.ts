@@ -6,7 +6,7 @@ import type { ClientConfig } from './client-config.ts'
 import { commandError } from './errors.ts'
 import type { Io } from './io.ts'
 
-export const DEFAULT_HOST = 'unix:///run/berth/berth.sock'
+const DEFAULT_HOST = 'unix:///run/berth/berth.sock'
 
 /** The flags before the command, as far as they decide whom to talk to. */
 export interface ConnectionFlags {

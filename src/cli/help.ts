@@ -62,7 +62,7 @@ Run 'berth COMMAND --help' for more about a command.
 `
 }
 
-export function flagsHelp(flags: Flags): string {
+function flagsHelp(flags: Flags): string {
   const shown = Object.entries(flags)
     .filter(([, flag]) => flag.hidden !== true)
     .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -13,7 +13,7 @@ import { findEntry, groups, type Entry } from './registry.ts'
 import { Interrupts } from './interrupts.ts'
 import { clientVersion } from './version.ts'
 
-export const globalFlags = {
+const globalFlags = {
   config: string('Directory of the client configuration', { shown: '"~/.docker"' }),
   context: string('Context to use; wins over BERTH_HOST and DOCKER_HOST', { short: 'c' }),
   debug: bool('Show where errors come from', { short: 'D' }),

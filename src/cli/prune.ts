@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline'
-import { cut, type Values } from './flags.ts'
+import { cut } from './flags.ts'
 import { bool, filter } from './flags.ts'
 import type { Context } from './command.ts'
 import { humanSize } from './format/units.ts'
@@ -9,8 +9,6 @@ export const pruneFlags = {
   force: bool('Do not ask', { short: 'f' }),
   filter: { ...filter('Remove only what matches (key=value)'), short: undefined },
 } as const
-
-export type PruneFlags = Values<typeof pruneFlags>
 
 /** The filters given, and the configured ones whose key they do not mention. */
 export function pruneFilters(given: Filters, context: Context): Filters {

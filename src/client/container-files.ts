@@ -15,8 +15,8 @@ export interface PathStat {
 }
 
 /** Go's os.FileMode bits that say what a path is. */
-export const MODE_DIRECTORY = 2 ** 31
-export const MODE_SYMLINK = 2 ** 27
+const MODE_DIRECTORY = 2 ** 31
+const MODE_SYMLINK = 2 ** 27
 
 export function isDirectory(stat: PathStat): boolean {
   return stat.mode % 2 ** 32 >= MODE_DIRECTORY

@@ -202,15 +202,15 @@ function significant(value: unknown, key = ''): unknown {
     const items = value.map((item) => significant(item))
     if (items.every((item) => item === undefined))
       return key === 'Entrypoint' && value.length > 0 ? value : undefined
-    return ['Binds', 'Env'].includes(key) ? items.toSorted() : items
+    return ['Binds', 'Env'].includes(key) ? items.toSorted((a, b) => (String(a) < String(b) ? -1 : 1)) : items
   }
   if (typeof value !== 'object') return value
-  const entries = Object.entries(value as object)
+  const entries = Object.entries(value)
     .map(([name, item]) => [name, significant(item, name)] as const)
     .filter(([, item]) => item !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1))
   const isSet = ['ExposedPorts', 'Volumes'].includes(key)
-  const names = Object.keys(value as object).sort()
+  const names = Object.keys(value).sort()
   if (isSet) return names.length === 0 ? undefined : names
   return entries.length === 0 ? undefined : Object.fromEntries(entries)
 }

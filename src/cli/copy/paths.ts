@@ -23,7 +23,7 @@ export function splitPath(path: string): { readonly directory: string; readonly 
 }
 
 /** `path/.`: not the directory but what is in it. */
-export function namesContent(path: string): boolean {
+function namesContent(path: string): boolean {
   return path === '.' || path.endsWith('/.')
 }
 

@@ -66,7 +66,7 @@ export function parseNetwork(text: string): Attachment {
   return found
 }
 
-export const none: Attachment & {
+const none: Attachment & {
   target: string
   ipv4: string
   ipv6: string

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { Socket } from 'node:net'
+import { destroySoon } from './destroy-soon.ts'
 
 /** How long a client may take to close its side once the output has ended. */
 const LINGER_MS = 2_000
@@ -10,13 +10,13 @@ const LINGER_MS = 2_000
  * The signal closes it too. Resolves when the connection is closed; never rejects.
  */
 export async function join(
-  socket: Socket,
+  socket: Duplex,
   stream: Duplex,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<void> {
   const { promise: closed, resolve } = Promise.withResolvers<void>()
   let linger: NodeJS.Timeout | undefined
-  const onAbort = (): void => socket.destroySoon()
+  const onAbort = (): void => destroySoon(socket)
 
   socket.once('close', () => {
     clearTimeout(linger)
@@ -25,9 +25,9 @@ export async function join(
     resolve()
   })
   socket.on('error', () => socket.destroy())
-  stream.on('error', () => socket.destroySoon())
+  stream.on('error', () => destroySoon(socket))
   stream.once('close', () => {
-    if (!stream.readableEnded) socket.destroySoon()
+    if (!stream.readableEnded) destroySoon(socket)
   })
   stream.once('end', () => {
     // Input that nobody takes any more is read and dropped, or closing would reset the connection.

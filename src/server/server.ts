@@ -13,6 +13,7 @@ import { EngineError } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import type { Engine } from '#engine/services.ts'
 import { Connections } from './connections.ts'
+import { destroySoon } from './destroy-soon.ts'
 import { pageNotFound, refuse, serve, type Exchange, type ExchangeContext } from './exchange.ts'
 import { implicitUpgrade, inspectFirstRequest } from './front.ts'
 import { guard, hostName, type GuardRules } from './guard.ts'
@@ -166,13 +167,13 @@ class Edge {
   }
 
   #onUpgrade(rules: GuardRules, request: IncomingMessage, duplex: Duplex, head: Uint8Array): void {
-    const socket = duplex as Socket
     // Without a listener an error on a connection that the parser has let go would end the process.
-    socket.on('error', () => socket.destroy())
+    duplex.on('error', () => duplex.destroy())
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
-    response.assignSocket(socket)
-    response.once('finish', () => socket.destroySoon())
+    // Not always a socket: see destroySoon(). A response needs no more than a Duplex has.
+    response.assignSocket(duplex as Socket)
+    response.once('finish', () => destroySoon(duplex))
     const target = this.#admit(rules, request, response)
     if (target === undefined) return
     const switching = request.headers.upgrade !== implicitUpgrade

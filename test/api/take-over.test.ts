@@ -28,6 +28,11 @@ function payloads(bytes: Uint8Array): string[] {
   return frames.map(({ type, payload }) => `${type}:${Buffer.from(payload).toString()}`)
 }
 
+/** Resolves when the server, which lives in this process, has read what was sent. */
+async function arrived(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
 describe('a connection that is taken over', () => {
   let api: ApiFixture
   beforeEach(async () => {
@@ -78,14 +83,26 @@ describe('a connection that is taken over', () => {
 
   it('reads the body of an exec start before stdin, however both are cut', async () => {
     await api.container('web', ['sleep'])
-    for (const cut of [1, 60, 150, 10_000]) {
+    const head = post(`/exec/${'0'.repeat(64)}/start`, UPGRADE, '{"Tty":true}').indexOf('\r\n\r\n') + 4
+    for (const cut of [1, 60, 150, head - 1, head, head + 3, head + 12, head + 14, 10_000]) {
       const { Id } = await api.engine.execs.create('web', { Cmd: ['cat'] })
       const sent = `${post(`/exec/${Id}/start`, UPGRADE, '{"Tty":true}')}input`
       using client = await api.dial(sent.slice(0, cut))
       // The first part is on its way before the second: separate writes are separate reads here.
-      await new Promise((resolve) => setImmediate(resolve))
+      await arrived()
       client.socket.end(sent.slice(cut))
-      assert.match(await client.ended(), /\r\n\r\ninput$/)
+      assert.match(await client.ended(), /\r\n\r\ninput$/, `cut at ${cut}`)
+    }
+  })
+
+  it('answers an error also when the body comes after the head, and closes', async () => {
+    for (const upgrade of [UPGRADE, '']) {
+      const sent = post('/exec/nope/start', upgrade, '{"Tty":true}')
+      const cut = sent.indexOf('\r\n\r\n') + 4
+      using client = await api.dial(sent.slice(0, cut))
+      await arrived()
+      client.socket.write(sent.slice(cut))
+      assert.match(await client.ended(), /^HTTP\/1.1 404 [^]*No such exec instance: nope/)
     }
   })
 

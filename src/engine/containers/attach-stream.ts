@@ -17,37 +17,61 @@ type Done = (error?: Error | null) => void
  */
 export class AttachStream extends Duplex {
   readonly #options: AttachStreamOptions
+  /** What has been written already and is shown first. */
+  #replay: AsyncIterator<Uint8Array> | undefined
+  #replaying = false
   #target: Duplex | undefined
   #held: { readonly chunk: Uint8Array; readonly done: Done } | undefined
   #finish: Done | undefined
+  #over = false
 
-  constructor(options: AttachStreamOptions = {}) {
+  constructor(options: AttachStreamOptions = {}, replay?: AsyncIterable<Uint8Array>) {
     super({ allowHalfOpen: true })
     this.#options = options
+    this.#replay = replay?.[Symbol.asyncIterator]()
+  }
+
+  /** Detached, abandoned or destroyed: a target would have no reader. */
+  get over(): boolean {
+    return this.#over || this.destroyed
   }
 
   connect(target: Duplex): void {
+    if (this.over) {
+      target.on('error', () => undefined)
+      target.destroy()
+      return
+    }
     this.#target = target
     target.on('data', (chunk: Buffer) => {
       if (!this.push(chunk)) target.pause()
     })
+    // What was written before comes first.
+    if (this.#replay !== undefined) target.pause()
     target.once('end', () => this.push(null))
     target.once('error', (error) => this.destroy(error))
-    target.once('close', () => this.#closed())
+    target.once('close', () => {
+      if (!target.readableEnded && !this.destroyed) this.push(null)
+      this.#letGo()
+    })
     const held = this.#held
     this.#held = undefined
     if (held !== undefined) target.write(held.chunk, held.done)
     if (this.#finish !== undefined) target.end(this.#finish)
   }
 
-  /** Ends the client's stream without output: there will be no process. */
-  abandon(): void {
-    this.push(null)
-    this.#closed()
+  /** There will be no process: the client's stream ends, after `last`. */
+  abandon(last?: Uint8Array): void {
+    if (this.over) return
+    this.#over = true
+    if (last !== undefined) this.push(last)
+    if (this.#replay === undefined) this.push(null)
+    this.#letGo()
   }
 
   override _read(): void {
-    this.#target?.resume()
+    if (this.#replay === undefined) this.#target?.resume()
+    else if (!this.#replaying) void this.#readReplay(this.#replay)
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: Done): void {
@@ -55,25 +79,50 @@ export class AttachStream extends Duplex {
     const passed = filter === undefined ? chunk : filter(chunk)
     if (passed === undefined) this.#detach(done)
     else if (passed.length === 0) done()
-    else if (this.#target === undefined) this.#held = { chunk: passed, done }
-    else if (this.#target.writable) this.#target.write(passed, done)
+    else if (this.#target === undefined && !this.#over) this.#held = { chunk: passed, done }
+    else if (this.#target?.writable === true) this.#target.write(passed, done)
     // The process has closed its stdin or ended: what is typed now has no reader.
     else done()
   }
 
   override _final(done: Done): void {
-    if (this.#target === undefined) this.#finish = done
-    else if (this.#target.writable) this.#target.end(done)
+    if (this.#target === undefined && !this.#over) this.#finish = done
+    else if (this.#target?.writable === true) this.#target.end(done)
     else done()
   }
 
   override _destroy(error: Error | null, done: Done): void {
+    const replay = this.#replay
+    this.#replay = undefined
     this.#target?.destroy()
-    this.#closed()
-    done(error)
+    this.#letGo()
+    void Promise.resolve(replay?.return?.()).then(
+      () => done(error),
+      () => done(error),
+    )
+  }
+
+  /** One chunk of what was written before, and at its end over to what is written now. */
+  async #readReplay(replay: AsyncIterator<Uint8Array>): Promise<void> {
+    this.#replaying = true
+    try {
+      const next = await replay.next()
+      this.#replaying = false
+      if (this.destroyed) return
+      if (next.done !== true) {
+        this.push(next.value)
+        return
+      }
+      this.#replay = undefined
+      if (this.#over) this.push(null)
+      else this.#target?.resume()
+    } catch (error) {
+      this.destroy(error instanceof Error ? error : new Error(String(error)))
+    }
   }
 
   #detach(done: Done): void {
+    this.#over = true
     this.#options.onDetach?.()
     this.push(null)
     this.#target?.destroy()
@@ -81,7 +130,7 @@ export class AttachStream extends Duplex {
   }
 
   /** Nobody will take the input any more; what waits is let go. */
-  #closed(): void {
+  #letGo(): void {
     const waiting = [this.#held?.done, this.#finish]
     this.#held = undefined
     this.#finish = undefined

@@ -1,17 +1,19 @@
+import { frame, streamType } from '#api/stdcopy.ts'
+import { frame, streamType } from '#api/stdcopy.ts'
 import type { Background } from '#base/background.ts'
 import { EngineError, messageOf } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
-import type { Shim } from '#runtime/shim.ts'
 import { AttachStream } from '../containers/attach-stream.ts'
 import type { Container } from '../containers/container.ts'
 import type { Directories } from '../containers/directories.ts'
 import { detachFilter, parseDetachKeys } from '../containers/detach-keys.ts'
-import { isPaused, notRunning } from '../containers/errors.ts'
+import { isPaused, notRunning, wrongState } from '../containers/errors.ts'
 import type { ContainerEvents } from '../containers/events.ts'
 import type { PathsOf } from '../containers/paths.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
 import { startError } from '../containers/start-error.ts'
 import type { Supervisor } from '../containers/supervisor.ts'
+import type { Task } from '../containers/task.ts'
 import type { AttachedStream, ExecCreateBody, ExecService } from '../services.ts'
 
 /** An exec: created, then running, then kept for a while with its exit code. */
@@ -22,6 +24,10 @@ interface Exec {
   state: 'created' | 'running' | 'exited'
   pid: number
   exitCode: number | null
+  /** The life of the container that it belongs to, once it runs. */
+  task: Task | undefined
+  /** Its exit code; undefined when the daemon ends before it does. */
+  ended: Promise<number | undefined> | undefined
 }
 
 /** Writes what the runtime needs for one more process: an OCI `process` object. */
@@ -44,6 +50,15 @@ export interface ExecsDeps {
 /** Ended execs are kept so that clients can ask for the exit code; the oldest go first. */
 const KEPT = 1000
 const CANNOT_START = 126
+/** It was lost with its container. */
+const UNKNOWN_EXIT = 137
+
+interface Spawning {
+  readonly detach: boolean
+  readonly consoleSize?: readonly number[] | undefined
+  readonly stream: AttachStream | undefined
+}
+const START_FAILED = 'EXEC_START_FAILED'
 
 /** Further processes in running containers. */
 export class Execs implements ExecService {
@@ -55,11 +70,11 @@ export class Execs implements ExecService {
   }
 
   async create(containerRef: string, body: ExecCreateBody): Promise<{ Id: string }> {
-    const container = this.#deps.registry.resolve(containerRef)
-    this.#shim(container)
     if ((body.Cmd ?? []).length === 0) {
       throw new EngineError('invalid_argument', 'No exec command specified', { code: 'EXEC_NO_COMMAND' })
     }
+    const container = this.#deps.registry.resolve(containerRef)
+    this.#task(container)
     parseDetachKeys(body.DetachKeys ?? undefined)
     const exec: Exec = {
       id: newId(),
@@ -68,10 +83,12 @@ export class Execs implements ExecService {
       state: 'created',
       pid: 0,
       exitCode: null,
+      task: undefined,
+      ended: undefined,
     }
     this.#execs.set(exec.id, exec)
     this.#trim()
-    this.#publish(exec, `exec_create: ${(body.Cmd ?? []).join(' ')}`)
+    this.#publish(exec, `exec_create: ${commandLine(body)}`)
     return { Id: exec.id }
   }
 
@@ -85,30 +102,55 @@ export class Execs implements ExecService {
   ): Promise<AttachedStream | undefined> {
     const exec = this.#resolve(id)
     const container = this.#deps.registry.resolve(exec.containerId)
-    const shim = this.#shim(container)
+    const task = this.#task(container)
     if (exec.state !== 'created') {
-      throw new EngineError('conflict', `exec command ${id} has already run`, { code: 'EXEC_ALREADY_RUN' })
+      const state = exec.state === 'running' ? 'is already running' : 'has already run'
+      throw new EngineError('conflict', `exec command ${id} ${state}`, { code: 'EXEC_ALREADY_RUN' })
     }
     exec.state = 'running'
-    const { body } = exec
-    const tty = body.Tty === true
+    const tty = exec.body.Tty === true
     const stream = options.detach ? undefined : this.#stream(exec)
     try {
-      await this.#writeProcess(container, exec, options.consoleSize)
-      const started = await shim.exec(id, tty, {
-        stdin: !options.detach && body.AttachStdin === true,
-        stdout: !options.detach && body.AttachStdout === true,
-        stderr: !options.detach && body.AttachStderr === true,
+      await this.#spawn(container, exec, task, { ...options, stream })
+    } catch (error) {
+      const failure = this.#failed(exec, error)
+      if (stream === undefined) throw failure
+      // Docker's clients see nothing but the stream once they have asked for it.
+      const text = Buffer.from(`${failure.message}\r\n`)
+      stream.abandon(tty ? text : frame(streamType.stdout, text))
+    }
+    return stream === undefined ? undefined : { tty, stream }
+  }
+
+  async #spawn(
+    container: Container,
+    exec: Exec,
+    task: Task,
+    { detach, consoleSize, stream }: Spawning,
+  ): Promise<void> {
+    const { directories, paths, background } = this.#deps
+    const { id, body } = exec
+    const file = paths(container.id).execFile(id)
+    const size = consoleSize ?? body.ConsoleSize ?? undefined
+    const process = await this.#deps.process(container, body, size)
+    try {
+      await directories.write(file, JSON.stringify(process))
+      const started = await task.shim.exec(id, body.Tty === true, {
+        stdin: !detach && body.AttachStdin === true,
+        stdout: !detach && body.AttachStdout === true,
+        stderr: !detach && body.AttachStderr === true,
       })
       exec.pid = started.pid
       if (started.stream !== undefined) stream?.connect(started.stream)
       else stream?.abandon()
-    } catch (error) {
-      throw this.#failed(exec, error)
+    } finally {
+      // The runtime has read it; a health check would leave one with every probe.
+      await directories.removeFile(file)
     }
+    exec.task = task
+    exec.ended = task.execExit(id)
     this.#publish(exec, `exec_start: ${(body.Cmd ?? []).join(' ')}`)
-    this.#deps.background.run('waiting for an exec', () => this.#ended(exec))
-    return stream === undefined ? undefined : { tty, stream }
+    background.run('waiting for an exec', () => this.#ended(exec))
   }
 
   inspect(id: string): object {
@@ -153,12 +195,11 @@ export class Execs implements ExecService {
   /** Resolves to the exit code once the exec has ended. */
   async exitCode(id: string): Promise<number> {
     const exec = this.#resolve(id)
-    return this.#deps.supervisor.running(exec.containerId)?.execExit(id) ?? exec.exitCode ?? 137
+    return (await exec.ended) ?? exec.exitCode ?? UNKNOWN_EXIT
   }
 
   async kill(id: string, signal: number): Promise<void> {
-    const exec = this.#resolve(id)
-    await this.#deps.supervisor.running(exec.containerId)?.shim.kill(id, signal)
+    await this.#resolve(id).task?.shim.kill(id, signal)
   }
 
   /** The container is gone. */
@@ -177,18 +218,7 @@ export class Execs implements ExecService {
     })
   }
 
-  async #writeProcess(
-    container: Container,
-    exec: Exec,
-    consoleSize: readonly number[] | undefined,
-  ): Promise<void> {
-    const file = this.#deps.paths(container.id).execFile(exec.id)
-    const size = consoleSize ?? exec.body.ConsoleSize ?? undefined
-    const process = await this.#deps.process(container, exec.body, size)
-    await this.#deps.directories.write(file, JSON.stringify(process))
-  }
-
-  #failed(exec: Exec, error: unknown): Error {
+  #failed(exec: Exec, error: unknown): EngineError {
     exec.state = 'exited'
     if (error instanceof EngineError && error.kind === 'invalid_argument') {
       exec.exitCode = CANNOT_START
@@ -209,15 +239,15 @@ export class Execs implements ExecService {
       'internal',
       `OCI runtime exec failed: exec failed: unable to start container process: ${message}`,
       {
-        code: 'EXEC_START_FAILED',
+        code: START_FAILED,
         cause: error,
       },
     )
   }
 
   async #ended(exec: Exec): Promise<void> {
-    const task = this.#deps.supervisor.running(exec.containerId)
-    const code = task === undefined ? 137 : await task.execExit(exec.id)
+    const code = await exec.ended
+    if (code === undefined) return
     exec.state = 'exited'
     exec.exitCode = code
     exec.pid = 0
@@ -239,17 +269,21 @@ export class Execs implements ExecService {
     })
   }
 
-  #shim(container: Container): Shim {
-    if (container.state.status === 'paused') throw isPaused(container.id)
-    const task = this.#deps.supervisor.running(container.id)
-    if (task === undefined || container.state.status !== 'running') throw notRunning(container.id)
-    return task.shim
+  #task({ id, state }: Container): Task {
+    if (state.status === 'paused') throw isPaused(id)
+    if (state.status === 'restarting') {
+      throw wrongState(id, `Container ${id} is restarting, wait until the container is running`)
+    }
+    const task = this.#deps.supervisor.running(id)
+    if (task === undefined || state.status !== 'running') throw notRunning(id)
+    return task
   }
 
+  /** The oldest go first; those that run are kept. */
   #trim(): void {
     for (const exec of this.#execs.values()) {
       if (this.#execs.size <= KEPT) return
-      if (exec.state === 'exited') this.#execs.delete(exec.id)
+      if (exec.state !== 'running') this.#execs.delete(exec.id)
     }
   }
 }

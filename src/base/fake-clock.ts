@@ -24,6 +24,7 @@ export class FakeClock implements Clock {
     { signal }: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<void> {
     signal?.throwIfAborted()
+    if (milliseconds <= 0) return
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const sleeper = { until: this.#now + milliseconds, wake: resolve }
     const onAbort = (): void => reject(signal?.reason as Error)

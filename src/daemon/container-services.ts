@@ -50,7 +50,7 @@ export interface ContainerParts {
   readonly snapshots: Snapshots
   readonly images: CreationDeps['images']
   readonly mounts: CreationDeps['mounts']
-  readonly volumes: Pick<Volumes, 'removeAnonymous'>
+  readonly volumes: Pick<Volumes, 'forget' | 'discard' | 'abandoned'>
   readonly logDefaults: CreationDeps['logDefaults']
   readonly execProcess: ExecProcess
   /** Images that were kept for a container may go. */
@@ -68,19 +68,17 @@ export function assembleContainers(parts: ContainerParts) {
     ...parts,
     restarts,
     supervisor: () => supervisor,
-    volumes: {
-      removeOf: (container) => volumes.removeAnonymous(container.mounts.flatMap(({ name }) => name ?? [])),
-    },
     forget(id) {
       execs.forget(id)
       health.forget(id)
+      restarts.reset(id)
       background.run('releasing images', () => parts.imagesReleased())
     },
   })
   const exits = new Exits({ ...parts, restarts, removal, health })
   const supervisor: Supervisor = new Supervisor(parts, exits)
   const execs: Execs = new Execs({ ...parts, supervisor, process: parts.execProcess })
-  const creation = new Creation({ ...parts, discardVolumes: (names) => volumes.removeAnonymous(names) })
+  const creation = new Creation({ ...parts, discardVolumes: (id) => volumes.abandoned(id) })
   const updates = new Updates(parts)
   const lifecycle = new Lifecycle({ ...parts, supervisor, creation, removal, restarts, updates })
   return { restarts, health, removal, exits, supervisor, execs, lifecycle }

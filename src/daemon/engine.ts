@@ -90,6 +90,7 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
   const base = baseOf(foundation)
   const images = await imagesOf(foundation, base)
   const lifecycle = containersOf(foundation, base, images)
+  await base.volumes.recover()
   await recover({
     ...foundation,
     ...base,
@@ -112,7 +113,7 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
       lifecycle.restarts.close()
       lifecycle.health.close()
       base.attachments.close()
-      lifecycle.supervisor.close()
+      await lifecycle.supervisor.close()
       await foundation.background.idle()
     },
   }
@@ -212,10 +213,12 @@ function viewsOf(
   foundation: Foundation,
   base: Base,
   images: Images,
-  { supervisor, execs, health }: ContainerServices,
+  containers: ContainerServices,
 ): Omit<Engine, 'lifecycle' | 'execs' | 'images' | 'events' | 'volumes'> {
-  const { helper, snapshots, trees, networks, runtime, identity, logger } = foundation
+  const { snapshots, trees, networks, runtime, identity, logger } = foundation
   const { registry, paths, roots, accounts, attachments, locks, upper, containerEvents: events } = base
+  const { supervisor } = containers
+  const query = queryOf(foundation, base, images, containers)
   return {
     streams: new Streams({
       registry,
@@ -241,30 +244,46 @@ function viewsOf(
         commitImage: (image) => commitContainer(images, image),
       }),
     }),
-    query: new Query({
-      registry,
-      snapshots,
-      helper,
-      paths,
-      upper,
-      changes: new Changes({ snapshots, trees, helper, upper }),
-      stats: new Sampler({ read: kernelSamples(foundation.cgroups), logger }),
-      bridge: networks.bridge,
-      execsOf: (id) => execs.runningIn(id),
-      healthOf: (id) => health.of(id),
-      imageName: (container) => imageName(images, container),
-      descendants: (reference) => descendants(images, registry, reference),
-      processes: (container) => processesOf(foundation.cgroups, container),
-      ended: (id) => supervisor.running(id)?.exited ?? Promise.resolve(),
-    }),
+    query,
     networks: new PredefinedNetworks({
       registry,
       bridge: networks.bridge,
       ids: identity.networks,
       createdAt: identity.createdAt,
     }),
-    system: new System({ registry, images, snapshots, volumes: base.volumes, facts: factsOf(foundation) }),
+    system: new System({
+      registry,
+      containers: query,
+      images,
+      snapshots,
+      volumes: base.volumes,
+      facts: factsOf(foundation),
+    }),
   }
+}
+
+function queryOf(
+  { helper, snapshots, trees, networks, cgroups, logger }: Foundation,
+  { registry, paths, upper }: Base,
+  images: Images,
+  { supervisor, execs, health }: ContainerServices,
+): Query {
+  return new Query({
+    registry,
+    snapshots,
+    helper,
+    paths,
+    upper,
+    changes: new Changes({ snapshots, trees, helper, upper }),
+    stats: new Sampler({ read: kernelSamples(cgroups), logger }),
+    bridge: networks.bridge,
+    execsOf: (id) => execs.runningIn(id),
+    healthOf: (id) => health.of(id),
+    imageName: (container) => imageName(images, container),
+    descendants: (reference) => descendants(images, registry, reference),
+    processes: (container) => processesOf(cgroups, container),
+    ended: (id) => supervisor.running(id)?.exited ?? Promise.resolve(),
+  })
 }
 
 function factsOf({ identity, config, probe, selected, machine }: Foundation): EngineFacts {

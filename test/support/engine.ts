@@ -266,7 +266,7 @@ export class TestEngine {
     this.#services.restarts.close()
     this.#services.health.close()
     this.parts.attachments.close()
-    this.#services.supervisor.close()
+    await this.#services.supervisor.close()
     await this.background.idle()
   }
 

@@ -27,6 +27,8 @@ export interface Container {
   readonly restartCount: number
   /** What its health check said last; undefined before the first start and without one. */
   readonly health?: 'starting' | 'healthy' | 'unhealthy' | undefined
+  /** It is being removed, be it still running: what has begun is finished after a crash. */
+  readonly removal?: { readonly volumes: boolean } | undefined
   /** Stopped or killed by hand: the restart policy rests until the next start by hand. */
   readonly stoppedByHand: boolean
 }

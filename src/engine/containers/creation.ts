@@ -28,7 +28,7 @@ export interface CreationDeps {
   readonly machine: Machine
   readonly logDefaults: { readonly maxSize: number; readonly maxFiles: number }
   /** Removes anonymous volumes of a creation that failed. */
-  readonly discardVolumes: (names: readonly string[]) => Promise<void>
+  readonly discardVolumes: (id: string) => Promise<void>
 }
 
 interface Plan {
@@ -108,9 +108,8 @@ export class Creation {
     await using made = new AsyncDisposableStack()
     await snapshots.prepare(id, image.layers)
     made.defer(() => snapshots.remove(id))
-    const volumes: string[] = []
-    made.defer(() => discardVolumes(volumes))
-    const resolved = await mounts.resolve(requests, image, (volume) => volumes.push(volume))
+    made.defer(() => discardVolumes(id))
+    const resolved = await mounts.resolve(id, requests, image)
 
     const container: Container = {
       id,

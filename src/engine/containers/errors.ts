@@ -73,6 +73,15 @@ export function startFailed(id: string, { message, exitCode }: StartError): Engi
   )
 }
 
+/** The kernel has not ended a process that was killed: it hangs in a system call, or its shim does. */
+export function survivedKill(id: string): EngineError {
+  return new EngineError(
+    'internal',
+    `cannot kill container ${id}: tried to kill container, but did not receive an exit event`,
+    { code: 'CONTAINER_SURVIVES', details: { id } },
+  )
+}
+
 export function bindSourceMissing(path: string): EngineError {
   return new EngineError(
     'invalid_argument',

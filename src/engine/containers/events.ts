@@ -22,6 +22,11 @@ export class ContainerEvents {
     })
   }
 
+  /** Containers were pruned; bytes. */
+  pruned(reclaimed: number): void {
+    this.#publisher.publish('container', 'prune', '', { reclaimed: String(reclaimed) })
+  }
+
   /** The container joined or left its network. */
   network(container: Container, action: 'connect' | 'disconnect', networkId: string, name: string): void {
     this.#publisher.publish('network', action, networkId, { container: container.id, name, type: 'bridge' })

@@ -1,3 +1,5 @@
+import { EngineError, messageOf } from '#base/errors.ts'
+import type { Logger } from '#base/logger.ts'
 import type { Networks } from '#network/networks.ts'
 import { decideRestart, startsAtBoot } from './config/restart.ts'
 import type { Container } from './container.ts'
@@ -5,8 +7,9 @@ import type { ContainerEvents } from './events.ts'
 import type { ContainerRegistry } from './registry.ts'
 import type { Removal } from './removal.ts'
 import type { Restarts } from './restarts.ts'
-import { type Ended, lastOf, runOf } from './state.ts'
-import type { Task, TaskEnd, TaskListener } from './task.ts'
+import { type Ended, NEVER, lastOf, runOf } from './state.ts'
+import type { LifeListener } from './supervisor.ts'
+import type { Task, TaskEnd } from './task.ts'
 import type { Waiters } from './waiters.ts'
 
 export interface ExitsDeps {
@@ -16,12 +19,13 @@ export interface ExitsDeps {
   readonly removal: Removal
   readonly events: ContainerEvents
   readonly networks: Networks
+  readonly logger: Logger
   /** Health checks begin and end with the process. */
   readonly health: { started(container: Container): void; ended(id: string): void }
 }
 
 /** What the engine does when a process starts, runs out of memory or ends. Synchronous: see TaskListener. */
-export class Exits implements TaskListener {
+export class Exits implements LifeListener {
   readonly #deps: ExitsDeps
 
   constructor(deps: ExitsDeps) {
@@ -38,8 +42,14 @@ export class Exits implements TaskListener {
   }
 
   oom(task: Task): void {
-    const container = this.#deps.registry.get(task.id)
-    if (container !== undefined) this.#deps.events.publish(container, 'oom')
+    const { registry, events } = this.#deps
+    const container = registry.get(task.id)
+    if (container === undefined) return
+    const { state } = container
+    if (state.status !== 'running' && state.status !== 'paused') return
+    if (task.replays && state.run.oomKilled === true) return
+    this.#observe(container, { state: { ...state, run: { ...state.run, oomKilled: true } } })
+    events.publish(container, 'oom')
   }
 
   exited(task: Task, end: TaskEnd): void {
@@ -47,20 +57,42 @@ export class Exits implements TaskListener {
     if (container !== undefined) this.ended(container, end)
   }
 
+  /** The start has failed: why is recorded, unless the client has only changed its mind. */
+  failed(id: string, error: unknown): void {
+    const { registry, waiters } = this.#deps
+    const container = registry.get(id)
+    if (container === undefined || runOf(container.state) !== undefined) return
+    const { state } = container
+    const before = lastOf(state)
+    const cancelled = error instanceof EngineError ? error.kind === 'cancelled' : isAbort(error)
+    if (cancelled && state.status !== 'restarting') return
+    const last: Ended = {
+      oomKilled: false,
+      startedAt: before?.startedAt ?? NEVER,
+      finishedAt: before?.finishedAt ?? NEVER,
+      ...(cancelled && before !== undefined
+        ? before
+        : { exitCode: startExitCode(error), error: messageOf(error) }),
+    }
+    const status = state.status === 'created' ? 'created' : 'exited'
+    this.#observe(container, { state: { status, last } })
+    // Whoever waited for a restart waits for nothing now.
+    if (state.status === 'restarting') waiters.exited(id, last.exitCode, last.error)
+  }
+
   /** Records the end of a life, applies the restart policy once, and tells everybody who waits. */
   ended(container: Container, end: TaskEnd): void {
-    const { registry, waiters, removal, health } = this.#deps
+    const { waiters, removal, health } = this.#deps
     const { id } = container
     health.ended(id)
     const last = lastLife(container, end)
-    this.#publish(container, last)
-
     if (container.state.status === 'removing') {
-      registry.update(id, { state: { status: 'removing', last } })
+      this.#observe(container, { state: { ...container.state, last } })
     } else if (!this.#restarts(container, last)) {
-      registry.update(id, { state: { status: 'exited', last } })
+      this.#observe(container, { state: { status: 'exited', last } })
       if (container.hostConfig.AutoRemove === true) removal.later(id)
     }
+    this.#publish(container, last)
     waiters.exited(id, end.code, end.error)
   }
 
@@ -100,10 +132,24 @@ export class Exits implements TaskListener {
   }
 
   #schedule(container: Container, last: Ended, delay: number): void {
-    this.#deps.registry.update(container.id, {
+    this.#observe(container, {
       state: { status: 'restarting', last, attempt: container.restartCount + 1 },
     })
     this.#deps.restarts.schedule(container.id, delay)
+  }
+
+  /**
+   * What has happened holds, whether or not the disk takes it (it may be full); the row is written with the next change,
+   * and recovery finds out for itself.
+   */
+  #observe(container: Container, change: Partial<Omit<Container, 'id'>>): void {
+    const { registry, logger } = this.#deps
+    try {
+      registry.update(container.id, change)
+    } catch (error) {
+      logger.error('what happened to a container cannot be written', { container: container.id, error })
+      registry.replace(container.id, change)
+    }
   }
 
   #publish(container: Container, last: Ended): void {
@@ -129,4 +175,15 @@ function lastLife(container: Container, end: TaskEnd): Ended {
     startedAt: runOf(container.state)?.startedAt ?? finishedAt,
     finishedAt,
   }
+}
+
+const CANNOT_START = 128
+
+function startExitCode(error: unknown): number {
+  const known = error instanceof EngineError ? error.details['exitCode'] : undefined
+  return typeof known === 'number' ? known : CANNOT_START
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError'
 }

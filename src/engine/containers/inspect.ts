@@ -47,7 +47,7 @@ export function inspectDocument(container: Container, context: InspectContext): 
     ExecIDs: execIds.length === 0 ? null : [...execIds],
     HostConfig: container.hostConfig,
     GraphDriver: { Name: driver, Data: { UpperDir: context.upper } },
-    Mounts: container.mounts.map(mountPoint),
+    Mounts: mountPoints(container),
     Config: container.config,
     NetworkSettings: networkSettings(container, context),
   }
@@ -62,7 +62,7 @@ function stateDocument({ state }: Container, health: Health | undefined): Contai
     Running: run !== undefined || state.status === 'restarting',
     Paused: state.status === 'paused',
     Restarting: state.status === 'restarting',
-    OOMKilled: last?.oomKilled ?? false,
+    OOMKilled: (run ?? last)?.oomKilled ?? false,
     Dead: state.status === 'dead',
     Pid: run?.pid ?? 0,
     ExitCode: last?.exitCode ?? 0,
@@ -73,7 +73,15 @@ function stateDocument({ state }: Container, health: Health | undefined): Contai
   }
 }
 
-export function mountPoint(mount: ContainerMount): MountPoint {
+/** What is mounted, but for that of `HostConfig.Tmpfs`: Docker shows it there alone. */
+export function mountPoints({ mounts, hostConfig }: Container): MountPoint[] {
+  const tmpfs = hostConfig.Tmpfs ?? {}
+  return mounts
+    .filter(({ type, destination }) => type !== 'tmpfs' || !Object.hasOwn(tmpfs, destination))
+    .map(mountPoint)
+}
+
+function mountPoint(mount: ContainerMount): MountPoint {
   return {
     Type: mount.type,
     ...(mount.name === undefined ? {} : { Name: mount.name }),

@@ -4,18 +4,19 @@ import type {
   Resources,
   RestartPolicy,
 } from '#api/generated/types.ts'
-import { type Clock, settlesWithin } from '#base/clock.ts'
+import type { Clock } from '#base/clock.ts'
 import { EngineError } from '#base/errors.ts'
 import type { KeyedMutex } from '#base/mutex.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import type { Cancellable, ContainerCreateBody, ContainerLifecycle, Filters } from '../services.ts'
-import { cancelsRestart } from './config/restart.ts'
-import { parseSignal, stopSignalOf } from './config/signals.ts'
 import { validateName } from './config/names.ts'
 import type { Container } from './container.ts'
 import type { Creation } from './creation.ts'
-import { notRunning, wrongState } from './errors.ts'
+import { Endings, type StopOptions } from './endings.ts'
+import { wrongState } from './errors.ts'
 import type { ContainerEvents } from './events.ts'
+import { Freezer } from './freezer.ts'
+import { lockContainer } from './locked.ts'
 import type { ContainerRegistry } from './registry.ts'
 import type { Removal } from './removal.ts'
 import type { Restarts } from './restarts.ts'
@@ -23,11 +24,6 @@ import { lastOf } from './state.ts'
 import type { Supervisor } from './supervisor.ts'
 import type { Updates } from './updates.ts'
 import type { WaitCondition, Waiters } from './waiters.ts'
-
-export interface StopOptions {
-  readonly timeout?: number | undefined
-  readonly signal?: string | undefined
-}
 
 export interface LifecycleDeps {
   readonly registry: ContainerRegistry
@@ -43,16 +39,18 @@ export interface LifecycleDeps {
   readonly clock: Clock
 }
 
-const DEFAULT_STOP_TIMEOUT = 10
-const SIGKILL = 9
 const conditions: readonly string[] = ['not-running', 'next-exit', 'removed']
 
 /** From create to remove. Every change of one container runs under its lock; reads never take it. */
 export class Lifecycle implements ContainerLifecycle {
   readonly #deps: LifecycleDeps
+  readonly #endings: Endings
+  readonly #freezer: Freezer
 
   constructor(deps: LifecycleDeps) {
     this.#deps = deps
+    this.#freezer = new Freezer(deps)
+    this.#endings = new Endings({ ...deps, freezer: this.#freezer })
   }
 
   create(
@@ -63,83 +61,40 @@ export class Lifecycle implements ContainerLifecycle {
   }
 
   async start(ref: string, options: Cancellable = {}): Promise<boolean> {
-    using locked = await this.#lock(ref, options)
-    const { id, state } = locked.container
-    switch (state.status) {
-      case 'running':
-        return false
-      case 'paused':
-        throw wrongState(id, 'cannot start a paused container, try unpause instead')
-      case 'removing':
-      case 'dead':
-        throw wrongState(id, 'container is marked for removal and cannot be started')
-      case 'restarting':
-        this.#deps.restarts.cancel(id)
-        break
-      case 'created':
-      case 'exited':
-    }
-    const container = this.#deps.registry.update(id, { stoppedByHand: false, restartCount: 0 })
-    this.#deps.restarts.reset(id)
-    try {
-      await this.#deps.supervisor.launch(container, options)
-    } catch (error) {
-      if (container.hostConfig.AutoRemove === true) this.#deps.removal.later(id)
-      throw error
-    }
-    return true
+    using locked = await lockContainer(this.#deps, ref, options)
+    return await this.#start(locked.container, options)
   }
 
-  async stop(ref: string, options: StopOptions = {}): Promise<boolean> {
-    using locked = await this.#lock(ref)
-    return await this.#stop(locked.container, options)
+  stop(ref: string, options: StopOptions = {}): Promise<boolean> {
+    return this.#endings.stop(ref, options)
   }
 
   async restart(ref: string, options: StopOptions = {}): Promise<void> {
-    using locked = await this.#lock(ref)
-    const { id } = locked.container
-    if (locked.container.hostConfig.AutoRemove === true) this.#deps.removal.keep(id)
-    await this.#stop(locked.container, options)
-    const container = this.#deps.registry.update(id, { stoppedByHand: false, restartCount: 0 })
-    await this.#deps.supervisor.launch(container)
-    this.#deps.events.publish(container, 'restart')
+    const { id } = this.#deps.registry.resolve(ref)
+    // One with --rm is not removed between its two lives.
+    using _kept = this.#deps.removal.keep(id)
+    await this.#endings.stop(id, options)
+    using locked = await lockContainer(this.#deps, id)
+    await this.#start(locked.container, {})
+    this.#deps.events.publish(locked.container, 'restart')
   }
 
-  async kill(ref: string, signal: string | undefined): Promise<void> {
-    const number = parseSignal(signal === undefined || signal === '' ? 'SIGKILL' : signal)
-    using locked = await this.#lock(ref)
-    const { container } = locked
-    const task = this.#deps.supervisor.running(container.id)
-    if (container.state.status === 'restarting') return this.#cancelRestart(container)
-    if (task === undefined) throw notRunning(container.id)
-    if (cancelsRestart(number, container.config.StopSignal))
-      this.#deps.registry.update(container.id, { stoppedByHand: true })
-    if (number === SIGKILL && container.state.status === 'paused') await this.#unpause(container)
-    this.#deps.events.publish(container, 'kill', { signal: String(number) })
-    // A process that has just ended by itself is as dead as was wanted: its state follows.
-    const gone = !(await task.shim.kill('init', number))
-    if (gone || number === SIGKILL) await task.exited
+  kill(ref: string, signal: string | undefined): Promise<void> {
+    return this.#endings.kill(ref, signal)
   }
 
   async pause(ref: string): Promise<void> {
-    using locked = await this.#lock(ref)
-    const { id, state } = locked.container
-    if (state.status === 'paused') throw wrongState(id, `container ${id} is already paused`)
-    if (state.status !== 'running') throw notRunning(id)
-    await this.#freeze(id)
-    const paused = this.#deps.registry.update(id, { state: { status: 'paused', run: state.run } })
-    this.#deps.events.publish(paused, 'pause')
+    using locked = await lockContainer(this.#deps, ref)
+    await this.#freezer.pause(locked.container)
   }
 
   async unpause(ref: string): Promise<void> {
-    using locked = await this.#lock(ref)
-    const { id, state } = locked.container
-    if (state.status !== 'paused') throw wrongState(id, `container ${id} is not paused`)
-    await this.#unpause(locked.container)
+    using locked = await lockContainer(this.#deps, ref)
+    await this.#freezer.unpause(locked.container)
   }
 
   async rename(ref: string, name: string): Promise<void> {
-    using locked = await this.#lock(ref)
+    using locked = await lockContainer(this.#deps, ref)
     const { container } = locked
     const wanted = validateName(name)
     if (wanted === container.name) {
@@ -160,7 +115,7 @@ export class Lifecycle implements ContainerLifecycle {
     ref: string,
     body: Resources & { readonly RestartPolicy?: RestartPolicy | null | undefined },
   ): Promise<ContainerUpdateResponse> {
-    using locked = await this.#lock(ref)
+    using locked = await lockContainer(this.#deps, ref)
     const warnings = await this.#deps.updates.apply(locked.container, body)
     return { Warnings: warnings }
   }
@@ -195,76 +150,32 @@ export class Lifecycle implements ContainerLifecycle {
     return { result: waiters.wait(id, wanted, options.signal) }
   }
 
-  /** The container as it is once its lock is held. A name may lead to another one by then. */
-  async #lock(
-    ref: string,
-    options: Cancellable = {},
-  ): Promise<Disposable & { readonly container: Container }> {
-    const { registry, locks } = this.#deps
-    for (;;) {
-      const { id } = registry.resolve(ref)
-      const lock = await locks.acquire(id, options)
-      const container = registry.get(id)
-      if (container !== undefined) return { container, [Symbol.dispose]: () => lock[Symbol.dispose]() }
-      lock[Symbol.dispose]()
+  async #start({ id, state, hostConfig }: Container, options: Cancellable): Promise<boolean> {
+    const { registry, restarts, supervisor, removal } = this.#deps
+    switch (state.status) {
+      case 'running':
+        return false
+      case 'paused':
+        throw wrongState(id, 'cannot start a paused container, try unpause instead')
+      case 'removing':
+      case 'dead':
+        throw wrongState(id, 'container is marked for removal and cannot be started')
+      case 'restarting':
+        restarts.cancel(id)
+        break
+      case 'created':
+      case 'exited':
     }
-  }
-
-  async #stop(container: Container, options: StopOptions): Promise<boolean> {
-    const { registry, supervisor, events } = this.#deps
-    if (container.state.status === 'restarting') {
-      this.#cancelRestart(container)
-      return true
-    }
-    const task = supervisor.running(container.id)
-    if (task === undefined) return false
-    const signal =
-      options.signal === undefined ? stopSignalOf(container.config.StopSignal) : parseSignal(options.signal)
-    const seconds = options.timeout ?? container.config.StopTimeout ?? DEFAULT_STOP_TIMEOUT
-    registry.update(container.id, { stoppedByHand: true })
-    events.publish(container, 'kill', { signal: String(signal) })
-    await task.shim.kill('init', signal)
-    // A frozen process handles no signal.
-    if (container.state.status === 'paused') await this.#unpause(container)
-    if (!(await settlesWithin(this.#deps.clock, seconds * 1000, task.exited))) {
-      events.publish(container, 'kill', { signal: String(SIGKILL) })
-      await task.shim.kill('init', SIGKILL)
-      await task.exited
-    }
-    events.publish(registry.get(container.id) ?? container, 'stop')
-    return true
-  }
-
-  /** A process that ends while it is being frozen is no failure of freezing. */
-  async #freeze(id: string): Promise<void> {
+    restarts.reset(id)
     try {
-      await this.#deps.runtime.pause(id)
+      const byHand = { stoppedByHand: false, restartCount: 0 }
+      await supervisor.launch(registry.resolve(id), { ...options, with: byHand })
     } catch (error) {
-      if (this.#deps.supervisor.running(id) === undefined) throw notRunning(id)
+      // A client that leaves before the start has begun has not asked for the removal.
+      if (hostConfig.AutoRemove === true && options.signal?.aborted !== true) removal.later(id)
       throw error
     }
-    if (this.#deps.supervisor.running(id) === undefined) throw notRunning(id)
-  }
-
-  #cancelRestart(container: Container): void {
-    const { restarts, registry, waiters, removal } = this.#deps
-    restarts.cancel(container.id)
-    const last = lastOf(container.state)
-    if (last === undefined) return
-    registry.update(container.id, { state: { status: 'exited', last }, stoppedByHand: true })
-    waiters.exited(container.id, last.exitCode, last.error)
-    if (container.hostConfig.AutoRemove === true) removal.later(container.id)
-  }
-
-  async #unpause(container: Container): Promise<void> {
-    if (container.state.status !== 'paused') return
-    await this.#deps.runtime.resume(container.id)
-    // The process may have ended meanwhile; its end is what counts then.
-    if (this.#deps.registry.get(container.id)?.state.status !== 'paused') return
-    const running = this.#deps.registry.update(container.id, {
-      state: { status: 'running', run: container.state.run },
-    })
-    this.#deps.events.publish(running, 'unpause')
+    return true
   }
 }
 

@@ -24,28 +24,19 @@ export class Mounts {
     this.#deps = deps
   }
 
-  /** `used` is told of every volume as soon as it exists. */
-  async resolve(
-    requests: readonly MountRequest[],
-    image: Image,
-    used: (volume: string) => void,
-  ): Promise<ContainerMount[]> {
+  async resolve(id: string, requests: readonly MountRequest[], image: Image): Promise<ContainerMount[]> {
     const mounts: ContainerMount[] = []
-    for (const request of requests) mounts.push(await this.#resolve(request, image, used))
+    for (const request of requests) mounts.push(await this.#resolve(id, request, image))
     return mounts
   }
 
-  async #resolve(
-    request: MountRequest,
-    image: Image,
-    used: (volume: string) => void,
-  ): Promise<ContainerMount> {
+  async #resolve(id: string, request: MountRequest, image: Image): Promise<ContainerMount> {
     switch (request.type) {
       case 'bind':
         await checkBind(request)
         return mountOf(request, request.source)
       case 'volume':
-        return this.#volume(request, image, used)
+        return this.#volume(id, request, image)
       case 'tmpfs':
         return mountOf(request, '')
       case 'image':
@@ -53,40 +44,37 @@ export class Mounts {
     }
   }
 
-  async #volume(
-    request: MountRequest,
-    image: Image,
-    used: (volume: string) => void,
-  ): Promise<ContainerMount> {
+  async #volume(id: string, request: MountRequest, image: Image): Promise<ContainerMount> {
     const { volumes } = this.#deps
     // A path below a volume may be a symlink of a container's making; it needs to be pinned before it is mounted.
     if (request.subpath !== '') throw unsupported(`mounting the path ${request.subpath} of a volume`)
-    const row = await volumes.ensure({
+    const wanted = {
       Name: request.source,
       Driver: request.driver ?? null,
       DriverOpts: { ...request.driverOptions },
       Labels: { ...request.labels },
-    })
-    used(row.name)
-    if (!request.noCopy && (await volumes.isEmpty(row.name)))
-      await this.#fill(row.name, request.destination, image)
+    }
+    const row = await volumes.ensure(wanted, id)
+    if (!request.noCopy) {
+      await volumes.populate(row.name, (directory) => this.#copy(image, request.destination, directory))
+    }
     return { ...mountOf(request, volumes.directory(row.name)), name: row.name }
   }
 
-  /** An empty volume gets what the image has at its place, ownership included. */
-  async #fill(volume: string, destination: string, image: Image): Promise<void> {
-    const { snapshots, trees, helper, volumes } = this.#deps
+  /** Copies what the image has at a place, ownership included; `false` when it has nothing there. */
+  async #copy(image: Image, place: string, directory: string): Promise<boolean> {
+    const { snapshots, trees, helper } = this.#deps
     await using view = await snapshots.view(image.layers)
     const root = { join: helper.pid, root: view.path }
     try {
-      const found = await trees.stat(root, destination, { follow: true })
-      if (found.type !== 'directory') return
+      const found = await trees.stat(root, place, { follow: true })
+      if (found.type !== 'directory') return false
     } catch (error) {
-      if (isKind(error, 'not_found')) return
+      if (isKind(error, 'not_found')) return false
       throw error
     }
-    const entries = trees.read(root, destination, { follow: true, name: '' })
-    await trees.write({ directory: volumes.directory(volume) }, '/', entries)
+    await trees.write({ directory }, '/', trees.read(root, place, { follow: true, name: '' }))
+    return true
   }
 }
 

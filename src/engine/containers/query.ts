@@ -9,6 +9,7 @@ import type { BridgeInfo } from '#network/networks.ts'
 import type { Helper } from '#os/helper.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { Cancellable, ContainerQuery, Filters } from '../services.ts'
+import { usageOrZero } from '../system/usage.ts'
 import type { Changes } from './changes.ts'
 import type { Container } from './container.ts'
 import { isPaused, notRunning } from './errors.ts'
@@ -121,7 +122,7 @@ export class Query implements ContainerQuery {
 
   async #sizes(container: Container): Promise<{ SizeRw: number; SizeRootFs: number }> {
     const { snapshots } = this.#deps
-    const own = await snapshots.usage(container.id)
+    const own = await usageOrZero(snapshots, container.id)
     const layers = await Promise.all(container.layers.map((layer) => snapshots.layer(layer)))
     return { SizeRw: own, SizeRootFs: own + layers.reduce((sum, layer) => sum + (layer?.size ?? 0), 0) }
   }

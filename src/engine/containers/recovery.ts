@@ -1,19 +1,21 @@
 import { join } from 'node:path'
-import type { Clock } from '#base/clock.ts'
+import { type Clock, settlesWithin } from '#base/clock.ts'
 import type { Logger } from '#base/logger.ts'
 import type { Networks } from '#network/networks.ts'
 import type { Helper } from '#os/helper.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
-import type { Shims } from '#runtime/shim.ts'
+import type { Shim, Shims } from '#runtime/shim.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
+import type { Volumes } from '../volumes/volumes.ts'
 import type { Container } from './container.ts'
 import type { Directories } from './directories.ts'
 import type { Exits } from './exits.ts'
-import { type PathsOf, runtimeDirectory } from './paths.ts'
 import type { HealthMonitor } from './health-monitor.ts'
+import { type PathsOf, runtimeDirectory } from './paths.ts'
 import type { ContainerRegistry } from './registry.ts'
 import type { Remains } from './remains.ts'
 import type { Removal } from './removal.ts'
+import type { Restarts } from './restarts.ts'
 import { runOf } from './state.ts'
 import type { Supervisor } from './supervisor.ts'
 import type { TaskEnd } from './task.ts'
@@ -22,14 +24,16 @@ export interface RecoveryDeps {
   readonly registry: ContainerRegistry
   readonly supervisor: Supervisor
   readonly removal: Removal
+  readonly restarts: Pick<Restarts, 'begin'>
   readonly exits: Exits
   readonly shims: Shims
   readonly helper: Helper
-  readonly runtime: Pick<OciRuntime, 'root'>
+  readonly runtime: Pick<OciRuntime, 'root' | 'pause' | 'resume'>
   readonly remains: Pick<Remains, 'end'>
   readonly health: Pick<HealthMonitor, 'adopted'>
   readonly networks: Networks
   readonly snapshots: Snapshots
+  readonly volumes: Pick<Volumes, 'abandoned'>
   readonly paths: PathsOf
   readonly directories: Directories
   readonly clock: Clock
@@ -39,103 +43,198 @@ export interface RecoveryDeps {
 }
 
 const SIGKILL = 9
+/** Milliseconds that one shim may take to tell what has happened. */
+const SHIM_PATIENCE = 5000
 
 /**
- * Makes rows and world agree when the daemon starts. Idempotent, and safe to be killed at any point:
+ * Makes rows and world agree when the daemon starts. Idempotent, and safe to be killed at any point. What cannot be made
+ * right with one container is said and keeps neither the others nor the daemon from starting.
  *
- * | row           | shim answers          | shim is gone                                             |
- * |---------------|-----------------------|----------------------------------------------------------|
- * | running       | adopted               | exit record, else killed: the end is recorded            |
- * | not running   | a start that nobody was told about: ended                                       ||
- * | removing      | the removal is finished                                                         ||
- * | none          | ended, directory removed                                                        ||
+ * | row              | shim answers          | shim is gone                                             |
+ * |------------------|-----------------------|----------------------------------------------------------|
+ * | running          | adopted               | exit record, else killed: the end is recorded            |
+ * | not running      | a start that nobody was told about: ended                                       ||
+ * | being removed    | ended, and the removal is finished                                              ||
+ * | none             | ended, directory removed                                                        ||
+ *
+ * No container is started before all of this is done: its address could still belong to another one.
  */
 export async function recover(deps: RecoveryDeps): Promise<void> {
-  const { registry } = deps
-  await Promise.all(registry.all().map((container) => recoverContainer(deps, container)))
-  await removeStrays(deps)
-  await restart(deps)
+  const { registry, runtime, directories, restarts, exits } = deps
+  const leftovers = new Set(await directories.list(runtime.root))
+  await endStrays(deps, leftovers)
+  await Promise.all(registry.all().map((container) => guarded(deps, container, leftovers)))
+  await recoverSnapshots(deps)
+  restarts.begin()
+  for (const container of registry.all()) exits.resume(container)
 }
 
-async function recoverContainer(deps: RecoveryDeps, container: Container): Promise<void> {
-  const { supervisor, shims, networks, removal, paths, health } = deps
-  const run = runOf(container.state)
-  if (run === undefined) {
-    await endStray(deps, paths(container.id).runtime, container.id)
-    if (container.state.status === 'removing') await removal.resume(container)
+async function guarded(
+  deps: RecoveryDeps,
+  container: Container,
+  leftovers: ReadonlySet<string>,
+): Promise<void> {
+  try {
+    await recoverContainer(deps, container, leftovers)
+  } catch (error) {
+    deps.logger.error('a container could not be recovered', { container: container.id, error })
+  }
+}
+
+async function recoverContainer(
+  deps: RecoveryDeps,
+  container: Container,
+  leftovers: ReadonlySet<string>,
+): Promise<void> {
+  const { shims, removal, paths } = deps
+  const { id, state } = container
+  const directory = paths(id).runtime
+  if (container.removal !== undefined) {
+    await endStray(deps, directory, container, leftovers)
+    await removal.resume(container)
     return
   }
-  const shim = await shims.connect(paths(container.id).runtime)
-  if (shim === undefined) {
-    await recordEnd(deps, container)
+  if (runOf(state) === undefined) {
+    await endStray(deps, directory, container, leftovers)
     return
   }
-  if (run.endpoint !== undefined) {
-    networks.adopt(container.id, run.endpoint)
-    networks.adoptPublished(container.id, run.endpoint, run.ports)
-  }
+  const shim = await shims.connect(directory)
+  if (shim === undefined) await recordEnd(deps, container, leftovers)
+  else await adopt(deps, container, shim)
+}
+
+async function adopt(deps: RecoveryDeps, container: Container, shim: Shim): Promise<void> {
+  const { supervisor, health, clock, logger } = deps
+  adoptNetwork(deps, container)
   const task = supervisor.adopt(container, shim)
   // Its whole history is replayed: after this an end that happened meanwhile has been recorded too.
-  await Promise.race([task.started, task.gone])
+  const replayed = Promise.allSettled([Promise.race([task.started, task.gone])])
+  if (!(await settlesWithin(clock, SHIM_PATIENCE, replayed))) {
+    logger.warn('the supervisor of a container does not answer', { container: container.id })
+  }
+  await refreeze(deps, container)
   health.adopted(container.id)
 }
 
+/** A container whose address was given away meanwhile is still one that runs. */
+function adoptNetwork({ networks, logger }: RecoveryDeps, { id, state }: Container): void {
+  const run = runOf(state)
+  if (run?.endpoint === undefined) return
+  try {
+    networks.adopt(id, run.endpoint)
+    networks.adoptPublished(id, run.endpoint, run.ports)
+  } catch (error) {
+    logger.error('the address of a container cannot be taken over', { container: id, error })
+  }
+}
+
+/** The former daemon may have been killed between freezing or thawing and its row: the row counts. */
+async function refreeze({ registry, runtime, logger }: RecoveryDeps, { id }: Container): Promise<void> {
+  const { state } = registry.resolve(id)
+  if (runOf(state) === undefined) return
+  try {
+    await (state.status === 'paused' ? runtime.pause(id) : runtime.resume(id))
+  } catch (error) {
+    // That is what runtimes say when it is so already.
+    logger.debug('the container is as it should be', { container: id, status: state.status, error })
+  }
+}
+
 /** The shim of a running container is gone: its exit record tells the end, or there is no telling. */
-async function recordEnd(deps: RecoveryDeps, container: Container): Promise<void> {
-  const { shims, paths, exits } = deps
+async function recordEnd(
+  deps: RecoveryDeps,
+  container: Container,
+  leftovers: ReadonlySet<string>,
+): Promise<void> {
+  const { shims, paths, exits, clock } = deps
   const run = runOf(container.state)
   if (run === undefined) return
   const record = await shims.exitRecord(paths(container.id).exitRecord)
   const known = record !== undefined && record.at.toISOString() >= run.startedAt
-  await endStray(deps, paths(container.id).runtime, container.id)
+  await endStray(deps, paths(container.id).runtime, container, leftovers)
   const end: TaskEnd = known
     ? { ...record, error: '' }
     : {
         code: 137,
         oomKilled: false,
-        at: deps.clock.now(),
+        at: clock.now(),
         error: 'the container ended together with its supervisor',
       }
   exits.ended(container, end)
 }
 
 /** Ends whatever lives for a container that is not to run, and removes its runtime directory. */
-async function endStray(deps: RecoveryDeps, directory: string, id: string): Promise<void> {
-  const { shims, helper, registry, remains, bootId } = deps
-  const shim = await shims.connect(directory)
-  if (shim !== undefined) {
-    await shim.discard()
-    await shim.kill('init', SIGKILL)
-    for await (const _event of shim.watch());
-  }
-  const container = registry.get(id)
-  const run = container === undefined ? undefined : runOf(container.state)
-  if (run !== undefined && run.bootId === bootId) await helper.kill(run.pid, run.startTime, SIGKILL)
-  if (container !== undefined) await remains.end(id, container.hostConfig)
-  await deps.directories.remove(directory)
+async function endStray(
+  deps: RecoveryDeps,
+  directory: string,
+  container: Container,
+  leftovers: ReadonlySet<string>,
+): Promise<void> {
+  const { helper, remains, bootId, directories } = deps
+  const run = runOf(container.state)
+  await endShim(deps, directory)
+  const sameBoot = run?.bootId === bootId
+  if (run !== undefined && sameBoot) await helper.kill(run.pid, run.startTime, SIGKILL)
+  // Asked for those alone that have left something: a runtime's call for each of many stopped containers would take long.
+  if (sameBoot || leftovers.has(container.id)) await remains.end(container.id, container.hostConfig)
+  await directories.remove(directory)
 }
 
-/** Runtime directories and snapshots of containers that nobody knows. */
-async function removeStrays(deps: RecoveryDeps): Promise<void> {
-  const { registry, execRoot, paths, snapshots, runtime, remains, directories, logger } = deps
+/** Ends the shim in a directory with its process. One that does not answer is left to whoever ends its remains. */
+async function endShim({ shims, clock, logger }: RecoveryDeps, directory: string): Promise<void> {
+  const shim = await shims.connect(directory)
+  if (shim === undefined) return
+  await shim.discard()
+  await shim.kill('init', SIGKILL)
+  const over = new AbortController()
+  if (!(await settlesWithin(clock, SHIM_PATIENCE, drained(shim, over.signal)))) {
+    logger.warn('the supervisor of a container does not end', { directory })
+  }
+  over.abort()
+}
+
+async function drained(shim: Shim, signal: AbortSignal): Promise<void> {
+  for await (const _event of shim.watch({ signal }));
+}
+
+/** What lives for containers that nobody knows. */
+async function endStrays(deps: RecoveryDeps, leftovers: ReadonlySet<string>): Promise<void> {
+  const { registry, execRoot, paths, remains, directories, logger } = deps
   const root = runtimeDirectory(execRoot)
   const known = new Set(registry.all().map(({ id }) => paths(id).runtime))
   for (const name of await directories.list(root)) {
     const directory = join(root, name)
     if (known.has(directory)) continue
     logger.warn('ending what an unknown container left', { directory })
-    await endStray(deps, directory, name)
+    await endShim(deps, directory)
+    await directories.remove(directory)
   }
-  for (const id of await directories.list(runtime.root)) {
+  for (const id of leftovers) {
     if (registry.get(id) === undefined) await remains.end(id)
-  }
-  for (const id of await snapshots.snapshots()) {
-    if (registry.get(id) === undefined) await snapshots.remove(id)
   }
 }
 
-/** Containers whose policy wants them running, and those that were waiting for a restart. */
-async function restart(deps: RecoveryDeps): Promise<void> {
-  const { registry, exits } = deps
-  for (const container of registry.all()) exits.resume(container)
+/** Every container has its snapshot, and no other one is there. */
+async function recoverSnapshots(deps: RecoveryDeps): Promise<void> {
+  const { registry, snapshots, volumes } = deps
+  const there = new Set(await snapshots.snapshots())
+  for (const id of there) {
+    if (registry.get(id) !== undefined) continue
+    // A creation that was not finished; the snapshot, made first, goes last.
+    await volumes.abandoned(id)
+    await snapshots.remove(id)
+  }
+  for (const container of registry.all()) {
+    if (!there.has(container.id) && container.state.status !== 'dead') await prepareAgain(deps, container)
+  }
+}
+
+/** Directories are not synced: after a power cut one may be missing. The container is as it was created then. */
+async function prepareAgain({ snapshots, logger }: RecoveryDeps, { id, layers }: Container): Promise<void> {
+  try {
+    await snapshots.prepare(id, layers)
+    logger.warn('the files of a container were lost; it begins anew from its image', { container: id })
+  } catch (error) {
+    logger.error('the files of a container were lost, and its image cannot be used', { container: id, error })
+  }
 }

@@ -76,10 +76,17 @@ export class ContainerRegistry {
     return after
   }
 
-  remove(id: string): void {
+  /** Replaces the value in memory alone: the row follows with the next update. */
+  replace(id: string, change: Partial<Omit<Container, 'id' | 'name'>>): void {
+    const before = this.#byId.get(id)
+    if (before !== undefined) this.#byId.set(id, { ...before, ...change })
+  }
+
+  /** `within` may remove more rows in the same transaction. */
+  remove(id: string, within?: () => void): void {
     const container = this.#byId.get(id)
     if (container === undefined) return
-    this.#rows.remove(id)
+    this.#rows.remove(id, within)
     this.#byId.delete(id)
     this.#idByName.delete(container.name)
   }

@@ -1,25 +1,28 @@
 import type { Background } from '#base/background.ts'
-import { EngineError, isKind } from '#base/errors.ts'
+import { type Clock, settlesWithin } from '#base/clock.ts'
+import { EngineError, isKind, messageOf } from '#base/errors.ts'
+import type { Logger } from '#base/logger.ts'
 import type { KeyedMutex } from '#base/mutex.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
+import type { VolumeRow } from '#store/volumes.ts'
 import type { Filters } from '../services.ts'
+import { usageOrZero } from '../system/usage.ts'
+import type { Volumes } from '../volumes/volumes.ts'
+import type { Attachments } from './attachments.ts'
 import type { Container } from './container.ts'
 import type { Directories } from './directories.ts'
-import { removalInProgress, removeRunning, wrongState } from './errors.ts'
+import { removalInProgress, removeRunning, survivedKill, wrongState } from './errors.ts'
 import type { ContainerEvents } from './events.ts'
 import type { PathsOf } from './paths.ts'
 import { matchesPruneFilters } from './prune-filters.ts'
 import type { ContainerRegistry } from './registry.ts'
+import type { Remains } from './remains.ts'
 import type { Restarts } from './restarts.ts'
-import { lastOf } from './state.ts'
+import { lastOf, runOf } from './state.ts'
 import type { Supervisor } from './supervisor.ts'
+import { KILL_PATIENCE } from './task.ts'
 import type { Waiters } from './waiters.ts'
-
-/** Removes the anonymous volumes of a container that nobody else uses. */
-export interface AnonymousVolumes {
-  removeOf(container: Container): Promise<void>
-}
 
 export interface RemovalDeps {
   readonly registry: ContainerRegistry
@@ -28,7 +31,11 @@ export interface RemovalDeps {
   readonly restarts: Restarts
   readonly snapshots: Snapshots
   readonly runtime: OciRuntime
-  readonly volumes: AnonymousVolumes
+  readonly remains: Pick<Remains, 'end'>
+  readonly attachments: Attachments
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly volumes: Pick<Volumes, 'forget' | 'discard'>
   readonly waiters: Waiters
   readonly events: ContainerEvents
   readonly paths: PathsOf
@@ -47,13 +54,14 @@ export interface RemoveOptions {
 const SIGKILL = 9
 
 /**
- * Takes containers away: the state becomes `removing` (the intent that recovery finishes), the process is ended, the
- * snapshot goes to the trash, and the row goes last. Names and addresses are free again when it resolves.
+ * Takes containers away: the intent is noted (recovery finishes what it finds), the process is ended, the snapshot goes
+ * to the trash, and the row goes last. The name is free when it resolves; addresses and ports follow with the shim's end,
+ * for which every start waits.
  */
 export class Removal {
   readonly #deps: RemovalDeps
-  /** Containers with --rm that are between two lives of an explicit restart. */
-  readonly #kept = new Set<string>()
+  /** Containers that are being restarted by hand, and whether they were to be removed meanwhile. */
+  readonly #kept = new Map<string, { holders: number; due: boolean }>()
   readonly #underWay = new Set<string>()
 
   constructor(deps: RemovalDeps) {
@@ -71,7 +79,7 @@ export class Removal {
         },
       )
     }
-    if (this.#underWay.has(id)) throw removalInProgress(id)
+    if (this.#underWay.has(id)) throw removalInProgress(registry.resolve(id).name)
     if (options.force) this.#deps.restarts.cancel(id)
     using _lock = await locks.acquire(id)
     const container = registry.get(id)
@@ -81,28 +89,42 @@ export class Removal {
 
   /** The removal of a container started with --rm, when its process has ended or never began. */
   later(id: string): void {
-    const { background, locks, registry } = this.#deps
-    background.run('removing a container started with --rm', async () => {
-      using _lock = await locks.acquire(id)
-      const container = registry.get(id)
-      if (
-        container === undefined ||
-        this.#kept.delete(id) ||
-        this.#deps.supervisor().running(id) !== undefined
-      ) {
-        return
-      }
-      await this.#remove(container, { force: true, volumes: true })
-    })
+    const { background } = this.#deps
+    background.run('removing a container started with --rm', () => this.#removeEnded(id))
   }
 
-  /** The next end of `id` is part of a restart by hand. */
-  keep(id: string): void {
-    this.#kept.add(id)
+  /** Until it is disposed, the end of `id` is part of a restart by hand and no reason to remove it. */
+  keep(id: string): Disposable {
+    const kept = this.#kept.get(id) ?? { holders: 0, due: false }
+    kept.holders += 1
+    this.#kept.set(id, kept)
+    return {
+      [Symbol.dispose]: () => {
+        kept.holders -= 1
+        if (kept.holders > 0) return
+        this.#kept.delete(id)
+        if (kept.due) this.later(id)
+      },
+    }
+  }
+
+  async #removeEnded(id: string): Promise<void> {
+    const { registry, locks, supervisor, waiters } = this.#deps
+    using _lock = await locks.acquire(id)
+    const container = registry.get(id)
+    const kept = this.#kept.get(id)
+    if (kept !== undefined) kept.due = true
+    if (container === undefined || kept !== undefined || supervisor().running(id) !== undefined) return
+    try {
+      await this.#remove(container, { force: true, volumes: true })
+    } catch (error) {
+      waiters.notRemoved(id, lastOf(container.state)?.exitCode ?? 0, messageOf(error))
+      throw error
+    }
   }
 
   async prune(filters: Filters): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }> {
-    const { registry, snapshots } = this.#deps
+    const { registry, snapshots, events } = this.#deps
     const stopped = registry
       .all()
       .filter(
@@ -112,7 +134,7 @@ export class Removal {
     const deleted: string[] = []
     let reclaimed = 0
     for (const { id } of stopped) {
-      const size = await snapshots.usage(id)
+      const size = await usageOrZero(snapshots, id)
       try {
         await this.remove(id, { force: false, volumes: false })
       } catch (error) {
@@ -123,58 +145,95 @@ export class Removal {
       deleted.push(id)
       reclaimed += size
     }
+    events.pruned(reclaimed)
     return { ContainersDeleted: deleted, SpaceReclaimed: reclaimed }
   }
 
+  /** Finishes a removal that a crash interrupted; the process has been ended. */
+  async resume(container: Container): Promise<void> {
+    if (container.removal === undefined) throw wrongState(container.id, 'container is not being removed')
+    await this.#delete(container)
+  }
+
   async #remove(container: Container, { force, volumes }: RemoveOptions): Promise<void> {
-    const { registry } = this.#deps
+    const { registry, restarts } = this.#deps
     const { id, name, state } = container
     const live = state.status === 'running' || state.status === 'paused' || state.status === 'restarting'
     if (live && !force) throw removeRunning(name, state.status)
 
     this.#underWay.add(id)
     try {
-      await this.#end(container)
-      const ended = registry.resolve(id)
-      registry.update(id, { state: { status: 'removing', last: lastOf(ended.state) } })
-      await this.#delete(ended, volumes)
+      restarts.cancel(id)
+      const leaving = registry.update(id, { removal: { volumes }, stoppedByHand: true })
+      await this.#end(leaving)
+      await this.#delete(registry.resolve(id))
+    } catch (error) {
+      // Not ended after all: it is there as before.
+      if (registry.get(id)?.state.status !== 'removing') this.#revoke(id)
+      throw error
     } finally {
       this.#underWay.delete(id)
     }
   }
 
+  #revoke(id: string): void {
+    const { registry } = this.#deps
+    if (registry.get(id) !== undefined) registry.update(id, { removal: undefined })
+  }
+
   /** Ends the process; its end is handled as every other, but no policy restarts it. */
   async #end(container: Container): Promise<void> {
-    const { registry, supervisor, events, runtime } = this.#deps
-    const task = supervisor().running(container.id)
-    if (task === undefined) return
-    registry.update(container.id, { stoppedByHand: true })
+    const { supervisor, events, runtime, remains, clock } = this.#deps
+    const { id, state, hostConfig } = container
+    const task = supervisor().running(id)
+    if (task === undefined) {
+      // A process that could not be taken over when the daemon started.
+      if (runOf(state) !== undefined) await remains.end(id, hostConfig)
+      return
+    }
     events.publish(container, 'kill', { signal: String(SIGKILL) })
     await task.shim.discard()
     await task.shim.kill('init', SIGKILL)
     // A frozen process does not die before it is thawed.
-    if (container.state.status === 'paused') await runtime.resume(container.id)
-    await task.exited
+    if (state.status === 'paused') await runtime.resume(id)
+    if (!(await settlesWithin(clock, KILL_PATIENCE, task.exited))) throw survivedKill(id)
   }
 
   // Point of no return: a removal that has begun is finished, by recovery if need be.
-  async #delete(container: Container, withVolumes: boolean): Promise<void> {
-    const { registry, snapshots, volumes, waiters, events, paths, directories, forget } = this.#deps
-    const { id } = container
+  async #delete(container: Container): Promise<void> {
+    const { registry, snapshots, volumes, waiters, events, paths, directories, attachments, forget } =
+      this.#deps
+    const { id, state, removal } = container
+    const last = lastOf(state)
+    registry.update(id, { state: { status: 'removing', last } })
     await snapshots.remove(id)
     await directories.remove(paths(id).data)
-    registry.remove(id)
+    // Rows first and together: a directory without a row is found and removed after a crash.
+    let freed: readonly VolumeRow[] = []
+    registry.remove(id, () => {
+      if (removal?.volumes === true) freed = volumes.forget(volumesOf(container))
+    })
     forget(id)
-    if (withVolumes) await volumes.removeOf(container)
+    attachments.abandon(id)
+    await this.#discard(freed)
     events.publish(container, 'destroy')
-    waiters.removed(id, lastOf(container.state)?.exitCode ?? 0)
+    waiters.removed(id, last?.exitCode ?? 0)
     if (container.hostConfig.AutoRemove !== true) await registry.durable()
   }
 
-  /** Finishes a removal that a crash interrupted. */
-  async resume(container: Container): Promise<void> {
-    if (container.state.status !== 'removing')
-      throw wrongState(container.id, 'container is not being removed')
-    await this.#delete(container, container.hostConfig.AutoRemove === true)
+  /** The container is gone, and so are the rows of its volumes: what stays of them is removed at the next start. */
+  async #discard(freed: readonly VolumeRow[]): Promise<void> {
+    try {
+      await this.#deps.volumes.discard(freed)
+    } catch (error) {
+      this.#deps.logger.error('anonymous volumes cannot be removed', {
+        volumes: freed.map(({ name }) => name),
+        error,
+      })
+    }
   }
+}
+
+function volumesOf({ mounts }: Container): string[] {
+  return mounts.flatMap(({ type, name }) => (type === 'volume' && name !== undefined ? [name] : []))
 }

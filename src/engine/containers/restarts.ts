@@ -20,9 +20,15 @@ export class Restarts {
   readonly #pending = new Map<string, AbortController>()
   /** Milliseconds of the last back-off, per container. */
   readonly #backoff = new Map<string, number>()
+  #begun = false
 
   constructor(deps: RestartsDeps) {
     this.#deps = deps
+  }
+
+  /** Until it is called nothing is started: while the daemon recovers, addresses may still belong to others. */
+  begin(): void {
+    this.#begun = true
   }
 
   lastBackoff(id: string): number {
@@ -31,9 +37,10 @@ export class Restarts {
 
   schedule(id: string, milliseconds: number): void {
     this.cancel(id)
+    this.#backoff.set(id, milliseconds)
+    if (!this.#begun) return
     const pending = new AbortController()
     this.#pending.set(id, pending)
-    this.#backoff.set(id, milliseconds)
     this.#deps.background.run('restarting a container', () => this.#restart(id, milliseconds, pending.signal))
   }
 
@@ -48,6 +55,7 @@ export class Restarts {
   }
 
   close(): void {
+    this.#begun = false
     for (const pending of this.#pending.values()) pending.abort()
     this.#pending.clear()
   }
@@ -60,8 +68,7 @@ export class Restarts {
       const container = registry.get(id)
       if (signal.aborted || container?.state.status !== 'restarting') return
       this.#pending.delete(id)
-      const counted = registry.update(id, { restartCount: container.restartCount + 1 })
-      await supervisor().launch(counted)
+      await supervisor().launch(container, { with: { restartCount: container.restartCount + 1 } })
     } catch (error) {
       if (!signal.aborted) logger.warn('container could not be restarted', { container: id, error })
     }

@@ -22,6 +22,8 @@ export interface Run {
   readonly bootId: string
   readonly shimPid: number
   readonly startedAt: string
+  /** The kernel killed a process of the container for want of memory. */
+  readonly oomKilled?: boolean | undefined
   readonly endpoint?: Endpoint | undefined
   readonly ports: readonly PublishedPort[]
 }

@@ -1,6 +1,6 @@
-import { EngineError, messageOf } from '#base/errors.ts'
 import type { Background } from '#base/background.ts'
-import type { Clock } from '#base/clock.ts'
+import { type Clock, settlesWithin } from '#base/clock.ts'
+import { EngineError, messageOf } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import type { Endpoint, Networks, PublishedPort } from '#network/networks.ts'
 import type { Helper } from '#os/helper.ts'
@@ -13,7 +13,7 @@ import type { PathsOf } from './paths.ts'
 import type { ContainerRegistry } from './registry.ts'
 import type { Remains } from './remains.ts'
 import { startError } from './start-error.ts'
-import { type Ended, NEVER, type Run, lastOf, runOf } from './state.ts'
+import { type Run, runOf } from './state.ts'
 import { Task, type TaskEnd, type TaskListener, type TaskStart } from './task.ts'
 
 /** Makes what the runtime needs on disk (bundle, /etc files) and says how the shim is to run it. */
@@ -44,6 +44,29 @@ export interface SupervisorDeps {
   readonly bootId: string
 }
 
+/** What the engine does when something happens to a container's process; see TaskListener. */
+export interface LifeListener extends TaskListener {
+  /** The start has failed, and nothing is left of it. */
+  failed(id: string, error: unknown): void
+}
+
+export interface LaunchOptions {
+  /** Cancels the start as long as there is no process. */
+  readonly signal?: AbortSignal | undefined
+  /** Changes of the container that come with its new state. */
+  readonly with?: Partial<Pick<Container, 'stoppedByHand' | 'restartCount'>> | undefined
+}
+
+interface Launching extends Pick<Run, 'shimPid' | 'endpoint' | 'ports'> {
+  readonly change: LaunchOptions['with']
+}
+
+const SIGKILL = 9
+/** Milliseconds that the daemon's end waits for starts that are under way. */
+const CLOSE_PATIENCE = 10_000
+/** Milliseconds between two looks at a shim that lives but has ended our watch. */
+const WATCH_AGAIN = 100
+
 /**
  * Keeps one task per running container: launches, adopts after a restart of the daemon, and releases network and
  * directories when a life has ended. Callers hold the container's lock.
@@ -53,15 +76,20 @@ export class Supervisor {
   readonly #tasks = new Map<string, Task>()
   readonly #releases = new Map<string, Promise<void>>()
   /** What a life that is just being started will have; absent for one that was adopted. */
-  readonly #launching = new Map<string, Pick<Run, 'shimPid' | 'endpoint' | 'ports'>>()
-  readonly #listener: TaskListener
+  readonly #launching = new Map<string, Launching>()
+  readonly #launches = new Set<Promise<unknown>>()
+  readonly #unpublishing = new Set<Promise<void>>()
+  readonly #listener: LifeListener
+  readonly #taskListener: TaskListener
+  #closed = false
 
-  constructor(deps: SupervisorDeps, listener: TaskListener) {
+  constructor(deps: SupervisorDeps, listener: LifeListener) {
     this.#deps = deps
-    this.#listener = {
-      started: (task, start) => this.#started(task, start, listener),
-      exited: (task, end) => listener.exited(task, end),
-      oom: (task) => listener.oom(task),
+    this.#listener = listener
+    this.#taskListener = {
+      started: (task, start) => this.#started(task, start),
+      exited: (task, end) => this.#ifKnown(task, () => listener.exited(task, end)),
+      oom: (task) => this.#ifKnown(task, () => listener.oom(task)),
     }
   }
 
@@ -80,95 +108,110 @@ export class Supervisor {
    * Starts the container's process and records it as running. On failure nothing is left, the reason is recorded, and
    * the error has Docker's wording.
    */
-  async launch(
-    container: Container,
-    options: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<Task> {
-    const { registry, attachments } = this.#deps
-    await this.settled(container.id)
-    options.signal?.throwIfAborted()
+  async launch(container: Container, options: LaunchOptions = {}): Promise<Task> {
+    if (this.#closed)
+      throw new EngineError('unavailable', 'the engine is shutting down', { code: 'SHUTDOWN' })
+    const launch = this.#launch(container, options)
+    this.#launches.add(launch)
     try {
-      return await this.#launch(container)
+      return await launch
     } catch (error) {
-      attachments.abandon(container.id)
-      const last: Ended = {
-        exitCode: startExitCode(error),
-        oomKilled: false,
-        error: messageOf(error),
-        startedAt: lastOf(container.state)?.startedAt ?? NEVER,
-        finishedAt: lastOf(container.state)?.finishedAt ?? NEVER,
-      }
-      const status = container.state.status === 'created' ? 'created' : 'exited'
-      registry.update(container.id, { state: { status, last } })
+      this.#deps.attachments.abandon(container.id)
+      this.#listener.failed(container.id, error)
       throw error
+    } finally {
+      this.#launches.delete(launch)
     }
   }
 
   /** Takes over a shim that was found alive when the daemon started. */
   adopt(container: Container, shim: Task['shim']): Task {
-    return this.#supervise(container, shim)
+    return this.#supervise(container, shim, { adopted: true })
   }
 
-  /** Stops looking after the containers, which go on. */
-  close(): void {
+  /** Stops looking after the containers, which go on; those that are being started are started first. */
+  async close(): Promise<void> {
+    this.#closed = true
+    const launched = Promise.allSettled(this.#launches)
+    if (!(await settlesWithin(this.#deps.clock, CLOSE_PATIENCE, launched))) {
+      this.#deps.logger.warn('containers that are being started are left as they are')
+    }
     for (const task of this.#tasks.values()) task.leave()
   }
 
-  async #launch(container: Container): Promise<Task> {
+  async #launch(container: Container, options: LaunchOptions): Promise<Task> {
     const { id } = container
     const { endpoints, networks, bundles, shims, paths, attachments, directories } = this.#deps
+    await this.settled(id)
+    options.signal?.throwIfAborted()
     // Undone, newest first, unless the process has started.
     await using acquired = new AsyncDisposableStack()
 
     const endpoint = endpoints.lease(container)
     acquired.defer(() => networks.release(id))
-    await directories.make(paths(id).runtime)
-    acquired.defer(() => directories.remove(paths(id).runtime))
+    await Promise.all([directories.make(paths(id).data), directories.make(paths(id).runtime)])
+    acquired.defer(() => this.#tidy('directory', id, () => directories.remove(paths(id).runtime)))
     const config = await bundles.write(container, endpoint)
 
     const shim = await shims.spawn(paths(id).runtime, config)
-    const task = this.#supervise(container, shim)
-    acquired.defer(() => this.#abandon(task))
-    acquired.defer(() => networks.unpublish(id))
-    const publishing = endpoint === undefined ? Promise.resolve([]) : endpoints.publish(container, endpoint)
+    const task = this.#supervise(container, shim, { adopted: false })
+    acquired.defer(() => this.#tidy('process', id, () => this.#abandon(task)))
+    const publishing = endpoint === undefined ? Promise.resolve([]) : this.#publish(container, endpoint)
     // Both are waited for, whichever fails: what is half published could not be taken back.
     await Promise.allSettled([publishing, task.ready])
     const ports = await publishing
     await task.ready
     await attachments.connect(id, shim)
+    options.signal?.throwIfAborted()
 
-    this.#launching.set(id, { shimPid: shim.pid, endpoint, ports })
+    this.#launching.set(id, { shimPid: shim.pid, endpoint, ports, change: options.with })
     acquired.defer(() => void this.#launching.delete(id))
 
-    // Point of no return: from here the process exists, and only its end undoes anything.
+    // Point of no return: from here the process may exist, and only its end undoes anything.
     await this.#begin(task, container)
     await task.started
     acquired.move()
     return task
   }
 
-  #started(task: Task, { pid, startTime, at }: TaskStart, listener: TaskListener): void {
-    const { bootId } = this.#deps
-    const launched = this.#launching.get(task.id)
-    if (launched === undefined) return
+  /** A port is free for the next container once it is not published for the last one any more. */
+  async #publish(container: Container, endpoint: Endpoint): Promise<readonly PublishedPort[]> {
+    await Promise.all(this.#unpublishing)
+    return this.#deps.endpoints.publish(container, endpoint)
+  }
+
+  #started(task: Task, start: TaskStart): void {
+    const { bootId, registry } = this.#deps
+    const launching = this.#launching.get(task.id)
+    if (launching === undefined) return
     this.#launching.delete(task.id)
-    this.#deps.registry.update(task.id, {
-      state: { status: 'running', run: { pid, startTime, bootId, startedAt: at.toISOString(), ...launched } },
-    })
-    listener.started(task, { pid, startTime, at })
+    const { change, ...launched } = launching
+    const { pid, startTime, at } = start
+    const run: Run = { pid, startTime, bootId, startedAt: at.toISOString(), ...launched }
+    registry.update(task.id, { ...change, state: { status: 'running', run } })
+    this.#listener.started(task, start)
+  }
+
+  /** A process that nobody was told about, since its start has failed, ends untold. */
+  #ifKnown(task: Task, tell: () => void): void {
+    const container = this.#deps.registry.get(task.id)
+    if (container !== undefined && runOf(container.state) !== undefined) tell()
   }
 
   async #begin(task: Task, container: Container): Promise<void> {
     try {
       await task.shim.start()
     } catch (error) {
+      // It runs: only the answer was lost.
+      if (task.begun) return
       throw startFailed(container.id, startError(container.path, messageOf(error)))
     }
   }
 
-  #supervise(container: Container, shim: Task['shim']): Task {
+  #supervise(container: Container, shim: Task['shim'], { adopted }: { readonly adopted: boolean }): Task {
     const { logger, background } = this.#deps
-    const task = new Task(container.id, shim, this.#listener, (lost) => this.#lost(lost), logger)
+    const lost = (task: Task): Promise<TaskEnd | undefined> => this.#lost(task)
+    const task = new Task(container.id, shim, { listener: this.#taskListener, lost, logger, adopted })
     this.#tasks.set(container.id, task)
     const released = this.#release(task)
     this.#releases.set(container.id, released)
@@ -176,44 +219,61 @@ export class Supervisor {
     return task
   }
 
+  /** Ends a life that was not to be. */
   async #abandon(task: Task): Promise<void> {
     await task.shim.discard()
+    await task.shim.kill('init', SIGKILL)
     await this.settled(task.id)
   }
 
-  /** Gives back what a life had, once its process has ended. */
+  /** Gives back what a life had, once its process has ended. Never rejects. */
   async #release(task: Task): Promise<void> {
+    const { id } = task
     const { networks, paths, directories } = this.#deps
     await Promise.race([task.exited, task.gone])
-    if (task.left) return
-    await networks.unpublish(task.id)
+    if (!task.left) await this.#unpublish(id)
     await task.gone
-    networks.release(task.id)
-    await directories.remove(paths(task.id).runtime)
-    this.#tasks.delete(task.id)
-    this.#releases.delete(task.id)
+    // What a shim that was left alone is still at is for the next daemon.
+    if (!task.left) {
+      networks.release(id)
+      await this.#tidy('directory', id, () => directories.remove(paths(id).runtime))
+    }
+    this.#tasks.delete(id)
+    this.#releases.delete(id)
+  }
+
+  async #unpublish(id: string): Promise<void> {
+    const unpublished = this.#tidy('ports', id, () => this.#deps.networks.unpublish(id))
+    this.#unpublishing.add(unpublished)
+    await unpublished
+    this.#unpublishing.delete(unpublished)
+  }
+
+  /** What cannot be taken back does not keep the rest from being taken back; recovery tries again. */
+  async #tidy(what: string, id: string, undo: () => Promise<unknown>): Promise<void> {
+    try {
+      await undo()
+    } catch (error) {
+      this.#deps.logger.error(`the ${what} of a container cannot be taken back`, { container: id, error })
+    }
   }
 
   /** The shim was killed: without it there is no stdio and no exit code, so the process is ended and that is said. */
-  async #lost(task: Task): Promise<TaskEnd> {
+  async #lost(task: Task): Promise<TaskEnd | undefined> {
     const { shims, paths, registry, helper, remains, clock } = this.#deps
+    if ((await shims.connect(paths(task.id).runtime)) !== undefined) {
+      await clock.sleep(WATCH_AGAIN)
+      return undefined
+    }
+    const container = registry.get(task.id)
+    const run = container === undefined ? undefined : runOf(container.state)
     const record = await shims.exitRecord(paths(task.id).exitRecord)
-    const { state, hostConfig } = registry.resolve(task.id)
-    const run = runOf(state)
     if (record !== undefined && run !== undefined && record.at.toISOString() >= run.startedAt) {
       return { ...record, error: '' }
     }
     if (run !== undefined) await helper.kill(run.pid, run.startTime, SIGKILL)
-    await remains.end(task.id, hostConfig)
+    await remains.end(task.id, container?.hostConfig)
     const error = 'the supervisor of the container was killed; its process was ended'
     return { code: 137, oomKilled: false, at: clock.now(), error }
   }
-}
-
-const SIGKILL = 9
-const CANNOT_START = 128
-
-function startExitCode(error: unknown): number {
-  const known = error instanceof EngineError ? error.details['exitCode'] : undefined
-  return typeof known === 'number' ? known : CANNOT_START
 }

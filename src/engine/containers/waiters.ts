@@ -19,7 +19,7 @@ export class Waiters {
     const waiters = this.#waiting.get(id) ?? new Set()
     waiters.add(waiter)
     this.#waiting.set(id, waiters)
-    return abortable(promise, signal).finally(() => waiters.delete(waiter))
+    return abortable(promise, signal).finally(() => this.#forget(id, waiter))
   }
 
   /** The process has ended, whether or not it will be restarted. */
@@ -29,7 +29,11 @@ export class Waiters {
 
   removed(id: string, exitCode: number): void {
     this.#settle(id, ['not-running', 'next-exit', 'removed'], exitCode, '')
-    this.#waiting.delete(id)
+  }
+
+  /** The container was to be removed at its end, and could not be. */
+  notRemoved(id: string, exitCode: number, error: string): void {
+    this.#settle(id, ['removed'], exitCode, error)
   }
 
   #settle(id: string, conditions: readonly WaitCondition[], exitCode: number, error: string): void {
@@ -37,5 +41,11 @@ export class Waiters {
       if (!conditions.includes(waiter.condition)) continue
       waiter.resolve({ StatusCode: exitCode, ...(error === '' ? {} : { Error: { Message: error } }) })
     }
+  }
+
+  #forget(id: string, waiter: Waiter): void {
+    const waiters = this.#waiting.get(id)
+    waiters?.delete(waiter)
+    if (waiters?.size === 0) this.#waiting.delete(id)
   }
 }

@@ -1,5 +1,4 @@
 import { frame, streamType } from '#api/stdcopy.ts'
-import { frame, streamType } from '#api/stdcopy.ts'
 import type { Background } from '#base/background.ts'
 import { EngineError, messageOf } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
@@ -88,7 +87,7 @@ export class Execs implements ExecService {
     }
     this.#execs.set(exec.id, exec)
     this.#trim()
-    this.#publish(exec, `exec_create: ${commandLine(body)}`)
+    this.#publish(exec, `exec_create: ${(body.Cmd ?? []).join(' ')}`)
     return { Id: exec.id }
   }
 
@@ -145,7 +144,7 @@ export class Execs implements ExecService {
       else stream?.abandon()
     } finally {
       // The runtime has read it; a health check would leave one with every probe.
-      await directories.removeFile(file)
+      background.run('removing the file of an exec', () => directories.removeFile(file))
     }
     exec.task = task
     exec.ended = task.execExit(id)

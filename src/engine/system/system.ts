@@ -3,8 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { arch, cpus, hostname, release, totalmem, type as osType } from 'node:os'
 import type { ImageSummary, SystemInfo, SystemVersion } from '#api/generated/types.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
-import { mountPoint } from '../containers/inspect.ts'
-import type { ImageService, SystemService } from '../services.ts'
+import type { ContainerQuery, ImageService, SystemService } from '../services.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 import { usageOf } from './usage.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
@@ -32,6 +31,8 @@ export interface EngineFacts {
 export interface SystemDeps {
   readonly facts: EngineFacts
   readonly registry: ContainerRegistry
+  readonly containers: Pick<ContainerQuery, 'list'>
+  readonly containers: Pick<ContainerQuery, 'list'>
   readonly images: ImageService
   readonly volumes: Pick<Volumes, 'usage'>
   readonly snapshots: Snapshots
@@ -167,23 +168,15 @@ export class System implements SystemService {
   }
 
   async #containerUsage(): Promise<object> {
-    const { registry, snapshots } = this.#deps
-    const items = await Promise.all(
-      registry.all().map(async (container) => ({
-        Id: container.id,
-        Names: [`/${container.name}`],
-        Image: container.image,
-        ImageID: container.imageId ?? '',
-        Created: Math.floor(Date.parse(container.createdAt) / 1000),
-        State: container.state.status,
-        Labels: container.config.Labels ?? {},
-        Mounts: container.mounts.map(mountPoint),
-        SizeRw: await snapshots.usage(container.id),
-      })),
-    )
+    const items = await this.#deps.containers.list({
+      all: true,
+      limit: undefined,
+      size: true,
+      filters: NO_FILTERS,
+    })
     return usageOf(
       items,
-      ({ SizeRw }) => SizeRw,
+      ({ SizeRw }) => SizeRw ?? 0,
       ({ State }) => State === 'running' || State === 'paused' || State === 'restarting',
     )
   }

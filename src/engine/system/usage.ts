@@ -1,3 +1,6 @@
+import { isKind } from '#base/errors.ts'
+import type { Snapshots } from '#store/snapshots/snapshots.ts'
+
 /** One kind of object in `GET /system/df`, as API 1.52 gives it. Sizes in bytes. */
 export interface Usage<T> {
   readonly ActiveCount: number
@@ -21,5 +24,15 @@ export function usageOf<T>(
     Reclaimable: sum(idle),
     TotalSize: sum(items),
     Items: items,
+  }
+}
+
+/** Bytes of a container's writable layer; none when the container is being removed meanwhile. */
+export async function usageOrZero(snapshots: Pick<Snapshots, 'usage'>, id: string): Promise<number> {
+  try {
+    return await snapshots.usage(id)
+  } catch (error) {
+    if (isKind(error, 'not_found')) return 0
+    throw error
   }
 }

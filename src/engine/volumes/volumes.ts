@@ -1,8 +1,9 @@
-import { mkdir, readdir, rename } from 'node:fs/promises'
+import { mkdir, readdir, rename, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Volume } from '#api/generated/types.ts'
 import { EngineError, isErrno } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
+import { KeyedMutex } from '#base/mutex.ts'
 import type { Helper } from '#os/helper.ts'
 import { isForeignKeyViolation } from '#store/db.ts'
 import type { VolumeRow, VolumeRows } from '#store/volumes.ts'
@@ -26,11 +27,16 @@ export interface VolumeCreateBody {
 
 /** Marks a volume that nobody named; Docker's label. */
 const ANONYMOUS = 'com.docker.volume.anonymous'
+/** Beside `_data` while that is being filled. */
+const FILLING = '_filling'
+/** Digits of the container's id in the name of an anonymous volume. */
+const OWNER_LENGTH = 32
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
 
 /** Named directories of the local driver, at `volumes/NAME/_data` under the data root. */
 export class Volumes implements VolumeService {
   readonly #deps: VolumesDeps
+  readonly #populating = new KeyedMutex()
 
   constructor(deps: VolumesDeps) {
     this.#deps = deps
@@ -48,10 +54,11 @@ export class Volumes implements VolumeService {
     return this.#document(await this.ensure(body))
   }
 
-  async ensure(body: VolumeCreateBody): Promise<VolumeRow> {
+  /** Without a name: an anonymous volume, for the container `owner` when there is one. */
+  async ensure(body: VolumeCreateBody, owner?: string): Promise<VolumeRow> {
     const { rows, events } = this.#deps
     const named = body.Name !== undefined && body.Name !== null && body.Name !== ''
-    const name = named ? String(body.Name) : newId()
+    const name = named ? String(body.Name) : anonymousName(owner)
     const driver =
       body.Driver === undefined || body.Driver === null || body.Driver === '' ? 'local' : body.Driver
     checkCreate(name, driver, body.DriverOpts ?? {})
@@ -124,13 +131,62 @@ export class Volumes implements VolumeService {
     )
   }
 
-  /** Removes those of `names` that are anonymous and not used by anybody any more. */
-  async removeAnonymous(names: readonly string[]): Promise<void> {
+  /**
+   * Removes the rows of those of `names` that are anonymous and not used by anybody, as part of the caller's
+   * transaction; `discard` removes what they were.
+   */
+  forget(names: readonly string[]): VolumeRow[] {
     const { rows } = this.#deps
-    for (const name of names) {
+    const unused = names.flatMap((name) => {
       const row = rows.get(name)
-      if (row !== undefined && isAnonymous(row) && rows.users(name).length === 0) await this.#remove(row)
+      return row !== undefined && isAnonymous(row) && rows.users(name).length === 0 ? [row] : []
+    })
+    for (const { name } of unused) rows.remove(name)
+    return unused
+  }
+
+  async discard(removed: readonly VolumeRow[]): Promise<void> {
+    for (const row of removed) await this.#discard(row)
+  }
+
+  /** Removes the anonymous volumes of a container that was never finished. */
+  async abandoned(owner: string): Promise<void> {
+    const prefix = ownerPart(owner)
+    const names = this.#deps.rows.all().map(({ name }) => name)
+    await this.discard(this.forget(names.filter((name) => name.startsWith(prefix))))
+  }
+
+  /** Removes what a crash left: directories without a row, and fillings that were not finished. */
+  async recover(): Promise<void> {
+    const { rows, dataRoot, helper } = this.#deps
+    const root = join(dataRoot, 'volumes')
+    await mkdir(root, { recursive: true, mode: 0o700 })
+    for (const name of await readdir(root)) {
+      await helper.removeTree(rows.get(name) === undefined ? join(root, name) : join(root, name, FILLING))
     }
+    for (const { name } of rows.all()) await mkdir(this.directory(name), { recursive: true, mode: 0o701 })
+  }
+
+  /**
+   * Lets `write` fill a directory that becomes the volume's contents, all at once: a crash leaves it empty. `false`:
+   * there was nothing to write. A volume that is not empty stays as it is.
+   */
+  async populate(name: string, write: (directory: string) => Promise<boolean>): Promise<void> {
+    const { rows, dataRoot, helper } = this.#deps
+    using _lock = await this.#populating.acquire(name)
+    if (!(await this.#isEmpty(name))) return
+    const directory = this.directory(name)
+    // Somebody has it mounted: the directory cannot be replaced by another one.
+    if (rows.users(name).length > 0) {
+      await write(directory)
+      return
+    }
+    const filling = join(dataRoot, 'volumes', name, FILLING)
+    await helper.removeTree(filling)
+    await mkdir(filling, { mode: 0o701 })
+    if (!(await write(filling))) return rmdir(filling)
+    await helper.syncfs(filling)
+    await rename(filling, directory)
   }
 
   /** The directory that containers see. */
@@ -139,12 +195,12 @@ export class Volumes implements VolumeService {
   }
 
   /** Nothing has been written to it yet. */
-  async isEmpty(name: string): Promise<boolean> {
+  async #isEmpty(name: string): Promise<boolean> {
     return (await readdir(this.directory(name))).length === 0
   }
 
   async #remove(row: VolumeRow): Promise<void> {
-    const { rows, dataRoot, helper, events } = this.#deps
+    const { rows } = this.#deps
     try {
       rows.remove(row.name)
     } catch (error) {
@@ -158,6 +214,11 @@ export class Volumes implements VolumeService {
         },
       )
     }
+    await this.#discard(row)
+  }
+
+  async #discard(row: VolumeRow): Promise<void> {
+    const { dataRoot, helper, events } = this.#deps
     const trash = join(dataRoot, 'trash', `volume-${newId()}`)
     await mkdir(join(dataRoot, 'trash'), { recursive: true, mode: 0o700 })
     try {
@@ -218,6 +279,15 @@ function checkCreate(name: string, driver: string, options: Record<string, strin
       code: 'VOLUME_OPTION_INVALID',
     })
   }
+}
+
+/** Tells whose volume it is; the rest is random. */
+function anonymousName(owner: string | undefined): string {
+  return owner === undefined ? newId() : ownerPart(owner) + newId().slice(OWNER_LENGTH)
+}
+
+function ownerPart(owner: string): string {
+  return owner.slice(0, OWNER_LENGTH)
 }
 
 function isAnonymous(row: VolumeRow): boolean {

@@ -1,0 +1,61 @@
+import type { OciRuntime } from '#runtime/oci-runtime.ts'
+import type { Container } from './container.ts'
+import { notRunning, wrongState } from './errors.ts'
+import type { ContainerEvents } from './events.ts'
+import type { ContainerRegistry } from './registry.ts'
+import { runOf } from './state.ts'
+
+export interface FreezerDeps {
+  readonly registry: ContainerRegistry
+  readonly runtime: Pick<OciRuntime, 'pause' | 'resume'>
+  readonly events: ContainerEvents
+}
+
+/** Makes containers stand still and go on. Callers hold the container's lock; the process may end all the same. */
+export class Freezer {
+  readonly #deps: FreezerDeps
+
+  constructor(deps: FreezerDeps) {
+    this.#deps = deps
+  }
+
+  async pause({ id, state }: Container): Promise<void> {
+    const { registry, runtime, events } = this.#deps
+    if (state.status === 'paused') throw wrongState(id, `container ${id} is already paused`)
+    if (state.status !== 'running') throw notRunning(id)
+    try {
+      await runtime.pause(id)
+    } catch (error) {
+      // A process that ends while it is being frozen is no failure of freezing.
+      if (this.#runs(id)) throw error
+    }
+    const run = this.#run(id)
+    if (run === undefined) throw notRunning(id)
+    events.publish(registry.update(id, { state: { status: 'paused', run } }), 'pause')
+  }
+
+  async unpause(container: Container): Promise<void> {
+    const { id, state } = container
+    if (state.status !== 'paused') throw wrongState(id, `container ${id} is not paused`)
+    await this.thaw(container)
+  }
+
+  /** Lets a container go on if it is paused; one that has ended meanwhile needs nothing. */
+  async thaw({ id, state }: Container): Promise<void> {
+    const { registry, runtime, events } = this.#deps
+    if (state.status !== 'paused') return
+    await runtime.resume(id)
+    const run = this.#run(id)
+    if (run === undefined) return
+    events.publish(registry.update(id, { state: { status: 'running', run } }), 'unpause')
+  }
+
+  #runs(id: string): boolean {
+    return this.#run(id) !== undefined
+  }
+
+  #run(id: string) {
+    const container = this.#deps.registry.get(id)
+    return container === undefined ? undefined : runOf(container.state)
+  }
+}

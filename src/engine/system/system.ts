@@ -32,7 +32,6 @@ export interface SystemDeps {
   readonly facts: EngineFacts
   readonly registry: ContainerRegistry
   readonly containers: Pick<ContainerQuery, 'list'>
-  readonly containers: Pick<ContainerQuery, 'list'>
   readonly images: ImageService
   readonly volumes: Pick<Volumes, 'usage'>
   readonly snapshots: Snapshots

@@ -23,6 +23,17 @@ describe('completeHostConfig()', () => {
     assert.deepEqual(complete(nulls), complete({}))
   })
 
+  it('names both parts of a port binding', () => {
+    const { PortBindings } = complete({
+      PortBindings: { '80/tcp': [{ HostPort: '8080' }, {}], '81/tcp': null },
+    })
+    const bound = [
+      { HostIp: '', HostPort: '8080' },
+      { HostIp: '', HostPort: '' },
+    ]
+    assert.deepEqual(PortBindings, { '80/tcp': bound, '81/tcp': null })
+  })
+
   it('sets the swap limit to twice the memory limit', () => {
     assert.equal(complete({ Memory: 1e8 }).MemorySwap, 2e8)
     assert.equal(complete({ Memory: 1e8, MemorySwap: -1 }).MemorySwap, -1)

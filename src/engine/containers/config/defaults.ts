@@ -1,4 +1,4 @@
-import type { HostConfig } from '#api/generated/types.ts'
+import type { HostConfig, PortMap } from '#api/generated/types.ts'
 import { defaultMaskedPaths, defaultReadonlyPaths } from '#runtime/mounts.ts'
 
 /** What the daemon's configuration and the machine say about containers that say nothing. */
@@ -99,7 +99,7 @@ function network(given: HostConfig): HostConfig {
   const mode = given.NetworkMode ?? ''
   return {
     NetworkMode: mode === '' || mode === 'default' ? 'bridge' : mode,
-    PortBindings: given.PortBindings ?? {},
+    PortBindings: portBindings(given.PortBindings ?? {}),
     PublishAllPorts: given.PublishAllPorts ?? false,
     Dns: given.Dns ?? null,
     DnsOptions: given.DnsOptions ?? null,
@@ -107,6 +107,15 @@ function network(given: HostConfig): HostConfig {
     ExtraHosts: given.ExtraHosts ?? null,
     Links: given.Links ?? null,
   }
+}
+
+function portBindings(given: PortMap): PortMap {
+  return Object.fromEntries(
+    Object.entries(given).map(([port, bindings]) => [
+      port,
+      bindings?.map(({ HostIp, HostPort }) => ({ HostIp: HostIp ?? '', HostPort: HostPort ?? '' })) ?? null,
+    ]),
+  )
 }
 
 function security(given: HostConfig, { machine }: ContainerDefaults): HostConfig {

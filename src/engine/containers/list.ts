@@ -4,7 +4,7 @@ import type { BridgeInfo } from '#network/networks.ts'
 import type { Filters } from '../services.ts'
 import { commandText, type StatusFacts, statusText } from './config/status.ts'
 import type { Container } from './container.ts'
-import { mountPoint, networkEndpoints, portSummaries } from './inspect.ts'
+import { mountPoints, networkEndpoints, portSummaries } from './inspect.ts'
 import { NEVER, lastOf, runOf } from './state.ts'
 
 export interface ListContext {
@@ -34,7 +34,7 @@ export function summaryOf(container: Container, context: ListContext): Container
     HostConfig: { NetworkMode: container.hostConfig.NetworkMode ?? 'bridge' },
     Health: { Status: health, FailingStreak: 0 },
     NetworkSettings: { Networks: networkEndpoints(container, context.bridge) },
-    Mounts: container.mounts.map(mountPoint),
+    Mounts: mountPoints(container),
   }
 }
 

@@ -47,8 +47,12 @@ export class ContainerRows {
     ])
   }
 
-  remove(id: string): void {
-    this.#db.run('DELETE FROM containers WHERE id = ?', [id])
+  /** `within` may remove more rows in the same transaction. */
+  remove(id: string, within: () => void = () => undefined): void {
+    this.#db.transaction(() => {
+      this.#db.run('DELETE FROM containers WHERE id = ?', [id])
+      within()
+    })
   }
 
   durable(): Promise<void> {

@@ -322,8 +322,9 @@ describe('a daemon killed in the middle of work', () => {
 
   async function runOnce(): Promise<void> {
     const id = await api.create({ Cmd: 'echo x', HostConfig: { AutoRemove: true } })
+    const waiting = await api.daemon.open('POST', `/containers/${id}/wait?condition=removed`)
     await api.call('POST', `/containers/${id}/start`, undefined, 204)
-    await api.wait(id, 'removed')
+    await Array.fromAsync(waiting)
   }
 
   async function createAndRemove(name: string, said: Map<string, string>): Promise<void> {

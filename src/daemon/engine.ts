@@ -126,7 +126,7 @@ function baseOf(foundation: Foundation) {
   const { db, config, events, helper, snapshots, trees, networks } = foundation
   const { dataRoot, execRoot } = config
   const paths = containerPaths(dataRoot, execRoot)
-  const registry = new ContainerRegistry(new ContainerRows(db))
+  const registry = new ContainerRegistry(new ContainerRows(db), foundation.logger)
   const roots = new TreeRoots(snapshots, helper, paths)
   const upper = (id: string): string => join(dataRoot, 'snapshots', id, 'upper')
   return {

@@ -183,7 +183,7 @@ export class TestEngine {
     this.machine = machine
     const { db, clock, directories, logger, dataRoot } = machine
     const publisher = { publish: this.#publish.bind(this) }
-    this.registry = new ContainerRegistry(new ContainerRows(db))
+    this.registry = new ContainerRegistry(new ContainerRows(db), logger)
     this.background = new Background(logger)
     const helper = gated(helperOf(machine), this.turns)
     const snapshots = gated(machine.snapshots, this.turns)

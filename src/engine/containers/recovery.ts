@@ -55,6 +55,7 @@ const SHIM_PATIENCE = 5000
  * | running          | adopted               | exit record, else killed: the end is recorded            |
  * | not running      | a start that nobody was told about: ended                                       ||
  * | being removed    | ended, and the removal is finished                                              ||
+ * | unreadable       | left as it is                                                                   ||
  * | none             | ended, directory removed                                                        ||
  *
  * No container is started before all of this is done: its address could still belong to another one.
@@ -89,6 +90,8 @@ async function recoverContainer(
   const { shims, removal, paths } = deps
   const { id, state } = container
   const directory = paths(id).runtime
+  // Its row could not be read: whatever it does, it does until it is removed.
+  if (state.status === 'dead') return
   if (container.removal !== undefined) {
     await endStray(deps, directory, container, leftovers)
     await removal.resume(container)

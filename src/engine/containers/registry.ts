@@ -1,8 +1,10 @@
 import type { Digest } from '#base/digest.ts'
-import { EngineError } from '#base/errors.ts'
+import { EngineError, messageOf } from '#base/errors.ts'
 import { isId } from '#base/ids.ts'
+import type { Logger } from '#base/logger.ts'
 import type { ContainerRow, ContainerRows } from '#store/containers.ts'
 import type { Container } from './container.ts'
+import { decodeContainer, encodeContainer, unreadable } from './container-record.ts'
 import { ambiguousPrefix, nameTaken, noSuchContainer } from './errors.ts'
 import { canBecome } from './state.ts'
 
@@ -15,9 +17,10 @@ export class ContainerRegistry {
   readonly #byId = new Map<string, Container>()
   readonly #idByName = new Map<string, string>()
 
-  constructor(rows: ContainerRows) {
+  /** A row that cannot be read keeps nobody from working: its container is dead, and can be removed. */
+  constructor(rows: ContainerRows, logger: Logger) {
     this.#rows = rows
-    for (const row of rows.all()) this.#remember(decode(row))
+    for (const row of rows.all()) this.#remember(this.#read(row, logger))
   }
 
   /** Full id, then exact name, then unique id prefix; a leading `/` of a name is ignored. */
@@ -59,7 +62,7 @@ export class ContainerRegistry {
   /** Fails with `conflict` when the name is taken. */
   add(container: Container): void {
     this.#checkName(container)
-    this.#rows.insert(encode(container), volumesOf(container))
+    this.#rows.insert(encodeContainer(container), volumesOf(container))
     this.#remember(container)
   }
 
@@ -70,7 +73,7 @@ export class ContainerRegistry {
     const after: Container = { ...before, ...change }
     checkTransition(before, after)
     if (after.name !== before.name) this.#checkName(after)
-    this.#rows.update(encode(after))
+    this.#rows.update(encodeContainer(after))
     this.#idByName.delete(before.name)
     this.#remember(after)
     return after
@@ -96,6 +99,20 @@ export class ContainerRegistry {
     return this.#rows.durable()
   }
 
+  #read(row: ContainerRow, logger: Logger): Container {
+    try {
+      return decodeContainer(row)
+    } catch (error) {
+      const { id, name } = row
+      logger.error('the row of a container cannot be read; its files are kept until it is removed', {
+        container: id,
+        name,
+        error,
+      })
+      return unreadable(row, messageOf(error))
+    }
+  }
+
   #checkName({ id, name }: Container): void {
     const owner = this.#idByName.get(name)
     if (owner !== undefined && owner !== id) throw nameTaken(name, owner)
@@ -119,31 +136,4 @@ function checkTransition(before: Container, after: Container): void {
 
 function volumesOf(container: Container): string[] {
   return container.mounts.flatMap(({ type, name }) => (type === 'volume' && name !== undefined ? [name] : []))
-}
-
-function encode(container: Container): ContainerRow {
-  const { id, name, imageId, createdAt, state, ...document } = container
-  return {
-    id,
-    name,
-    imageId: imageId ?? null,
-    createdAt,
-    state: JSON.stringify(state),
-    document: JSON.stringify(document),
-  }
-}
-
-function decode(row: ContainerRow): Container {
-  const document = JSON.parse(row.document) as Omit<
-    Container,
-    'id' | 'name' | 'createdAt' | 'imageId' | 'state'
-  >
-  return {
-    ...document,
-    id: row.id,
-    name: row.name,
-    createdAt: row.createdAt,
-    imageId: row.imageId === null ? undefined : (row.imageId as Digest),
-    state: JSON.parse(row.state) as Container['state'],
-  }
 }

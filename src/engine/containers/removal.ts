@@ -188,7 +188,7 @@ export class Removal {
     const task = supervisor().running(id)
     if (task === undefined) {
       // A process that could not be taken over when the daemon started.
-      if (runOf(state) !== undefined) await remains.end(id, hostConfig)
+      if (runOf(state) !== undefined || state.status === 'dead') await remains.end(id, hostConfig)
       return
     }
     events.publish(container, 'kill', { signal: String(SIGKILL) })

@@ -40,12 +40,17 @@ export interface Ended {
 
 const next: Readonly<Record<ContainerStatus, readonly ContainerStatus[]>> = {
   created: ['running', 'exited', 'removing'],
-  running: ['paused', 'restarting', 'exited'],
-  paused: ['running', 'restarting', 'exited'],
+  // Straight to removing: after a crash in the middle of a removal.
+  running: ['paused', 'restarting', 'exited', 'removing'],
+  paused: ['running', 'restarting', 'exited', 'removing'],
   restarting: ['running', 'restarting', 'exited', 'removing'],
   exited: ['running', 'restarting', 'exited', 'removing'],
   removing: ['dead'],
   dead: ['removing'],
+}
+
+export function isContainerStatus(text: unknown): text is ContainerStatus {
+  return typeof text === 'string' && Object.hasOwn(next, text)
 }
 
 export function canBecome(from: ContainerStatus, to: ContainerStatus): boolean {

@@ -10,6 +10,7 @@ import { DefaultBridgeNetworks } from '#network/default-networks.ts'
 import { createServer } from '#server/server.ts'
 import { EventJournal } from '#engine/events/event-journal.ts'
 import type { Networks } from '#network/networks.ts'
+import type { Helper } from '#os/helper.ts'
 import { readBootId } from '#os/proc/boot-id.ts'
 import type { Cgroups } from '#os/cgroups/cgroups.ts'
 import { mountedCgroups } from '#os/cgroups/mounted-cgroups.ts'
@@ -18,7 +19,7 @@ import { openDatabase } from '#store/db.ts'
 import { parseAddress } from './addresses.ts'
 import type { DaemonConfig } from './config.ts'
 import { assembleEngine } from './engine.ts'
-import { identityOf } from './identity.ts'
+import { type Identity, identityOf } from './identity.ts'
 import { chooseRuntime, makeRoots, openStorage, startLockedHelper } from './machine-setup.ts'
 import { version } from './version.ts'
 
@@ -38,15 +39,7 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
   const { runtime, selected, machine } = await chooseRuntime(helper, config, logger)
   const { snapshots, trees, probe } = await openStorage(helper, config, buildDir, logger)
   acquired.use(snapshots)
-  const networks = new DefaultBridgeNetworks({
-    helper,
-    logger,
-    networkId: identity.networks.bridge,
-    link: config.bridge,
-    table: config.firewallTable,
-    address: config.bip === '' ? undefined : config.bip,
-    address6: config.ipv6 ? 'fd6e:6273:7268::1/64' : undefined,
-  })
+  const networks = defaultNetworks(helper, config, identity, logger)
   await networks.ensure()
   const background = new Background(logger)
   const cgroups = await mountedCgroups()
@@ -90,6 +83,23 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
 
   if (!ended.aborted) await once(ended, 'abort')
   logger.info('shutting down; containers keep running')
+}
+
+function defaultNetworks(
+  helper: Helper,
+  config: DaemonConfig,
+  identity: Identity,
+  logger: Logger,
+): DefaultBridgeNetworks {
+  return new DefaultBridgeNetworks({
+    helper,
+    logger,
+    networkId: identity.networks.bridge,
+    link: config.bridge,
+    table: config.firewallTable,
+    address: config.bip === '' ? undefined : config.bip,
+    address6: config.ipv6 ? 'fd6e:6273:7268::1/64' : undefined,
+  })
 }
 
 /** With no container running, nobody needs what is in the kernel; it is made again at the next start. */

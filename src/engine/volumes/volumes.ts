@@ -184,7 +184,7 @@ export class Volumes implements VolumeService {
     const filling = join(dataRoot, 'volumes', name, FILLING)
     await helper.removeTree(filling)
     await mkdir(filling, { mode: 0o701 })
-    if (!(await write(filling))) return rmdir(filling)
+    if (!(await write(filling))) return await rmdir(filling)
     await helper.syncfs(filling)
     await rename(filling, directory)
   }

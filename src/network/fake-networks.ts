@@ -26,6 +26,11 @@ export class FakeNetworks implements Networks {
 
   async ensure(): Promise<void> {}
 
+  /** Endpoints by container. */
+  get leased(): ReadonlyMap<string, Endpoint> {
+    return this.#leases
+  }
+
   lease({ containerId, mac }: LeaseRequest): Endpoint {
     if (this.#leases.has(containerId)) {
       throw new EngineError('conflict', `container ${containerId} is already attached to network bridge`, {

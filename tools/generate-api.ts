@@ -154,6 +154,8 @@ function merged(schema: Schema): Schema {
   if (schema.$ref !== undefined) return merged(definitions[definitionName(schema.$ref)] ?? {})
   if (schema.allOf === undefined) return schema
   const parts = schema.allOf.map(merged)
+  const scalar = parts.find(({ type }) => type !== undefined && type !== 'object')
+  if (scalar !== undefined) return scalar
   return {
     type: 'object',
     properties: Object.assign({}, ...parts.map((part) => part.properties ?? {})) as Record<string, Schema>,

@@ -61,6 +61,11 @@ describe('decodeDocument()', () => {
     assert.deepEqual(decodeDocument('null', 'ContainerCreate'), {})
   })
 
+  it('takes members whose type is a name of its own in the description', () => {
+    const HostConfig = { Mounts: [{ Type: 'volume', Source: 'v', Target: '/v' }] }
+    assert.deepEqual(decodeDocument(JSON.stringify({ HostConfig }), 'ContainerCreate'), { HostConfig })
+  })
+
   it('takes one string for a command of one word', () => {
     assert.deepEqual(decodeDocument('{"Cmd":"ls","Entrypoint":"sh"}', 'ContainerCreate'), {
       Cmd: ['ls'],

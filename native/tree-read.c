@@ -4,8 +4,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 
 #define XATTR_MOST 65536
@@ -223,10 +225,27 @@ static int set_path(struct reader *reader, size_t prefix, const char *name)
 	return 0;
 }
 
+/* Files that the kernel makes up: they come and go while they are read, and some never end. */
+static bool made_up(int fd)
+{
+	enum { MQUEUE = 0x19800202 }; /* in no header */
+	static const unsigned int magics[] = {PROC_SUPER_MAGIC,	   SYSFS_MAGIC,	       CGROUP_SUPER_MAGIC,
+					      CGROUP2_SUPER_MAGIC, DEVPTS_SUPER_MAGIC, MQUEUE};
+	struct statfs status;
+	if (fstatfs(fd, &status) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LENGTH(magics); i++)
+		if ((unsigned int)status.f_type == magics[i])
+			return true;
+	return false;
+}
+
 static int read_children(struct reader *reader, int fd)
 {
 	__attribute__((cleanup(names_free))) struct names names = {0};
 	size_t prefix = reader->path.length;
+	if (made_up(fd))
+		return 0;
 	if (list_names(fd, &names) < 0)
 		return fail("%s: %m", prefix > 0 ? reader->path.data : reader->options->path);
 	for (size_t i = 0; i < names.count; i++)

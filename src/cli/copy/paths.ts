@@ -19,7 +19,7 @@ export function parseSide(text: string): Side {
 export function splitPath(path: string): { readonly directory: string; readonly base: string } {
   const clean = withoutTrailingSlash(posix.normalize(path))
   if (namesContent(path)) return { directory: clean, base: '.' }
-  return { directory: posix.dirname(clean), base: posix.basename(clean) }
+  return { directory: posix.dirname(clean), base: posix.basename(clean) || '/' }
 }
 
 /** `path/.`: not the directory but what is in it. */

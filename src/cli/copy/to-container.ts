@@ -18,7 +18,8 @@ export async function copyToContainer(
   const { source, real } = localSource(absolute(from, context.io.cwd), options.followLink)
   const plan = planCopy(source, await insideDestination(to, context))
   const { base } = splitPath(source.path)
-  const name = plan.to !== '.' ? plan.to : base === '.' ? '' : base
+  const top = plan.to === '.' ? base : plan.to
+  const name = top === '.' || top === '/' ? '' : top
   const counter = { bytes: 0 }
   const tar = Readable.from(writeTar(counted(pack(real, name), counter)), { objectMode: false })
   await put(to.container, plan.directory, tar, options, context)

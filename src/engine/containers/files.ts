@@ -3,7 +3,7 @@ import { EngineError, isKind } from '#base/errors.ts'
 import { decompress } from '#oci/compression.ts'
 import { readTar } from '#oci/tar/read-tar.ts'
 import { writeTar } from '#oci/tar/write-tar.ts'
-import type { TreeRecord, TreeRoot, Trees } from '#os/tree.ts'
+import type { TreeEntry, TreeRecord, TreeRoot, Trees } from '#os/tree.ts'
 import { resolveUser } from '#runtime/users.ts'
 import type { CommitOptions, Cancellable, ContainerFiles, PathStat } from '../services.ts'
 import type { Accounts } from './accounts.ts'
@@ -53,13 +53,13 @@ export class Files implements ContainerFiles {
     const container = registry.resolve(ref)
     const root = await roots.whole(container)
     const record = await this.#stat(container, root, path)
-    // `/dir/.` and `/dir/` mean what is in the directory.
-    const contents = /\/\.?$/.test(path)
-    const entries = trees.read(root, absolute(path), {
-      name: contents ? '.' : nameOf(path),
-      follow: contents,
+    const top = topName(path)
+    const tree = trees.read(root, absolute(path), {
+      name: top === '/' ? '' : top,
+      follow: /\/\.?$/.test(path),
       signal: options.signal,
     })
+    const entries = top === '/' ? belowRoot(tree) : tree
     events.publish(container, 'archive-path')
     return { stat: pathStat(record, nameOf(path)), tar: writeTar(tarOfTree(entries)) }
   }
@@ -130,6 +130,21 @@ export class Files implements ContainerFiles {
 /** Relative paths count from `/`. */
 function absolute(path: string): string {
   return posix.resolve('/', path)
+}
+
+/** What the names of an archive begin with: `/dir/.` stands for what is in the directory, `/dir/` for the directory. */
+function topName(path: string): string {
+  return path.endsWith('/.') ? '.' : nameOf(path)
+}
+
+/** Clients put their own name in front of the slash that the names in an archive of `/` begin with. */
+async function* belowRoot(entries: AsyncIterable<TreeEntry>): AsyncGenerator<TreeEntry> {
+  for await (const { record, data } of entries) {
+    if (record.path === '') continue
+    const { path, type, link } = record
+    const target = type === 'hardlink' && link !== undefined ? { link: `/${link}` } : {}
+    yield { record: { ...record, path: `/${path}`, ...target }, data }
+  }
 }
 
 function nameOf(path: string): string {

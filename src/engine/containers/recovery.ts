@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { type Clock, settlesWithin } from '#base/clock.ts'
 import type { Logger } from '#base/logger.ts'
+import type { KeyedMutex } from '#base/mutex.ts'
 import type { Networks } from '#network/networks.ts'
 import type { Helper } from '#os/helper.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
@@ -22,6 +23,7 @@ import type { TaskEnd } from './task.ts'
 
 export interface RecoveryDeps {
   readonly registry: ContainerRegistry
+  readonly locks: KeyedMutex
   readonly supervisor: Supervisor
   readonly removal: Removal
   readonly restarts: Pick<Restarts, 'begin'>
@@ -227,15 +229,19 @@ async function recoverSnapshots(deps: RecoveryDeps): Promise<void> {
     await volumes.abandoned(id)
     await snapshots.remove(id)
   }
-  for (const container of registry.all()) {
-    if (!there.has(container.id) && container.state.status !== 'dead') await prepareAgain(deps, container)
+  for (const { id } of registry.all()) {
+    if (!there.has(id)) await prepareAgain(deps, id)
   }
 }
 
 /** Directories are not synced: after a power cut one may be missing. The container is as it was created then. */
-async function prepareAgain({ snapshots, logger }: RecoveryDeps, { id, layers }: Container): Promise<void> {
+async function prepareAgain({ registry, locks, snapshots, logger }: RecoveryDeps, id: string): Promise<void> {
+  // A container whose end has just been recorded may be removed meanwhile, its snapshot first.
+  using _lock = await locks.acquire(id)
+  const container = registry.get(id)
+  if (container === undefined || container.removal !== undefined || container.state.status === 'dead') return
   try {
-    await snapshots.prepare(id, layers)
+    await snapshots.prepare(id, container.layers)
     logger.warn('the files of a container were lost; it begins anew from its image', { container: id })
   } catch (error) {
     logger.error('the files of a container were lost, and its image cannot be used', { container: id, error })

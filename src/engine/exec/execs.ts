@@ -25,6 +25,8 @@ interface Exec {
   exitCode: number | null
   /** The life of the container that it belongs to, once it runs. */
   task: Task | undefined
+  /** Settles once the process runs or has failed to; never rejects. */
+  spawned: Promise<void>
   /** Its exit code; undefined when the daemon ends before it does. */
   ended: Promise<number | undefined> | undefined
 }
@@ -75,6 +77,8 @@ export class Execs implements ExecService {
     const container = this.#deps.registry.resolve(containerRef)
     this.#task(container)
     parseDetachKeys(body.DetachKeys ?? undefined)
+    // A user that is not there is told now: once it starts, the reason could only be output.
+    if (body.User || body.WorkingDir) await this.#deps.process(container, body, undefined)
     const exec: Exec = {
       id: newId(),
       containerId: container.id,
@@ -83,11 +87,12 @@ export class Execs implements ExecService {
       pid: 0,
       exitCode: null,
       task: undefined,
+      spawned: Promise.resolve(),
       ended: undefined,
     }
     this.#execs.set(exec.id, exec)
     this.#trim()
-    this.#publish(exec, `exec_create: ${(body.Cmd ?? []).join(' ')}`)
+    this.#publish(exec, `exec_create: ${commandLine(body)}`)
     return { Id: exec.id }
   }
 
@@ -107,18 +112,22 @@ export class Execs implements ExecService {
       throw new EngineError('conflict', `exec command ${id} ${state}`, { code: 'EXEC_ALREADY_RUN' })
     }
     exec.state = 'running'
-    const tty = exec.body.Tty === true
-    const stream = options.detach ? undefined : this.#stream(exec)
-    try {
-      await this.#spawn(container, exec, task, { ...options, stream })
-    } catch (error) {
-      const failure = this.#failed(exec, error)
-      if (stream === undefined) throw failure
-      // Docker's clients see nothing but the stream once they have asked for it.
-      const text = Buffer.from(`${failure.message}\r\n`)
-      stream.abandon(tty ? text : frame(streamType.stdout, text))
+    if (options.detach) {
+      const spawning = this.#spawn(container, exec, task, { ...options, stream: undefined })
+      exec.spawned = spawning.catch(() => undefined)
+      await spawning
+      return undefined
     }
-    return stream === undefined ? undefined : { tty, stream }
+    const tty = exec.body.Tty === true
+    const stream = this.#stream(exec)
+    // The client is answered before the process can write: some read the head with a buffer of their own and would
+    // lose output that comes with it.
+    exec.spawned = this.#spawn(container, exec, task, { ...options, stream }).catch((failure: unknown) => {
+      const text = Buffer.from(`${messageOf(failure)}\r\n`)
+      stream.abandon(tty ? text : frame(streamType.stdout, text))
+    })
+    this.#deps.background.run('starting an exec', () => exec.spawned)
+    return { tty, stream }
   }
 
   async #spawn(
@@ -131,8 +140,8 @@ export class Execs implements ExecService {
     const { id, body } = exec
     const file = paths(container.id).execFile(id)
     const size = consoleSize ?? body.ConsoleSize ?? undefined
-    const process = await this.#deps.process(container, body, size)
     try {
+      const process = await this.#deps.process(container, body, size)
       await directories.write(file, JSON.stringify(process))
       const started = await task.shim.exec(id, body.Tty === true, {
         stdin: !detach && body.AttachStdin === true,
@@ -142,13 +151,15 @@ export class Execs implements ExecService {
       exec.pid = started.pid
       if (started.stream !== undefined) stream?.connect(started.stream)
       else stream?.abandon()
+    } catch (error) {
+      throw this.#failed(exec, error)
     } finally {
       // The runtime has read it; a health check would leave one with every probe.
       background.run('removing the file of an exec', () => directories.removeFile(file))
     }
     exec.task = task
     exec.ended = task.execExit(id)
-    this.#publish(exec, `exec_start: ${(body.Cmd ?? []).join(' ')}`)
+    this.#publish(exec, `exec_start: ${commandLine(body)}`)
     background.run('waiting for an exec', () => this.#ended(exec))
   }
 
@@ -179,6 +190,7 @@ export class Execs implements ExecService {
 
   async resize(id: string, rows: number, columns: number): Promise<void> {
     const exec = this.#resolve(id)
+    await exec.spawned
     const task = this.#deps.supervisor.running(exec.containerId)
     if (task === undefined || exec.state !== 'running') throw notRunning(exec.containerId)
     await task.shim.resize(id, rows, columns)
@@ -194,11 +206,14 @@ export class Execs implements ExecService {
   /** Resolves to the exit code once the exec has ended. */
   async exitCode(id: string): Promise<number> {
     const exec = this.#resolve(id)
+    await exec.spawned
     return (await exec.ended) ?? exec.exitCode ?? UNKNOWN_EXIT
   }
 
   async kill(id: string, signal: number): Promise<void> {
-    await this.#resolve(id).task?.shim.kill(id, signal)
+    const exec = this.#resolve(id)
+    await exec.spawned
+    await exec.task?.shim.kill(id, signal)
   }
 
   /** The container is gone. */
@@ -285,4 +300,10 @@ export class Execs implements ExecService {
       if (exec.state !== 'running') this.#execs.delete(exec.id)
     }
   }
+}
+
+/** As events show it: Docker puts a blank after the program even when there are no arguments. */
+function commandLine({ Cmd }: ExecCreateBody): string {
+  const [program = '', ...args] = Cmd ?? []
+  return `${program} ${args.join(' ')}`
 }

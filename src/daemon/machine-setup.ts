@@ -80,9 +80,13 @@ export async function chooseRuntime(
 /** How long, in milliseconds, the kernel is given to take back what a former daemon's last container had. */
 const HUGETLB_PATIENCE = 2000
 
-/** crun wants the v2 hierarchy without controllers where v1 is in use; hugetlb alone can be had back. */
+/**
+ * crun wants the v2 hierarchy without controllers where v1 is in use; hugetlb alone can be had back. Done also when v2 has
+ * none right now: whoever holds hugetlb (another engine, for one) may give it back at any moment.
+ */
 async function releaseHugetlb(helper: Helper, machine: Machine, logger: Logger): Promise<readonly string[]> {
-  if (machine.hybridControllers.join() !== 'hugetlb') return machine.hybridControllers
+  const { cgroupVersion, hybridControllers } = machine
+  if (cgroupVersion === 'v2' || hybridControllers.some((name) => name !== 'hugetlb')) return hybridControllers
   const deadline = Date.now() + HUGETLB_PATIENCE
   for (;;) {
     try {
@@ -94,8 +98,8 @@ async function releaseHugetlb(helper: Helper, machine: Machine, logger: Logger):
         await delay(20)
         continue
       }
-      logger.warn('the hugetlb controller stays with cgroup v2', { error })
-      return machine.hybridControllers
+      if (hybridControllers.length > 0) logger.warn('the hugetlb controller stays with cgroup v2', { error })
+      return hybridControllers
     }
   }
 }

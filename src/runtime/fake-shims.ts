@@ -59,6 +59,7 @@ export class FakeShims implements Shims {
       record: (exit) => this.#records.set(config.exitRecord, exit),
       gone: () => this.#living.delete(directory),
     })
+    this.#records.delete(config.exitRecord)
     this.#living.set(directory, shim)
     this.#all.push(shim)
     return shim

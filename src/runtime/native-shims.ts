@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
@@ -19,7 +19,10 @@ export class NativeShims implements Shims {
   }
 
   async spawn(directory: string, config: ShimConfig): Promise<Shim & { readonly pid: number }> {
-    await writeFile(join(directory, 'shim.conf'), encodeShimConfig(config), { mode: 0o600 })
+    await Promise.all([
+      writeFile(join(directory, 'shim.conf'), encodeShimConfig(config), { mode: 0o600 }),
+      rm(config.exitRecord, { force: true }),
+    ])
     const { pid } = await this.#helper.spawnShim(directory)
     return new NativeShim(directory, pid)
   }

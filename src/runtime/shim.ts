@@ -98,7 +98,9 @@ export interface Shim {
 }
 
 export interface Shims {
-  /** Writes `shim.conf` and starts the shim; resolves when it accepts connections. */
+  /**
+   * Writes `shim.conf`, removes the exit record of an earlier life and starts the shim; resolves when it accepts connections.
+   */
   spawn(directory: string, config: ShimConfig): Promise<Shim & { readonly pid: number }>
   /** The shim living in `directory`, or undefined when nobody listens there. */
   connect(directory: string): Promise<Shim | undefined>

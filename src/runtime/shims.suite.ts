@@ -76,6 +76,18 @@ export function shimsSuite(name: string, open: () => Promise<ShimsUnderTest>): v
       assert.equal(await shim.kill('init', 9), false)
     })
 
+    it('forgets how an earlier life has ended', async () => {
+      const { shim, directory, config } = await create(['false'])
+      const exit = next(shim, 'exit')
+      await shim.start()
+      await exit
+      for await (const _event of shim.watch());
+      const again = await world.shims.spawn(directory, config)
+      await next(again, 'ready')
+      assert.equal(await world.shims.exitRecord(config.exitRecord), undefined)
+      await again.discard()
+    })
+
     it('fails to start with the words of the runtime', async () => {
       const { shim } = await create(['nosuch'])
       const types = typesOf(shim)

@@ -42,11 +42,14 @@ import { Turns, gated } from './turns.ts'
 
 export const IMAGE_ID: Digest = `sha256:${'a'.repeat(64)}`
 const EXEC_ROOT = '/run/berth'
+const RUNTIME_ROOT = '/run/berth/runtime'
 
 /** Directories and small files in memory. */
 export class FakeDirectories implements Directories {
   readonly made = new Set<string>()
   readonly files = new Map<string, string>()
+  /** Directories that others fill. */
+  readonly filled = new Map<string, () => readonly string[]>()
 
   async make(path: string): Promise<void> {
     this.made.add(path)
@@ -58,6 +61,8 @@ export class FakeDirectories implements Directories {
   }
 
   async list(path: string): Promise<readonly string[]> {
+    const filled = this.filled.get(path)
+    if (filled !== undefined) return filled()
     const below = [...this.made, ...this.files.keys()].filter((name) => name.startsWith(`${path}/`))
     return [...new Set(below.map((name) => name.slice(path.length + 1).split('/')[0] ?? ''))]
   }
@@ -89,6 +94,7 @@ export class FakeMachine implements Disposable {
   bootId = 'boot-1'
 
   constructor() {
+    this.directories.filled.set(RUNTIME_ROOT, () => this.shims.running.map(({ id }) => id))
     this.db.run('INSERT INTO images (id, size, created) VALUES (?, 0, 0)', [IMAGE_ID])
   }
 
@@ -98,11 +104,6 @@ export class FakeMachine implements Disposable {
 
   get logger(): Logger {
     return jsonLogger((line) => this.log.push(line), 'warn')
-  }
-
-  /** Ids of containers that the OCI runtime knows: those whose process lives. */
-  get runtimeStates(): readonly string[] {
-    return this.shims.running.map(({ id }) => id)
   }
 
   /** What `crun pause|resume|update|delete` do. */
@@ -204,7 +205,7 @@ export class TestEngine {
       directories: gated(directories, this.turns),
       shims: gated(machine.shims, this.turns),
       helper,
-      runtime: new OciRuntime(helper, { binary: 'crun', root: '/run/berth/runtime' }),
+      runtime: new OciRuntime(helper, { binary: 'crun', root: RUNTIME_ROOT }),
       remains: gated({ end: async (id: string) => machine.end(id) }, this.turns),
       machine: fakeMachineFacts,
       bootId: machine.bootId,
@@ -335,7 +336,7 @@ function bundlesIn(directories: FakeDirectories, paths: ContainerParts['paths'])
       return {
         id,
         runtime: 'crun',
-        runtimeRoot: '/run/berth/runtime',
+        runtimeRoot: RUNTIME_ROOT,
         bundle: runtime,
         rootfs: paths(id).rootfs,
         lower: [],

@@ -151,11 +151,12 @@ async function recordEnd(
   container: Container,
   leftovers: ReadonlySet<string>,
 ): Promise<void> {
-  const { shims, paths, exits, clock } = deps
+  const { shims, paths, exits, clock, bootId } = deps
   const run = runOf(container.state)
   if (run === undefined) return
   const record = await shims.exitRecord(paths(container.id).exitRecord)
-  const known = record !== undefined && record.at.toISOString() >= run.startedAt
+  // A start removes the record of the life before; a power cut may bring it back.
+  const known = record !== undefined && (run.bootId === bootId || record.at.toISOString() >= run.startedAt)
   await endStray(deps, paths(container.id).runtime, container, leftovers)
   const end: TaskEnd = known
     ? { ...record, error: '' }

@@ -268,9 +268,7 @@ export class Supervisor {
     const container = registry.get(task.id)
     const run = container === undefined ? undefined : runOf(container.state)
     const record = await shims.exitRecord(paths(task.id).exitRecord)
-    if (record !== undefined && run !== undefined && record.at.toISOString() >= run.startedAt) {
-      return { ...record, error: '' }
-    }
+    if (record !== undefined) return { ...record, error: '' }
     if (run !== undefined) await helper.kill(run.pid, run.startTime, SIGKILL)
     await remains.end(task.id, container?.hostConfig)
     const error = 'the supervisor of the container was killed; its process was ended'

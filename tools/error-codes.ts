@@ -13,12 +13,19 @@ export function errorCodes(): string[] {
   return [...new Set(codes)].toSorted()
 }
 
-/** `code: 'X'`, a constant of its own name, and the arguments of functions that take a code. */
+/** `code: 'X'`, `code: CONSTANT`, and the arguments of functions that take a code. */
 function codesIn(text: string): string[] {
-  const patterns = [/\bcode:\s*'([A-Z][A-Z0-9_]+)'/g, /const ([A-Z]+(?:_[A-Z]+)+) = '\1'/g]
-  if (text.includes('Uppercase<string>')) patterns.push(/,\s*'((?!Z_)[A-Z]+(?:_[A-Z]+)+)',?\s*[,)]/g)
-  const found = patterns.flatMap((pattern) => [...text.matchAll(pattern)].map(([, code = '']) => code))
-  return found.filter((code) => !isErrno(code))
+  const constants = captures(text, /\bcode:\s*([A-Z][A-Z_]+)\b/g)
+  const patterns = [
+    /\bcode:\s*'([A-Z][A-Z0-9_]+)'/g,
+    ...constants.map((name) => new RegExp(`const ${name} = '(\\w+)'`, 'g')),
+    ...(text.includes('Uppercase<string>') ? [/,\s*'((?!Z_)[A-Z]+(?:_[A-Z]+)+)',?\s*[,)]/g] : []),
+  ]
+  return patterns.flatMap((pattern) => captures(text, pattern)).filter((code) => !isErrno(code))
+}
+
+function captures(text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)].map(([, capture = '']) => capture)
 }
 
 /** Codes of system errors have no underscore. */

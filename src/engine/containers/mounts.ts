@@ -1,7 +1,7 @@
 import { mkdir, stat } from 'node:fs/promises'
 import { EngineError, isErrno, isKind } from '#base/errors.ts'
 import type { Helper } from '#os/helper.ts'
-import type { Trees } from '#os/tree.ts'
+import type { TreeEntry, TreeRecord, TreeRoot, Trees } from '#os/tree.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 import type { Image } from '../images/image-store.ts'
@@ -66,17 +66,30 @@ export class Mounts {
     const { snapshots, trees, helper } = this.#deps
     await using view = await snapshots.view(image.layers)
     const root = { join: helper.pid, root: view.path }
-    try {
-      const found = await trees.stat(root, place, { follow: true })
-      if (found.type !== 'directory') return false
-    } catch (error) {
-      if (isKind(error, 'not_found')) return false
-      throw error
-    }
-    await trees.write({ directory }, '/', trees.read(root, place, { follow: true, name: '' }))
+    const found = await statOrUndefined(trees, root, place)
+    if (found?.type !== 'directory') return false
+    const entries = trees.read(root, place, { follow: true, name: '' })
+    await trees.write({ directory }, '/', withTop(found, entries))
     return true
   }
 }
+
+async function statOrUndefined(trees: Trees, root: TreeRoot, path: string): Promise<TreeRecord | undefined> {
+  try {
+    return await trees.stat(root, path, { follow: true })
+  } catch (error) {
+    if (isKind(error, 'not_found')) return undefined
+    throw error
+  }
+}
+
+/** The directory itself comes first: the copy has its owner and mode too. */
+async function* withTop(top: TreeRecord, entries: AsyncIterable<TreeEntry>): AsyncGenerator<TreeEntry> {
+  yield { record: { ...top, path: '' }, data: nothing() }
+  yield* entries
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 function unsupported(what: string): EngineError {
   return new EngineError('not_implemented', `${what} is not supported yet`, { code: 'MOUNT_UNSUPPORTED' })

@@ -216,9 +216,10 @@ export class Removal {
     forget(id)
     attachments.abandon(id)
     await this.#discard(freed)
+    // Before the event: clients that removed it and watch take the event for the answer, and hang up.
+    if (container.hostConfig.AutoRemove !== true) await registry.durable()
     events.publish(container, 'destroy')
     waiters.removed(id, last?.exitCode ?? 0)
-    if (container.hostConfig.AutoRemove !== true) await registry.durable()
   }
 
   /** The container is gone, and so are the rows of its volumes: what stays of them is removed at the next start. */

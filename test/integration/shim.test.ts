@@ -92,7 +92,9 @@ for (const runtime of ['crun', 'runc']) {
       await container.shim.resize('init', 33, 111)
       stream.write('word\n')
 
-      assert.match((await buffer(stream)).toString(), /^\/dev\/pts\/0\r\nword\r\n33 111\r\n$/)
+      // The kernel echoes what is typed when it is typed, which may be before the shell has said anything.
+      const text = (await buffer(stream)).toString()
+      assert.equal(text.replace('word\r\n', ''), '/dev/pts/0\r\n33 111\r\n')
       assert.equal((await container.events.next('exit')).code, 0)
       await assert.rejects(container.shim.resize('init', 1, 1), /ended|gone/)
     })
@@ -111,7 +113,7 @@ for (const runtime of ['crun', 'runc']) {
       })
       const second = await container.shim.exec('e2', true, { stdin: true, stdout: true, stderr: true })
       second.stream?.write('go\n')
-      assert.match((await buffer(second.stream as never)).toString(), /^\/dev\//)
+      assert.match((await buffer(second.stream as never)).toString(), /^\/dev\/pts/m)
 
       await containers.writeExec(container, 'e3', { args: ['true'] })
       const third = await container.shim.exec('e3', false, { stdin: false, stdout: false, stderr: false })

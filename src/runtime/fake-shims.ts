@@ -211,10 +211,7 @@ class FakeShim implements Shim {
         this.#oomKilled = true
         this.#tell({ type: 'oom' })
       },
-      orphan: () => {
-        init.closeStreams()
-        this.#end()
-      },
+      orphan: () => this.#end(),
     }
   }
 
@@ -241,6 +238,7 @@ class FakeShim implements Shim {
   }
 
   #end(): void {
+    this.#init.closeStreams()
     this.#gone = true
     this.#world.gone()
     this.#wake()

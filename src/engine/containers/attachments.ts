@@ -20,11 +20,15 @@ export class Attachments {
   }
 
   async connect(id: string, shim: Shim): Promise<void> {
-    const waiting = this.#waiting.get(id)
-    this.#waiting.delete(id)
-    for (const { stream, streams } of waiting ?? []) {
-      if (!stream.destroyed) stream.connect(await shim.attach('init', streams))
+    // One after the other; those that come meanwhile too, and who leaves is not there any more.
+    for (;;) {
+      const [next] = this.#waiting.get(id) ?? []
+      if (next === undefined) break
+      const target = await shim.attach('init', next.streams)
+      this.#waiting.get(id)?.delete(next)
+      next.stream.connect(target)
     }
+    this.#waiting.delete(id)
   }
 
   /** There will be no process: the clients get their end of stream. */

@@ -52,31 +52,26 @@ export class Streams implements ContainerStreams {
   async attach(ref: string, options: AttachOptions): Promise<AttachedStream> {
     const { registry, supervisor, attachments, events } = this.#deps
     const container = registry.resolve(ref)
-    const { id, state, config } = container
+    const { id, name, state, config } = container
     if (state.status === 'paused') {
-      throw wrongState(id, `container ${container.name} is paused, unpause the container before attach`)
+      throw wrongState(id, `container ${name} is paused, unpause the container before attach`)
     }
     if (state.status === 'restarting') {
-      throw wrongState(id, `container ${container.name} is restarting, wait until the container is running`)
+      throw wrongState(id, `container ${name} is restarting, wait until the container is running`)
     }
-    const tty = config.Tty === true
     const stream = this.#stream(container, options)
-    if (options.logs) await this.#replay(container, stream, options)
-    if (!options.stream) {
-      stream.push(null)
-      return { tty, stream }
-    }
-    const task = supervisor.running(id)
     const streams = {
       stdin: options.stdin && config.OpenStdin === true,
       stdout: options.stdout,
       stderr: options.stderr,
     }
-    if (task !== undefined) stream.connect(await task.shim.attach('init', streams))
+    const task = supervisor.running(id)
+    if (!options.stream) stream.abandon()
+    else if (task !== undefined) stream.connect(await task.shim.attach('init', streams))
     else if (state.status === 'created' || state.status === 'exited') attachments.expect(id, stream, streams)
     else throw notRunning(id)
     events.publish(container, 'attach')
-    return { tty, stream }
+    return { tty: config.Tty === true, stream }
   }
 
   async resize(ref: string, rows: number, columns: number): Promise<void> {
@@ -90,17 +85,20 @@ export class Streams implements ContainerStreams {
 
   #stream(container: Container, options: AttachOptions): AttachStream {
     const keys = parseDetachKeys(options.detachKeys)
-    if (container.config.Tty !== true || !options.stdin) return new AttachStream()
-    return new AttachStream({
+    const written = options.logs ? this.#written(container, options) : undefined
+    if (container.config.Tty !== true || !options.stdin) return new AttachStream({}, written)
+    const detaching = {
       filter: detachFilter(keys),
       onDetach: () => this.#deps.events.publish(container, 'detach'),
-    })
+    }
+    return new AttachStream(detaching, written)
   }
 
-  async #replay(container: Container, stream: AttachStream, options: AttachOptions): Promise<void> {
-    const written = this.#read(container, {
-      stdout: options.stdout,
-      stderr: options.stderr,
+  /** All that the log holds now. */
+  #written(container: Container, { stdout, stderr }: AttachOptions): AsyncIterable<Uint8Array> {
+    return this.#read(container, {
+      stdout,
+      stderr,
       follow: false,
       timestamps: false,
       details: false,
@@ -109,7 +107,6 @@ export class Streams implements ContainerStreams {
       tail: undefined,
       tty: container.config.Tty === true,
     })
-    for await (const chunk of written) stream.push(chunk)
   }
 
   #read(container: Container, options: LogOptions & { readonly tty: boolean }): AsyncIterable<Uint8Array> {

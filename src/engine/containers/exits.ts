@@ -1,5 +1,4 @@
 import { EngineError, messageOf } from '#base/errors.ts'
-import type { Logger } from '#base/logger.ts'
 import type { Networks } from '#network/networks.ts'
 import { decideRestart, startsAtBoot } from './config/restart.ts'
 import type { Container } from './container.ts'
@@ -19,7 +18,6 @@ export interface ExitsDeps {
   readonly removal: Removal
   readonly events: ContainerEvents
   readonly networks: Networks
-  readonly logger: Logger
   /** Health checks begin and end with the process. */
   readonly health: { started(container: Container): void; ended(id: string): void }
 }
@@ -48,7 +46,7 @@ export class Exits implements LifeListener {
     const { state } = container
     if (state.status !== 'running' && state.status !== 'paused') return
     if (task.replays && state.run.oomKilled === true) return
-    this.#observe(container, { state: { ...state, run: { ...state.run, oomKilled: true } } })
+    this.#deps.registry.observe(container.id, { state: { ...state, run: { ...state.run, oomKilled: true } } })
     events.publish(container, 'oom')
   }
 
@@ -75,7 +73,7 @@ export class Exits implements LifeListener {
         : { exitCode: startExitCode(error), error: messageOf(error) }),
     }
     const status = state.status === 'created' ? 'created' : 'exited'
-    this.#observe(container, { state: { status, last } })
+    this.#deps.registry.observe(container.id, { state: { status, last } })
     // Whoever waited for a restart waits for nothing now.
     if (state.status === 'restarting') waiters.exited(id, last.exitCode, last.error)
   }
@@ -87,9 +85,9 @@ export class Exits implements LifeListener {
     health.ended(id)
     const last = lastLife(container, end)
     if (container.state.status === 'removing') {
-      this.#observe(container, { state: { ...container.state, last } })
+      this.#deps.registry.observe(container.id, { state: { ...container.state, last } })
     } else if (!this.#restarts(container, last)) {
-      this.#observe(container, { state: { status: 'exited', last } })
+      this.#deps.registry.observe(container.id, { state: { status: 'exited', last } })
       if (container.hostConfig.AutoRemove === true) removal.later(id)
     }
     this.#publish(container, last)
@@ -132,24 +130,10 @@ export class Exits implements LifeListener {
   }
 
   #schedule(container: Container, last: Ended, delay: number): void {
-    this.#observe(container, {
+    this.#deps.registry.observe(container.id, {
       state: { status: 'restarting', last, attempt: container.restartCount + 1 },
     })
     this.#deps.restarts.schedule(container.id, delay)
-  }
-
-  /**
-   * What has happened holds, whether or not the disk takes it (it may be full); the row is written with the next change,
-   * and recovery finds out for itself.
-   */
-  #observe(container: Container, change: Partial<Omit<Container, 'id'>>): void {
-    const { registry, logger } = this.#deps
-    try {
-      registry.update(container.id, change)
-    } catch (error) {
-      logger.error('what happened to a container cannot be written', { container: container.id, error })
-      registry.replace(container.id, change)
-    }
   }
 
   #publish(container: Container, last: Ended): void {

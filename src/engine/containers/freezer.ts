@@ -31,7 +31,8 @@ export class Freezer {
     }
     const run = this.#run(id)
     if (run === undefined) throw notRunning(id)
-    events.publish(registry.update(id, { state: { status: 'paused', run } }), 'pause')
+    registry.observe(id, { state: { status: 'paused', run } })
+    events.publish(registry.resolve(id), 'pause')
   }
 
   async unpause(container: Container): Promise<void> {
@@ -47,7 +48,8 @@ export class Freezer {
     await runtime.resume(id)
     const run = this.#run(id)
     if (run === undefined) return
-    events.publish(registry.update(id, { state: { status: 'running', run } }), 'unpause')
+    registry.observe(id, { state: { status: 'running', run } })
+    events.publish(registry.resolve(id), 'unpause')
   }
 
   #runs(id: string): boolean {

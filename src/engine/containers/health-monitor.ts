@@ -1,23 +1,19 @@
 import type { Health } from '#api/generated/types.ts'
 import type { Background } from '#base/background.ts'
 import type { Clock } from '#base/clock.ts'
-import { abortable } from '#base/mutex.ts'
-import type { Execs } from '../exec/execs.ts'
 import {
   type HealthEvent,
   type HealthState,
   type Probe,
-  type ProbeResult,
   healthDocument,
   initialHealth,
   nextProbeDelay,
   probeOf,
-  probeResult,
-  probeTimeout,
   reduceHealth,
 } from './config/health.ts'
 import type { Container } from './container.ts'
 import type { ContainerEvents } from './events.ts'
+import { type ProbeExecs, runProbe } from './health-probe.ts'
 import type { ContainerRegistry } from './registry.ts'
 import { runOf } from './state.ts'
 
@@ -26,11 +22,8 @@ export interface HealthMonitorDeps {
   readonly events: ContainerEvents
   readonly background: Background
   readonly clock: Clock
-  readonly execs: () => Execs
+  readonly execs: () => ProbeExecs
 }
-
-const SIGKILL = 9
-const MAX_OUTPUT = 8192
 
 /** Probes containers that have a health check, one exec after the other, for as long as they run. */
 export class HealthMonitor {
@@ -102,51 +95,15 @@ export class HealthMonitor {
         // Paused containers are not probed: nothing in them could answer.
         if (current?.state.status !== 'running') continue
         const sinceStart = clock.now().getTime() - begin
-        const result = await this.#run(current, probe, signal)
-        this.#reduce(container.id, { type: 'probed', result, sinceStart }, probe)
+        const result = await runProbe({ execs: this.#deps.execs(), clock }, current.id, probe, signal)
+        // Frozen meanwhile, it could not answer.
+        const probed = this.#deps.registry.get(current.id)?.state.status === 'running'
+        if (result !== undefined && probed)
+          this.#reduce(current.id, { type: 'probed', result, sinceStart }, probe)
       }
     } catch (error) {
       if (!signal.aborted) throw error
     }
-  }
-
-  async #run(container: Container, probe: Probe, signal: AbortSignal): Promise<ProbeResult> {
-    const { clock } = this.#deps
-    const execs = this.#deps.execs()
-    const start = clock.now()
-    const { Id } = await execs.create(container.id, {
-      Cmd: [...probe.argv],
-      AttachStdout: true,
-      AttachStderr: true,
-      Tty: true,
-    })
-    const timeout = AbortSignal.any([signal, AbortSignal.timeout(probe.timeout)])
-    try {
-      const output = await abortable(this.#output(execs, Id), timeout)
-      return probeResult(start, clock.now(), await abortable(execs.exitCode(Id), timeout), output)
-    } catch (error) {
-      await execs.kill(Id, SIGKILL)
-      signal.throwIfAborted()
-      if (timeout.aborted) return probeTimeout(start, clock.now(), probe)
-      // A probe that cannot even be started is a failed probe.
-      return probeResult(
-        start,
-        clock.now(),
-        1,
-        Buffer.from(error instanceof Error ? error.message : String(error)),
-      )
-    }
-  }
-
-  async #output(execs: Execs, id: string): Promise<Uint8Array> {
-    const attached = await execs.start(id, { detach: false, tty: true })
-    const chunks: Uint8Array[] = []
-    let size = 0
-    for await (const chunk of attached?.stream ?? []) {
-      if (size < MAX_OUTPUT) chunks.push(chunk as Uint8Array)
-      size += (chunk as Uint8Array).length
-    }
-    return Buffer.concat(chunks)
   }
 
   #reduce(id: string, event: HealthEvent, probe: Probe): void {
@@ -166,7 +123,7 @@ export class HealthMonitor {
     this.#states.set(id, state)
     const container = registry.get(id)
     if (container !== undefined && container.health !== state.status) {
-      registry.update(id, { health: state.status })
+      registry.observe(id, { health: state.status })
     }
   }
 }

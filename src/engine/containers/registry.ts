@@ -14,13 +14,15 @@ import { canBecome } from './state.ts'
  */
 export class ContainerRegistry {
   readonly #rows: ContainerRows
+  readonly #logger: Logger
   readonly #byId = new Map<string, Container>()
   readonly #idByName = new Map<string, string>()
 
   /** A row that cannot be read keeps nobody from working: its container is dead, and can be removed. */
   constructor(rows: ContainerRows, logger: Logger) {
     this.#rows = rows
-    for (const row of rows.all()) this.#remember(this.#read(row, logger))
+    this.#logger = logger
+    for (const row of rows.all()) this.#remember(this.#read(row))
   }
 
   /** Full id, then exact name, then unique id prefix; a leading `/` of a name is ignored. */
@@ -79,10 +81,18 @@ export class ContainerRegistry {
     return after
   }
 
-  /** Replaces the value in memory alone: the row follows with the next update. */
-  replace(id: string, change: Partial<Omit<Container, 'id' | 'name'>>): void {
-    const before = this.#byId.get(id)
-    if (before !== undefined) this.#byId.set(id, { ...before, ...change })
+  /**
+   * What has happened holds, whether or not the disk takes it (it may be full): it is in memory at once, and the row is
+   * written with the next change. Recovery finds out for itself.
+   */
+  observe(id: string, change: Partial<Omit<Container, 'id' | 'name'>>): void {
+    try {
+      this.update(id, change)
+    } catch (error) {
+      this.#logger.error('what happened to a container cannot be written', { container: id, error })
+      const before = this.#byId.get(id)
+      if (before !== undefined) this.#byId.set(id, { ...before, ...change })
+    }
   }
 
   /** `within` may remove more rows in the same transaction. */
@@ -99,12 +109,12 @@ export class ContainerRegistry {
     return this.#rows.durable()
   }
 
-  #read(row: ContainerRow, logger: Logger): Container {
+  #read(row: ContainerRow): Container {
     try {
       return decodeContainer(row)
     } catch (error) {
       const { id, name } = row
-      logger.error('the row of a container cannot be read; its files are kept until it is removed', {
+      this.#logger.error('the row of a container cannot be read; its files are kept until it is removed', {
         container: id,
         name,
         error,

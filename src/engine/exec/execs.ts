@@ -243,7 +243,9 @@ export class Execs implements ExecService {
       exec.exitCode = CANNOT_START
       return notRunning(exec.containerId)
     }
-    if (registry.get(exec.containerId)?.state.status === 'paused') {
+    // The runtime knows it first: the state follows when pausing is done.
+    const paused = registry.get(exec.containerId)?.state.status === 'paused'
+    if (paused || /is paused$/.test(messageOf(error))) {
       exec.exitCode = CANNOT_START
       return isPaused(exec.containerId)
     }

@@ -14,7 +14,8 @@ export class DefaultEndpoints implements Endpoints {
   lease(container: Container): Endpoint | undefined {
     const { hostConfig, networking, config, id } = container
     if (hostConfig.NetworkMode !== 'bridge') return undefined
-    const asked = networking.EndpointsConfig?.['bridge']?.MacAddress ?? macOf(config)
+    const { bridge, default: unnamed } = networking.EndpointsConfig ?? {}
+    const asked = (bridge ?? unnamed)?.MacAddress ?? macOf(config)
     return this.#networks.lease({ containerId: id, mac: asked === '' ? undefined : (asked ?? undefined) })
   }
 

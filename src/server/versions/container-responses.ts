@@ -17,7 +17,6 @@ export function lowerContainer(document: object, version: ApiVersion): object {
   const lowered: Record<string, unknown> = {
     ...container,
     GraphDriver: newest.GraphDriver ?? graphDriverOf(newest.Driver, storage),
-    Config: withMacAddress(newest),
     NetworkSettings: {
       ...newest.NetworkSettings,
       ...mainEndpoint(newest.NetworkSettings),
@@ -26,12 +25,6 @@ export function lowerContainer(document: object, version: ApiVersion): object {
   }
   if (isBefore(version, '1.48')) delete lowered['ImageManifestDescriptor']
   return lowered
-}
-
-function withMacAddress({ Config, HostConfig, NetworkSettings }: ContainerInspectResponse): object {
-  const mode = HostConfig?.NetworkMode ?? ''
-  const main = NetworkSettings?.Networks?.[mode === 'default' || mode === '' ? 'bridge' : mode]
-  return main?.MacAddress ? { ...Config, MacAddress: main.MacAddress } : { ...Config }
 }
 
 /** What stood at the top of NetworkSettings until 1.51: the endpoint on the default bridge. */

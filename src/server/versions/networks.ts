@@ -9,7 +9,8 @@ export function lowerNetwork(document: object, version: ApiVersion): object {
   return lowered
 }
 
-/** `GET /networks`. */
+/** `GET /networks`: until 1.51 with the member that only an inspect fills. */
 export function lowerNetworks(document: object, version: ApiVersion): object {
-  return (document as Network[]).map((network) => lowerNetwork(network, version))
+  const empty = isBefore(version, '1.52') ? { Containers: {} } : {}
+  return (document as Network[]).map((network) => ({ ...lowerNetwork(network, version), ...empty }))
 }

@@ -90,7 +90,9 @@ for (const version of VERSIONS) {
         encoding: 'utf8',
         timeout: 20_000,
       })
-      assert.deepEqual([ran.status, ran.stderr], [code, warned], args.join(' '))
+      // In 1.24 it races with itself, and says so, with Docker's own daemon too.
+      const said = ran.stderr.replace(/^time=.* level=error msg=.*context canceled"\n/gm, '')
+      assert.deepEqual([ran.status, said], [code, warned], args.join(' '))
       return ran.stdout
     }
     const run = ['run', '--label', LABEL]

@@ -76,7 +76,12 @@ describe('descriptors and handles', () => {
     const HostConfig = { PortBindings: { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: '' }] } }
     const ids = await Promise.all(Array.from({ length: 8 }, () => api.started({ Cmd: FOREVER, HostConfig })))
     const pids = await Promise.all(ids.map(async (id) => (await api.inspect(id)).State.Pid))
-    for (const pid of pids) assert.deepEqual(readdirSync(`/proc/${pid}/fd`).toSorted(), ['0', '1', '2'])
+    for (const pid of pids) {
+      // The start is over shortly before the runtime becomes the command.
+      const isCommand = (): boolean => readlinkSync(`/proc/${pid}/exe`).endsWith('/bin/busybox')
+      await api.until('the command', () => Promise.resolve(isCommand()))
+      assert.deepEqual(readdirSync(`/proc/${pid}/fd`).toSorted(), ['0', '1', '2'])
+    }
     // No pipe of a container is open in the supervisor of another one.
     const holders = new Map<string, string[]>()
     for (const shim of shims())

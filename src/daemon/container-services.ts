@@ -50,7 +50,7 @@ export interface ContainerParts {
   readonly snapshots: Snapshots
   readonly images: CreationDeps['images']
   readonly mounts: CreationDeps['mounts']
-  readonly volumes: Pick<Volumes, 'forget' | 'discard' | 'abandoned'>
+  readonly volumes: Pick<Volumes, 'forget' | 'discard' | 'abandoned' | 'hold'>
   readonly logDefaults: CreationDeps['logDefaults']
   readonly execProcess: ExecProcess
   /** Images that were kept for a container may go. */
@@ -61,7 +61,7 @@ export type ContainerServices = ReturnType<typeof assembleContainers>
 
 /** From create to remove. The parts need each other, so some are looked up late. */
 export function assembleContainers(parts: ContainerParts) {
-  const { background, volumes } = parts
+  const { background } = parts
   const restarts = new Restarts({ ...parts, supervisor: () => supervisor })
   const health = new HealthMonitor({ ...parts, execs: () => execs })
   const removal = new Removal({
@@ -78,7 +78,7 @@ export function assembleContainers(parts: ContainerParts) {
   const exits = new Exits({ ...parts, restarts, removal, health })
   const supervisor: Supervisor = new Supervisor(parts, exits)
   const execs: Execs = new Execs({ ...parts, supervisor, process: parts.execProcess })
-  const creation = new Creation({ ...parts, discardVolumes: (id) => volumes.abandoned(id) })
+  const creation = new Creation(parts)
   const updates = new Updates(parts)
   const lifecycle = new Lifecycle({ ...parts, supervisor, creation, removal, restarts, updates })
   return { restarts, health, removal, exits, supervisor, execs, lifecycle }

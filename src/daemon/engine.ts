@@ -140,7 +140,7 @@ function baseOf(foundation: Foundation) {
     waiters: new Waiters(),
     attachments: new Attachments(),
     containerEvents: new ContainerEvents(events),
-    volumes: new Volumes({ rows: new VolumeRows(db), dataRoot, helper, events }),
+    volumes: new Volumes({ rows: new VolumeRows(db), dataRoot, helper, events, logger: foundation.logger }),
     accounts: new Accounts({ snapshots, trees, helper, roots, upper }),
     endpoints: new DefaultEndpoints(networks),
   }

@@ -189,7 +189,7 @@ export class TestEngine {
     const helper = gated(helperOf(machine), this.turns)
     const snapshots = gated(machine.snapshots, this.turns)
     const networks = gated(this.networks, this.turns)
-    this.volumes = new Volumes({ rows: new VolumeRows(db), dataRoot, helper, events: publisher })
+    this.volumes = new Volumes({ rows: new VolumeRows(db), dataRoot, helper, events: publisher, logger })
     const trees = new FakeTrees()
     const paths = containerPaths('/var/lib/berth', EXEC_ROOT)
     this.parts = {
@@ -248,6 +248,7 @@ export class TestEngine {
   }
 
   async recover(): Promise<void> {
+    await this.volumes.recover()
     await recover({ ...this.parts, ...this.#services, execRoot: EXEC_ROOT })
   }
 
@@ -322,6 +323,7 @@ function helperOf(machine: FakeMachine): Helper {
     run: async (argv: readonly string[]) => machine.run(argv),
     kill: async (pid: number, startTime: string, signal: number) => machine.kill(pid, startTime, signal),
     removeTree: async (path: string) => rmSync(path, { recursive: true, force: true }),
+    syncfs: async () => undefined,
   }
   return helper as unknown as Helper
 }

@@ -1,11 +1,15 @@
 import type { ContainerConfig, HostConfig } from '#api/generated/types.ts'
 import { EngineError } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
+import type { Logger } from '#base/logger.ts'
 import type { Machine } from '#runtime/machine.ts'
 import { resolveUser } from '#runtime/users.ts'
+import { isForeignKeyViolation } from '#store/db.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
+import { noSuchImage } from '../images/errors.ts'
 import type { Image, ImageStore } from '../images/image-store.ts'
 import type { ContainerCreateBody } from '../services.ts'
+import type { Volumes } from '../volumes/volumes.ts'
 import { type MountRequest, mountRequests } from './config/binds.ts'
 import { completeHostConfig } from './config/defaults.ts'
 import { type MergedConfig, mergeConfig } from './config/merge.ts'
@@ -27,8 +31,8 @@ export interface CreationDeps {
   readonly events: ContainerEvents
   readonly machine: Machine
   readonly logDefaults: { readonly maxSize: number; readonly maxFiles: number }
-  /** Removes anonymous volumes of a creation that failed. */
-  readonly discardVolumes: (id: string) => Promise<void>
+  readonly volumes: Pick<Volumes, 'hold' | 'abandoned'>
+  readonly logger: Logger
 }
 
 interface Plan {
@@ -103,12 +107,13 @@ export class Creation {
     image: Image,
     { merged, config, hostConfig, requests }: Plan,
   ): Promise<Container> {
-    const { registry, snapshots, mounts, events, discardVolumes } = this.#deps
+    const { snapshots, mounts, volumes, events } = this.#deps
+    using _held = volumes.hold(id)
     // Undone, newest first, unless the row is written.
     await using made = new AsyncDisposableStack()
     await snapshots.prepare(id, image.layers)
-    made.defer(() => snapshots.remove(id))
-    made.defer(() => discardVolumes(id))
+    made.defer(() => this.#undo(id, () => snapshots.remove(id)))
+    made.defer(() => this.#undo(id, () => volumes.abandoned(id)))
     const resolved = await mounts.resolve(id, requests, image)
 
     const container: Container = {
@@ -129,10 +134,29 @@ export class Creation {
       restartCount: 0,
       stoppedByHand: false,
     }
-    registry.add(container)
+    this.#add(container)
     made.move()
     events.publish(container, 'create')
     return container
+  }
+
+  #add(container: Container): void {
+    try {
+      this.#deps.registry.add(container)
+    } catch (error) {
+      // The image was removed while the container was made.
+      if (isForeignKeyViolation(error)) throw noSuchImage(container.image)
+      throw error
+    }
+  }
+
+  /** What cannot be undone does not hide why the creation has failed; recovery tries again. */
+  async #undo(id: string, undo: () => Promise<void>): Promise<void> {
+    try {
+      await undo()
+    } catch (error) {
+      this.#deps.logger.error('what a failed creation left cannot be removed', { container: id, error })
+    }
   }
 }
 

@@ -1,11 +1,12 @@
-import { mkdir, readdir, rename, rmdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Volume } from '#api/generated/types.ts'
-import { EngineError, isErrno } from '#base/errors.ts'
+import { EngineError, isErrno, isKind } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
+import type { Logger } from '#base/logger.ts'
 import { KeyedMutex } from '#base/mutex.ts'
 import type { Helper } from '#os/helper.ts'
-import { isForeignKeyViolation } from '#store/db.ts'
 import type { VolumeRow, VolumeRows } from '#store/volumes.ts'
 import type { EventPublisher } from '../containers/events.ts'
 import type { Filters, VolumeService } from '../services.ts'
@@ -16,6 +17,7 @@ export interface VolumesDeps {
   readonly dataRoot: string
   readonly helper: Helper
   readonly events: EventPublisher
+  readonly logger: Logger
 }
 
 export interface VolumeCreateBody {
@@ -29,6 +31,8 @@ export interface VolumeCreateBody {
 const ANONYMOUS = 'com.docker.volume.anonymous'
 /** Beside `_data` while that is being filled. */
 const FILLING = '_filling'
+/** Beside `_data` of a volume that is being removed: the directory goes when the row has gone. */
+const REMOVING = '_removing'
 /** Digits of the container's id in the name of an anonymous volume. */
 const OWNER_LENGTH = 32
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
@@ -37,12 +41,15 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
 export class Volumes implements VolumeService {
   readonly #deps: VolumesDeps
   readonly #populating = new KeyedMutex()
+  /** Volumes of containers that are being created and have no row yet. */
+  readonly #held = new Map<string, Set<string>>()
 
   constructor(deps: VolumesDeps) {
     this.#deps = deps
   }
 
   async list(filters: Filters): Promise<Volume[]> {
+    checkFilters(filters)
     return this.#deps.rows
       .all()
       .filter((row) => this.#matches(row, filters))
@@ -54,7 +61,10 @@ export class Volumes implements VolumeService {
     return this.#document(await this.ensure(body))
   }
 
-  /** Without a name: an anonymous volume, for the container `owner` when there is one. */
+  /**
+   * Without a name: an anonymous volume, for the container `owner` when there is one. A directory of that name without a
+   * record (a copy of the database was restored) is taken into use with what is in it.
+   */
   async ensure(body: VolumeCreateBody, owner?: string): Promise<VolumeRow> {
     const { rows, events } = this.#deps
     const named = body.Name !== undefined && body.Name !== null && body.Name !== ''
@@ -62,6 +72,7 @@ export class Volumes implements VolumeService {
     const driver =
       body.Driver === undefined || body.Driver === null || body.Driver === '' ? 'local' : body.Driver
     checkCreate(name, driver, body.DriverOpts ?? {})
+    if (owner !== undefined) this.#held.get(owner)?.add(name)
     const existing = rows.get(name)
     if (existing !== undefined) return existing
 
@@ -72,14 +83,18 @@ export class Volumes implements VolumeService {
       options: { ...body.DriverOpts },
       createdAt: new Date().toISOString(),
     }
-    await mkdir(this.directory(name), { recursive: true, mode: 0o701 })
-    // Two callers may have come this far for the same name: the first row counts.
-    const won = rows.get(name)
-    if (won !== undefined) return won
+    // In one step: nobody comes between directory and row.
+    this.#makeDirectory(name)
     rows.insert(row)
     await rows.durable()
     events.publish('volume', 'create', name, { driver })
     return row
+  }
+
+  /** Until it is disposed, no volume that is ensured for the container `owner` is removed. */
+  hold(owner: string): Disposable {
+    this.#held.set(owner, new Set())
+    return { [Symbol.dispose]: () => void this.#held.delete(owner) }
   }
 
   async inspect(name: string): Promise<Volume> {
@@ -96,20 +111,28 @@ export class Volumes implements VolumeService {
   }
 
   async prune(filters: Filters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }> {
-    const { rows } = this.#deps
+    const { rows, helper, events } = this.#deps
     const all = (filters.get('all') ?? []).some((value) => value === '1' || value === 'true')
     const kept = new Map([...filters].filter(([key]) => key !== 'all'))
-    const unused = rows
-      .all()
-      .filter(
-        (row) => rows.users(row.name).length === 0 && (all || isAnonymous(row)) && this.#matches(row, kept),
-      )
+    checkFilters(kept)
+    const candidates = rows.all().filter((row) => (all || isAnonymous(row)) && this.#matches(row, kept))
+    const deleted: string[] = []
     let reclaimed = 0
-    for (const row of unused) {
-      reclaimed += await sizeOf(this.#deps.helper, this.directory(row.name))
-      await this.#remove(row)
+    for (const row of candidates) {
+      if (this.#users(row.name).length > 0) continue
+      const size = await sizeOf(helper, this.directory(row.name))
+      try {
+        await this.#remove(row)
+      } catch (error) {
+        // Somebody has taken it into use, or removed it, meanwhile.
+        if (isKind(error, 'conflict') || isKind(error, 'not_found')) continue
+        throw error
+      }
+      deleted.push(row.name)
+      reclaimed += size
     }
-    return { VolumesDeleted: unused.map(({ name }) => name), SpaceReclaimed: reclaimed }
+    events.publish('volume', 'prune', '', { reclaimed: String(reclaimed) })
+    return { VolumesDeleted: deleted, SpaceReclaimed: reclaimed }
   }
 
   /** For `system df`: every volume with its size and the number of its users. */
@@ -141,12 +164,19 @@ export class Volumes implements VolumeService {
       const row = rows.get(name)
       return row !== undefined && isAnonymous(row) && rows.users(name).length === 0 ? [row] : []
     })
-    for (const { name } of unused) rows.remove(name)
+    for (const { name } of unused) {
+      this.#mark(name)
+      rows.remove(name)
+    }
     return unused
   }
 
+  /** To be called as soon as the transaction is committed: the names are free then, and so are their places. */
   async discard(removed: readonly VolumeRow[]): Promise<void> {
-    for (const row of removed) await this.#discard(row)
+    const { helper, events } = this.#deps
+    const trash = removed.flatMap(({ name }) => this.#moveToTrash(name) ?? [])
+    for (const { name, driver } of removed) events.publish('volume', 'destroy', name, { driver })
+    for (const path of trash) await helper.removeTree(path)
   }
 
   /** Removes the anonymous volumes of a container that was never finished. */
@@ -156,15 +186,26 @@ export class Volumes implements VolumeService {
     await this.discard(this.forget(names.filter((name) => name.startsWith(prefix))))
   }
 
-  /** Removes what a crash left: directories without a row, and fillings that were not finished. */
+  /**
+   * Finishes removals that a crash interrupted and drops fillings that were not finished. A volume is never removed
+   * because its record is missing: who restores an older database wants the data back.
+   */
   async recover(): Promise<void> {
-    const { rows, dataRoot, helper } = this.#deps
+    const { rows, dataRoot, helper, logger } = this.#deps
     const root = join(dataRoot, 'volumes')
     await mkdir(root, { recursive: true, mode: 0o700 })
     for (const name of await readdir(root)) {
-      await helper.removeTree(rows.get(name) === undefined ? join(root, name) : join(root, name, FILLING))
+      const volume = join(root, name)
+      if (rows.get(name) !== undefined) {
+        await helper.removeTree(join(volume, FILLING))
+        await rm(join(volume, REMOVING), { force: true })
+      } else if (existsSync(join(volume, REMOVING)) || (await isBare(volume))) {
+        await helper.removeTree(volume)
+      } else {
+        logger.warn('a volume has no record; create it again to use it', { volume: name })
+      }
     }
-    for (const { name } of rows.all()) await mkdir(this.directory(name), { recursive: true, mode: 0o701 })
+    for (const { name } of rows.all()) this.#makeDirectory(name)
   }
 
   /**
@@ -183,7 +224,7 @@ export class Volumes implements VolumeService {
     }
     const filling = join(dataRoot, 'volumes', name, FILLING)
     await helper.removeTree(filling)
-    await mkdir(filling, { mode: 0o701 })
+    await mkdir(filling, { mode: 0o755 })
     if (!(await write(filling))) return await rmdir(filling)
     await helper.syncfs(filling)
     await rename(filling, directory)
@@ -201,33 +242,47 @@ export class Volumes implements VolumeService {
 
   async #remove(row: VolumeRow): Promise<void> {
     const { rows } = this.#deps
-    try {
-      rows.remove(row.name)
-    } catch (error) {
-      if (!isForeignKeyViolation(error)) throw error
-      throw new EngineError(
-        'conflict',
-        `remove ${row.name}: volume is in use - [${rows.users(row.name).join(', ')}]`,
-        {
-          code: 'VOLUME_IN_USE',
-          cause: error,
-        },
-      )
-    }
-    await this.#discard(row)
+    const users = this.#users(row.name)
+    if (users.length > 0) throw inUse(row.name, users)
+    if (rows.get(row.name) === undefined) throw noSuchVolume(row.name)
+    this.#mark(row.name)
+    rows.remove(row.name)
+    const discarded = this.discard([row])
+    await rows.durable()
+    await discarded
   }
 
-  async #discard(row: VolumeRow): Promise<void> {
-    const { dataRoot, helper, events } = this.#deps
-    const trash = join(dataRoot, 'trash', `volume-${newId()}`)
-    await mkdir(join(dataRoot, 'trash'), { recursive: true, mode: 0o700 })
+  /** Ids of containers that have the volume, those that are just being created included. */
+  #users(name: string): string[] {
+    const creating = [...this.#held].filter(([, names]) => names.has(name)).map(([owner]) => owner)
+    return [...new Set([...this.#deps.rows.users(name), ...creating])]
+  }
+
+  #makeDirectory(name: string): void {
+    const directory = this.directory(name)
+    mkdirSync(dirname(directory), { recursive: true, mode: 0o701 })
+    // As Docker has it: a process of any user may look into a volume of its container.
+    mkdirSync(directory, { recursive: true, mode: 0o755 })
+  }
+
+  /** Notes that the directory is to go with the row. */
+  #mark(name: string): void {
+    const volume = dirname(this.directory(name))
+    if (existsSync(volume)) writeFileSync(join(volume, REMOVING), '')
+  }
+
+  /** Undefined when there is no directory. */
+  #moveToTrash(name: string): string | undefined {
+    const trash = join(this.#deps.dataRoot, 'trash')
+    const target = join(trash, `volume-${newId()}`)
+    mkdirSync(trash, { recursive: true, mode: 0o700 })
     try {
-      await rename(join(dataRoot, 'volumes', row.name), trash)
-      await helper.removeTree(trash)
+      renameSync(dirname(this.directory(name)), target)
+      return target
     } catch (error) {
-      if (!isErrno(error, 'ENOENT')) throw error
+      if (isErrno(error, 'ENOENT')) return undefined
+      throw error
     }
-    events.publish('volume', 'destroy', row.name, { driver: row.driver })
   }
 
   #resolve(name: string): VolumeRow {
@@ -260,6 +315,10 @@ async function sizeOf(helper: Helper, directory: string): Promise<number> {
 }
 
 function checkCreate(name: string, driver: string, options: Record<string, string>): void {
+  if (name.length === 1) {
+    const message = 'volume name is too short, names should be at least two alphanumeric characters'
+    throw new EngineError('invalid_argument', message, { code: 'VOLUME_NAME_INVALID' })
+  }
   if (!NAME.test(name)) {
     const message = `create ${name}: "${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`
     throw new EngineError('invalid_argument', message, { code: 'VOLUME_NAME_INVALID' })
@@ -309,8 +368,24 @@ function matchesFilter(row: VolumeRow, key: string, values: readonly string[], r
       return (rows.users(row.name).length === 0) === wanted
     }
     default:
-      throw new EngineError('invalid_argument', `invalid filter '${key}'`, { code: 'FILTER_INVALID' })
+      return true
   }
+}
+
+const FILTERS = ['name', 'driver', 'label', 'label!', 'dangling']
+
+function checkFilters(filters: Filters): void {
+  for (const key of filters.keys()) {
+    if (FILTERS.includes(key)) continue
+    throw new EngineError('invalid_argument', `invalid filter '${key}'`, { code: 'FILTER_INVALID' })
+  }
+}
+
+/** Nothing was ever written to it: made by a creation that was not finished. */
+async function isBare(volume: string): Promise<boolean> {
+  const inside = await readdir(volume)
+  if (inside.some((name) => name !== '_data' && name !== FILLING)) return false
+  return !inside.includes('_data') || (await readdir(join(volume, '_data'))).length === 0
 }
 
 function hasLabel(row: VolumeRow, wanted: string): boolean {
@@ -318,6 +393,13 @@ function hasLabel(row: VolumeRow, wanted: string): boolean {
   if (at < 0) return Object.hasOwn(row.labels, wanted)
   const key = wanted.slice(0, at)
   return Object.hasOwn(row.labels, key) && row.labels[key] === wanted.slice(at + 1)
+}
+
+function inUse(name: string, users: readonly string[]): EngineError {
+  return new EngineError('conflict', `remove ${name}: volume is in use - [${users.join(', ')}]`, {
+    code: 'VOLUME_IN_USE',
+    details: { name, users },
+  })
 }
 
 function noSuchVolume(name: string): EngineError {

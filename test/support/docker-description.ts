@@ -75,7 +75,7 @@ function nullable(schema: unknown): unknown {
   if (typeof schema !== 'object' || schema === null) return schema
   const { 'x-nullable': isNullable, ...rest } = schema as Schema
   const converted = Object.fromEntries(
-    Object.entries(rest)
+    Object.entries({ ...rest, ...requiredOf(rest) })
       .filter(([key]) => key !== 'example' && key !== 'examples' && key !== 'description')
       .map(([key, value]) => [
         key,
@@ -85,4 +85,10 @@ function nullable(schema: unknown): unknown {
   return isNullable === true || rest['type'] === 'array'
     ? { anyOf: [converted, { type: 'null' }] }
     : converted
+}
+
+/** The description asks for a member that it does not have (`UnpackedSize` of an image manifest): nobody can. */
+function requiredOf({ required, properties }: Schema): Schema {
+  if (!Array.isArray(required) || typeof properties !== 'object' || properties === null) return {}
+  return { required: required.filter((name) => typeof name === 'string' && Object.hasOwn(properties, name)) }
 }

@@ -39,20 +39,22 @@ export class ContainerRows {
   }
 
   update(row: ContainerRow): void {
-    this.#db.run('UPDATE containers SET name = ?, document = ?, state = ? WHERE id = ?', [
-      row.name,
-      row.document,
-      row.state,
-      row.id,
-    ])
+    this.#db.run(
+      'UPDATE containers SET name = ?, document = ?, state = ? WHERE id = ?',
+      [row.name, row.document, row.state, row.id],
+      { urgent: true },
+    )
   }
 
   /** `within` may remove more rows in the same transaction. */
   remove(id: string, within: () => void = () => undefined): void {
-    this.#db.transaction(() => {
-      this.#db.run('DELETE FROM containers WHERE id = ?', [id])
-      within()
-    })
+    this.#db.transaction(
+      () => {
+        this.#db.run('DELETE FROM containers WHERE id = ?', [id])
+        within()
+      },
+      { urgent: true },
+    )
   }
 
   durable(): Promise<void> {

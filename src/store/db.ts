@@ -9,6 +9,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { EngineError, messageOf } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import { migrations as registered } from './migrations/migrations.ts'
+import { Ballast } from './ballast.ts'
 import { applyMigrations, type Migration } from './migrations/migration.ts'
 
 /** What SQLite stores. Booleans are 0 and 1; integers beyond 2^53 are bound as bigint and must be read as text. */
@@ -19,6 +20,10 @@ export interface DatabaseOptions {
   readonly logger: Logger
   /** For tests of the migrations themselves; everybody else gets all of them. */
   readonly migrations?: readonly Migration[] | undefined
+}
+
+interface Urgency {
+  readonly urgent?: boolean
 }
 
 /** Milliseconds to wait for another process (a `sqlite3` shell) to let go of the file. */
@@ -37,11 +42,13 @@ export class Database implements AsyncDisposable {
   readonly #db: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
   readonly #log: WriteAheadLog | undefined
+  readonly #ballast: Ballast | undefined
   #depth = 0
 
   constructor(path: string, options: DatabaseOptions) {
     this.path = path
     const inMemory = path === ':memory:'
+    this.#ballast = inMemory ? undefined : new Ballast(`${path}-ballast`, options.logger)
     try {
       // SQLite would create it readable by everybody; the -wal and -shm files take over its mode.
       if (!inMemory && !existsSync(path)) closeSync(openSync(path, 'a', 0o600))
@@ -66,7 +73,14 @@ export class Database implements AsyncDisposable {
    * Runs `work` in one transaction: all of its changes, or (when it throws) none. A transaction inside another one
    * is a savepoint. A callback that returns a promise does not compile: nothing may be awaited inside.
    */
-  transaction<T>(work: () => T extends PromiseLike<unknown> ? never : T): T {
+  transaction<T>(
+    work: () => T extends PromiseLike<unknown> ? never : T,
+    { urgent = false }: Urgency = {},
+  ): T {
+    return this.#makingRoom(urgent, () => this.#transact<T>(work))
+  }
+
+  #transact<T>(work: () => T): T {
     const [begin, commit, rollback] = this.#depth === 0 ? outermost : nested
     this.exec(begin)
     this.#depth++
@@ -83,13 +97,17 @@ export class Database implements AsyncDisposable {
     }
   }
 
-  /** Runs one statement and tells how many rows it changed. */
-  run(sql: string, params: SqlParams = []): number {
-    return this.#guard(() => {
+  /**
+   * Runs one statement and tells how many rows it changed. An `urgent` one, which ends or removes something, may use the
+   * space that is kept for a full disk.
+   */
+  run(sql: string, params: SqlParams = [], { urgent = false }: Urgency = {}): number {
+    const write = (): number => {
       const statement = this.#prepare(sql)
       const result = isList(params) ? statement.run(...params) : statement.run(params)
       return Number(result.changes)
-    })
+    }
+    return this.#makingRoom(urgent, () => this.#guard(write))
   }
 
   /** The first row, or undefined. `Row` is what the caller knows about the columns; nothing checks it. */
@@ -137,6 +155,18 @@ export class Database implements AsyncDisposable {
       this.#statements.set(sql, statement)
     }
     return statement
+  }
+
+  /** Does an urgent `write` once more with the space that is kept for a full disk. */
+  #makingRoom<T>(urgent: boolean, write: () => T): T {
+    if (this.#depth > 0) return write()
+    this.#ballast?.fill()
+    try {
+      return write()
+    } catch (error) {
+      if (!urgent || !hasCode(error, FULL) || this.#ballast?.release() !== true) throw error
+      return write()
+    }
   }
 
   #guard<T>(work: () => T): T {
@@ -245,6 +275,7 @@ function sqliteCode(error: unknown): number | undefined {
     : undefined
 }
 
+/** Primary result codes. */
 const CORRUPT = 11
 const NOT_A_DATABASE = 26
 const FULL = 13
@@ -256,7 +287,7 @@ function databaseError(path: string, error: unknown): EngineError | undefined {
   const primary = code & 0xff
   if (primary === CORRUPT || primary === NOT_A_DATABASE) return damaged(path, messageOf(error), error)
   if (primary === FULL) {
-    return new EngineError('resource_exhausted', `database ${path}: ${messageOf(error)}`, {
+    return new EngineError('resource_exhausted', `no space left on device: ${path}`, {
       code: 'DATABASE_FULL',
       cause: error,
     })

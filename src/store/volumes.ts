@@ -48,7 +48,7 @@ export class VolumeRows {
 
   /** Fails with a foreign key violation while a container uses it. */
   remove(name: string): void {
-    this.#db.run('DELETE FROM volumes WHERE name = ?', [name])
+    this.#db.run('DELETE FROM volumes WHERE name = ?', [name], { urgent: true })
   }
 
   /** Ids of the containers that use the volume. */

@@ -103,7 +103,8 @@ export class Files implements ContainerFiles {
       return await this.#deps.trees.stat(root, absolute(path), { follow: /\/\.?$/.test(path) })
     } catch (error) {
       if (!isKind(error, 'not_found')) throw error
-      throw new EngineError('not_found', `Could not find the file ${path} in container ${container.name}`, {
+      const shown = path.replace(/(?<=.)\/\.$/, '')
+      throw new EngineError('not_found', `Could not find the file ${shown} in container ${container.name}`, {
         code: 'PATH_NOT_FOUND',
         cause: error,
       })

@@ -58,7 +58,7 @@ export class Collector {
     const blobs: Digest[] = []
     for (const id of images.hidden()) {
       const manifests = images.manifests(id)
-      const freed = db.transaction(() => images.remove(id))
+      const freed = db.transaction(() => images.remove(id), { urgent: true })
       if (freed === undefined) continue
       layers.push(...freed)
       blobs.push(id, ...manifests.map(({ digest }) => digest))

@@ -85,7 +85,7 @@ export class ImageRemoval {
 
   async #perform(work: (removal: Removal) => void): Promise<Removal> {
     const removal: Removal = { items: [], events: [], layers: [], blobs: [] }
-    this.#store.deps.db.transaction(() => work(removal))
+    this.#store.deps.db.transaction(() => work(removal), { urgent: true })
     await this.#store.deps.db.durable()
     for (const { action, image } of removal.events) this.#store.events.publish(action, image)
     await this.#store.collector.discard(removal)

@@ -13,43 +13,51 @@ export interface SnapshotsProbe {
   readonly reason: string
 }
 
+interface ProbeDeps {
+  readonly dataRoot: string
+  readonly execRoot: string
+  readonly helper: Helper
+}
+
 const CONTENT = 'berth\n'
 
 /**
  * Finds out how layers are stored on this machine: mounts a tiny image that lies in the data root, with overlayfs on
  * top, and reads a file through both. Never rejects because of the kernel.
  */
-export async function probeSnapshots(deps: {
-  readonly dataRoot: string
-  readonly execRoot: string
-  readonly helper: Helper
-}): Promise<SnapshotsProbe> {
-  const directory = join(deps.dataRoot, 'staging', 'probe')
-  await rm(directory, { recursive: true, force: true })
-  await mkdir(join(directory, 'top'), { recursive: true })
+export async function probeSnapshots(deps: ProbeDeps): Promise<SnapshotsProbe> {
   try {
-    await mountAndRead(deps, directory)
+    await probe(deps, join(deps.dataRoot, 'probe'))
     return { driver: 'erofs', reason: 'EROFS images mount from files in the data root' }
   } catch (error) {
     const text = messageOf(engineErrorOf(error) ?? error)
     return { driver: 'directory', reason: `EROFS cannot be used in ${deps.dataRoot}: ${text}` }
-  } finally {
-    await rm(directory, { recursive: true, force: true })
   }
 }
 
-async function mountAndRead(
-  { helper, execRoot }: { readonly execRoot: string; readonly helper: Helper },
-  directory: string,
-): Promise<void> {
-  const index = join(directory, 'index.erofs')
-  const tar = join(directory, 'layer.tar')
-  await writeImage(index, tar)
+/** The image stays: the next start may find the disk full. One that a power cut has damaged is made anew. */
+async function probe(deps: ProbeDeps, directory: string): Promise<void> {
+  if (await worksAsItIs(deps, directory)) return
+  await rm(directory, { recursive: true, force: true })
+  await mkdir(join(directory, 'top'), { recursive: true })
+  await writeImage(directory)
+  await mountAndRead(deps, directory)
+}
 
+async function worksAsItIs(deps: ProbeDeps, directory: string): Promise<boolean> {
+  try {
+    await mountAndRead(deps, directory)
+    return true
+  } catch {
+    return false // missing or damaged: a new one tells why
+  }
+}
+
+async function mountAndRead({ helper, execRoot }: ProbeDeps, directory: string): Promise<void> {
   await using mounts = new AsyncDisposableStack()
   const layer = join(execRoot, 'mnt', 'probe', 'layer')
   const view = join(execRoot, 'mnt', 'probe', 'view')
-  await helper.mountErofs(index, tar, layer)
+  await helper.mountErofs(indexOf(directory), tarOf(directory), layer)
   mounts.defer(() => helper.unmount(layer))
   await helper.mountView(view, [join(directory, 'top'), layer])
   mounts.defer(() => helper.unmount(view))
@@ -57,7 +65,7 @@ async function mountAndRead(
   if (content !== CONTENT) throw new Error('a file of the mounted image has other content')
 }
 
-async function writeImage(indexPath: string, tarPath: string): Promise<void> {
+async function writeImage(directory: string): Promise<void> {
   const tree = new LayerTree()
   const parser = new TarParser(tree)
   const entry = {
@@ -70,13 +78,21 @@ async function writeImage(indexPath: string, tarPath: string): Promise<void> {
     size: CONTENT.length,
   } as const
   let size = 0
-  await using tar = await open(tarPath, 'wx', 0o600)
+  await using tar = await open(tarOf(directory), 'wx', 0o600)
   for await (const chunk of writeTar([{ entry, data: [Buffer.from(CONTENT)] }])) {
     parser.push(chunk)
     await tar.writeFile(chunk)
     size += chunk.length
   }
   parser.end()
-  await using index = await open(indexPath, 'wx', 0o600)
+  await using index = await open(indexOf(directory), 'wx', 0o600)
   await index.writeFile(writeIndex(tree, { tarSize: size, uuid: new Uint8Array(16) }))
+}
+
+function indexOf(directory: string): string {
+  return join(directory, 'index.erofs')
+}
+
+function tarOf(directory: string): string {
+  return join(directory, 'layer.tar')
 }

@@ -7,7 +7,16 @@ import { FakeMachine, TestEngine } from '#test/support/engine.ts'
 
 const STEPS = 60
 const NAMES = ['one', 'two', 'three']
-const commands = [['sleep'], ['sleep'], ['stubborn'], ['true'], ['false'], ['nosuch']]
+const commands = [
+  ['sleep'],
+  ['sleep'],
+  ['sleep'],
+  ['stubborn'],
+  ['stubborn'],
+  ['true'],
+  ['false'],
+  ['nosuch'],
+]
 const policies = ['no', 'no', 'always', 'unless-stopped', 'on-failure'] as const
 
 /** What was answered about one container; `unsure` when the daemon was killed before it answered. */
@@ -127,6 +136,8 @@ class Simulation {
       () => this.#call(`restart ${ref}`, () => lifecycle.restart(ref, { timeout: this.#random(3) })),
       () => this.#call(`kill ${ref}`, () => lifecycle.kill(ref, this.#pick(['KILL', 'TERM', 'HUP']))),
       () => this.#call(`pause ${ref}`, () => lifecycle.pause(ref)),
+      () => this.#call(`pause ${ref}`, () => lifecycle.pause(ref)),
+      () => this.#rename(ref),
       () => this.#call(`unpause ${ref}`, () => lifecycle.unpause(ref)),
       () => this.#remove(ref),
       () => this.#exec(ref),
@@ -134,7 +145,7 @@ class Simulation {
       () => this.#fate(),
       () => this.#fate(),
       () => this.#machine.clock.advance(this.#pick([50, 200, 5000])),
-      () => (this.#random(3) === 0 ? this.#crash() : undefined),
+      () => this.#crash(),
     ]
     await this.#pick(operations)()
   }
@@ -152,6 +163,7 @@ class Simulation {
       () => this.#engine.lifecycle.create({ ...body, Cmd: [...body.Cmd] }, { name }),
       ({ Id }) => {
         this.#told.set(Id, { id: Id, name, autoRemove, removed: false, unsure: false })
+        this.#call(`start ${name}`, () => this.#engine.lifecycle.start(Id))
       },
     )
   }
@@ -165,6 +177,19 @@ class Simulation {
       `rm ${force ? '-f ' : ''}${ref}`,
       () => this.#engine.lifecycle.remove(ref, { force, volumes: false, link: false }),
       () => told !== undefined && (told.removed = true),
+    )
+  }
+
+  #rename(ref: string): void {
+    const id = this.#engine.registry.find(ref)?.id
+    const name = this.#pick(NAMES)
+    this.#call(
+      `rename ${ref} ${name}`,
+      () => this.#engine.lifecycle.rename(ref, name),
+      () => {
+        const now = id === undefined ? undefined : this.#engine.registry.get(id)?.name
+        if (now !== undefined) assert.ok(NAMES.includes(now))
+      },
     )
   }
 

@@ -176,6 +176,7 @@ function containersOf(foundation: Foundation, base: Base, images: Images): Conta
     images: images.store,
     mounts: new Mounts({ volumes, snapshots, trees, helper }),
     logDefaults: { maxSize: config.logMaxSize, maxFiles: config.logMaxFiles },
+    runtimeName: foundation.selected.name,
     execProcess: execProcess(accounts, machine),
     imagesReleased: () => images.released(),
   })

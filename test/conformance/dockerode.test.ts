@@ -634,6 +634,12 @@ describe('errors', () => {
       400,
       /config cannot be empty|got EOF/,
     )
+    const Runtime = 'runsc'
+    await refused(
+      create({ Cmd: ['true'], HostConfig: { Runtime } }),
+      400,
+      /unknown or invalid runtime name: runsc/,
+    )
     await create({ name: 'dode-taken', Cmd: ['true'] })
     await refused(
       create({ name: 'dode-taken', Cmd: ['true'] }),

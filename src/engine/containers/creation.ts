@@ -31,6 +31,8 @@ export interface CreationDeps {
   readonly events: ContainerEvents
   readonly machine: Machine
   readonly logDefaults: { readonly maxSize: number; readonly maxFiles: number }
+  /** Name of the OCI runtime that runs every container. */
+  readonly runtimeName: string
   readonly volumes: Pick<Volumes, 'hold' | 'abandoned'>
   readonly logger: Logger
 }
@@ -85,10 +87,15 @@ export class Creation {
   }
 
   #plan(id: string, body: ContainerCreateBody, image: Image): Plan {
-    const { machine, logDefaults, registry } = this.#deps
+    const { machine, logDefaults, registry, runtimeName } = this.#deps
     const merged = mergeConfig(body, image.config.config ?? {})
-    const complete = completeHostConfig(body.HostConfig ?? {}, { machine, log: logDefaults })
+    const complete = completeHostConfig(body.HostConfig ?? {}, {
+      machine,
+      log: logDefaults,
+      runtime: runtimeName,
+    })
     checkNetworkMode(complete)
+    checkRuntime(complete, runtimeName)
     const { hostConfig, warnings } = validateCreate(merged.config, complete, machine)
     const exposed = exposedWithBound(merged.config, hostConfig)
     const config: ContainerConfig = {
@@ -174,6 +181,14 @@ function hostnameOf(id: string, config: ContainerConfig, hostConfig: HostConfig)
   if (config.Hostname !== undefined && config.Hostname !== null && config.Hostname !== '')
     return config.Hostname
   return mode === 'host' ? '' : id.slice(0, 12)
+}
+
+/** Docker's names for its default mean the default here; any other runtime would isolate in another way than asked. */
+function checkRuntime({ Runtime: wanted }: HostConfig, name: string): void {
+  if ([name, 'runc', 'io.containerd.runc.v2'].includes(wanted ?? name)) return
+  throw new EngineError('invalid_argument', `unknown or invalid runtime name: ${wanted}`, {
+    code: 'RUNTIME_UNKNOWN',
+  })
 }
 
 /** Only the networks that are always there can be joined before user-defined ones exist. */

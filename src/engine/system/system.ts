@@ -116,7 +116,8 @@ export class System implements SystemService {
       Labels: [],
       ExperimentalBuild: false,
       ServerVersion: facts.version,
-      Runtimes: { [facts.runtime.name]: { path: facts.runtime.path } },
+      // Docker's name for its default is taken for ours.
+      Runtimes: { runc: { path: facts.runtime.path }, [facts.runtime.name]: { path: facts.runtime.path } },
       DefaultRuntime: facts.runtime.name,
       Swarm: {
         NodeID: '',
@@ -205,7 +206,11 @@ function imageUsage(items: readonly ImageSummary[], layersSize: number): object 
 
 const registryFacts = {
   IndexServerAddress: 'https://index.docker.io/v1/',
-  RegistryConfig: { IndexConfigs: {}, InsecureRegistryCIDRs: ['127.0.0.0/8', '::1/128'], Mirrors: [] },
+  RegistryConfig: {
+    IndexConfigs: { 'docker.io': { Name: 'docker.io', Mirrors: [], Secure: true, Official: true } },
+    InsecureRegistryCIDRs: ['127.0.0.0/8', '::1/128'],
+    Mirrors: [],
+  },
 }
 
 function limitSupport(): object {

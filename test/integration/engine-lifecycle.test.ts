@@ -488,7 +488,7 @@ describe('health checks', () => {
     await happened(api, id, 'health_status: healthy')
     const document = await api.inspect(id)
     assert.equal(health(document).Status, 'healthy')
-    assert.equal(health(document).Log.at(-1)?.Output, 'probe\r\n')
+    assert.equal(health(document).Log.at(-1)?.Output, 'probe\n')
     await exec(api, id, 'rm /fine')
     await happened(api, id, 'health_status: unhealthy')
     const sick = health(await api.inspect(id))

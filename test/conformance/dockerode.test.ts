@@ -188,7 +188,7 @@ describe('the life of a container', () => {
         ExtraHosts: ['db:10.0.0.9'],
       },
       StopTimeout: 3,
-    } as Docker.ContainerCreateOptions)
+    })
     const { NetworkSettings, Mounts, HostConfig } = await container.inspect()
     const [binding] = NetworkSettings.Ports['80/tcp'] ?? []
     assert.match(binding?.HostPort ?? '', /^\d+$/)
@@ -325,7 +325,7 @@ describe('exec', () => {
       AttachStdin: true,
       AttachStdout: true,
       ConsoleSize: [20, 70],
-    } as Docker.ExecCreateOptions)
+    })
     const stream = await exec.start({ hijack: true, stdin: true, Tty: true })
     let seen = ''
     stream.on('data', (chunk: Buffer) => (seen += chunk.toString()))
@@ -339,7 +339,7 @@ describe('exec', () => {
   it('runs detached', async () => {
     const container = await running()
     const exec = await container.exec({ Cmd: ['sh', '-c', 'echo x > /made'] })
-    await exec.start({ Detach: true } as Docker.ExecStartOptions)
+    await exec.start({ Detach: true })
     for (;;) {
       const { Running, ExitCode } = await exec.inspect()
       if (!Running && ExitCode !== null) break
@@ -366,7 +366,7 @@ describe('logs', () => {
       Cmd: ['sh', '-c', 'for i in 1 2 3; do echo $i; done; sleep 0.1; echo err >&2'],
     })
     await container.wait()
-    const whole = (await container.logs({ stdout: true, stderr: true })) as unknown as Buffer
+    const whole = await container.logs({ stdout: true, stderr: true })
     assert.deepEqual([whole[0], whole.readUInt32BE(4)], [1, 2])
     const tail = await container.logs({ follow: true, stdout: true, stderr: true, tail: 2 })
     assert.deepEqual(await apart(tail), { out: '3\n', err: 'err\n' })
@@ -524,12 +524,12 @@ describe('images', () => {
   it('imports, saves and loads', async () => {
     const tar = await tarOf(member({ path: 'hello' }, 'world'))
     const lines = await finished(
-      await docker.importImage(PassThrough.from([tar]) as never, { repo: 'dode-import', tag: 'v2' }),
+      await docker.importImage(PassThrough.from([tar]), { repo: 'dode-import', tag: 'v2' }),
     )
     assert.match(String(lines.at(-1)?.['status']), /^sha256:/)
     const saved = await buffer(await docker.getImage('dode-import:v2').get())
     await docker.getImage('dode-import:v2').remove()
-    const loaded = await finished(await docker.loadImage(PassThrough.from([saved]) as never))
+    const loaded = await finished(await docker.loadImage(PassThrough.from([saved])))
     assert.match(loaded.map(({ stream }) => stream).join(''), /Loaded image: dode-import:v2\n/)
     await docker.getImage('dode-import:v2').remove()
   })
@@ -617,7 +617,7 @@ describe('volumes and networks', () => {
     const [bridge] = await docker.listNetworks({ filters: { driver: ['bridge'] } })
     assert.equal(bridge?.Name, 'bridge')
     const container = await running()
-    const inspected = (await docker.getNetwork('bridge').inspect()) as Docker.NetworkInspectInfo
+    const inspected = await docker.getNetwork('bridge').inspect()
     assert.equal(inspected.Id, bridge?.Id)
     const endpoint = inspected.Containers?.[container.id]
     assert.match(endpoint?.IPv4Address ?? '', /^172\.\d+\.0\.\d+\/16$/)
@@ -629,11 +629,7 @@ describe('errors', () => {
   it('carry the status and the words of Docker', async () => {
     await refused(docker.getContainer('nope').start(), 404, /No such container: nope/)
     await refused(create({ Image: 'nope' }), 404, /No such image: nope:latest/)
-    await refused(
-      docker.createContainer({} as Docker.ContainerCreateOptions),
-      400,
-      /config cannot be empty|got EOF/,
-    )
+    await refused(docker.createContainer({}), 400, /config cannot be empty|got EOF/)
     const Runtime = 'runsc'
     await refused(
       create({ Cmd: ['true'], HostConfig: { Runtime } }),

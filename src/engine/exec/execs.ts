@@ -245,7 +245,7 @@ export class Execs implements ExecService {
     }
     // The runtime knows it first: the state follows when pausing is done.
     const paused = registry.get(exec.containerId)?.state.status === 'paused'
-    if (paused || /is paused$/.test(messageOf(error))) {
+    if (paused || messageOf(error).endsWith('is paused')) {
       exec.exitCode = CANNOT_START
       return isPaused(exec.containerId)
     }

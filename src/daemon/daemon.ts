@@ -21,6 +21,7 @@ import type { DaemonConfig } from './config.ts'
 import { assembleEngine } from './engine.ts'
 import { type Identity, identityOf } from './identity.ts'
 import { chooseRuntime, makeRoots, openStorage, startLockedHelper } from './machine-setup.ts'
+import { pidFile } from './pid-file.ts'
 import { version } from './version.ts'
 
 /** How often drift of the firewall and the bridge is looked for, in milliseconds. */
@@ -65,7 +66,7 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
     bootId: readBootId(),
   })
   acquired.defer(async () => {
-    if (assembled.running() === 0) await leaveNothing(networks, cgroups, config)
+    if (ended.aborted && assembled.running() === 0) await leaveNothing(networks, cgroups, config)
   })
   acquired.defer(() => assembled.close())
   await networks.reconcile()
@@ -79,10 +80,16 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
     }),
   )
   for (const host of config.hosts) await server.listen(await parseAddress(host, config.group))
+  if (config.pidfile !== '') acquired.use(await pidFile(config.pidfile))
   logger.info('ready', { version, dataRoot: config.dataRoot })
 
-  if (!ended.aborted) await once(ended, 'abort')
+  const lost = await Promise.race([aborted(ended), helper.lost])
   logger.info('shutting down; containers keep running')
+  if (lost !== undefined) throw lost
+}
+
+async function aborted(signal: AbortSignal): Promise<undefined> {
+  if (!signal.aborted) await once(signal, 'abort')
 }
 
 function defaultNetworks(
@@ -108,14 +115,16 @@ async function leaveNothing(networks: Networks, cgroups: Cgroups, config: Daemon
   await cgroups.removeEmpty(config.cgroupParent)
 }
 
-/** Runs `work` again and again, one at a time; disposing it waits for the one that runs. */
+/** Runs `work` again and again, one at a time, and not again before it has ended; disposing it waits for that. */
 function periodically(every: number, work: () => Promise<unknown>, logger: Logger): AsyncDisposable {
-  let running = Promise.resolve()
+  let running: Promise<void> | undefined
   const timer = setInterval(() => {
-    running = running.then(work).then(
-      () => undefined,
-      (error: unknown) => logger.error('periodic check failed', { error }),
-    )
+    running ??= work()
+      .then(
+        () => undefined,
+        (error: unknown) => logger.error('periodic check failed', { error }),
+      )
+      .finally(() => (running = undefined))
   }, every)
   return {
     async [Symbol.asyncDispose]() {

@@ -36,6 +36,9 @@ interface Pending {
 /** The client of `berth-helper`: requests are numbered and may be answered in any order. native/PROTOCOL.md §1. */
 export class NativeHelper implements Helper {
   readonly pid: number
+  /** Resolves, with what to tell, when the helper has ended without being asked to: nothing can be done without it. */
+  readonly lost: Promise<EngineError>
+  readonly #lost = Promise.withResolvers<EngineError>()
   readonly #child: StartedProcess
   readonly #pending = new Map<number, Pending>()
   #next = 1
@@ -46,6 +49,7 @@ export class NativeHelper implements Helper {
 
   constructor(child: StartedProcess, logger: Logger) {
     this.pid = child.pid
+    this.lost = this.#lost.promise
     this.#child = child
     child.stdout.on('data', (chunk: Buffer) => this.#receive(chunk))
     // Writing to a helper that has ended fails; `exited` says so to everybody who waits.
@@ -167,7 +171,10 @@ export class NativeHelper implements Helper {
 
   #end(code: number): void {
     const message = this.#lastMessage === '' ? '' : `: ${this.#lastMessage}`
-    this.#gone ??= `the helper (process ${this.pid}) ended with status ${code}${message}`
+    if (this.#gone === undefined) {
+      this.#gone = `the helper (process ${this.pid}) ended with status ${code}${message}`
+      this.#lost.resolve(new EngineError('unavailable', this.#gone, { code: 'HELPER_GONE' }))
+    }
     for (const pending of this.#pending.values()) {
       pending.reject(unavailable(pending.operation, pending.subject, this.#gone))
     }

@@ -361,6 +361,28 @@ describe('a daemon killed in the middle of work', () => {
   }
 })
 
+describe('a daemon that loses its helper', () => {
+  it('ends, says so, and finds everything again', async () => {
+    const id = await api.started({ Cmd: FOREVER })
+    const before = identity(await api.inspect(id))
+    const [helper = 0] = helpers()
+    process.kill(helper, 'SIGKILL')
+    assert.equal(await api.daemon.ended(), 1)
+    assert.match(api.daemon.log, new RegExp(`the helper \\(process ${helper}\\) ended`))
+    await api.daemon.up()
+    assert.deepEqual(identity(await api.inspect(id)), before)
+    assert.equal((await exec(api, id, 'echo still here')).out, 'still here\n')
+  })
+
+  function helpers(): number[] {
+    const { stdout } = run('ps', ['-eo', 'pid=,args='])
+    return stdout
+      .split('\n')
+      .filter((line) => line.includes('berth-helper') && line.includes(`${api.daemon.marks.execRoot} `))
+      .map((line) => Number.parseInt(line, 10))
+  }
+})
+
 describe('two daemons', () => {
   it('are refused on one data root, with the name of the process that has it', () => {
     const { marks, root, pid } = api.daemon

@@ -111,6 +111,16 @@ export class TestDaemon implements AsyncDisposable {
     await once(child, 'exit')
   }
 
+  /** The exit status of a daemon that ends by itself. */
+  async ended(): Promise<number | null> {
+    const child = this.#process
+    if (child === undefined) return null
+    if (child.exitCode === null && child.signalCode === null) {
+      await once(child, 'exit', { signal: AbortSignal.timeout(20_000) })
+    }
+    return child.exitCode
+  }
+
   /** A request whose answer is read as a stream: events, logs, archives. Bytes are sent as an archive. */
   async open(method: string, path: string, body?: unknown): Promise<IncomingMessage> {
     const payload = body === undefined || body instanceof Uint8Array ? body : JSON.stringify(body)

@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { EngineError } from '#base/errors.ts'
 import type { Address } from '#server/listen.ts'
 
+const MAX_PORT = 65_535
+
 /** `unix://PATH`, `tcp://HOST:PORT` or `fd://N`; a unix socket belongs to `group` when there is one of that name. */
 export async function parseAddress(host: string, group: string): Promise<Address> {
   const [, scheme, rest = ''] = /^([a-z]+):\/\/(.*)$/.exec(host) ?? []
@@ -11,7 +13,7 @@ export async function parseAddress(host: string, group: string): Promise<Address
       break
     case 'tcp': {
       const [, name = '', port = ''] = /^(\[[^\]]+\]|[^:]*):(\d+)$/.exec(rest) ?? []
-      if (port !== '')
+      if (port !== '' && Number(port) <= MAX_PORT)
         return { kind: 'tcp', host: name.replace(/^\[|\]$/g, '') || '127.0.0.1', port: Number(port) }
       break
     }

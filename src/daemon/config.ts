@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { EngineError, isErrno, messageOf } from '#base/errors.ts'
 import type { LogLevel } from '#base/logger.ts'
@@ -57,18 +58,20 @@ export interface CommandLine {
   readonly version: boolean
 }
 
-/** Throws `invalid_argument` for a flag or key it does not know. */
+/** Throws `invalid_argument` for a flag or key it does not know, and for a value that cannot be one. */
 export function readConfig(argv: readonly string[]): CommandLine {
   const flags = parseFlags(argv)
+  const help = flags.help === true
+  const version = flags.version === true
   const file = typeof flags['config-file'] === 'string' ? flags['config-file'] : undefined
-  const values: Values = { ...readFile(file), ...flags }
+  // Who asks for help may have a broken file.
+  const values: Values = { ...(help || version ? {} : readFile(file)), ...flags }
   const text = (name: keyof Values, fallback: string): string =>
     typeof values[name] === 'string' ? values[name] : fallback
-  const hosts = values.host ?? []
   const config: DaemonConfig = {
-    hosts: hostList(hosts),
-    dataRoot: text('data-root', '/var/lib/berth'),
-    execRoot: text('exec-root', '/run/berth'),
+    hosts: hostList(values.host),
+    dataRoot: resolve(text('data-root', '/var/lib/berth')),
+    execRoot: resolve(text('exec-root', '/run/berth')),
     logLevel: logLevel(text('log-level', 'info')),
     runtime: text('default-runtime', 'auto'),
     storageDriver: text('storage-driver', 'auto'),
@@ -82,7 +85,7 @@ export function readConfig(argv: readonly string[]): CommandLine {
     logMaxSize: 20 * 1024 * 1024,
     logMaxFiles: 5,
   }
-  return { config, help: values.help === true, version: values.version === true }
+  return { config, help, version }
 }
 
 function hostList(value: Values[keyof Values]): readonly string[] {
@@ -109,21 +112,39 @@ function readFile(path: string | undefined): Values {
     if (path === undefined && isErrno(error, 'ENOENT')) return {}
     throw invalid(`cannot read configuration file ${name}: ${messageOf(error)}`, error)
   }
-  const document = parseJson(name, text)
-  const { hosts, ...rest } = document
+  const { hosts, ...rest } = parseJson(name, text)
   const unknown = Object.keys(rest).filter((key) => !Object.hasOwn(options, key))
   if (unknown.length > 0) {
     throw invalid(`configuration file ${name}: unknown key ${unknown.map((key) => `"${key}"`).join(', ')}`)
   }
-  return { ...(rest as Values), ...(hosts === undefined ? {} : { host: hosts as readonly string[] }) }
+  for (const [key, value] of Object.entries(rest)) checkValue(name, key as keyof Values, value)
+  if (hosts === undefined) return rest
+  if (!Array.isArray(hosts) || !hosts.every((host) => typeof host === 'string')) {
+    throw invalid(`configuration file ${name}: "hosts" must be a list of addresses`)
+  }
+  return { ...rest, host: hosts }
+}
+
+function checkValue(file: string, key: keyof Values, value: unknown): void {
+  const several = 'multiple' in options[key]
+  const fits = several
+    ? Array.isArray(value) || typeof value === 'string'
+    : typeof value === options[key].type
+  if (fits) return
+  throw invalid(`configuration file ${file}: "${key}" must be a ${several ? 'list' : options[key].type}`)
 }
 
 function parseJson(name: string, text: string): Record<string, unknown> {
+  let document: unknown
   try {
-    return JSON.parse(text) as Record<string, unknown>
+    document = JSON.parse(text)
   } catch (error) {
     throw invalid(`configuration file ${name} is not valid JSON: ${messageOf(error)}`, error)
   }
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
+    throw invalid(`configuration file ${name} must hold an object`)
+  }
+  return document as Record<string, unknown>
 }
 
 function logLevel(text: string): LogLevel {

@@ -90,15 +90,28 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
   const base = baseOf(foundation)
   const images = await imagesOf(foundation, base)
   const lifecycle = containersOf(foundation, base, images)
-  await base.volumes.recover()
-  await recover({
-    ...foundation,
-    ...base,
-    ...lifecycle,
-    clock: systemClock,
-    directories: diskDirectories,
-    execRoot: foundation.config.execRoot,
-  })
+  const close = async (): Promise<void> => {
+    lifecycle.restarts.close()
+    lifecycle.health.close()
+    base.attachments.close()
+    await lifecycle.supervisor.close()
+    await foundation.background.idle()
+  }
+  try {
+    await base.volumes.recover()
+    await recover({
+      ...foundation,
+      ...base,
+      ...lifecycle,
+      clock: systemClock,
+      directories: diskDirectories,
+      execRoot: foundation.config.execRoot,
+    })
+  } catch (error) {
+    // Containers that were taken over already would keep the process from ending.
+    await close()
+    throw error
+  }
   return {
     engine: {
       lifecycle: lifecycle.lifecycle,
@@ -109,13 +122,7 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
       ...viewsOf(foundation, base, images, lifecycle),
     },
     running: () => base.registry.all().filter(({ state }) => runOf(state) !== undefined).length,
-    async close() {
-      lifecycle.restarts.close()
-      lifecycle.health.close()
-      base.attachments.close()
-      await lifecycle.supervisor.close()
-      await foundation.background.idle()
-    },
+    close,
   }
 }
 
@@ -231,6 +238,7 @@ function viewsOf(
     }),
     files: new Files({
       registry,
+      locks,
       roots,
       trees,
       accounts,
@@ -265,11 +273,12 @@ function viewsOf(
 
 function queryOf(
   { helper, snapshots, trees, networks, cgroups, logger }: Foundation,
-  { registry, paths, upper }: Base,
+  { registry, paths, upper, containerEvents: events }: Base,
   images: Images,
   { supervisor, execs, health }: ContainerServices,
 ): Query {
   return new Query({
+    events,
     registry,
     snapshots,
     helper,

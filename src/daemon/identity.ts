@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EngineError, isErrno } from '#base/errors.ts'
-import { newId } from '#base/ids.ts'
+import { isId, newId } from '#base/ids.ts'
 import { writeFileDurably } from '#os/files.ts'
 
 /** What a data root keeps of itself: who it is, and the ids of the networks that are always there. */
@@ -16,7 +16,7 @@ export interface Identity {
 export async function identityOf(dataRoot: string): Promise<Identity> {
   const file = join(dataRoot, 'identity.json')
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as Identity
+    return checked(JSON.parse(await readFile(file, 'utf8')) as Identity)
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) {
       throw new EngineError('data_loss', `cannot read ${file}; restore it or move it away to get a new one`, {
@@ -32,4 +32,11 @@ export async function identityOf(dataRoot: string): Promise<Identity> {
   }
   await writeFileDurably(file, `${JSON.stringify(identity)}\n`)
   return identity
+}
+
+function checked(identity: Identity): Identity {
+  const { engine, networks, createdAt } = identity
+  const ids = [networks.bridge, networks.host, networks.none]
+  if (typeof engine === 'string' && typeof createdAt === 'string' && ids.every(isId)) return identity
+  throw new Error('a field is missing')
 }

@@ -19,7 +19,7 @@ const MAX_SOCKET_PATH = 107
 
 /** Makes the two roots, private to their owner (CVE-2021-41091: nobody walks into a layer). */
 export async function makeRoots({ dataRoot, execRoot }: DaemonConfig): Promise<void> {
-  if (execRoot.length + SOCKET_SUFFIX > MAX_SOCKET_PATH) {
+  if (Buffer.byteLength(execRoot) + SOCKET_SUFFIX > MAX_SOCKET_PATH) {
     throw new EngineError(
       'invalid_argument',
       `--exec-root ${execRoot} is too long for unix sockets below it: at most ${MAX_SOCKET_PATH - SOCKET_SUFFIX} bytes`,

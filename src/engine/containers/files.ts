@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import { EngineError, isKind } from '#base/errors.ts'
+import type { KeyedMutex } from '#base/mutex.ts'
 import { decompress } from '#oci/compression.ts'
 import { readTar } from '#oci/tar/read-tar.ts'
 import { writeTar } from '#oci/tar/write-tar.ts'
@@ -10,13 +11,16 @@ import type { Accounts } from './accounts.ts'
 import type { Commits } from './commits.ts'
 import type { Container } from './container.ts'
 import type { ContainerEvents } from './events.ts'
+import { type Locked, lockContainer } from './locked.ts'
 import { pathStat } from './path-stat.ts'
 import type { ContainerRegistry } from './registry.ts'
+import { runOf } from './state.ts'
 import type { TreeRoots } from './tree-roots.ts'
 import { tarOfTree, treeOfTar } from './tree-tar.ts'
 
 export interface FilesDeps {
   readonly registry: ContainerRegistry
+  readonly locks: KeyedMutex
   readonly roots: TreeRoots
   readonly trees: Trees
   readonly accounts: Accounts
@@ -65,8 +69,9 @@ export class Files implements ContainerFiles {
   }
 
   async put(ref: string, path: string, tar: AsyncIterable<Uint8Array>, options: PutOptions): Promise<void> {
-    const { registry, roots, trees, events } = this.#deps
-    const container = registry.resolve(ref)
+    const { roots, trees, events } = this.#deps
+    using still = await this.#still(ref, options)
+    const { container } = still
     const root = await roots.whole(container)
     const target = await this.#stat(container, root, `${absolute(path)}/.`)
     if (target.type !== 'directory') {
@@ -96,6 +101,15 @@ export class Files implements ContainerFiles {
 
   commit(options: CommitOptions): Promise<{ Id: string }> {
     return this.#deps.commits.commit(options)
+  }
+
+  /** A container that does not run cannot be started or removed while its files are mounted to be written to. */
+  async #still(ref: string, { signal }: Cancellable): Promise<Locked> {
+    const container = this.#deps.registry.resolve(ref)
+    if (runOf(container.state) !== undefined) return { container, [Symbol.dispose]: () => undefined }
+    const locked = await lockContainer(this.#deps, container.id, { signal })
+    if (runOf(locked.container.state) !== undefined) locked[Symbol.dispose]()
+    return locked
   }
 
   async #stat(container: Container, root: TreeRoot, path: string): Promise<TreeRecord> {

@@ -12,6 +12,7 @@ import type { Cancellable, ContainerQuery, Filters } from '../services.ts'
 import { usageOrZero } from '../system/usage.ts'
 import type { Changes } from './changes.ts'
 import type { Container } from './container.ts'
+import type { ContainerEvents } from './events.ts'
 import { isPaused, notRunning } from './errors.ts'
 import { inspectDocument } from './inspect.ts'
 import { filterContainers, type ListContext, summaryOf, wantsAll } from './list.ts'
@@ -39,6 +40,7 @@ export interface QueryDeps {
   readonly changes: Changes
   readonly stats: StatsSampler
   readonly bridge: BridgeInfo
+  readonly events: ContainerEvents
   readonly paths: PathsOf
   readonly upper: (id: string) => string
   readonly execsOf: (id: string) => readonly string[]
@@ -98,13 +100,15 @@ export class Query implements ContainerQuery {
   }
 
   async top(ref: string, psArgs: string): Promise<ContainerTopResponse> {
-    const { registry, helper, processes } = this.#deps
+    const { registry, helper, processes, events } = this.#deps
     const container = registry.resolve(ref)
     if (container.state.status === 'paused') throw isPaused(container.id)
     if (runOf(container.state) === undefined) throw notRunning(container.id)
     const args = psArgs.split(/\s+/).filter((arg) => arg !== '')
-    const { code, stdout, stderr } = await helper.run(['ps', ...args])
-    return parseTop({ code, stdout, stderr }, await processes(container))
+    const listed = await helper.run(['ps', ...args])
+    const top = parseTop(listed, await processes(container))
+    events.publish(container, 'top')
+    return top
   }
 
   async changes(ref: string): Promise<FilesystemChange[]> {

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { readConfig } from './config.ts'
+
+let root: string
+
+before(() => {
+  root = mkdtempSync(join(tmpdir(), 'berth-config-'))
+})
+after(() => rmSync(root, { recursive: true }))
+
+function file(content: unknown): string {
+  const path = join(root, 'daemon.json')
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))
+  return path
+}
+
+const read = (content: unknown, ...argv: readonly string[]) =>
+  readConfig(['--config-file', file(content), ...argv]).config
+
+describe('readConfig()', () => {
+  it('prefers the command line to the file, and the file to the defaults', () => {
+    const config = read({ 'data-root': '/file', bridge: 'br7', ipv6: true }, '--data-root', '/line')
+    assert.equal(config.dataRoot, '/line')
+    assert.equal(config.bridge, 'br7')
+    assert.equal(config.ipv6, true)
+    assert.equal(config.execRoot, '/run/berth')
+    assert.deepEqual(config.hosts, ['unix:///run/berth/berth.sock'])
+  })
+
+  it('takes several addresses, from flags or as hosts', () => {
+    const hosts = ['unix:///a.sock', 'tcp://127.0.0.1:2375']
+    assert.deepEqual(read({}, '-H', hosts[0] ?? '', '-H', hosts[1] ?? '').hosts, hosts)
+    assert.deepEqual(read({ hosts }).hosts, hosts)
+  })
+
+  it('makes paths absolute, for programs with other working directories', () => {
+    assert.equal(read({}, '--data-root', 'data').dataRoot, join(process.cwd(), 'data'))
+  })
+
+  it('refuses what it does not know, by name', () => {
+    assert.throws(() => readConfig(['--nonsense']), /Unknown option '--nonsense'.*\nSee 'berthd --help'/)
+    assert.throws(() => read({ nonsense: 1, other: 2 }), /unknown key "nonsense", "other"/)
+    assert.throws(() => read({}, '--log-level', 'loud'), /unknown log level "loud"/)
+  })
+
+  it('refuses values of the wrong kind instead of ignoring them', () => {
+    assert.throws(() => read({ 'data-root': 5 }), /"data-root" must be a string/)
+    assert.throws(() => read({ ipv6: 'true' }), /"ipv6" must be a boolean/)
+    assert.throws(() => read({ hosts: 'unix:///a' }), /"hosts" must be a list of addresses/)
+    for (const broken of ['{', '[]', 'null', '1'])
+      assert.throws(() => read(broken), /(is not valid JSON|must hold an object)/)
+  })
+
+  it('needs a file that was named to be there', () => {
+    assert.throws(() => readConfig(['--config-file', '/nonexistent/x']), /cannot read .*x: ENOENT/)
+  })
+
+  it('gives help and version also with a broken file', () => {
+    assert.equal(readConfig(['--help', '--config-file', file('{')]).help, true)
+    assert.equal(readConfig(['-v', '--config-file', file('{')]).version, true)
+  })
+})

@@ -7,6 +7,7 @@ import { resolveUser } from '#runtime/users.ts'
 import { isForeignKeyViolation } from '#store/db.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import { noSuchImage } from '../images/errors.ts'
+import { checkPlatform } from '../images/image-query.ts'
 import type { Image, ImageStore } from '../images/image-store.ts'
 import type { ContainerCreateBody } from '../services.ts'
 import type { Volumes } from '../volumes/volumes.ts'
@@ -16,12 +17,16 @@ import { type MergedConfig, mergeConfig } from './config/merge.ts'
 import { generateName, validateName } from './config/names.ts'
 import { exposedWithBound } from './config/ports.ts'
 import { rfc3339Nano } from './config/status.ts'
+import { checkSupported } from './config/supported.ts'
 import { validateCreate } from './config/validate.ts'
 import type { Container } from './container.ts'
 import { nameTaken } from './errors.ts'
 import type { ContainerEvents } from './events.ts'
 import { type Mounts, lentMounts } from './mounts.ts'
 import type { ContainerRegistry } from './registry.ts'
+
+/** Names of Docker's default runtime, which mean the default here. */
+const dockersDefault = ['runc', 'io.containerd.runc.v2']
 
 export interface CreationDeps {
   readonly registry: ContainerRegistry
@@ -65,6 +70,7 @@ export class Creation {
     this.#reserved.set(name, id)
     try {
       const image = await images.resolve(body.Image ?? '')
+      checkPlatform(body.Image ?? '', image, options.platform)
       const plan = this.#plan(id, body, image)
       // A user that cannot be one is refused now; a name that is not there is told at start, as with Docker.
       resolveUser(numericParts(plan.config.User ?? ''), '', '', [])
@@ -95,8 +101,11 @@ export class Creation {
       runtime: runtimeName,
     })
     checkNetworkMode(complete)
-    checkRuntime(complete, runtimeName)
-    const { hostConfig, warnings } = validateCreate(merged.config, complete, machine)
+    checkSupported(complete, body.NetworkingConfig ?? {})
+    const { hostConfig, warnings } = validateCreate(merged.config, complete, {
+      ...machine,
+      runtimes: [runtimeName, ...dockersDefault],
+    })
     const exposed = exposedWithBound(merged.config, hostConfig)
     const config: ContainerConfig = {
       ...merged.config,
@@ -183,17 +192,10 @@ function hostnameOf(id: string, config: ContainerConfig, hostConfig: HostConfig)
   return mode === 'host' ? '' : id.slice(0, 12)
 }
 
-/** Docker's names for its default mean the default here; any other runtime would isolate in another way than asked. */
-function checkRuntime({ Runtime: wanted }: HostConfig, name: string): void {
-  if ([name, 'runc', 'io.containerd.runc.v2'].includes(wanted ?? name)) return
-  throw new EngineError('invalid_argument', `unknown or invalid runtime name: ${wanted}`, {
-    code: 'RUNTIME_UNKNOWN',
-  })
-}
-
 /** Only the networks that are always there can be joined before user-defined ones exist. */
 function checkNetworkMode(hostConfig: HostConfig): void {
   const mode = hostConfig.NetworkMode ?? 'bridge'
   if (['bridge', 'host', 'none'].includes(mode) || mode.startsWith('container:')) return
-  throw new EngineError('not_found', `network ${mode} not found`, { code: 'NETWORK_NOT_FOUND' })
+  // Not 404: at create Docker's client takes that for a missing image, and pulls it.
+  throw new EngineError('invalid_argument', `network ${mode} not found`, { code: 'NETWORK_NOT_FOUND' })
 }

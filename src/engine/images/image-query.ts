@@ -202,7 +202,8 @@ function namesOf(references: readonly Reference[]): { RepoTags: string[]; RepoDi
   }
 }
 
-function checkPlatform(ref: string, { config }: Image, wanted: string | undefined): void {
+/** @throws EngineError not_found when the image is for another platform than `wanted` */
+export function checkPlatform(ref: string, { config }: Image, wanted: string | undefined): void {
   if (wanted === undefined || wanted === '') return
   const actual = {
     os: config.os,

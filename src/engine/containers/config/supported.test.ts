@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { HostConfig } from '#api/generated/types.ts'
+import { checkSupported } from './supported.ts'
+
+const refuses = (hostConfig: HostConfig, message: RegExp, endpoints = {}): void =>
+  assert.throws(() => checkSupported(hostConfig, { EndpointsConfig: endpoints }), { message })
+
+describe('checkSupported()', () => {
+  it('takes what every client sends', () => {
+    const Config = { 'max-size': '1m', 'max-file': '2', labels: 'a', tag: 'b' }
+    checkSupported({}, {})
+    checkSupported({ LogConfig: { Type: 'json-file', Config }, Isolation: 'default', StorageOpt: {} }, {})
+    checkSupported(
+      { LogConfig: { Type: 'none' }, Links: [], NetworkMode: 'bridge' },
+      { EndpointsConfig: null },
+    )
+    const bridge = { Aliases: ['web'], IPAMConfig: { IPv4Address: '' } }
+    checkSupported({ NetworkMode: 'bridge' }, { EndpointsConfig: { bridge } })
+  })
+
+  it('refuses drivers and options of logs that would go nowhere', () => {
+    const syslog = { LogConfig: { Type: 'syslog' } } as HostConfig
+    refuses(syslog, /^error looking up logging plugin syslog: plugin "syslog" not found$/)
+    const option = { LogConfig: { Type: 'json-file', Config: { 'syslog-address': 'x' } } } as HostConfig
+    refuses(option, /^unknown log opt 'syslog-address' for json-file log driver$/)
+  })
+
+  it('refuses isolation, quotas, links and addresses that it could only ignore', () => {
+    refuses({ Isolation: 'hyperv' } as HostConfig, /linux only supports 'default'/)
+    refuses({ StorageOpt: { size: '1G' } }, /--storage-opt is not supported/)
+    refuses({ Links: ['db:db'] }, /links between containers/)
+    const wanted = { IPAMConfig: { IPv4Address: '172.17.0.9' } }
+    refuses({ NetworkMode: 'bridge' }, /user defined networks only/, { bridge: wanted })
+    refuses({ NetworkMode: 'bridge' }, /user defined networks only/, { default: wanted })
+  })
+})

@@ -232,6 +232,7 @@ export class TestEngine {
 
   static async start(machine: FakeMachine = new FakeMachine()): Promise<TestEngine> {
     const engine = new TestEngine(machine)
+    await engine.volumes.recover()
     await engine.recover()
     return engine
   }
@@ -248,8 +249,8 @@ export class TestEngine {
     return this.#services.health
   }
 
+  /** Makes rows and processes agree; touches nothing real, so that a simulation can kill it anywhere. */
   async recover(): Promise<void> {
-    await this.volumes.recover()
     await recover({ ...this.parts, ...this.#services, execRoot: EXEC_ROOT })
   }
 

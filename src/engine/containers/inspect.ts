@@ -68,7 +68,7 @@ function stateDocument({ state }: Container, health: Health | undefined): Contai
     ExitCode: last?.exitCode ?? 0,
     Error: last?.error ?? '',
     StartedAt: run?.startedAt ?? last?.startedAt ?? NEVER,
-    FinishedAt: last?.finishedAt ?? NEVER,
+    FinishedAt: last?.finishedAt ?? run?.previousEnd ?? NEVER,
     ...(health === undefined ? {} : { Health: health }),
   }
 }

@@ -1,4 +1,4 @@
-import type { ContainerSummary } from '#api/generated/types.ts'
+import type { ContainerSummary, Health } from '#api/generated/types.ts'
 import { EngineError } from '#base/errors.ts'
 import type { BridgeInfo } from '#network/networks.ts'
 import type { Filters } from '../services.ts'
@@ -9,7 +9,7 @@ import { NEVER, lastOf, runOf } from './state.ts'
 
 export interface ListContext {
   readonly bridge: BridgeInfo
-  readonly health: (id: string) => 'none' | 'starting' | 'healthy' | 'unhealthy'
+  readonly health: (id: string) => Health | undefined
   readonly now: Date
   /** The name to show for the image: its id once the reference points elsewhere. */
   readonly imageName: (container: Container) => string
@@ -30,9 +30,9 @@ export function summaryOf(container: Container, context: ListContext): Container
     Ports: portSummaries(container),
     Labels: container.config.Labels ?? {},
     State: container.state.status,
-    Status: statusText(statusFacts(container, health), context.now),
+    Status: statusText(statusFacts(container, health?.Status ?? 'none'), context.now),
     HostConfig: { NetworkMode: container.hostConfig.NetworkMode ?? 'bridge' },
-    Health: { Status: health, FailingStreak: 0 },
+    Health: { Status: health?.Status ?? 'none', FailingStreak: health?.FailingStreak ?? 0 },
     NetworkSettings: { Networks: networkEndpoints(container, context.bridge) },
     Mounts: mountPoints(container),
   }
@@ -58,7 +58,7 @@ const tests: Readonly<Record<string, Test>> = {
   name: ({ name }, value) => matches(name, value) || matches(`/${name}`, value),
   status: ({ state }, value) => state.status === value,
   exited: ({ state }, value) => state.status === 'exited' && state.last.exitCode === Number(value),
-  health: ({ id }, value, context) => context.health(id) === value,
+  health: ({ id }, value, context) => (context.health(id)?.Status ?? 'none') === value,
   ancestor: ({ imageId }, value, context) => imageId !== undefined && context.descendants(value).has(imageId),
   before: (container, value, _context, all) => position(all, container.id) > position(all, value),
   since: (container, value, _context, all) => position(all, container.id) < position(all, value),

@@ -105,8 +105,10 @@ export class Query implements ContainerQuery {
     if (container.state.status === 'paused') throw isPaused(container.id)
     if (runOf(container.state) === undefined) throw notRunning(container.id)
     const args = psArgs.split(/\s+/).filter((arg) => arg !== '')
-    const listed = await helper.run(['ps', ...args])
-    const top = parseTop(listed, await processes(container))
+    const pids = await processes(container)
+    // By itself ps leaves out what has a terminal; not every selection can be combined with the list.
+    const picked = await helper.run(['ps', ...args, `-q${pids.join(',')}`])
+    const top = parseTop(picked.code === 0 ? picked : await helper.run(['ps', ...args]), pids)
     events.publish(container, 'top')
     return top
   }
@@ -135,7 +137,7 @@ export class Query implements ContainerQuery {
     const { bridge, healthOf, imageName, descendants } = this.#deps
     return {
       bridge,
-      health: (id) => healthOf(id)?.Status ?? 'none',
+      health: healthOf,
       now: new Date(),
       imageName,
       descendants,

@@ -22,6 +22,8 @@ export interface Run {
   readonly bootId: string
   readonly shimPid: number
   readonly startedAt: string
+  /** When the life before this one ended, if there was one. */
+  readonly previousEnd?: string | undefined
   /** The kernel killed a process of the container for want of memory. */
   readonly oomKilled?: boolean | undefined
   readonly endpoint?: Endpoint | undefined

@@ -13,7 +13,7 @@ import type { PathsOf } from './paths.ts'
 import type { ContainerRegistry } from './registry.ts'
 import type { Remains } from './remains.ts'
 import { startError } from './start-error.ts'
-import { type Run, runOf } from './state.ts'
+import { type Run, lastOf, runOf } from './state.ts'
 import { Task, type TaskEnd, type TaskListener, type TaskStart } from './task.ts'
 
 /** Makes what the runtime needs on disk (bundle, /etc files) and says how the shim is to run it. */
@@ -97,6 +97,23 @@ export class Supervisor {
   running(id: string): Task | undefined {
     const task = this.#tasks.get(id)
     return task?.ended === false ? task : undefined
+  }
+
+  /**
+   * Sends a signal to the process of a container; `false` when it has ended. A shim that does not answer loses nobody's
+   * time: another signal than SIGKILL is given up, and with SIGKILL it is killed itself, which ends its process too.
+   */
+  async signal(task: Task, signal: number, { discard = false } = {}): Promise<boolean> {
+    const { clock, logger } = this.#deps
+    const asked = (async () => {
+      if (discard) await task.shim.discard()
+      return task.shim.kill('init', signal)
+    })()
+    if (await settlesWithin(clock, SHIM_PATIENCE, asked)) return asked
+    asked.catch(() => undefined)
+    logger.warn('the supervisor of a container does not answer', { container: task.id, signal })
+    if (signal === SIGKILL) await this.#killShim(task)
+    return true
   }
 
   /** Resolves when nothing of an earlier life is left, addresses and directories included. */
@@ -187,7 +204,8 @@ export class Supervisor {
     this.#launching.delete(task.id)
     const { change, ...launched } = launching
     const { pid, startTime, at } = start
-    const run: Run = { pid, startTime, bootId, startedAt: at.toISOString(), ...launched }
+    const previousEnd = lastOf(registry.resolve(task.id).state)?.finishedAt
+    const run: Run = { pid, startTime, bootId, startedAt: at.toISOString(), previousEnd, ...launched }
     registry.update(task.id, { ...change, state: { status: 'running', run } })
     this.#listener.started(task, start)
   }
@@ -256,6 +274,14 @@ export class Supervisor {
     } catch (error) {
       this.#deps.logger.error(`the ${what} of a container cannot be taken back`, { container: id, error })
     }
+  }
+
+  async #killShim(task: Task): Promise<void> {
+    const { registry, helper } = this.#deps
+    const container = registry.get(task.id)
+    const run = container === undefined ? undefined : runOf(container.state)
+    const startTime = run === undefined ? undefined : await processStartTime(run.shimPid)
+    if (run !== undefined && startTime !== undefined) await helper.kill(run.shimPid, startTime, SIGKILL)
   }
 
   /** The shim was killed: without it there is no stdio and no exit code, so the process is ended and that is said. */

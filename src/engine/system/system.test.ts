@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { FakeMachine, TestEngine } from '#test/support/engine.ts'
+import type { ImageService } from '../services.ts'
+import { System } from './system.ts'
+import { usageOf, usageOrZero } from './usage.ts'
+
+let machine: FakeMachine
+let engine: TestEngine
+let system: System
+
+beforeEach(async () => {
+  machine = new FakeMachine()
+  engine = await TestEngine.start(machine)
+  const { registry, volumes } = engine
+  const images = { list: async () => [{ Id: 'a', Size: 10, SharedSize: 4, Containers: 1 }] }
+  system = new System({
+    registry,
+    volumes,
+    snapshots: machine.snapshots,
+    containers: { list: async () => [] },
+    images: images as unknown as ImageService,
+    facts: {
+      id: 'engine',
+      version: '1.2.3',
+      apiVersion: '1.55',
+      minApiVersion: '1.44',
+      gitCommit: '',
+      builtAt: '',
+      dataRoot: '/var/lib/berth',
+      storageDriver: 'directory',
+      runtime: { name: 'crun', path: '/usr/bin/crun', version: '1.8', reason: '' },
+      cgroupVersion: '2',
+      warnings: [],
+    },
+  })
+})
+afterEach(() => machine[Symbol.dispose]())
+
+describe('System.info()', () => {
+  it('counts containers by state', async () => {
+    await engine.create()
+    const paused = await engine.run()
+    await engine.lifecycle.pause(paused)
+    await engine.run()
+    const restarting = await engine.run({ HostConfig: { RestartPolicy: { Name: 'always' } } })
+    machine.shims.init(restarting).end(1)
+    await engine.settled()
+    const { Containers, ContainersRunning, ContainersPaused, ContainersStopped, Images } = await system.info()
+    assert.deepEqual(
+      [Containers, ContainersRunning, ContainersPaused, ContainersStopped, Images],
+      [4, 2, 1, 1, 1],
+    )
+  })
+})
+
+describe('System.diskUsage()', () => {
+  it('gives what was asked for alone', async () => {
+    assert.deepEqual(Object.keys(await system.diskUsage({ types: ['volume'] })), ['VolumeUsage'])
+    assert.deepEqual(Object.keys(await system.diskUsage({ types: [] })).length, 4)
+  })
+})
+
+describe('usageOf()', () => {
+  it('sums all, and what is idle as reclaimable', () => {
+    const usage = usageOf(
+      [1, 2, 3],
+      (item) => item * 10,
+      (item) => item === 2,
+    )
+    assert.deepEqual(
+      [usage.TotalSize, usage.Reclaimable, usage.ActiveCount, usage.TotalCount],
+      [60, 40, 1, 3],
+    )
+  })
+})
+
+describe('usageOrZero()', () => {
+  it('is none for a container whose files are just being removed', async () => {
+    const id = await engine.create()
+    assert.equal(await usageOrZero(machine.snapshots, id), 0)
+    await machine.snapshots.remove(id)
+    assert.equal(await usageOrZero(machine.snapshots, id), 0)
+    const broken = { usage: () => Promise.reject(new Error('I/O error')) }
+    await assert.rejects(usageOrZero(broken, id), /I\/O error/)
+  })
+})

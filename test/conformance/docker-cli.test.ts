@@ -86,17 +86,18 @@ function session(program: readonly string[]): void {
       await shell.expect(/\/ # /)
       shell.type('sleep 1000\n')
       await shell.expect(/sleep 1000\r\n/)
-      await api.until('the job', async () => (await processes()).includes('sleep 1000'))
+      await foreground('sleep 1000')
       shell.type(CTRL.z)
       await shell.expect(/\[1\]\+ +Stopped +sleep 1000/)
       shell.type('jobs; echo lis""ted\n')
       await shell.expect(/\[1\]\+ +Stopped +sleep 1000[^]*listed/)
       shell.type('fg\n')
-      await shell.expect(/\nsleep 1000\r\n/)
+      await foreground('sleep 1000')
       shell.type(CTRL.c)
       await shell.expect(/\/ # /)
       shell.type('jobs; echo no"ne"\n')
-      await shell.expect(/no"ne"\r\nnone\r\n/)
+      // Before its prompt the shell would lose the ctrl-D.
+      await shell.expect(/no"ne"\r\nnone\r\n\/ # /)
       shell.type(CTRL.d)
       assert.equal(await shell.end(), 0)
     })
@@ -173,10 +174,14 @@ function session(program: readonly string[]): void {
       await Promise.all([follow(), api.until('the new size', resize)])
     }
 
-    async function processes(): Promise<string> {
-      const [{ Id } = { Id: '' }] = (await api.call('GET', '/containers/json')).json<{ Id: string }[]>()
-      if (Id === '') return ''
-      return (await api.daemon.call('GET', `/containers/${Id}/top`)).text
+    /** Waits until the terminal of the only container belongs to this command. */
+    async function foreground(command: string): Promise<void> {
+      await api.until(`${command} in the foreground`, async () => {
+        const [{ Id } = { Id: '' }] = (await api.call('GET', '/containers/json')).json<{ Id: string }[]>()
+        if (Id === '') return false
+        const { text } = await api.daemon.call('GET', `/containers/${Id}/top?ps_args=-o%20pid,stat,args`)
+        return new RegExp(`"[SR][^"]*\\+[^"]*","${command}"`).test(text)
+      })
     }
   })
 

@@ -93,14 +93,18 @@ export class Terminal implements AsyncDisposable {
   }
 
   /** Waits for the program to end: its exit code. */
-  async end(): Promise<number> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit')
+  async end(patience = 15_000): Promise<number> {
+    if (this.#running()) await once(this.#child, 'exit', { signal: AbortSignal.timeout(patience) })
     return this.#child.exitCode ?? -1
+  }
+
+  #running(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#input.end()
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+    if (this.#running()) {
       this.#child.kill('SIGKILL') // the terminal goes with it: its program gets a hang-up
       await once(this.#child, 'exit')
     }

@@ -163,6 +163,20 @@ async function startLoad(url: string): Promise<Load> {
   }
 }
 
+/** What init has not collected yet is no process any more. */
+function lives(pid: number): boolean {
+  const { stdout } = run('ps', ['-o', 'stat=', '-p', String(pid)])
+  return stdout !== '' && !stdout.startsWith('Z')
+}
+
+function shims(): number[] {
+  const { stdout } = run('ps', ['-eo', 'pid=,args='])
+  return stdout
+    .split('\n')
+    .filter((line) => line.includes('berth-shim') && line.includes(`${api.daemon.marks.execRoot}/`))
+    .map((line) => Number.parseInt(line, 10))
+}
+
 describe('what ends while the daemon is down', () => {
   it('is reported with its true code', async () => {
     const exits = await api.started({ Cmd: 'trap "exit 7" TERM; echo ready; while :; do sleep 0.05; done' })
@@ -240,20 +254,6 @@ describe('what ends while the daemon is down', () => {
     await api.call('POST', `/containers/${id}/start`, undefined, 204)
   })
 
-  /** What init has not collected yet is no process any more. */
-  function lives(pid: number): boolean {
-    const { stdout } = run('ps', ['-o', 'stat=', '-p', String(pid)])
-    return stdout !== '' && !stdout.startsWith('Z')
-  }
-
-  function shims(): number[] {
-    const { stdout } = run('ps', ['-eo', 'pid=,args='])
-    return stdout
-      .split('\n')
-      .filter((line) => line.includes('berth-shim') && line.includes(`${api.daemon.marks.execRoot}/`))
-      .map((line) => Number.parseInt(line, 10))
-  }
-
   async function end(id: string): Promise<object> {
     const { State } = await api.inspect(id)
     return { status: State.Status, code: State.ExitCode, oom: State['OOMKilled'] }
@@ -294,6 +294,28 @@ describe('a daemon killed in the middle of work', () => {
       }
       await api.daemon.assertNoLeaks()
       await api.daemon.removeAll()
+      await api.daemon.assertNoLeaks()
+    }
+  })
+
+  it('recovers when it is killed while it recovers', async () => {
+    const running = await Promise.all([1, 2, 3].map(() => api.started({ Cmd: FOREVER })))
+    const before = (await Promise.all(running.map((id) => api.inspect(id)))).map(identity)
+    for (let round = 0; round < 5; round += 1) {
+      const workers = [1, 2].map(() => untilDead(() => runOnce()))
+      await atRandomMoment()
+      await api.daemon.down('SIGKILL')
+      await Promise.all(workers)
+      // Killed again before it answers.
+      const coming = api.daemon.up().catch(() => undefined)
+      await atRandomMoment()
+      await api.daemon.down('SIGKILL')
+      await coming
+      await api.daemon.up()
+      assert.deepEqual((await Promise.all(running.map((id) => api.inspect(id)))).map(identity), before)
+      await api.until('containers with --rm to go', async () =>
+        (await list()).every(({ State }) => State === 'created' || State === 'running'),
+      )
       await api.daemon.assertNoLeaks()
     }
   })
@@ -358,6 +380,39 @@ describe('a daemon killed in the middle of work', () => {
 
   async function list(): Promise<{ Names: string[]; State: string }[]> {
     return (await api.call('GET', '/containers/json?all=1')).json()
+  }
+})
+
+describe('a shim that stands still', () => {
+  it('delays nobody but who waits for its container', async () => {
+    const stuck = await api.started({ Cmd: FOREVER }, 'stuck')
+    const well = await api.started({ Cmd: FOREVER }, 'well')
+    const { Pid } = (await api.inspect(stuck)).State
+    const shim = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${Pid}/status`, 'utf8'))?.[1])
+    process.kill(shim, 'SIGSTOP')
+    try {
+      assert.equal(await speed(() => api.call('GET', '/containers/json?all=1&size=1')), 'soon')
+      assert.equal(await speed(() => api.inspect(stuck)), 'soon')
+      assert.equal((await exec(api, well, 'echo well')).out, 'well\n')
+      const down = await crash()
+      assert.ok(down < 15_000, `${down} ms until the daemon answered`)
+      assert.equal(await speed(() => api.call('GET', '/containers/json?all=1')), 'soon')
+      assert.equal((await exec(api, well, 'echo well')).out, 'well\n')
+      // It is killed in the end, and what it looked after with it.
+      await api.remove(stuck)
+      assert.equal(lives(Pid), false)
+      assert.equal(lives(shim), false)
+    } finally {
+      if (lives(shim)) process.kill(shim, 'SIGCONT')
+    }
+  })
+
+  /** A wide limit: it tells waiting from not waiting, not fast from slow. */
+  async function speed(work: () => Promise<unknown>): Promise<'soon' | number> {
+    const begin = performance.now()
+    await work()
+    const took = performance.now() - begin
+    return took < 1000 ? 'soon' : took
   }
 })
 

@@ -133,7 +133,7 @@ export class Endings {
   ): Promise<boolean> {
     const { events, freezer } = this.#deps
     events.publish(container, 'kill', { signal: String(signal) })
-    const sent = await task.shim.kill('init', signal)
+    const sent = await this.#deps.supervisor.signal(task, signal)
     if (thaw) await freezer.thaw(container)
     return sent
   }

@@ -19,7 +19,7 @@ import type { Removal } from './removal.ts'
 import type { Restarts } from './restarts.ts'
 import { runOf } from './state.ts'
 import type { Supervisor } from './supervisor.ts'
-import type { TaskEnd } from './task.ts'
+import { SHIM_PATIENCE, type TaskEnd } from './task.ts'
 
 export interface RecoveryDeps {
   readonly registry: ContainerRegistry
@@ -45,8 +45,6 @@ export interface RecoveryDeps {
 }
 
 const SIGKILL = 9
-/** Milliseconds that one shim may take to tell what has happened. */
-const SHIM_PATIENCE = 5000
 
 /**
  * Makes rows and world agree when the daemon starts. Idempotent, and safe to be killed at any point. What cannot be made

@@ -192,8 +192,7 @@ export class Removal {
       return
     }
     events.publish(container, 'kill', { signal: String(SIGKILL) })
-    await task.shim.discard()
-    await task.shim.kill('init', SIGKILL)
+    await supervisor().signal(task, SIGKILL, { discard: true })
     // A frozen process does not die before it is thawed.
     if (state.status === 'paused') await runtime.resume(id)
     if (!(await settlesWithin(clock, KILL_PATIENCE, task.exited))) throw survivedKill(id)

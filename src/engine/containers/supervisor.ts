@@ -4,6 +4,7 @@ import { EngineError, messageOf } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import type { Endpoint, Networks, PublishedPort } from '#network/networks.ts'
 import type { Helper } from '#os/helper.ts'
+import { processStartTime } from '#os/proc/process-stat.ts'
 import type { ShimConfig, Shims } from '#runtime/shim.ts'
 import type { Attachments } from './attachments.ts'
 import type { Container } from './container.ts'
@@ -14,7 +15,7 @@ import type { ContainerRegistry } from './registry.ts'
 import type { Remains } from './remains.ts'
 import { startError } from './start-error.ts'
 import { type Run, lastOf, runOf } from './state.ts'
-import { Task, type TaskEnd, type TaskListener, type TaskStart } from './task.ts'
+import { SHIM_PATIENCE, Task, type TaskEnd, type TaskListener, type TaskStart } from './task.ts'
 
 /** Makes what the runtime needs on disk (bundle, /etc files) and says how the shim is to run it. */
 export interface Bundles {

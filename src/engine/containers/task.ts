@@ -31,6 +31,8 @@ export interface TaskDeps {
 
 /** Milliseconds that the kernel is given to end a process that was killed. */
 export const KILL_PATIENCE = 10_000
+/** Milliseconds for the answer of a shim to a request that takes it no time. */
+export const SHIM_PATIENCE = 5000
 
 /** The engine's hold on one life of a container's process, from the shim's birth to its last clean-up. */
 export class Task {

@@ -40,7 +40,9 @@ export function createRouter(routes: readonly Route[], handler: Handler): Fastif
       handler: () => undefined,
     })
   }
-  app.setNotFoundHandler((request, reply) => {
+  // As early as for a route: later a body would have been parsed, and refused in another shape.
+  app.addHook('onRequest', async (request, reply) => {
+    if (!request.is404) return
     reply.hijack()
     handler(request.raw, reply.raw, undefined)
   })

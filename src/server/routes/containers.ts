@@ -59,7 +59,8 @@ function lifecycleRoutes(containers: ContainerLifecycle): readonly Route[] {
       path: '/containers/create',
       async handle(request) {
         const body = await request.document<Parameters<ContainerLifecycle['create']>[0]>('ContainerCreate')
-        if (Object.keys(body).length === 0) throw emptyConfig()
+        // Older requests were given an empty HostConfig when they were lifted.
+        if (Object.keys(body).every((name) => name === 'HostConfig')) throw emptyConfig()
         const { query } = request
         const name = query.text('name')
         return json(await containers.create(body, { name, platform: query.text('platform') }), 201)

@@ -3,6 +3,7 @@ import { json } from '../reply.ts'
 import { route, type BodyName, type Method, type Route } from '../route.ts'
 import { notBuiltYet, notImplemented } from './missing.ts'
 
+const pruneFilters = ['until', 'label', 'label!']
 const listFilters = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type']
 
 export function networkRoutes(networks: NetworkService): readonly Route[] {
@@ -27,7 +28,16 @@ export function networkRoutes(networks: NetworkService): readonly Route[] {
     unchangeable('NetworkConnect', 'POST', '/networks/{id}/connect', 'NetworkConnect'),
     unchangeable('NetworkDisconnect', 'POST', '/networks/{id}/disconnect', 'NetworkDisconnect'),
     notBuiltYet('NetworkDelete', 'DELETE', '/networks/{id}', unbuilt),
-    notBuiltYet('NetworkPrune', 'POST', '/networks/prune', unbuilt),
+    route({
+      operation: 'NetworkPrune',
+      method: 'POST',
+      path: '/networks/prune',
+      handle({ query }) {
+        query.filters(pruneFilters)
+        // Those that are always there are never pruned.
+        return json({ NetworksDeleted: null })
+      },
+    }),
   ]
 }
 

@@ -1,4 +1,5 @@
 import { isBefore } from '#api/version.ts'
+import { EngineError } from '#base/errors.ts'
 import type { Engine } from '#engine/services.ts'
 import { empty, json } from '../reply.ts'
 import { route, type Route } from '../route.ts'
@@ -45,7 +46,9 @@ export function systemRoutes({ system }: Pick<Engine, 'system'>, info: ServerInf
       method: 'GET',
       path: '/system/df',
       async handle({ query, version }) {
-        const usage = await system.diskUsage({ types: query.list('type') })
+        const types = query.list('type')
+        for (const type of types) if (!usageTypes.includes(type)) throw unknownType(type)
+        const usage = await system.diskUsage({ types })
         if (isBefore(version, '1.52') || query.flag('verbose')) return json(usage)
         return json({ ...totalsOf(usage), ...legacyDiskUsage(usage) })
       },
@@ -64,6 +67,12 @@ export function systemRoutes({ system }: Pick<Engine, 'system'>, info: ServerInf
       handle: () => empty(200),
     }),
   ]
+}
+
+const usageTypes = ['container', 'image', 'volume', 'build-cache']
+
+function unknownType(type: string): EngineError {
+  return new EngineError('invalid_argument', `unknown object type: ${type}`, { code: 'PARAMETER_INVALID' })
 }
 
 /** The usage of each type without its list. */

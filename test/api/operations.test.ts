@@ -259,6 +259,8 @@ const cases: readonly Case[] = [
   { operation: 'VolumeInspect', method: 'GET', path: '/volumes/{name}', at: 'nowhere', status: 404 },
   { operation: 'VolumeDelete', method: 'DELETE', path: '/volumes/{name}', at: 'data', status: 204 },
   { operation: 'VolumePrune', method: 'POST', path: '/volumes/prune', status: 200 },
+  { operation: 'NetworkPrune', method: 'POST', path: '/networks/prune', status: 200 },
+  { operation: 'BuildPrune', method: 'POST', path: '/build/prune', status: 200 },
   { operation: 'PluginList', method: 'GET', path: '/plugins', status: 200 },
   { operation: 'ContainerPrune', method: 'POST', path: '/containers/prune', status: 200 },
   { operation: 'ContainerDelete', method: 'DELETE', path: '/containers/{id}', at: 'done', status: 204 },

@@ -272,6 +272,16 @@ describe('attach', () => {
     assert.equal(await seen, 'word\r\n33 77\r\ngot word\r\n')
   })
 
+  it('takes the size of a terminal that is not there, as of one that is', async () => {
+    const container = await running()
+    await container.resize({ h: 10, w: 20 })
+    const exec = await container.exec({ Cmd: ['cat'], AttachStdin: true, AttachStdout: true })
+    const stream = await exec.start({ hijack: true, stdin: true })
+    await exec.resize({ h: 10, w: 20 })
+    stream.end()
+    assert.deepEqual(await apart(stream), { out: '', err: '' })
+  })
+
   it('replays the log of a container that is over', async () => {
     const container = await started({ Cmd: ['echo', 'before'] })
     await container.wait()

@@ -79,7 +79,8 @@ export class Streams implements ContainerStreams {
     const container = registry.resolve(ref)
     const task = supervisor.running(container.id)
     if (task === undefined) throw notRunning(container.id)
-    await task.shim.resize('init', rows, columns)
+    // Without a terminal there is nothing to do, and clients that resize whatever they show are right to go on.
+    if (container.config.Tty === true) await task.shim.resize('init', rows, columns)
     events.publish(container, 'resize', { height: String(rows), width: String(columns) })
   }
 

@@ -193,7 +193,7 @@ export class Execs implements ExecService {
     await exec.spawned
     const task = this.#deps.supervisor.running(exec.containerId)
     if (task === undefined || exec.state !== 'running') throw notRunning(exec.containerId)
-    await task.shim.resize(id, rows, columns)
+    if (exec.body.Tty === true) await task.shim.resize(id, rows, columns)
   }
 
   /** Ids of the execs that run in a container now. */

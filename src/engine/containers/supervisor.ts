@@ -206,7 +206,8 @@ export class Supervisor {
     const { change, ...launched } = launching
     const { pid, startTime, at } = start
     const previousEnd = lastOf(registry.resolve(task.id).state)?.finishedAt
-    const run: Run = { pid, startTime, bootId, startedAt: at.toISOString(), previousEnd, ...launched }
+    const before = previousEnd === undefined ? {} : { previousEnd }
+    const run: Run = { pid, startTime, bootId, startedAt: at.toISOString(), ...before, ...launched }
     registry.update(task.id, { ...change, state: { status: 'running', run } })
     this.#listener.started(task, start)
   }

@@ -139,4 +139,10 @@ int sys_pidfd_send_signal(int pidfd, int signal_number);
 #define BERTH_RESOLVE_BENEATH 0x08
 #define BERTH_RESOLVE_IN_ROOT 0x10
 
+/*
+ * For a child before it becomes another program: nothing blocked, and nothing ignored, whatever this process was started
+ * with (nohup ignores SIGHUP).
+ */
+void signals_reset(void);
+
 #endif

@@ -39,7 +39,7 @@ static NORETURN void exec_shim(const char *program, const char *dir, int null, i
 {
 	char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)dir, NULL};
 	setsid();
-	reset_signals();
+	signals_reset();
 	if (dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0 && dup2(log, STDERR_FILENO) >= 0 &&
 	    dup2(socket_fd, 3) >= 0) {
 		syscall(SYS_close_range, 4u, ~0u, 0u);
@@ -110,7 +110,7 @@ static int program_start(struct program *program, char **argv)
 	program->pid = fork();
 	if (program->pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		reset_signals();
+		signals_reset();
 		if (dup2(in[0], 0) >= 0 && dup2(out[1], 1) >= 0 && dup2(err[1], 2) >= 0)
 			execvp(argv[0], argv);
 		error = errno;

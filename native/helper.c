@@ -37,14 +37,6 @@ struct loop {
 	size_t tasks_count;
 };
 
-void reset_signals(void)
-{
-	sigset_t none;
-	sigemptyset(&none);
-	signal(SIGPIPE, SIG_DFL);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 int reply_field(struct buffer *reply, const char *data, size_t length)
 {
 	if (buffer_reserve(reply, length + 1) < 0)
@@ -96,7 +88,7 @@ static NORETURN void work(const struct operation *operation, const struct helper
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
-	reset_signals();
+	signals_reset();
 	signal(SIGPIPE, SIG_IGN);
 	dup2(helper->dev_null, STDIN_FILENO);
 	dup2(helper->dev_null, STDOUT_FILENO);

@@ -38,7 +38,5 @@ int op_spawn_shim(const struct helper *helper, const struct request *request, st
 int op_run(const struct helper *helper, const struct request *request, struct buffer *reply);
 int op_lock(const struct helper *helper, const struct request *request, struct buffer *reply);
 
-/* For a child about to exec or to work on its own: default signals, none blocked. */
-void reset_signals(void);
 
 #endif

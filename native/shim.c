@@ -48,15 +48,6 @@ void watch_close(struct watch *watch)
 	close_fd(&watch->fd);
 }
 
-void signals_reset(void)
-{
-	sigset_t none;
-	for (int i = 1; i < NSIG; i++)
-		signal(i, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static void finish(void)
 {
 	rootfs_unmount(&shim.config);

@@ -79,7 +79,6 @@ struct shim {
 };
 extern struct shim shim;
 
-void signals_reset(void);
 /* After the process has ended or failed to start. */
 void shim_end(void);
 

@@ -38,5 +38,4 @@ int op_spawn_shim(const struct helper *helper, const struct request *request, st
 int op_run(const struct helper *helper, const struct request *request, struct buffer *reply);
 int op_lock(const struct helper *helper, const struct request *request, struct buffer *reply);
 
-
 #endif

@@ -27,7 +27,7 @@ describe('checkSupported()', () => {
   })
 
   it('refuses isolation, quotas, links and addresses that it could only ignore', () => {
-    refuses({ Isolation: 'hyperv' } as HostConfig, /linux only supports 'default'/)
+    refuses({ Isolation: 'hyperv' }, /linux only supports 'default'/)
     refuses({ StorageOpt: { size: '1G' } }, /--storage-opt is not supported/)
     refuses({ Links: ['db:db'] }, /links between containers/)
     const wanted = { IPAMConfig: { IPv4Address: '172.17.0.9' } }

@@ -11,6 +11,7 @@ import {
   history,
   separated,
 } from '#test/support/engine-api.ts'
+import { descriptors } from '#test/support/leak-check.ts'
 
 let api: EngineApi
 
@@ -684,5 +685,22 @@ describe('many at once', () => {
     assert.equal(new Set(addresses).size, 20)
     await Promise.all(all.map((id) => api.remove(id)))
     assert.deepEqual((await api.call('GET', '/containers/json?all=1')).json(), [])
+  })
+
+  it('keeps no descriptor of what is gone', async () => {
+    const cycle = async (): Promise<void> => {
+      const id = await api.started({ Cmd: FOREVER })
+      const following = await api.daemon.open('GET', `/containers/${id}/logs?follow=1&stdout=1`)
+      const watching = await api.daemon.open('GET', '/events')
+      await exec(api, id, 'echo x')
+      // Clients that leave without a word.
+      following.destroy()
+      watching.destroy()
+      await api.remove(id)
+    }
+    await cycle()
+    const before = descriptors(api.daemon.pid).length
+    for (let round = 0; round < 5; round += 1) await Promise.all([1, 2, 3, 4].map(cycle))
+    await api.until('descriptors to be closed', async () => descriptors(api.daemon.pid).length <= before)
   })
 })

@@ -333,11 +333,16 @@ int sys_pidfd_send_signal(int pidfd, int signal_number)
 	return (int)syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0);
 }
 
+/*
+ * Asked of the kernel itself: libc hides the signals it keeps for threads, and glibc's posix_spawn (make has it) leaves those
+ * ignored. The kernel's struct sigaction is smaller than this, and all zero means the default.
+ */
 void signals_reset(void)
 {
+	static const uint64_t by_default[8];
 	sigset_t none;
 	for (int i = 1; i < NSIG; i++)
-		signal(i, SIG_DFL);
+		syscall(SYS_rt_sigaction, i, by_default, NULL, (size_t)8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

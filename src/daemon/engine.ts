@@ -243,6 +243,7 @@ function viewsOf(
       trees,
       accounts,
       events,
+      ended: (id) => supervisor.running(id)?.exited ?? Promise.resolve(),
       commits: new Commits({
         registry,
         locks,

@@ -44,6 +44,13 @@ export class OciRuntime {
 }
 
 function failed(id: string, command: string, exitCode: number, stderr: string): EngineError {
+  // crun and runc, each in its own words, about a container that has ended meanwhile.
+  if (/not running|no such process|does not exist|\/status`: no such file/i.test(stderr)) {
+    return new EngineError('conflict', `container ${id} is not running`, {
+      code: 'RUNTIME_NOT_RUNNING',
+      details: { id, command, stderr: stderr.trim() },
+    })
+  }
   return new EngineError('internal', `${command} container ${id}: ${stderr.trim()}`, {
     code: 'RUNTIME_FAILED',
     details: { id, command, exitCode },

@@ -256,7 +256,7 @@ function guardRules(address: Address, { tls, allowedHosts = [] }: ListenOptions)
   if (!isLoopback(address.host)) {
     throw new EngineError(
       'invalid_argument',
-      `refusing to listen on tcp://${address.host}:${address.port} without TLS: whoever reaches it is root on this machine. Give --tlsverify with --tlscacert, --tlscert and --tlskey, or use ssh://`,
+      `refusing to listen on tcp://${address.host}:${address.port} without TLS: whoever reaches it is root on this machine. Listen on a unix socket, or on loopback; TLS cannot be configured yet`,
       { code: 'TCP_WITHOUT_TLS' },
     )
   }

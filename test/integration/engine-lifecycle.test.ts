@@ -25,7 +25,7 @@ afterEach(async () => {
   await api.daemon.assertNoLeaks()
 })
 
-const FOREVER = 'trap "exit 0" TERM; while :; do sleep 0.05; done'
+const FOREVER = 'trap "exit 0" TERM; echo ready; while :; do sleep 0.05; done'
 
 describe('start, stop and kill', () => {
   it('runs a command to its end, with both streams and the exit code', async () => {
@@ -40,6 +40,7 @@ describe('start, stop and kill', () => {
 
   it('tells 304 when there is nothing to start or to stop', async () => {
     const id = await api.started({ Cmd: FOREVER })
+    await api.ready(id)
     await api.call('POST', `/containers/${id}/start`, undefined, 304)
     await api.call('POST', `/containers/${id}/stop`, undefined, 204)
     await api.call('POST', `/containers/${id}/stop`, undefined, 304)
@@ -56,19 +57,19 @@ describe('start, stop and kill', () => {
   it('stop sends the stop signal of the container, or that of the request', async () => {
     const Cmd = 'trap "exit 41" USR1; trap "exit 42" INT; echo ready; while :; do sleep 0.05; done'
     const own = await api.started({ Cmd, StopSignal: 'SIGUSR1' })
-    await ready(own)
+    await api.ready(own)
     await api.call('POST', `/containers/${own}/stop`, undefined, 204)
     assert.equal((await api.inspect(own)).State.ExitCode, 41)
 
     const asked = await api.started({ Cmd, StopSignal: 'SIGUSR1' })
-    await ready(asked)
+    await api.ready(asked)
     await api.call('POST', `/containers/${asked}/stop?signal=SIGINT`, undefined, 204)
     assert.equal((await api.inspect(asked)).State.ExitCode, 42)
   })
 
   it('stop kills what does not listen when its time is over', async () => {
     const id = await api.started({ Cmd: 'trap "" TERM; echo ready; while :; do sleep 0.05; done' })
-    await ready(id)
+    await api.ready(id)
     await api.call('POST', `/containers/${id}/stop?t=1`, undefined, 204)
     assert.equal((await api.inspect(id)).State.ExitCode, 137)
     assert.deepEqual((await actions(api, id)).slice(-4), ['kill', 'kill', 'die', 'stop'])
@@ -83,10 +84,12 @@ describe('start, stop and kill', () => {
 
     // An init passes on what pid 1 itself would ignore.
     const Init = { HostConfig: { Init: true } }
-    const term = await api.started({ Cmd: ['sleep', '1000'], ...Init })
+    const term = await api.started({ Cmd: 'echo ready; exec sleep 1000', ...Init })
+    await api.ready(term)
     await api.call('POST', `/containers/${term}/kill?signal=TERM`, undefined, 204)
     assert.equal(await api.wait(term), 143)
-    const interrupted = await api.started({ Cmd: ['sleep', '1000'], ...Init })
+    const interrupted = await api.started({ Cmd: 'echo ready; exec sleep 1000', ...Init })
+    await api.ready(interrupted)
     await api.call('POST', `/containers/${interrupted}/kill?signal=2`, undefined, 204)
     assert.equal(await api.wait(interrupted), 130)
   })
@@ -102,6 +105,7 @@ describe('start, stop and kill', () => {
 
   it('restart gives the container a new process', async () => {
     const id = await api.started({ Cmd: FOREVER })
+    await api.ready(id)
     const before = (await api.inspect(id)).State
     await api.call('POST', `/containers/${id}/restart?t=5`, undefined, 204)
     const { State, RestartCount } = await api.inspect(id)
@@ -117,6 +121,7 @@ describe('start, stop and kill', () => {
     await api.call('POST', `/containers/${id}/restart`, undefined, 204)
     await happened(api, id, 'restart')
     const kept = await api.started({ Cmd: FOREVER, HostConfig: { AutoRemove: true } })
+    await api.ready(kept)
     await api.call('POST', `/containers/${kept}/restart`, undefined, 204)
     assert.equal((await api.inspect(kept)).State.Status, 'running')
   })
@@ -144,10 +149,6 @@ describe('start, stop and kill', () => {
     assert.equal(State['OOMKilled'], true)
     assert.ok((await actions(api, id)).includes('oom'))
   })
-
-  async function ready(id: string): Promise<void> {
-    await api.until('the first line', async () => (await api.logs(id)).out.includes('ready'))
-  }
 })
 
 describe('commands that cannot be started', () => {
@@ -220,6 +221,7 @@ describe('pause', () => {
 
   it('lets a paused container be stopped, killed and removed', async () => {
     const stopped = await api.started({ Cmd: FOREVER })
+    await api.ready(stopped)
     await api.call('POST', `/containers/${stopped}/pause`)
     await api.call('POST', `/containers/${stopped}/stop`, undefined, 204)
     assert.equal((await api.inspect(stopped)).State.ExitCode, 0)
@@ -529,6 +531,7 @@ describe('health checks', () => {
 describe('events', () => {
   it('come in the order of what happened, with the attributes of the container', async () => {
     const id = await api.started({ Cmd: FOREVER, Labels: { colour: 'blue' } }, 'eventful')
+    await api.ready(id)
     await api.call('POST', `/containers/${id}/pause`)
     await api.call('POST', `/containers/${id}/unpause`)
     await api.call('POST', `/containers/${id}/stop`)

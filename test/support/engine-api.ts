@@ -87,6 +87,11 @@ export class EngineApi implements AsyncDisposable {
     return id
   }
 
+  /** Waits until the command says `ready`: as process 1 it hears no signal before it has its handlers. */
+  async ready(id: string): Promise<void> {
+    await this.until('the first line', async () => (await this.logs(id)).out.includes('ready'))
+  }
+
   /** Runs to the end; the container stays. */
   async run(wanted: Wanted, name = ''): Promise<Ran> {
     const id = await this.started(wanted, name)

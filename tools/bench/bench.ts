@@ -1,6 +1,6 @@
 /**
- * `make bench`: our engine beside Docker (and Podman), in turns, on one machine. Prints minimum and median of each
- * scenario and the ratio of the medians to the first column.
+ * `make bench`: our engine beside Docker (and Podman), in turns, on one machine. Prints the best and the median of
+ * each scenario and the ratio of the medians to the first column.
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -57,7 +57,7 @@ async function main(): Promise<void> {
   ]
   console.log(values.markdown ? '<!-- bench: begin -->' : '')
   console.log(
-    `${facts.join('.\n')}.\nEach cell: minimum / median (×ratio of its median to the first column's).\n`,
+    `${facts.join('.\n')}.\nEach cell: best / median (ratio of its median to the first column's).\n`,
   )
   console.log(table(rows, contenders))
   if (values.markdown) console.log('<!-- bench: end -->')

@@ -8,9 +8,7 @@ export function table(rows: readonly Row[], contenders: readonly Contender[]): s
   const heads = ['', ...contenders.map(({ name }) => name)]
   const body = rows.map(({ title, unit, samples }) => [
     `${title} (${unit})`,
-    ...contenders.map((contender) =>
-      cell(samples.get(contender), base && samples.get(base), contender === base),
-    ),
+    ...contenders.map((contender) => cell(samples.get(contender), base && samples.get(base), unit)),
   ])
   const widths = heads.map((_, column) =>
     Math.max(...[heads, ...body].map((line) => line[column]?.length ?? 0), 3),
@@ -20,15 +18,21 @@ export function table(rows: readonly Row[], contenders: readonly Contender[]): s
   return [line(heads), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)].join('\n')
 }
 
-/** `min / median (×ratio of the medians to the first column)`. */
+/** `best / median (ratio of the medians to the first column)`; the first column has no ratio. */
 function cell(
   values: readonly number[] | undefined,
   base: readonly number[] | undefined,
-  isBase: boolean,
+  unit: Row['unit'],
 ): string {
   if (values === undefined || values.length === 0) return '–'
-  const text = `${figure(Math.min(...values))} / ${figure(median(values))}`
-  return isBase || base === undefined ? text : `${text} (×${figure(median(values) / median(base))})`
+  const best = unit === '/s' ? Math.max(...values) : Math.min(...values)
+  const text = `${figure(best)} / ${figure(median(values))}`
+  return values === base || base === undefined ? text : `${text} (${ratio(median(values) / median(base))})`
+}
+
+/** A quarter is `1/4.00`, four times `4.00×`. */
+function ratio(value: number): string {
+  return value < 1 ? `1/${figure(1 / value)}` : `${figure(value)}×`
 }
 
 /** Three significant digits, and no exponent. */

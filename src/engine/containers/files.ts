@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { EngineError, isKind } from '#base/errors.ts'
+import { EngineError, engineErrorOf, isKind } from '#base/errors.ts'
 import type { KeyedMutex } from '#base/mutex.ts'
 import { decompress } from '#oci/compression.ts'
 import { readTar } from '#oci/tar/read-tar.ts'
@@ -26,7 +26,17 @@ export interface FilesDeps {
   readonly accounts: Accounts
   readonly commits: Commits
   readonly events: ContainerEvents
+  /** Settles when the container's process has ended. */
+  readonly ended: (id: string) => Promise<unknown>
 }
+
+interface Look {
+  readonly container: Container
+  readonly root: TreeRoot
+  readonly record: TreeRecord
+}
+
+const ATTEMPTS = 5
 
 interface PutOptions extends Cancellable {
   readonly noOverwriteDirNonDir: boolean
@@ -42,9 +52,7 @@ export class Files implements ContainerFiles {
   }
 
   async stat(ref: string, path: string): Promise<PathStat> {
-    const { registry, roots } = this.#deps
-    const container = registry.resolve(ref)
-    const record = await this.#stat(container, await roots.whole(container), path)
+    const { record } = await this.#look(ref, path)
     return pathStat(record, nameOf(path))
   }
 
@@ -53,10 +61,8 @@ export class Files implements ContainerFiles {
     path: string,
     options: Cancellable = {},
   ): Promise<{ readonly stat: PathStat; readonly tar: AsyncIterable<Uint8Array> }> {
-    const { registry, roots, trees, events } = this.#deps
-    const container = registry.resolve(ref)
-    const root = await roots.whole(container)
-    const record = await this.#stat(container, root, path)
+    const { trees, events } = this.#deps
+    const { container, root, record } = await this.#look(ref, path)
     const top = topName(path)
     const tree = trees.read(root, absolute(path), {
       name: top === '/' ? '' : top,
@@ -110,6 +116,21 @@ export class Files implements ContainerFiles {
     const locked = await lockContainer(this.#deps, container.id, { signal })
     if (runOf(locked.container.state) !== undefined) locked[Symbol.dispose]()
     return locked
+  }
+
+  /** Looks again when the container ends under the look: its files are to be seen from somewhere else then. */
+  async #look(ref: string, path: string): Promise<Look> {
+    const { registry, roots, ended } = this.#deps
+    for (let attempt = 1; ; attempt += 1) {
+      const container = registry.resolve(ref)
+      const root = await roots.whole(container)
+      try {
+        return { container, root, record: await this.#stat(container, root, path) }
+      } catch (error) {
+        if (attempt === ATTEMPTS || engineErrorOf(error)?.details['errno'] !== 'ESRCH') throw error
+        await ended(container.id)
+      }
+    }
   }
 
   async #stat(container: Container, root: TreeRoot, path: string): Promise<TreeRecord> {

@@ -1,3 +1,4 @@
+import { isKind } from '#base/errors.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import type { Container } from './container.ts'
 import { notRunning, wrongState } from './errors.ts'
@@ -45,7 +46,11 @@ export class Freezer {
   async thaw({ id, state }: Container): Promise<void> {
     const { registry, runtime, events } = this.#deps
     if (state.status !== 'paused') return
-    await runtime.resume(id)
+    try {
+      await runtime.resume(id)
+    } catch (error) {
+      if (!isKind(error, 'conflict')) throw error
+    }
     const run = this.#run(id)
     if (run === undefined) return
     registry.observe(id, { state: { status: 'running', run } })

@@ -58,35 +58,25 @@ export function descendants(
   return found
 }
 
-/** OCI image-spec, config.md: the fields of `config`. */
+/** OCI image-spec, config.md: the fields of `config`, and those that Docker adds. */
+const runFields = [
+  'User',
+  'ExposedPorts',
+  'Env',
+  'Entrypoint',
+  'Cmd',
+  'Volumes',
+  'WorkingDir',
+  'Labels',
+  'StopSignal',
+  'Healthcheck',
+  'Shell',
+  'OnBuild',
+] as const
+
 function runConfig(config: ContainerConfig): RunConfig {
-  const {
-    User,
-    ExposedPorts,
-    Env,
-    Entrypoint,
-    Cmd,
-    Volumes,
-    WorkingDir,
-    Labels,
-    StopSignal,
-    Healthcheck,
-    Shell,
-    OnBuild,
-  } = config
-  const said = Object.entries({
-    User,
-    ExposedPorts,
-    Env,
-    Entrypoint,
-    Cmd,
-    Volumes,
-    WorkingDir,
-    Labels,
-    StopSignal,
-    Healthcheck,
-    Shell,
-    OnBuild,
-  }).filter(([, value]) => value !== undefined && value !== null && value !== '')
+  const said = runFields
+    .map((field) => [field, config[field]] as const)
+    .filter(([, value]) => value !== undefined && value !== null && value !== '')
   return Object.fromEntries(said) as RunConfig
 }

@@ -15,5 +15,5 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   client: ['base', 'api'],
   compose: ['base', 'oci', 'api', 'client'],
   cli: ['base', 'oci', 'api', 'client', 'compose'],
-  bin: ['base', 'cli', 'daemon'],
+  bin: ['base', 'cli', 'daemon', 'registry'],
 }

@@ -4,12 +4,14 @@
  */
 import type { Duplex } from 'node:stream'
 import type {
+  AuthResponse,
   ContainerConfig,
   ContainerInspectResponse,
   ContainerSummary,
   ContainerTopResponse,
   ContainerUpdateResponse,
   ContainerWaitResponse,
+  DistributionInspect,
   EventMessage,
   FilesystemChange,
   HostConfig,
@@ -26,6 +28,7 @@ import type {
   SystemVersion,
   Volume,
 } from '#api/generated/types.ts'
+import type { RegistryAuth } from '#api/registry-auth.ts'
 
 /** Parsed `filters`: every key with its values; a value with `false` in the map form is left out. */
 export type Filters = ReadonlyMap<string, readonly string[]>
@@ -242,6 +245,63 @@ export interface ImageService {
       readonly platform?: string | undefined
     } & Cancellable,
   ): AsyncIterable<ProgressMessage>
+}
+
+/** Fetching images from registries. */
+export interface PullService {
+  /**
+   * `from` as in `fromImage` (a name, perhaps with tag or digest), `tag` a tag or a digest; neither given: all tags.
+   * What fails before the first message is an ordinary error. Ends with Docker's `Digest:` and `Status:` lines.
+   */
+  pull(
+    from: string,
+    options: {
+      readonly tag: string | undefined
+      /** `os[/architecture[/variant]]`; undefined: that of the host. */
+      readonly platform: string | undefined
+      readonly auth: RegistryAuth | undefined
+    } & Cancellable,
+  ): AsyncIterable<ProgressMessage>
+}
+
+/** Sending images to registries. */
+export interface PushService {
+  /** `tag` undefined or empty: all tags of the repository. Ends with an `aux` of Tag, Digest and Size per tag. */
+  push(
+    name: string,
+    options: {
+      readonly tag: string | undefined
+      /** Only the image of this platform instead of the whole index. */
+      readonly platform: string | undefined
+      readonly auth: RegistryAuth | undefined
+    } & Cancellable,
+  ): AsyncIterable<ProgressMessage>
+}
+
+/** Everything else that is asked of a registry. */
+export interface RegistryService {
+  login(auth: RegistryAuth, options?: Cancellable): Promise<AuthResponse>
+  search(
+    term: string,
+    options: {
+      readonly limit: number | undefined
+      readonly filters: Filters
+      readonly auth: RegistryAuth | undefined
+    } & Cancellable,
+  ): Promise<readonly SearchItem[]>
+  inspect(
+    name: string,
+    options: { readonly auth: RegistryAuth | undefined } & Cancellable,
+  ): Promise<DistributionInspect>
+}
+
+/** A row of `GET /images/search`. */
+export interface SearchItem {
+  readonly name: string
+  readonly description: string
+  readonly star_count: number
+  readonly is_official: boolean
+  readonly is_automated: boolean
 }
 
 export interface EventService {

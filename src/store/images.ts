@@ -31,6 +31,16 @@ export interface ReferenceRow {
   readonly imageId: Digest
 }
 
+/** A layer as a repository of a registry has it. */
+export interface LayerBlobRow {
+  readonly diffId: Digest
+  /** Domain and path: `docker.io/library/alpine`. */
+  readonly repository: string
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly size: number
+}
+
 export interface ManifestRow {
   readonly digest: Digest
   readonly mediaType: string
@@ -117,6 +127,15 @@ export class ImageRows {
     )
   }
 
+  /** Images that came with this manifest or index; more than one for an index of several platforms. */
+  withManifest(digest: Digest): Digest[] {
+    return this.#db
+      .all<{ id: Digest }>('SELECT image_id AS id FROM image_manifests WHERE digest = ? ORDER BY image_id', [
+        digest,
+      ])
+      .map(({ id }) => id)
+  }
+
   putManifest(id: Digest, { digest, mediaType, size }: ManifestRow): void {
     this.#db.run(
       'INSERT INTO image_manifests (image_id, digest, media_type, size) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
@@ -164,13 +183,17 @@ export class ReferenceRows {
     this.#db = db
   }
 
-  /** Points `name` to an image; the one it led to before, if that was another one, is returned. */
-  put(name: string, imageId: Digest, now: number): Digest | undefined {
+  /**
+   * Points `name` to an image; the one it led to before, if that was another one, is returned. `target` is the manifest
+   * or index it was fetched or loaded as.
+   */
+  put(name: string, imageId: Digest, now: number, target?: Digest): Digest | undefined {
     return this.#db.transaction(() => {
       const before = this.get(name)
       this.#db.run(
-        'INSERT INTO image_references (name, image_id) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET image_id = excluded.image_id',
-        [name, imageId],
+        `INSERT INTO image_references (name, image_id, target) VALUES (?, ?, ?)
+         ON CONFLICT (name) DO UPDATE SET image_id = excluded.image_id, target = excluded.target`,
+        [name, imageId, target ?? null],
       )
       this.#db.run('UPDATE images SET tagged_at = ? WHERE id = ?', [now, imageId])
       return before === imageId ? undefined : before
@@ -180,6 +203,14 @@ export class ReferenceRows {
   get(name: string): Digest | undefined {
     return this.#db.get<{ id: Digest }>('SELECT image_id AS id FROM image_references WHERE name = ?', [name])
       ?.id
+  }
+
+  /** The manifest or index that `name` was fetched or loaded as; undefined for one given here. */
+  target(name: string): Digest | undefined {
+    return (
+      this.#db.get<{ target: Digest | null }>('SELECT target FROM image_references WHERE name = ?', [name])
+        ?.target ?? undefined
+    )
   }
 
   /** Names of one image, in order. */
@@ -242,6 +273,40 @@ export class LayerRows {
       'SELECT id AS digest FROM images UNION SELECT digest FROM image_manifests',
     )
     return new Set(rows.map(({ digest }) => digest))
+  }
+}
+
+/** Where layers lie in registries: what a push need not send. */
+export class LayerBlobRows {
+  readonly #db: Database
+
+  constructor(db: Database) {
+    this.#db = db
+  }
+
+  put({ diffId, repository, digest, mediaType, size }: LayerBlobRow): void {
+    this.#db.run(
+      `INSERT INTO layer_blobs (diff_id, repository, digest, media_type, size) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT DO NOTHING`,
+      [diffId, repository, digest, mediaType, size],
+    )
+  }
+
+  of(diffId: Digest): LayerBlobRow[] {
+    return this.#db.all<LayerBlobRow>(
+      `SELECT diff_id AS diffId, repository, digest, media_type AS mediaType, size FROM layer_blobs
+       WHERE diff_id = ? ORDER BY repository, digest`,
+      [diffId],
+    )
+  }
+
+  /** It is not there any more. */
+  remove({ diffId, repository, digest }: Pick<LayerBlobRow, 'diffId' | 'repository' | 'digest'>): void {
+    this.#db.run('DELETE FROM layer_blobs WHERE diff_id = ? AND repository = ? AND digest = ?', [
+      diffId,
+      repository,
+      digest,
+    ])
   }
 }
 

@@ -2,7 +2,7 @@ import type { Digest } from '#base/digest.ts'
 import { EngineError } from '#base/errors.ts'
 import { type ImageConfig, parseImageConfig } from '#oci/image-spec.ts'
 import { type Reference, formatReference } from '#oci/reference.ts'
-import type { LayerRow, ManifestRow } from '#store/images.ts'
+import type { LayerBlobRow, LayerRow, ManifestRow } from '#store/images.ts'
 import type { IngestOptions, Layer } from '#store/snapshots/snapshots.ts'
 import { invalidImage } from './errors.ts'
 import type { ImageStore } from './image-store.ts'
@@ -14,7 +14,11 @@ export interface NewImage {
   readonly parentId?: Digest | undefined
   /** Each has a tag or a digest; the image takes them from whichever image has them. */
   readonly references?: readonly Reference[] | undefined
-  /** Manifests it came with. */
+  /** The manifest or index that the references were fetched or loaded as; one of `manifests`. */
+  readonly target?: Digest | undefined
+  /** Where its layers were found. */
+  readonly layerBlobs?: readonly LayerBlobRow[] | undefined
+  /** Manifests it came with: its own, the index that led to it, attestations. */
   readonly manifests?: readonly { readonly bytes: Uint8Array; readonly mediaType: string }[] | undefined
 }
 
@@ -96,7 +100,8 @@ export class Addition implements AsyncDisposable {
     for (const { bytes, mediaType } of image.manifests ?? []) {
       manifests.push({ digest: await this.#write(bytes), mediaType, size: bytes.length })
     }
-    return { id, config, layers, manifests, parentId: image.parentId, references: image.references ?? [] }
+    const { parentId, references = [], target, layerBlobs = [] } = image
+    return { id, config, layers, manifests, parentId, references, target, layerBlobs }
   }
 
   async #write(bytes: Uint8Array): Promise<Digest> {
@@ -105,16 +110,18 @@ export class Addition implements AsyncDisposable {
     return digest
   }
 
-  #insert({ id, config, layers, manifests, parentId, references }: Prepared): AddedImage {
-    const { rows, references: names, deps } = this.#store
+  #insert(image: Prepared): AddedImage {
+    const { id, config, layers, manifests, parentId, references, target, layerBlobs } = image
+    const { rows, references: names, layerBlobs: blobs, deps } = this.#store
     const created = config.created ? Date.parse(config.created) : Number.NaN
     const labels = config.config?.Labels ?? undefined
     rows.put({ id, created: Number.isNaN(created) ? undefined : created, labels, parentId, layers })
     for (const manifest of manifests) rows.putManifest(id, manifest)
+    for (const blob of layerBlobs) blobs.put(blob)
 
     const taken: { reference: Reference; from: Digest }[] = []
     for (const reference of references) {
-      const from = names.put(formatReference(reference), id, deps.clock())
+      const from = names.put(formatReference(reference), id, deps.clock(), target)
       if (from !== undefined) taken.push({ reference, from })
     }
     return { id, config, labels, references, taken }
@@ -128,4 +135,6 @@ interface Prepared {
   readonly manifests: readonly ManifestRow[]
   readonly parentId: Digest | undefined
   readonly references: readonly Reference[]
+  readonly target: Digest | undefined
+  readonly layerBlobs: readonly LayerBlobRow[]
 }

@@ -9,7 +9,7 @@ import { parseImageConfig } from '#oci/image-spec.ts'
 import { formatReference, parseAnyReference, type Reference, withDefaultTag } from '#oci/reference.ts'
 import type { Content } from '#store/content/content.ts'
 import type { Database } from '#store/db.ts'
-import { type ImageRow, ImageRows, LayerRows, ReferenceRows } from '#store/images.ts'
+import { type ImageRow, ImageRows, LayerBlobRows, LayerRows, ReferenceRows } from '#store/images.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import { Addition } from './addition.ts'
 import { Collector } from './collector.ts'
@@ -47,6 +47,7 @@ export class ImageStore {
   readonly rows: ImageRows
   readonly references: ReferenceRows
   readonly layers: LayerRows
+  readonly layerBlobs: LayerBlobRows
   readonly events: ImageEvents
   readonly collector: Collector
   readonly #configs = new Map<Digest, ImageConfig>()
@@ -56,6 +57,7 @@ export class ImageStore {
     this.rows = new ImageRows(deps.db)
     this.references = new ReferenceRows(deps.db)
     this.layers = new LayerRows(deps.db)
+    this.layerBlobs = new LayerBlobRows(deps.db)
     this.events = new ImageEvents(deps.events)
     this.collector = new Collector({ ...deps, images: this.rows, layers: this.layers })
   }

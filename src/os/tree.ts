@@ -1,25 +1,13 @@
+import type { FileAttributes, TarType } from '#oci/tar/entry.ts'
+
 /**
  * File trees inside a container's view of the world, as record streams: what `berth-tree` speaks (native/PROTOCOL.md §3).
  */
-export interface TreeRecord {
-  readonly type: 'directory' | 'file' | 'symlink' | 'hardlink' | 'char' | 'block' | 'fifo' | 'whiteout'
-  /**
-   * Relative, without leading `/` or `./`; empty for the directory that is written to itself. Bytes that are not UTF-8
-   * are lone surrogates U+DC80 to U+DCFF (see `textOfBytes` in tree-records.ts).
-   */
+export interface TreeRecord extends FileAttributes {
+  readonly type: TarType | 'whiteout'
+  /** Bytes that are not UTF-8 are lone surrogates U+DC80 to U+DCFF (see `textOfBytes` in tree-records.ts). */
   readonly path: string
-  /** Permission bits including setuid, setgid and sticky. */
-  readonly mode: number
-  readonly uid: number
-  readonly gid: number
-  readonly mtime: { readonly seconds: number; readonly nanoseconds: number }
-  readonly size: number
-  /** Target of a symlink, or path of the earlier record of a hard link. */
-  readonly link?: string
-  readonly major?: number
-  readonly minor?: number
   readonly opaque?: boolean
-  readonly xattrs?: ReadonlyMap<string, Uint8Array>
 }
 
 /** A record and, for a file, exactly `record.size` bytes; what is not consumed of `data` before the next entry is asked for is skipped. */

@@ -1,6 +1,7 @@
 /** Every operation once over a real socket, each answer judged by Docker's own description of it. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import type { Route } from '#server/route.ts'
 import { allRoutes } from '#server/routes/routes.ts'
 import { ApiFixture, type Answer, type CallOptions } from '#test/support/api-server.ts'
 import { DockerDescription } from '#test/support/docker-description.ts'
@@ -8,9 +9,7 @@ import { FakeEngine } from '#test/support/fake-engine.ts'
 
 interface Case extends CallOptions {
   readonly operation: string
-  readonly method: string
-  /** As described; `{…}` is filled from `at`. */
-  readonly path: string
+  /** What `{…}` in the path is. */
   readonly at?: string
   readonly query?: string
   readonly status: number
@@ -24,246 +23,82 @@ const refusals = {
 
 const json = { 'Content-Type': 'application/json' }
 
+/** Method and path are those of the operation's route. */
 const cases: readonly Case[] = [
-  { operation: 'SystemPingHead', method: 'HEAD', path: '/_ping', status: 200 },
-  { operation: 'SystemPing', method: 'GET', path: '/_ping', status: 200 },
-  { operation: 'SystemVersion', method: 'GET', path: '/version', status: 200 },
-  { operation: 'SystemInfo', method: 'GET', path: '/info', status: 200 },
-  { operation: 'SystemDataUsage', method: 'GET', path: '/system/df', status: 200 },
-  { operation: 'SystemDataUsage', method: 'GET', path: '/system/df', query: 'verbose=1', status: 200 },
-  { operation: 'SystemEvents', method: 'GET', path: '/events', query: 'since=1&until=2', status: 200 },
-  { operation: 'Options', method: 'OPTIONS', path: '/containers/json', status: 200 },
-  { operation: 'ContainerList', method: 'GET', path: '/containers/json', query: 'all=1', status: 200 },
-  {
-    operation: 'ContainerCreate',
-    method: 'POST',
-    path: '/containers/create',
-    query: 'name=new',
-    body: { Image: 'demo', Cmd: ['true'] },
-    status: 201,
-  },
-  {
-    operation: 'ContainerCreate',
-    method: 'POST',
-    path: '/containers/create',
-    body: { Image: 'nowhere' },
-    status: 404,
-  },
-  { operation: 'ContainerInspect', method: 'GET', path: '/containers/{id}/json', at: 'web', status: 200 },
-  { operation: 'ContainerInspect', method: 'GET', path: '/containers/{id}/json', at: 'nobody', status: 404 },
-  { operation: 'ContainerTop', method: 'GET', path: '/containers/{id}/top', at: 'web', status: 200 },
-  { operation: 'ContainerTop', method: 'GET', path: '/containers/{id}/top', at: 'done', status: 409 },
-  { operation: 'ContainerChanges', method: 'GET', path: '/containers/{id}/changes', at: 'web', status: 200 },
-  {
-    operation: 'ContainerUpdate',
-    method: 'POST',
-    path: '/containers/{id}/update',
-    at: 'web',
-    body: { Memory: 1 },
-    status: 200,
-  },
-  {
-    operation: 'ContainerRename',
-    method: 'POST',
-    path: '/containers/{id}/rename',
-    at: 'done',
-    query: 'name=done',
-    status: 204,
-  },
-  { operation: 'ContainerStart', method: 'POST', path: '/containers/{id}/start', at: 'idle', status: 204 },
-  { operation: 'ContainerStart', method: 'POST', path: '/containers/{id}/start', at: 'idle', status: 304 },
-  {
-    operation: 'ContainerStop',
-    method: 'POST',
-    path: '/containers/{id}/stop',
-    at: 'idle',
-    query: 't=1',
-    status: 204,
-  },
-  { operation: 'ContainerStop', method: 'POST', path: '/containers/{id}/stop', at: 'idle', status: 304 },
-  {
-    operation: 'ContainerRestart',
-    method: 'POST',
-    path: '/containers/{id}/restart',
-    at: 'idle',
-    status: 204,
-  },
-  {
-    operation: 'ContainerKill',
-    method: 'POST',
-    path: '/containers/{id}/kill',
-    at: 'idle',
-    query: 'signal=SIGTERM',
-    status: 204,
-  },
-  { operation: 'ContainerKill', method: 'POST', path: '/containers/{id}/kill', at: 'idle', status: 409 },
-  { operation: 'ContainerPause', method: 'POST', path: '/containers/{id}/pause', at: 'web', status: 204 },
-  { operation: 'ContainerUnpause', method: 'POST', path: '/containers/{id}/unpause', at: 'web', status: 204 },
-  { operation: 'ContainerWait', method: 'POST', path: '/containers/{id}/wait', at: 'done', status: 200 },
-  { operation: 'ContainerWait', method: 'POST', path: '/containers/{id}/wait', at: 'nobody', status: 404 },
-  {
-    operation: 'ContainerLogs',
-    method: 'GET',
-    path: '/containers/{id}/logs',
-    at: 'done',
-    query: 'stdout=1',
-    status: 200,
-  },
-  { operation: 'ContainerLogs', method: 'GET', path: '/containers/{id}/logs', at: 'done', status: 400 },
-  {
-    operation: 'ContainerAttach',
-    method: 'POST',
-    path: '/containers/{id}/attach',
-    at: 'done',
-    query: 'logs=1',
-    status: 200,
-  },
-  {
-    operation: 'ContainerResize',
-    method: 'POST',
-    path: '/containers/{id}/resize',
-    at: 'web',
-    query: 'h=24&w=80',
-    status: 200,
-  },
-  { operation: 'ContainerResize', method: 'POST', path: '/containers/{id}/resize', at: 'web', status: 400 },
-  {
-    operation: 'ContainerStats',
-    method: 'GET',
-    path: '/containers/{id}/stats',
-    at: 'web',
-    query: 'stream=0',
-    status: 200,
-  },
-  { operation: 'ContainerStats', method: 'GET', path: '/containers/{id}/stats', at: 'nobody', status: 404 },
-  {
-    operation: 'ContainerArchiveInfo',
-    method: 'HEAD',
-    path: '/containers/{id}/archive',
-    at: 'web',
-    query: 'path=/etc/hosts',
-    status: 200,
-  },
-  {
-    operation: 'ContainerArchive',
-    method: 'GET',
-    path: '/containers/{id}/archive',
-    at: 'web',
-    query: 'path=/etc/hosts',
-    status: 200,
-  },
-  {
-    operation: 'ContainerArchive',
-    method: 'GET',
-    path: '/containers/{id}/archive',
-    at: 'web',
-    query: 'path=/missing',
-    status: 404,
-  },
-  {
-    operation: 'PutContainerArchive',
-    method: 'PUT',
-    path: '/containers/{id}/archive',
-    at: 'web',
-    query: 'path=/tmp',
-    raw: 'tar',
-    status: 200,
-  },
-  { operation: 'ContainerExport', method: 'GET', path: '/containers/{id}/export', at: 'web', status: 200 },
-  {
-    operation: 'ImageCommit',
-    method: 'POST',
-    path: '/commit',
-    query: 'container=web&repo=saved',
-    status: 201,
-  },
-  {
-    operation: 'ContainerExec',
-    method: 'POST',
-    path: '/containers/{id}/exec',
-    at: 'web',
-    body: { Cmd: ['true'] },
-    status: 201,
-  },
-  {
-    operation: 'ContainerExec',
-    method: 'POST',
-    path: '/containers/{id}/exec',
-    at: 'done',
-    body: { Cmd: ['true'] },
-    status: 409,
-  },
-  {
-    operation: 'ExecStart',
-    method: 'POST',
-    path: '/exec/{id}/start',
-    at: 'EXEC',
-    body: { Detach: true },
-    status: 200,
-  },
-  {
-    operation: 'ExecStart',
-    method: 'POST',
-    path: '/exec/{id}/start',
-    at: 'nobody',
-    headers: json,
-    status: 404,
-  },
-  {
-    operation: 'ExecResize',
-    method: 'POST',
-    path: '/exec/{id}/resize',
-    at: 'EXEC',
-    query: 'h=1&w=1',
-    status: 200,
-  },
-  { operation: 'ExecInspect', method: 'GET', path: '/exec/{id}/json', at: 'EXEC', status: 200 },
-  { operation: 'ImageList', method: 'GET', path: '/images/json', status: 200 },
-  { operation: 'ImageInspect', method: 'GET', path: '/images/{name}/json', at: 'team/demo:1.0', status: 200 },
-  { operation: 'ImageInspect', method: 'GET', path: '/images/{name}/json', at: 'nowhere', status: 404 },
-  { operation: 'ImageHistory', method: 'GET', path: '/images/{name}/history', at: 'demo', status: 200 },
-  {
-    operation: 'ImageTag',
-    method: 'POST',
-    path: '/images/{name}/tag',
-    at: 'team/demo:1.0',
-    query: 'repo=other&tag=2',
-    status: 201,
-  },
-  { operation: 'ImageDelete', method: 'DELETE', path: '/images/{name}', at: 'team/demo:1.0', status: 200 },
-  { operation: 'ImagePrune', method: 'POST', path: '/images/prune', status: 200 },
-  {
-    operation: 'ImageCreate',
-    method: 'POST',
-    path: '/images/create',
-    query: 'fromSrc=-&repo=imported',
-    raw: 'tar',
-    status: 200,
-  },
-  {
-    operation: 'ImageCreate',
-    method: 'POST',
-    path: '/images/create',
-    query: 'fromImage=alpine&tag=3',
-    status: 404,
-  },
-  { operation: 'ImageLoad', method: 'POST', path: '/images/load', raw: 'a tar', status: 200 },
-  { operation: 'ImageGet', method: 'GET', path: '/images/{name}/get', at: 'demo', status: 200 },
-  { operation: 'ImageGetAll', method: 'GET', path: '/images/get', query: 'names=demo', status: 200 },
-  { operation: 'NetworkList', method: 'GET', path: '/networks', status: 200 },
-  { operation: 'NetworkInspect', method: 'GET', path: '/networks/{id}', at: 'bridge', status: 200 },
-  { operation: 'NetworkInspect', method: 'GET', path: '/networks/{id}', at: 'nowhere', status: 404 },
-  { operation: 'VolumeList', method: 'GET', path: '/volumes', status: 200 },
-  { operation: 'VolumeCreate', method: 'POST', path: '/volumes/create', body: { Name: 'data' }, status: 201 },
-  { operation: 'VolumeInspect', method: 'GET', path: '/volumes/{name}', at: 'data', status: 200 },
-  { operation: 'VolumeInspect', method: 'GET', path: '/volumes/{name}', at: 'nowhere', status: 404 },
-  { operation: 'VolumeDelete', method: 'DELETE', path: '/volumes/{name}', at: 'data', status: 204 },
-  { operation: 'VolumePrune', method: 'POST', path: '/volumes/prune', status: 200 },
-  { operation: 'NetworkPrune', method: 'POST', path: '/networks/prune', status: 200 },
-  { operation: 'BuildPrune', method: 'POST', path: '/build/prune', status: 200 },
-  { operation: 'PluginList', method: 'GET', path: '/plugins', status: 200 },
-  { operation: 'ContainerPrune', method: 'POST', path: '/containers/prune', status: 200 },
-  { operation: 'ContainerDelete', method: 'DELETE', path: '/containers/{id}', at: 'done', status: 204 },
+  { operation: 'SystemPingHead', status: 200 },
+  { operation: 'SystemPing', status: 200 },
+  { operation: 'SystemVersion', status: 200 },
+  { operation: 'SystemInfo', status: 200 },
+  { operation: 'SystemDataUsage', status: 200 },
+  { operation: 'SystemDataUsage', query: 'verbose=1', status: 200 },
+  { operation: 'SystemEvents', query: 'since=1&until=2', status: 200 },
+  { operation: 'Options', at: 'containers/json', status: 200 },
+  { operation: 'ContainerList', query: 'all=1', status: 200 },
+  { operation: 'ContainerCreate', query: 'name=new', body: { Image: 'demo', Cmd: ['true'] }, status: 201 },
+  { operation: 'ContainerCreate', body: { Image: 'nowhere' }, status: 404 },
+  { operation: 'ContainerInspect', at: 'web', status: 200 },
+  { operation: 'ContainerInspect', at: 'nobody', status: 404 },
+  { operation: 'ContainerTop', at: 'web', status: 200 },
+  { operation: 'ContainerTop', at: 'done', status: 409 },
+  { operation: 'ContainerChanges', at: 'web', status: 200 },
+  { operation: 'ContainerUpdate', at: 'web', body: { Memory: 1 }, status: 200 },
+  { operation: 'ContainerRename', at: 'done', query: 'name=done', status: 204 },
+  { operation: 'ContainerStart', at: 'idle', status: 204 },
+  { operation: 'ContainerStart', at: 'idle', status: 304 },
+  { operation: 'ContainerStop', at: 'idle', query: 't=1', status: 204 },
+  { operation: 'ContainerStop', at: 'idle', status: 304 },
+  { operation: 'ContainerRestart', at: 'idle', status: 204 },
+  { operation: 'ContainerKill', at: 'idle', query: 'signal=SIGTERM', status: 204 },
+  { operation: 'ContainerKill', at: 'idle', status: 409 },
+  { operation: 'ContainerPause', at: 'web', status: 204 },
+  { operation: 'ContainerUnpause', at: 'web', status: 204 },
+  { operation: 'ContainerWait', at: 'done', status: 200 },
+  { operation: 'ContainerWait', at: 'nobody', status: 404 },
+  { operation: 'ContainerLogs', at: 'done', query: 'stdout=1', status: 200 },
+  { operation: 'ContainerLogs', at: 'done', status: 400 },
+  { operation: 'ContainerAttach', at: 'done', query: 'logs=1', status: 200 },
+  { operation: 'ContainerResize', at: 'web', query: 'h=24&w=80', status: 200 },
+  { operation: 'ContainerResize', at: 'web', status: 400 },
+  { operation: 'ContainerStats', at: 'web', query: 'stream=0', status: 200 },
+  { operation: 'ContainerStats', at: 'nobody', status: 404 },
+  { operation: 'ContainerArchiveInfo', at: 'web', query: 'path=/etc/hosts', status: 200 },
+  { operation: 'ContainerArchive', at: 'web', query: 'path=/etc/hosts', status: 200 },
+  { operation: 'ContainerArchive', at: 'web', query: 'path=/missing', status: 404 },
+  { operation: 'PutContainerArchive', at: 'web', query: 'path=/tmp', raw: 'tar', status: 200 },
+  { operation: 'ContainerExport', at: 'web', status: 200 },
+  { operation: 'ImageCommit', query: 'container=web&repo=saved', status: 201 },
+  { operation: 'ContainerExec', at: 'web', body: { Cmd: ['true'] }, status: 201 },
+  { operation: 'ContainerExec', at: 'done', body: { Cmd: ['true'] }, status: 409 },
+  { operation: 'ExecStart', at: 'EXEC', body: { Detach: true }, status: 200 },
+  { operation: 'ExecStart', at: 'nobody', headers: json, status: 404 },
+  { operation: 'ExecResize', at: 'EXEC', query: 'h=1&w=1', status: 200 },
+  { operation: 'ExecInspect', at: 'EXEC', status: 200 },
+  { operation: 'ImageList', status: 200 },
+  { operation: 'ImageInspect', at: 'team/demo:1.0', status: 200 },
+  { operation: 'ImageInspect', at: 'nowhere', status: 404 },
+  { operation: 'ImageHistory', at: 'demo', status: 200 },
+  { operation: 'ImageTag', at: 'team/demo:1.0', query: 'repo=other&tag=2', status: 201 },
+  { operation: 'ImageDelete', at: 'team/demo:1.0', status: 200 },
+  { operation: 'ImagePrune', status: 200 },
+  { operation: 'ImageCreate', query: 'fromSrc=-&repo=imported', raw: 'tar', status: 200 },
+  { operation: 'ImageCreate', query: 'fromImage=alpine&tag=3', status: 404 },
+  { operation: 'ImageLoad', raw: 'a tar', status: 200 },
+  { operation: 'ImageGet', at: 'demo', status: 200 },
+  { operation: 'ImageGetAll', query: 'names=demo', status: 200 },
+  { operation: 'NetworkList', status: 200 },
+  { operation: 'NetworkInspect', at: 'bridge', status: 200 },
+  { operation: 'NetworkInspect', at: 'nowhere', status: 404 },
+  { operation: 'VolumeList', status: 200 },
+  { operation: 'VolumeCreate', body: { Name: 'data' }, status: 201 },
+  { operation: 'VolumeInspect', at: 'data', status: 200 },
+  { operation: 'VolumeInspect', at: 'nowhere', status: 404 },
+  { operation: 'VolumeDelete', at: 'data', status: 204 },
+  { operation: 'VolumePrune', status: 200 },
+  { operation: 'NetworkPrune', status: 200 },
+  { operation: 'BuildPrune', status: 200 },
+  { operation: 'PluginList', status: 200 },
+  { operation: 'ContainerPrune', status: 200 },
+  { operation: 'ContainerDelete', at: 'done', status: 204 },
 ]
 
 const description = DockerDescription.load()
@@ -283,10 +118,10 @@ describe('every operation of the API', () => {
   after(() => api[Symbol.asyncDispose]())
 
   for (const wanted of cases) {
-    it(`${wanted.operation} answers ${wanted.status} to ${wanted.method} ${wanted.path} ${wanted.query ?? ''}`, async () => {
+    const { method, path } = routeOf(wanted.operation)
+    it(`${wanted.operation} answers ${wanted.status} to ${method} ${path} ${wanted.query ?? ''}`, async () => {
       const at = wanted.at === 'EXEC' ? exec : (wanted.at ?? '')
-      const path = wanted.path.replace(/\{\w+\}/, at)
-      const answer = await api.call(wanted.method, `${path}?${wanted.query ?? ''}`, wanted)
+      const answer = await api.call(method, `${path.replace(/\{\w+\}/, at)}?${wanted.query ?? ''}`, wanted)
       assert.equal(answer.status, wanted.status, answer.text)
       checkHeaders(answer)
       checkBody(wanted, answer)
@@ -326,6 +161,12 @@ describe('every operation of the API', () => {
   })
 })
 
+function routeOf(operation: string): Route {
+  const found = routes.find((route) => route.operation === operation)
+  assert.ok(found, `${operation} has a route`)
+  return found
+}
+
 function noDescription(): string | false {
   return description === undefined && "Docker's API description is not on this machine"
 }
@@ -337,7 +178,8 @@ function checkHeaders({ headers }: Answer): void {
   assert.equal(headers['docker-experimental'], 'false')
 }
 
-function checkBody({ method, path, status }: Case, { json: body, headers, text }: Answer): void {
+function checkBody({ operation, status }: Case, { json: body, headers, text }: Answer): void {
+  const { method, path } = routeOf(operation)
   if (status >= 400 && method !== 'HEAD') {
     assert.equal(headers['content-type'], 'application/json')
     assert.equal(typeof (body as { message: unknown }).message, 'string')

@@ -3,12 +3,9 @@ import { isUtf8 } from 'node:buffer'
 /** What a member of an archive is. */
 export type TarType = 'file' | 'directory' | 'symlink' | 'hardlink' | 'char' | 'block' | 'fifo'
 
-/**
- * One member as programs want it: names decoded (see decodeBytes()), relative and cleaned (no leading `/` or `./`, no `..`, no
- * trailing `/`; the root of the archive is the empty path). Field names are those of a tree record (os/tree.ts).
- */
-export interface TarEntry {
-  readonly type: TarType
+/** What a file is besides its content: in an archive, and in a tree of files. */
+export interface FileAttributes {
+  /** Relative and cleaned: no leading `/` or `./`, no `..`, no trailing `/`; empty for the root. */
   readonly path: string
   /** Permission bits including setuid, setgid and sticky. */
   readonly mode: number
@@ -17,11 +14,16 @@ export interface TarEntry {
   readonly mtime: { readonly seconds: number; readonly nanoseconds: number }
   /** Bytes of content, holes included; 0 unless a file. */
   readonly size: number
-  /** Target of a symlink (as it is), or cleaned path of the earlier member of a hard link. */
+  /** Target of a symlink (as it is), or cleaned path of an earlier name of a hard link. */
   readonly link?: string
   readonly major?: number
   readonly minor?: number
   readonly xattrs?: ReadonlyMap<string, Uint8Array>
+}
+
+/** One member as programs want it: names decoded (see decodeBytes()). */
+export interface TarEntry extends FileAttributes {
+  readonly type: TarType
 }
 
 /** An entry and, for a file, exactly `entry.size` bytes. */

@@ -4,6 +4,7 @@ import type { ContainerConfig, HostConfig, Resources } from '#api/generated/type
 import { isKind } from '#base/errors.ts'
 import { kernelCapabilities } from '#runtime/capabilities.ts'
 import type { CgroupFeatures } from '#runtime/machine.ts'
+import { fakeMachineFacts } from '#test/support/engine.ts'
 import { completeHostConfig } from './defaults.ts'
 import { checkResources } from './resource-limits.ts'
 import { parseSecurityOptions } from './security-options.ts'
@@ -12,21 +13,7 @@ import { validateCreate } from './validate.ts'
 
 const MiB = 1024 * 1024
 
-const cgroups: CgroupFeatures = {
-  memoryLimit: true,
-  swapLimit: true,
-  memoryReservation: true,
-  memorySwappiness: true,
-  oomKillDisable: true,
-  cpuShares: true,
-  cpuCfs: true,
-  cpuset: true,
-  pidsLimit: true,
-  blkioWeight: true,
-  blkioThrottle: true,
-  cpusetCpus: '0-3',
-  cpusetMems: '0',
-}
+const { cgroups } = fakeMachineFacts
 const machine = {
   cpus: 4,
   cgroups,

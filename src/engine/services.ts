@@ -273,6 +273,8 @@ export interface PushService {
       readonly tag: string | undefined
       /** Only the image of this platform instead of the whole index. */
       readonly platform: string | undefined
+      /** `gzip` or `zstd`, for layers that the registry does not have yet; undefined: as configured. */
+      readonly compression?: string | undefined
       readonly auth: RegistryAuth | undefined
     } & Cancellable,
   ): AsyncIterable<ProgressMessage>

@@ -18,7 +18,7 @@ export interface NewImage {
   readonly target?: Digest | undefined
   /** Where its layers were found. */
   readonly layerBlobs?: readonly LayerBlobRow[] | undefined
-  /** Manifests it came with: its own, the index that led to it, attestations. */
+  /** What it came with: its manifest, the index that led to it, attestations with their configs and statements. */
   readonly manifests?: readonly { readonly bytes: Uint8Array; readonly mediaType: string }[] | undefined
 }
 

@@ -12,6 +12,8 @@ export interface Ingests {
    * `size` is that of the descriptor; what is there with another size is begun anew.
    */
   open(blob: { readonly digest: Digest; readonly size: number }): Promise<Ingest>
+  /** Removes the partial blob unless somebody has it open; a missing one is not an error. */
+  remove(digest: Digest): Promise<void>
   /** What lies there, for accounting. */
   list(): Promise<readonly IngestUsage[]>
   /** Removes those that nobody has open and nobody has touched since `before` (milliseconds). */
@@ -28,10 +30,12 @@ export interface IngestUsage {
   readonly open: boolean
 }
 
-/** Disposing closes it and keeps what has come, unless it was removed. */
+/** Disposing closes it and keeps what has come, unless it was removed, or nothing has come. */
 export interface Ingest extends AsyncDisposable {
   readonly digest: Digest
   readonly size: number
+  /** Bytes that have come. */
+  readonly received: number
   /** What is still missing, in order; `end` exclusive. */
   missing(): readonly ByteRange[]
   /** At any position; a restart finds what was written here again, but for the last piece of every range. */

@@ -31,7 +31,7 @@ export interface World {
   readonly shims: number
   /** Container ids whose cgroups have processes, and what else runs below the parent cgroup. */
   readonly populated: readonly string[]
-  /** Loop devices over files of the data root. */
+  /** Loop devices over files of the data root that are no layer's: a layer has one where its file cannot be mounted. */
   readonly loopDevices: readonly string[]
   readonly veths: number
   /** Container ids that have a cgroup in some hierarchy. */
@@ -148,6 +148,7 @@ function loopDevices(dataRoot: string): string[] {
     .filter((name) => name.startsWith('loop'))
     .map((name) => readOrEmpty(`/sys/block/${name}/loop/backing_file`).trim())
     .filter((file) => file.startsWith(`${dataRoot}/`))
+    .filter((file) => !(file.startsWith(`${dataRoot}/layers/`) && existsSync(file)))
 }
 
 function readOrEmpty(file: string): string {

@@ -8,7 +8,7 @@ interface Metric {
   readonly name: string
   readonly type: 'counter' | 'gauge' | 'histogram'
   readonly help: string
-  samples(): Iterable<Sample>
+  readonly samples: () => Iterable<Sample>
 }
 
 interface Sample {

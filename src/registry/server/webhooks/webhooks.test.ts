@@ -87,7 +87,7 @@ describe('Webhooks', () => {
       sent.map(({ url }) => url),
       ['http://a.test/hook'],
     )
-    const { body = '', headers = {} as Sent['headers'] } = sent[0] ?? {}
+    const { body, headers } = sent[0] ?? assert.fail()
     const [first] = (JSON.parse(body) as { events: [{ action: string; target: object }] }).events
     assert.equal(first.action, 'push')
     assert.deepEqual(first.target, {

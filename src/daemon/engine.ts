@@ -33,6 +33,8 @@ import { PredefinedNetworks } from '#engine/networks/networks.ts'
 import type { Engine } from '#engine/services.ts'
 import { kernelSamples } from '#engine/stats/kernel-samples.ts'
 import { Sampler } from '#engine/stats/sampler.ts'
+import { accountFor } from '#engine/system/disk-account.ts'
+import { knownObjects } from '#engine/system/known-objects.ts'
 import { type EngineFacts, System } from '#engine/system/system.ts'
 import { Volumes } from '#engine/volumes/volumes.ts'
 import type { DefaultBridgeNetworks } from '#network/default-networks.ts'
@@ -267,6 +269,11 @@ function viewsOf(
       images,
       snapshots,
       volumes: base.volumes,
+      account: () =>
+        accountFor(
+          foundation.config.dataRoot,
+          knownObjects({ db: foundation.db, registry, images: images.store }),
+        ),
       facts: factsOf(foundation),
     }),
   }

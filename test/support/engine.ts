@@ -67,6 +67,10 @@ export class FakeDirectories implements Directories {
     return [...new Set(below.map((name) => name.slice(path.length + 1).split('/')[0] ?? ''))]
   }
 
+  async space(): Promise<number> {
+    return 0
+  }
+
   async write(file: string, text: string): Promise<void> {
     this.files.set(file, text)
   }

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isErrno } from '#base/errors.ts'
+import { allocatedBytes } from '#store/usage/blocks.ts'
 
 /** Where containers keep what they run from; made before the first effect of a start and removed after the last. */
 export interface Directories {
@@ -10,6 +11,8 @@ export interface Directories {
   remove(path: string): Promise<void>
   /** Names in a directory; none when it is missing. */
   list(path: string): Promise<readonly string[]>
+  /** Bytes that removing it frees; none when it is missing. */
+  space(path: string): Promise<number>
   /** Writes a file, private to its owner, and makes its directory. */
   write(file: string, text: string): Promise<void>
   removeFile(file: string): Promise<void>
@@ -31,6 +34,7 @@ export const diskDirectories: Directories = {
       throw error
     }
   },
+  space: allocatedBytes,
   async write(file, text) {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 })
     await writeFile(file, text, { mode: 0o600 })

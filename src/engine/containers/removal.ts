@@ -7,7 +7,6 @@ import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { VolumeRow } from '#store/volumes.ts'
 import type { Filters } from '../services.ts'
-import { usageOrZero } from '../system/usage.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 import type { Attachments } from './attachments.ts'
 import type { Container } from './container.ts'
@@ -124,7 +123,7 @@ export class Removal {
   }
 
   async prune(filters: Filters): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }> {
-    const { registry, snapshots, events } = this.#deps
+    const { registry, snapshots, directories, paths, events } = this.#deps
     const stopped = registry
       .all()
       .filter(
@@ -134,7 +133,7 @@ export class Removal {
     const deleted: string[] = []
     let reclaimed = 0
     for (const { id } of stopped) {
-      const size = await usageOrZero(snapshots, id)
+      const size = (await snapshots.space(id)) + (await directories.space(paths(id).data))
       try {
         await this.remove(id, { force: false, volumes: false })
       } catch (error) {

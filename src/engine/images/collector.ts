@@ -29,6 +29,11 @@ export class Collector {
     this.#deps = deps
   }
 
+  /** Operations that add are under way: what no row knows yet may be theirs. */
+  get isHeld(): boolean {
+    return this.#adding > 0
+  }
+
   /** Holds removals back until it is disposed; disposing waits for the removals that were due. */
   async hold(): Promise<AsyncDisposable> {
     while (this.#sweep !== undefined) await this.#sweep

@@ -29,6 +29,8 @@ interface Removal {
   readonly events: { readonly action: 'untag' | 'delete'; readonly image: ImageRow }[]
   readonly layers: Digest[]
   readonly blobs: Digest[]
+  /** Bytes on disk that layers and blobs had. */
+  space: number
 }
 
 /** Untags and deletes images by Docker's rules; a conflict leaves everything as it was. */
@@ -50,7 +52,6 @@ export class ImageRemoval {
   ): Promise<{ ImagesDeleted: ImageDeleteResponseItem[]; SpaceReclaimed: number }> {
     const { rows, references, events, deps } = this.#store
     const filter = imageFilter(filters, pruneKeys, { now: deps.clock(), createdOf: () => 0 })
-    const sizes = this.#store.layers.sizes()
     const deleted: ImageDeleteResponseItem[] = []
     let reclaimed = 0
 
@@ -63,7 +64,7 @@ export class ImageRemoval {
       for (const ref of names.length > 0 ? names : [hexOf(image.id)]) {
         const removal = await this.#tryRemove(ref)
         deleted.push(...(removal?.items ?? []))
-        for (const diffId of removal?.layers ?? []) reclaimed += sizes.get(diffId) ?? 0
+        reclaimed += removal?.space ?? 0
       }
     }
     events.pruned(reclaimed)
@@ -84,12 +85,23 @@ export class ImageRemoval {
   }
 
   async #perform(work: (removal: Removal) => void): Promise<Removal> {
-    const removal: Removal = { items: [], events: [], layers: [], blobs: [] }
+    const removal: Removal = { items: [], events: [], layers: [], blobs: [], space: 0 }
     this.#store.deps.db.transaction(() => work(removal), { urgent: true })
     await this.#store.deps.db.durable()
     for (const { action, image } of removal.events) this.#store.events.publish(action, image)
+    removal.space = await this.#spaceOf(removal)
     await this.#store.collector.discard(removal)
     return removal
+  }
+
+  /** Of what is no other image's: the same config or manifest may serve several. */
+  async #spaceOf({ layers, blobs }: Removal): Promise<number> {
+    const { snapshots, content } = this.#store.deps
+    const needed = this.#store.layers.blobs()
+    let space = 0
+    for (const diffId of layers) space += await snapshots.layerSpace(diffId)
+    for (const digest of new Set(blobs)) if (!needed.has(digest)) space += await content.space(digest)
+    return space
   }
 
   #removeByRef(ref: string, options: RemoveOptions, removal: Removal): void {

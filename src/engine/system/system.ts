@@ -5,6 +5,7 @@ import type { ImageSummary, SystemInfo, SystemVersion } from '#api/generated/typ
 import type { ContainerRegistry } from '../containers/registry.ts'
 import type { ContainerQuery, ImageService, SystemService } from '../services.ts'
 import type { Volumes } from '../volumes/volumes.ts'
+import type { DiskAccount } from './disk-account.ts'
 import { usageOf } from './usage.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 
@@ -35,6 +36,8 @@ export interface SystemDeps {
   readonly images: ImageService
   readonly volumes: Pick<Volumes, 'usage'>
   readonly snapshots: Snapshots
+  /** Every byte below the data root, explained. */
+  readonly account: () => Promise<DiskAccount>
 }
 
 const NO_FILTERS = new Map<string, readonly string[]>()
@@ -158,6 +161,8 @@ export class System implements SystemService {
             ),
           }
         : {}),
+      // Not Docker's: its clients leave it alone.
+      ...(types.length === 0 ? { Berth: await this.#deps.account() } : {}),
     }
   }
 

@@ -120,7 +120,7 @@ export class Volumes implements VolumeService {
     let reclaimed = 0
     for (const row of candidates) {
       if (this.#users(row.name).length > 0) continue
-      const size = await sizeOf(helper, this.directory(row.name))
+      const size = await sizeOf(helper, dirname(this.directory(row.name)))
       try {
         await this.#remove(row)
       } catch (error) {

@@ -36,6 +36,8 @@ interface DiskUsage {
   readonly ContainerUsage?: ContainersDiskUsage | null
   readonly VolumeUsage?: VolumesDiskUsage | null
   readonly BuildCacheUsage?: BuildCacheDiskUsage | null
+  /** Ours alone, in every version. */
+  readonly Berth?: object
 }
 
 /** `GET /system/df`: one list per type, and a total for the layers alone. */
@@ -45,11 +47,12 @@ export function lowerDiskUsage(document: object, version: ApiVersion): object {
 
 /** The lists of before 1.52; a type that was not asked for is left out. */
 export function legacyDiskUsage(document: object): object {
-  const { ImageUsage, ContainerUsage, VolumeUsage, BuildCacheUsage } = document as DiskUsage
+  const { ImageUsage, ContainerUsage, VolumeUsage, BuildCacheUsage, Berth } = document as DiskUsage
   return {
     ...(ImageUsage ? { LayersSize: ImageUsage.TotalSize ?? 0, Images: ImageUsage.Items ?? [] } : {}),
     ...(ContainerUsage ? { Containers: ContainerUsage.Items ?? [] } : {}),
     ...(VolumeUsage ? { Volumes: VolumeUsage.Items ?? [] } : {}),
     ...(BuildCacheUsage ? { BuildCache: BuildCacheUsage.Items ?? [] } : {}),
+    ...(Berth ? { Berth } : {}),
   }
 }

@@ -11,6 +11,8 @@ export interface Content {
   read(digest: Digest): Promise<Uint8Array>
   has(digest: Digest): Promise<boolean>
   list(): AsyncIterable<{ readonly digest: Digest; readonly size: number }>
+  /** Bytes that removing it frees, in allocated blocks; none when it is missing. */
+  space(digest: Digest): Promise<number>
   /** Idempotent. */
   remove(digest: Digest): Promise<void>
 }

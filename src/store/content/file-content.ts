@@ -4,6 +4,7 @@ import { mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hexOf, isDigest, type Digest } from '#base/digest.ts'
 import { EngineError, isErrno } from '#base/errors.ts'
+import { allocatedBytes } from '../usage/blocks.ts'
 import type { Content } from './content.ts'
 import { damagedBlob, digestOf, noSuchBlob, wrongDigest } from './errors.ts'
 
@@ -76,6 +77,10 @@ export class FileContent implements Content {
       })
       if (stats !== undefined) yield { digest, size: stats.size }
     }
+  }
+
+  async space(digest: Digest): Promise<number> {
+    return allocatedBytes(this.#path(digest))
   }
 
   async remove(digest: Digest): Promise<void> {

@@ -29,6 +29,10 @@ export class MemoryContent implements Content {
     for (const [digest, bytes] of this.#blobs) yield { digest, size: bytes.length }
   }
 
+  async space(): Promise<number> {
+    return 0
+  }
+
   async remove(digest: Digest): Promise<void> {
     this.#blobs.delete(digest)
   }

@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync, utimesSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Digest } from '#base/digest.ts'
+import { hexOf, type Digest } from '#base/digest.ts'
 import { EngineError, isErrno } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import type { Helper } from '#os/helper.ts'
 import type { TreeEntry, Trees } from '#os/tree.ts'
+import { allocatedBytes } from '../usage/blocks.ts'
 import { DataDirectory } from './data-directory.ts'
 import { noSuchSnapshot, snapshotExists, storageError } from './errors.ts'
 import { LayerStore } from './layer-store.ts'
@@ -106,6 +107,14 @@ export class DiskSnapshots implements Snapshots, AsyncDisposable {
 
   async usage(id: string): Promise<number> {
     return diskUsage(join(this.#existing(id), 'upper'))
+  }
+
+  async space(id: string): Promise<number> {
+    return allocatedBytes(this.#snapshot(id))
+  }
+
+  async layerSpace(diffId: Digest): Promise<number> {
+    return allocatedBytes(join(this.#directory.layers, hexOf(diffId)))
   }
 
   async snapshots(): Promise<readonly string[]> {

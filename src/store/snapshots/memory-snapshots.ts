@@ -75,6 +75,14 @@ export class MemorySnapshots implements Snapshots {
     return 0
   }
 
+  async space(): Promise<number> {
+    return 0
+  }
+
+  async layerSpace(diffId: Digest): Promise<number> {
+    return this.#layers.get(diffId)?.length ?? 0
+  }
+
   async snapshots(): Promise<readonly string[]> {
     return [...this.#snapshots.keys()]
   }

@@ -38,6 +38,9 @@ export interface Snapshots {
   /** All layers on disk, for accounting and garbage collection. */
   layers(): AsyncIterable<Layer>
 
+  /** Bytes that removing the layer frees, as `space()` counts them. */
+  layerSpace(diffId: Digest): Promise<number>
+
   /** Removes a layer that no snapshot uses; a missing one is not an error. */
   removeLayer(diffId: Digest): Promise<void>
 
@@ -52,6 +55,9 @@ export interface Snapshots {
 
   /** Bytes used by the writable directory. */
   usage(id: string): Promise<number>
+
+  /** Bytes that removing the snapshot frees: allocated blocks of all it has, directories too. None when it is missing. */
+  space(id: string): Promise<number>
 
   /** All snapshot ids on disk. */
   snapshots(): Promise<readonly string[]>

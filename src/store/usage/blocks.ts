@@ -1,0 +1,100 @@
+import { constants } from 'node:fs'
+import { lstat, open, readdir, type FileHandle } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { isErrno } from '#base/errors.ts'
+
+/** Every level holds a descriptor; what lies deeper is not counted. */
+const MAX_DEPTH = 2048
+/** Files looked at together: enough to keep the thread pool busy, few enough to leave it to others in between. */
+const BATCH = 16
+
+/** Names the pile that `path` (relative, without leading slash) is added to; undefined: that of its directory. */
+export type PileOf = (path: string, isDirectory: boolean) => string | undefined
+
+/**
+ * Bytes in allocated blocks of everything below and including `root`, as `du` counts them: each inode once, directories
+ * too. Added up by pile; the root itself is the path ''. The tree may change meanwhile, even by a hostile container's
+ * hand: what vanishes is not counted, and each directory is entered through the descriptor of its parent, never through
+ * a symbolic link.
+ */
+export async function countBlocks(
+  root: string,
+  pileOf: PileOf,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Map<string, number>> {
+  const count = new Count(pileOf, options.signal)
+  const stats = await lstat(root).catch(gone)
+  if (stats === undefined) return count.piles
+  const pile = pileOf('', stats.isDirectory()) ?? ''
+  count.add(pile, stats)
+  if (stats.isDirectory()) await count.directory(root, '', pile, 0)
+  return count.piles
+}
+
+/** Bytes in allocated blocks of one file or tree; none when it is not there. */
+export async function allocatedBytes(path: string): Promise<number> {
+  const piles = await countBlocks(path, (relative) => (relative === '' ? basename(path) : undefined))
+  return piles.get(basename(path)) ?? 0
+}
+
+interface Inode {
+  readonly dev: number
+  readonly ino: number
+  readonly nlink: number
+  readonly blocks: number
+  isDirectory(): boolean
+}
+
+class Count {
+  readonly piles = new Map<string, number>()
+  readonly #pileOf: PileOf
+  readonly #signal: AbortSignal | undefined
+  readonly #seen = new Set<string>()
+
+  constructor(pileOf: PileOf, signal: AbortSignal | undefined) {
+    this.#pileOf = pileOf
+    this.#signal = signal
+  }
+
+  add(pile: string, stats: Inode): void {
+    if (stats.nlink > 1 && !stats.isDirectory()) {
+      const inode = `${stats.dev}:${stats.ino}`
+      if (this.#seen.has(inode)) return
+      this.#seen.add(inode)
+    }
+    this.piles.set(pile, (this.piles.get(pile) ?? 0) + stats.blocks * 512)
+  }
+
+  async directory(at: string, path: string, pile: string, depth: number): Promise<void> {
+    if (depth === MAX_DEPTH) return
+    const opened = await openDirectory(at)
+    if (opened === undefined) return
+    await using handle = opened
+    const base = `/proc/self/fd/${handle.fd}`
+    const names = await readdir(base)
+    for (let from = 0; from < names.length; from += BATCH) {
+      this.#signal?.throwIfAborted()
+      const batch = names.slice(from, from + BATCH)
+      const all = await Promise.all(batch.map((name) => lstat(`${base}/${name}`).catch(gone)))
+      for (const [i, stats] of all.entries()) {
+        if (stats === undefined) continue
+        const name = batch[i] ?? ''
+        const child = path === '' ? name : `${path}/${name}`
+        const own = this.#pileOf(child, stats.isDirectory()) ?? pile
+        this.add(own, stats)
+        if (stats.isDirectory()) await this.directory(`${base}/${name}`, child, own, depth + 1)
+      }
+    }
+  }
+}
+
+async function openDirectory(path: string): Promise<FileHandle | undefined> {
+  const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
+  return open(path, flags).catch(gone)
+}
+
+/** Removed, or replaced by something that is no directory, since it was listed. */
+function gone(error: unknown): undefined {
+  if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined
+  throw error
+}

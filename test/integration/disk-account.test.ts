@@ -7,7 +7,7 @@ import type { DiskAccount } from '#engine/system/disk-account.ts'
 import { busyboxTar, member, tarOf } from '#test/support/busybox-image.ts'
 import { run } from '#test/support/daemon.ts'
 import { EngineApi } from '#test/support/engine-api.ts'
-import { randomOf } from '#test/support/random.ts'
+import { type Random, randomOf } from '#test/support/random.ts'
 
 let api: EngineApi
 
@@ -43,60 +43,52 @@ function sizeOf({ Categories }: DiskAccount, name: string): { Size: number; Recl
   return found
 }
 
-async function anything(random: ReturnType<typeof randomOf>): Promise<void> {
-  const images = (await api.call('GET', '/images/json?all=1')).json<
-    { Id: string; RepoTags: string[] | null }[]
-  >()
+const STATUSES = [200, 201, 204, 304, 404, 409]
+
+interface Chosen {
+  readonly random: Random
+  /** Ids; `none` when there is no object to choose. */
+  readonly image: string
+  readonly container: string
+}
+
+/** What people do; anything may fail because of what was done before, but in a way that Docker has a status for. */
+const deeds: readonly ((chosen: Chosen) => Promise<unknown>)[] = [
+  async ({ random }) => {
+    const content = random.text(random.below(200_000))
+    const tar = await tarOf(member({ path: `f${random.below(1000)}` }, content))
+    await api.import(`made${random.below(4)}`, tar)
+  },
+  ({ image, random }) => attempt('POST', `/images/${image}/tag?repo=tag${random.below(5)}`),
+  ({ image }) => attempt('DELETE', `/images/${image}?force=1`),
+  async ({ image }) => {
+    const saved = await api.daemon.call('GET', `/images/${image}/get`)
+    if (saved.status === 200) await attempt('POST', '/images/load', saved.bytes)
+  },
+  ({ container, random }) => attempt('POST', `/commit?container=${container}&repo=commit${random.below(3)}`),
+  async ({ random }) => {
+    const command = `dd if=/dev/urandom of=/data bs=1k count=${random.below(200)} 2> /dev/null; echo x`
+    const Volumes = random.below(2) === 0 ? { '/v': {} } : {}
+    const body = { Image: 'busybox', Cmd: ['sh', '-c', command], Volumes }
+    const made = await api.daemon.call('POST', '/containers/create', body)
+    if (made.status !== 201) return
+    const { Id } = made.json<{ Id: string }>()
+    await attempt('POST', `/containers/${Id}/start`)
+    await api.wait(Id)
+  },
+  ({ container }) => attempt('DELETE', `/containers/${container}?force=1&v=1`),
+  () => attempt('POST', '/images/prune'),
+]
+
+async function attempt(method: string, path: string, body?: unknown): Promise<void> {
+  await api.call(method, path, body, ...STATUSES)
+}
+
+async function anything(random: Random): Promise<void> {
+  const images = (await api.call('GET', '/images/json?all=1')).json<{ Id: string }[]>()
   const containers = (await api.call('GET', '/containers/json?all=1')).json<{ Id: string }[]>()
-  const image = random.pick(images)
-  const container = random.pick(containers)
-  const statuses = [200, 201, 204, 304, 404, 409]
-  const post = (path: string, body?: unknown): Promise<unknown> => api.call('POST', path, body, ...statuses)
-  switch (random.below(9)) {
-    case 0:
-    case 1: {
-      const content = random.text(random.below(200_000))
-      return api.import(
-        `made${random.below(4)}`,
-        await tarOf(member({ path: `f${random.below(1000)}` }, content)),
-      )
-    }
-    case 2:
-      await post(`/images/${image?.Id ?? 'none'}/tag?repo=tag${random.below(5)}`)
-      return
-    case 3:
-      await api.call('DELETE', `/images/${image?.Id ?? 'none'}?force=1`, undefined, ...statuses)
-      return
-    case 4: {
-      const saved = await api.daemon.call('GET', `/images/${image?.Id ?? 'none'}/get`)
-      if (saved.status === 200) await post('/images/load', saved.bytes)
-      return
-    }
-    case 5:
-      await post(`/commit?container=${container?.Id ?? 'none'}&repo=commit${random.below(3)}`)
-      return
-    case 6: {
-      const made = await api.daemon.call('POST', '/containers/create', {
-        Image: 'busybox',
-        Cmd: [
-          'sh',
-          '-c',
-          `dd if=/dev/urandom of=/data bs=1k count=${random.below(200)} 2> /dev/null; echo x`,
-        ],
-        Volumes: random.below(2) === 0 ? { '/v': {} } : {},
-      })
-      if (made.status !== 201) return
-      const { Id } = made.json<{ Id: string }>()
-      await post(`/containers/${Id}/start`)
-      await api.wait(Id)
-      return
-    }
-    case 7:
-      if (container !== undefined) await api.remove(container.Id)
-      return
-    default:
-      await post('/images/prune')
-  }
+  const image = random.pick(images)?.Id ?? 'none'
+  await random.pick(deeds)?.({ random, image, container: random.pick(containers)?.Id ?? 'none' })
 }
 
 describe('GET /system/df', () => {

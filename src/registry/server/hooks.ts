@@ -1,0 +1,36 @@
+import type { Digest } from '#base/digest.ts'
+
+/** What other rooms add to pulls and pushes. All of it may be left out. */
+export interface Hooks {
+  /**
+   * Before a manifest is looked up: a pull-through cache brings it, or a newer one of that tag, into the catalogue.
+   * A rejection is the answer; what cannot be had upstream but is here is served by not rejecting.
+   */
+  beforeManifest?(
+    repository: string,
+    reference: string,
+    options: { readonly signal: AbortSignal },
+  ): Promise<void>
+  /** A blob that the repository does not hold: links it (after bringing it), or streams it. Undefined: unknown. */
+  missingBlob?(
+    repository: string,
+    digest: Digest,
+    options: { readonly signal: AbortSignal },
+  ): Promise<FetchedBlob | undefined>
+  /**
+   * Before bytes are taken or linked. `bytes` is what a Content-Length or a descriptor says, undefined when nobody knows.
+   * A rejection is the answer (quota: `permission_denied`; a mirror: `not_implemented`).
+   */
+  beforePush?(repository: string, push: PendingPush): Promise<void>
+}
+
+export type PendingPush =
+  | { readonly kind: 'blob'; readonly bytes: number | undefined }
+  | { readonly kind: 'mount'; readonly bytes: number }
+  | { readonly kind: 'manifest'; readonly bytes: number; readonly tags: readonly string[] }
+
+export interface FetchedBlob {
+  readonly size: number
+  /** Called at most once, and not for HEAD. */
+  read(range?: { readonly offset: number; readonly end: number }): Promise<AsyncIterable<Uint8Array>>
+}

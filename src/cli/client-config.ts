@@ -3,9 +3,19 @@ import { join } from 'node:path'
 import { isErrno, messageOf } from '#base/errors.ts'
 import { commandError } from './errors.ts'
 
+/** Credentials of a registry, as they stand in `config.json`. */
+export interface ConfigAuth {
+  /** `name:password` in base64. */
+  readonly auth?: string
+  readonly username?: string
+  readonly password?: string
+  readonly identitytoken?: string
+  readonly registrytoken?: string
+}
+
 /** The part of Docker's `config.json` that berth reads. */
 export interface ConfigFile {
-  readonly auths?: Readonly<Record<string, { readonly auth?: string; readonly identitytoken?: string }>>
+  readonly auths?: Readonly<Record<string, ConfigAuth>>
   readonly credsStore?: string
   readonly credHelpers?: Readonly<Record<string, string>>
   readonly currentContext?: string
@@ -33,6 +43,11 @@ export class ClientConfig {
   get file(): ConfigFile {
     this.#file ??= (this.readJson('config.json') ?? {}) as ConfigFile
     return this.#file
+  }
+
+  /** Read the file anew when it is asked for next. */
+  forget(): void {
+    this.#file = undefined
   }
 
   /** A JSON file below the directory; undefined when there is none. */

@@ -25,6 +25,7 @@ export type Completion =
   | 'images'
   | 'volumes'
   | 'networks'
+  | 'logins'
   | 'files'
   | 'none'
   | readonly string[]

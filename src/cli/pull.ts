@@ -1,6 +1,6 @@
 import { parseReference, repositoryOf, withDefaultTag } from '#oci/reference.ts'
 import type { Context } from './command.ts'
-import { showProgress } from './format/progress.ts'
+import { followProgress } from './follow-progress.ts'
 import type { Output } from './io.ts'
 import { registryAuth } from './registry-auth.ts'
 
@@ -16,12 +16,13 @@ export interface PullOptions {
 export async function pullImage(text: string, options: PullOptions, context: Context): Promise<void> {
   const { client, signal } = context
   const reference = options.allTags === true ? parseReference(text) : withDefaultTag(parseReference(text))
-  const auth = await registryAuth(reference.domain, context)
+  const auth = await registryAuth(reference, context)
   const messages = client.images.pull(repositoryOf(reference), {
     tag: reference.digest ?? reference.tag ?? '',
     platform: options.platform,
     auth,
     signal,
   })
-  await showProgress(messages, options.quiet ? undefined : options.to)
+  const output = options.quiet ? undefined : options.to
+  await followProgress(messages, { output, verb: 'pull' }, context)
 }

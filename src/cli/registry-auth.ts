@@ -1,45 +1,31 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { text } from 'node:stream/consumers'
 import type { Context } from './command.ts'
-import { commandError } from './errors.ts'
-import { cut } from './flags.ts'
+import { CredentialStore, type StoredCredentials } from './credentials/credential-store.ts'
+import { registryServer, type RegistryServer } from './credentials/servers.ts'
 
-const HUB = 'https://index.docker.io/v1/'
+/** What Docker's engines want to see from somebody without credentials, where they insist on the header. */
+export const ANONYMOUS = encode({})
 
-/** The `X-Registry-Auth` header for a registry from Docker's config file and its helpers; undefined: anonymous. */
-export async function registryAuth(domain: string, { config }: Context): Promise<string | undefined> {
-  const server = domain === 'docker.io' ? HUB : domain
-  const { auths = {}, credHelpers = {}, credsStore } = config.file
-  const helper = credHelpers[server] ?? credsStore
-  const credentials = helper === undefined ? fromFile(auths[server]) : await fromHelper(helper, server)
-  if (credentials === undefined) return undefined
-  return Buffer.from(JSON.stringify({ ...credentials, serveraddress: server })).toString('base64url')
+/**
+ * The `X-Registry-Auth` header for a repository, or for a registry as a whole; undefined: nobody has logged in. A
+ * helper that does not work is an error, for then it is not known who asks.
+ */
+export async function registryAuth(
+  { domain, path }: { readonly domain: string; readonly path?: string },
+  context: Pick<Context, 'config' | 'io' | 'signal'>,
+): Promise<string | undefined> {
+  const server = registryServer(domain)
+  const credentials = await new CredentialStore(context).get(server, path)
+  return credentials === undefined ? undefined : encode(authConfig(server, credentials))
 }
 
-function fromFile(
-  entry: { readonly auth?: string; readonly identitytoken?: string } | undefined,
-): object | undefined {
-  if (entry === undefined) return undefined
-  if (entry.identitytoken !== undefined && entry.identitytoken !== '')
-    return { identitytoken: entry.identitytoken }
-  if (entry.auth === undefined) return undefined
-  const [username, password = ''] = cut(Buffer.from(entry.auth, 'base64').toString(), ':')
-  return { username, password }
+/** Credentials as the API takes them. */
+export function authConfig(
+  { key }: RegistryServer,
+  credentials: StoredCredentials,
+): StoredCredentials & { readonly serveraddress: string } {
+  return { ...credentials, serveraddress: key }
 }
 
-/** `docker-credential-NAME get`, with the server on its stdin. */
-async function fromHelper(name: string, server: string): Promise<object | undefined> {
-  const program = `docker-credential-${name}`
-  const child = spawn(program, ['get'], { stdio: ['pipe', 'pipe', 'ignore'] })
-  const ended = once(child, 'close').catch((error: unknown) => {
-    throw commandError(`cannot run ${program}, which the client configuration names for ${server}`, error)
-  })
-  child.stdin.on('error', () => undefined)
-  child.stdin.end(server)
-  const [output, [code]] = await Promise.all([text(child.stdout), ended])
-  // A helper fails when it knows nothing about the server.
-  if (code !== 0) return undefined
-  const { Username, Secret } = JSON.parse(output) as { Username?: string; Secret?: string }
-  return Username === '<token>' ? { identitytoken: Secret } : { username: Username, password: Secret }
+function encode(document: object): string {
+  return Buffer.from(JSON.stringify(document)).toString('base64url')
 }

@@ -29,7 +29,20 @@ export const groups: Readonly<Record<string, string>> = {
 }
 
 /** What `berth --help` lists first. */
-export const common: readonly string[] = ['run', 'exec', 'ps', 'pull', 'images', 'logs', 'version', 'info']
+export const common: readonly string[] = [
+  'run',
+  'exec',
+  'ps',
+  'pull',
+  'push',
+  'images',
+  'login',
+  'logout',
+  'search',
+  'logs',
+  'version',
+  'info',
+]
 
 /** Every command. A module is loaded only when its command is called, so that start-up stays short. */
 export const entries: readonly Entry[] = [
@@ -145,6 +158,7 @@ export const entries: readonly Entry[] = [
   entry('image ls, image list, images', 'List images', () => import('./commands/image-ls.ts')),
   entry('image prune', 'Remove unused images', () => import('./commands/image-prune.ts')),
   entry('image pull, pull', 'Fetch an image from a registry', () => import('./commands/image-pull.ts')),
+  entry('image push, push', 'Send an image to a registry', () => import('./commands/image-push.ts')),
   entry('image rm, image remove, rmi', 'Remove images', () => import('./commands/image-rm.ts')),
   entry('image save, save', 'Write images into a tar archive', () => import('./commands/image-save.ts')),
   entry('image tag, tag', 'Give an image another name', () => import('./commands/image-tag.ts')),
@@ -168,6 +182,17 @@ export const entries: readonly Entry[] = [
   entry('volume prune', 'Remove volumes that no container uses', () => import('./commands/volume-prune.ts')),
   entry('volume rm, volume remove', 'Remove volumes', () => import('./commands/volume-rm.ts')),
   entry('inspect', 'Show everything about any kind of object', () => import('./commands/inspect.ts')),
+  entry('login', 'Log in to a registry; without SERVER, to Docker Hub', () => import('./commands/login.ts')),
+  entry(
+    'logout',
+    'Forget the credentials for a registry; without SERVER, for Docker Hub',
+    () => import('./commands/logout.ts'),
+  ),
+  entry(
+    'search',
+    'Search a registry for images; a TERM of HOST/WORDS asks that host, others Docker Hub',
+    () => import('./commands/search.ts'),
+  ),
   entry('version', 'Show the versions of client and engine', () => import('./commands/version.ts')),
   entry('completion', 'Print a completion script for a shell', () => import('./commands/completion.ts')),
   {

@@ -5,6 +5,7 @@ import { Containers } from './containers.ts'
 import { Execs } from './execs.ts'
 import { Images } from './images.ts'
 import { Networks } from './networks.ts'
+import { Registries } from './registries.ts'
 import { System } from './system.ts'
 import { Transport, type TransportOptions } from './transport.ts'
 import { Volumes } from './volumes.ts'
@@ -22,6 +23,7 @@ export class Client implements Disposable {
   readonly execs: Execs
   readonly images: Images
   readonly networks: Networks
+  readonly registries: Registries
   readonly system: System
   readonly volumes: Volumes
 
@@ -34,6 +36,7 @@ export class Client implements Disposable {
     this.execs = new Execs(this.transport)
     this.images = new Images(this.transport)
     this.networks = new Networks(this.transport)
+    this.registries = new Registries(this.transport)
     this.system = new System(this.transport)
     this.volumes = new Volumes(this.transport)
   }

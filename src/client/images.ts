@@ -8,6 +8,7 @@ import type {
 import type { Cancellable } from './containers.ts'
 import { filtersQuery, type Filters } from './filters.ts'
 import { jsonLines } from './json.ts'
+import { authHeaders } from './registries.ts'
 import type { Call, Transport } from './transport.ts'
 
 /** A line of the progress stream of pull, push, load and import. */
@@ -45,8 +46,12 @@ export class Images {
     this.#transport = transport
   }
 
-  async list(options: { readonly all?: boolean; readonly filters?: Filters } = {}): Promise<ImageSummary[]> {
-    const query = { all: options.all, filters: filtersQuery(options.filters) }
+  /** With `manifests`, what each image has for which platform (`Manifests`). */
+  async list(
+    options: { readonly all?: boolean; readonly filters?: Filters; readonly manifests?: boolean } = {},
+  ): Promise<ImageSummary[]> {
+    const { all, filters, manifests } = options
+    const query = { all, filters: filtersQuery(filters), manifests }
     return this.#transport.json('GET', '/images/json', { query })
   }
 
@@ -104,12 +109,26 @@ export class Images {
     } & Cancellable,
   ): AsyncGenerator<ProgressMessage> {
     const { tag, platform: wanted, auth, signal } = options
-    const headers = auth === undefined ? {} : { 'X-Registry-Auth': auth }
     return this.#progress('/images/create', {
       query: { fromImage: name, tag, platform: wanted },
-      headers,
+      headers: authHeaders(auth),
       signal,
     })
+  }
+
+  /** `name` without tag or digest; an empty `tag` sends every tag. Ends with an `aux` of Tag, Digest and Size per tag. */
+  push(
+    name: string,
+    options: {
+      readonly tag: string
+      readonly platform?: PlatformQuery | undefined
+      /** Engines insist on it: without credentials that of `{}`. */
+      readonly auth: string
+    } & Cancellable,
+  ): AsyncGenerator<ProgressMessage> {
+    const { tag, platform: wanted, auth, signal } = options
+    const query = { tag, platform: platform(wanted) }
+    return this.#progress(at(name, '/push'), { query, headers: authHeaders(auth), signal })
   }
 
   /** `source` is `-` with a body, or a URL that the daemon fetches. */

@@ -1,4 +1,5 @@
 import { command, type Command, type Context } from '../command.ts'
+import { CredentialStore } from '../credentials/credential-store.ts'
 import type { Completion, Flag, Flags } from '../flags.ts'
 import { entries, findEntry, groups } from '../registry.ts'
 
@@ -73,7 +74,8 @@ async function argumentsOf(called: Command, rest: readonly string[], context: Co
   return valuesOf(called.completes, context)
 }
 
-async function valuesOf(kind: Completion | undefined, { client }: Context): Promise<Candidate[]> {
+async function valuesOf(kind: Completion | undefined, context: Context): Promise<Candidate[]> {
+  const { client } = context
   switch (kind) {
     case undefined:
     case 'none':
@@ -97,6 +99,8 @@ async function valuesOf(kind: Completion | undefined, { client }: Context): Prom
       const list = await client.networks.list()
       return list.map(({ Name, Driver }) => [Name ?? '', Driver ?? ''])
     }
+    case 'logins':
+      return new CredentialStore(context).servers().map((server): Candidate => [server, ''])
     default:
       return kind.map((text): Candidate => [text, ''])
   }

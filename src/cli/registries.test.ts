@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { FakeCaller, runCli, type CliOptions, type CliResult } from '#test/support/cli.ts'
+import { fakeCredentialHelper } from '#test/support/credential-helper.ts'
+import { ScriptedEngine } from '#test/support/scripted-engine.ts'
+import { main } from './main.ts'
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64')
+const decoded = (header: unknown): unknown =>
+  JSON.parse(Buffer.from(String(header), 'base64url').toString()) as unknown
+
+describe('registries', () => {
+  let directory = ''
+  let engine: ScriptedEngine
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'berth-registries-'))
+    engine = await ScriptedEngine.start({
+      'POST /auth': { json: { Status: 'Login Succeeded', IdentityToken: '' } },
+      'GET /images/search': { json: [] },
+      'POST /images/create': { stream: [{ status: 'Status: Image is up to date for demo:latest' }] },
+      'POST /images/host:5000/demo/push': { stream: [] },
+    })
+  })
+  afterEach(async () => {
+    await engine[Symbol.asyncDispose]()
+    await rm(directory, { recursive: true })
+  })
+
+  const run = (args: string, options: CliOptions = {}): Promise<CliResult> =>
+    runCli(['--config', directory, ...args.split(' ')], { host: engine.host, ...options })
+  const config = async (): Promise<Record<string, unknown>> =>
+    JSON.parse(await readFile(join(directory, 'config.json'), 'utf8')) as Record<string, unknown>
+  const configure = (document: object): Promise<void> =>
+    writeFile(join(directory, 'config.json'), JSON.stringify(document))
+
+  describe('berth login', () => {
+    it('asks the registry, then stores the password and says how unsafe that is', async () => {
+      const { code, stdout, stderr } = await run('login -u bob --password-stdin host:5000', { stdin: 's3\n' })
+      assert.deepEqual([code, stdout], [0, '\nLogin Succeeded\n'])
+      assert.match(stderr, /WARNING! The credentials are stored unencrypted in '.*\/config\.json'\./)
+      assert.deepEqual(JSON.parse(engine.requests[0]?.body ?? ''), {
+        username: 'bob',
+        password: 's3',
+        serveraddress: 'host:5000',
+      })
+      assert.deepEqual(await config(), { auths: { 'host:5000': { auth: base64('bob:s3') } } })
+    })
+
+    it('is for Docker Hub without a server, and keeps the identity token instead of the password', async () => {
+      engine.answers['POST /auth'] = { json: { Status: 'Login Succeeded', IdentityToken: 'T' } }
+      const { stderr } = await run('login -u bob -p s3')
+      assert.match(stderr, /^WARNING! A password in --password is seen by others/)
+      const auths = { 'https://index.docker.io/v1/': { auth: base64('bob:'), identitytoken: 'T' } }
+      assert.deepEqual(await config(), { auths })
+    })
+
+    it('stores nothing when the registry refuses', async () => {
+      engine.answers['POST /auth'] = { status: 401, json: { message: 'unauthorized: wrong password' } }
+      assert.deepEqual(await run('login -u bob --password-stdin host:5000', { stdin: 'x' }), {
+        code: 1,
+        stdout: '',
+        stderr: 'Error response from daemon: unauthorized: wrong password\n',
+      })
+      await assert.rejects(config())
+    })
+
+    it('tries what is stored first, and asks only when that is refused', async () => {
+      await configure({ auths: { 'host:5000': { auth: base64('bob:old') } } })
+      const good = await run('login host:5000')
+      assert.equal(good.code, 0)
+      assert.match(
+        good.stdout,
+        /stored credentials\.\.\. \[Username: bob\]\n[^]*berth logout host:5000[^]*Login Succeeded/,
+      )
+      engine.answers['POST /auth'] = { status: 401, json: { message: 'expired' } }
+      const refused = await run('login host:5000')
+      assert.equal(refused.code, 1)
+      assert.match(
+        refused.stderr,
+        /not accepted: Error response from daemon: expired\nError: Cannot perform an/,
+      )
+      engine.answers['POST /auth'] = { status: 503, json: { message: 'away' } }
+      assert.equal((await run('login host:5000')).stderr, 'Error response from daemon: away\n')
+    })
+
+    it('asks on a terminal, and does not show the password', async () => {
+      const raw: boolean[] = []
+      const caller = new FakeCaller({ host: engine.host, tty: true })
+      Object.assign(caller.stdin, { setRawMode: (on: boolean) => raw.push(on) })
+      const running = main(['--config', directory, 'login', 'host:5000'], caller)
+      caller.input.write('bob\n')
+      caller.input.write('s3x\u007fcret\r')
+      assert.equal(await running, 0)
+      assert.deepEqual(raw, [true, false])
+      assert.match(caller.stdout.text, /^Log in to host:5000 .*\nUsername: Password: \n\nLogin Succeeded\n$/)
+      assert.deepEqual(await config(), { auths: { 'host:5000': { auth: base64('bob:s3cret') } } })
+    })
+
+    it('ends with 130 at Ctrl-C while the password is typed', async () => {
+      const caller = new FakeCaller({ host: engine.host, tty: true })
+      const running = main(['--config', directory, 'login', '-u', 'bob'], caller)
+      caller.input.write('s3\u0003')
+      assert.equal(await running, 130)
+      assert.deepEqual(engine.requests, [])
+    })
+
+    it('refuses flags that do not go together', async () => {
+      const text = async (args: string): Promise<string> => (await run(args)).stderr
+      assert.match(await text('login --password-stdin'), /requires --username to be set/)
+      assert.match(await text('login -u a -p b --password-stdin'), /conflicting options: cannot specify both/)
+      assert.match(await text('login -u a'), /Cannot perform an interactive login from a non TTY device/)
+      assert.match(await text('login -u a --password-stdin'), /password is empty/)
+      assert.equal((await run('login a b')).code, 1)
+    })
+
+    it('sends nothing when the helper is missing (CVE-2021-41092)', async () => {
+      await configure({ credsStore: 'missing' })
+      const env = { PATH: '/nonexistent' }
+      for (const args of [
+        'login -u bob -p s3 host:5000',
+        'login',
+        'pull demo',
+        'push host:5000/demo',
+        'search demo',
+        'run --pull always demo',
+        'logout',
+      ]) {
+        const { code, stderr } = await run(args, { env })
+        assert.notEqual(code, 0, args)
+        assert.match(stderr, /cannot run the credential helper docker-credential-missing/, args)
+      }
+      assert.deepEqual(engine.requests, [])
+    })
+
+    it('stores with a helper without a warning', async () => {
+      const env = await fakeCredentialHelper(directory, 'fake')
+      await configure({ credsStore: 'fake' })
+      assert.deepEqual(await run('login -u bob --password-stdin host:5000', { stdin: 's3', env }), {
+        code: 0,
+        stdout: '\nLogin Succeeded\n',
+        stderr: '',
+      })
+    })
+  })
+
+  describe('berth logout', () => {
+    it('forgets, and says when there was nothing', async () => {
+      await configure({ auths: { 'https://host:5000/v2/': { auth: base64('a:b') } }, other: 1 })
+      assert.equal((await run('logout host:5000')).stdout, 'Removing login credentials for host:5000\n')
+      assert.deepEqual(await config(), { auths: {}, other: 1 })
+      assert.equal((await run('logout')).stdout, 'Not logged in to https://index.docker.io/v1/\n')
+    })
+  })
+
+  describe('who asks', () => {
+    const sent = async (args: string): Promise<unknown> => {
+      engine.asked.length = 0
+      await run(args)
+      const header = engine.requests[0]?.headers['x-registry-auth']
+      return header === undefined ? undefined : decoded(header)
+    }
+
+    it('is told on pull, push and search, to the registry of the name alone (CVE-2026-59891)', async () => {
+      const entry = { auth: base64('bob:s3') }
+      await configure({ auths: { 'https://index.docker.io/v1/': entry, 'host:5000': entry } })
+      const hub = { username: 'bob', password: 's3', serveraddress: 'https://index.docker.io/v1/' }
+      const own = { ...hub, serveraddress: 'host:5000' }
+      assert.deepEqual(await sent('pull demo'), hub)
+      assert.deepEqual(await sent('pull host:5000/demo'), own)
+      assert.deepEqual(await sent('push host:5000/demo'), own)
+      assert.deepEqual(await sent('search demo'), hub)
+      assert.deepEqual(await sent('search team/demo'), hub)
+      assert.deepEqual(await sent('search host:5000/demo'), own)
+      for (const name of [
+        'docker.io.evil.com/demo',
+        'host.example/demo',
+        'host:50/demo',
+        'index.docker.io:5000/demo',
+      ]) {
+        assert.equal(await sent(`pull ${name}`), undefined, name)
+        assert.equal(await sent(`search ${name}`), undefined, name)
+      }
+      assert.deepEqual(await sent('push host.example/demo'), {})
+    })
+  })
+})

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, open, readdir, rename } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { chmod, lstat, mkdir, open, readdir, rename } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
 import type { Logger } from '#base/logger.ts'
 import { isErrno } from '#base/errors.ts'
 import type { Helper } from '#os/helper.ts'
@@ -42,6 +42,8 @@ export class DataDirectory {
   readonly #trash: string
   readonly #deps: DataDirectoryDeps
   readonly #removals = new Set<Promise<void>>()
+  /** Paths in staging and trash that somebody works on. */
+  readonly #busy = new Set<string>()
 
   constructor(deps: DataDirectoryDeps) {
     this.#deps = deps
@@ -71,7 +73,11 @@ export class DataDirectory {
 
   async stage(): Promise<StagedDirectory> {
     const path = this.stagingPath()
-    await mkdir(path, { mode: 0o755 })
+    this.#busy.add(path)
+    await mkdir(path, { mode: 0o755 }).catch((error: unknown) => {
+      this.#busy.delete(path)
+      throw error
+    })
     let committed = false
     return {
       path,
@@ -82,7 +88,11 @@ export class DataDirectory {
         await syncDirectory(dirname(target))
       },
       [Symbol.asyncDispose]: async () => {
-        if (!committed) await this.#deps.helper.removeTree(path)
+        try {
+          if (!committed) await this.#deps.helper.removeTree(path)
+        } finally {
+          this.#busy.delete(path)
+        }
       },
     }
   }
@@ -105,12 +115,36 @@ export class DataDirectory {
     while (this.#removals.size > 0) await Promise.all(this.#removals)
   }
 
+  /**
+   * What lies in staging and trash and nobody works on, by path below the data root. Others stage here too, for a moment
+   * each: what is young is left out.
+   */
+  async leftovers(): Promise<readonly string[]> {
+    const { dataRoot } = this.#deps
+    const found: string[] = []
+    for (const place of [this.#staging, this.#trash]) {
+      for (const name of await readdir(place)) {
+        const path = join(place, name)
+        if (!this.#busy.has(path) && (await isOld(path))) found.push(relative(dataRoot, path))
+      }
+    }
+    return found
+  }
+
+  async removeLeftover(path: string): Promise<void> {
+    await this.#deps.helper.removeTree(join(this.#deps.dataRoot, path))
+  }
+
   #remove(path: string): void {
+    this.#busy.add(path)
     const removal = this.#deps.helper
       .removeTree(path)
       // It stays in the trash, which is emptied again at the next start.
       .catch((error: unknown) => this.#deps.logger.warn('cannot remove from the trash', { path, error }))
-      .finally(() => this.#removals.delete(removal))
+      .finally(() => {
+        this.#busy.delete(path)
+        this.#removals.delete(removal)
+      })
     this.#removals.add(removal)
   }
 }
@@ -118,4 +152,16 @@ export class DataDirectory {
 async function syncDirectory(path: string): Promise<void> {
   await using directory = await open(path, 'r')
   await directory.sync()
+}
+
+/** Milliseconds: longer than anything takes that is staged outside of stage(). */
+const YOUNG = 60_000
+
+async function isOld(path: string): Promise<boolean> {
+  try {
+    return Date.now() - (await lstat(path)).mtimeMs > YOUNG
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false
+    throw error
+  }
 }

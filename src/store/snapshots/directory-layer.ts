@@ -55,7 +55,7 @@ export async function finishDirectoryLayer(
   }
 }
 
-export function readDirectoryTar(layer: StoredLayer): AsyncIterable<Uint8Array> {
+export function readDirectoryTar(layer: Pick<StoredLayer, 'path'>): AsyncIterable<Uint8Array> {
   const source = createReadStream(join(layer.path, files.packed), { highWaterMark: 1 << 20 })
   const decompress = createZstdDecompress({ chunkSize: 1 << 20 })
   source.on('error', (error) => decompress.destroy(error))

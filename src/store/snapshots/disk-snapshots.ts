@@ -10,6 +10,7 @@ import type { TreeEntry, Trees } from '#os/tree.ts'
 import { allocatedBytes } from '../usage/blocks.ts'
 import { DataDirectory } from './data-directory.ts'
 import { noSuchSnapshot, snapshotExists, storageError } from './errors.ts'
+import type { LayerHealth } from './layer-check.ts'
 import { LayerStore } from './layer-store.ts'
 import type { Attributes, StoredLayer } from './layer-record.ts'
 import type { IngestOptions, Layer, RootMount, Snapshots, View } from './snapshots.ts'
@@ -68,6 +69,25 @@ export class DiskSnapshots implements Snapshots, AsyncDisposable {
 
   tar(diffId: Digest): AsyncIterable<Uint8Array> {
     return this.#layers.tar(diffId)
+  }
+
+  async checkLayer(
+    diffId: Digest,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<LayerHealth> {
+    return this.#layers.check(diffId, options.signal)
+  }
+
+  async rebuildLayer(diffId: Digest, options: IngestOptions = {}): Promise<void> {
+    await this.#layers.rebuild(diffId, options)
+  }
+
+  async leftovers(): Promise<readonly string[]> {
+    return this.#directory.leftovers()
+  }
+
+  async removeLeftover(path: string): Promise<void> {
+    await this.#directory.removeLeftover(path)
   }
 
   layers(): AsyncIterable<Layer> {

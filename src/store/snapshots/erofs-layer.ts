@@ -32,7 +32,7 @@ export async function checkIndex(layer: StoredLayer): Promise<void> {
   }
 }
 
-export function readErofsTar(layer: StoredLayer): AsyncIterable<Uint8Array> {
+export function readErofsTar(layer: Pick<StoredLayer, 'path'>): AsyncIterable<Uint8Array> {
   return createReadStream(join(layer.path, files.tar), { highWaterMark: 1 << 20 })
 }
 

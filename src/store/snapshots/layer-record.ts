@@ -3,6 +3,7 @@ import { open, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Digest } from '#base/digest.ts'
 import { isErrno } from '#base/errors.ts'
+import type { LayerTree } from '#oci/tar/layer-tree.ts'
 import { damagedLayer } from './errors.ts'
 
 /** Names inside a layer's directory. */
@@ -14,6 +15,8 @@ export const files = {
   /** `directory`: the archive compressed, and what it unpacks to. */
   packed: 'layer.tar.zst',
   unpacked: 'diff',
+  /** Empty; a check of every byte has found the layer damaged: whoever has it again replaces it. */
+  damaged: 'damaged',
 } as const
 
 export interface Attributes {
@@ -40,6 +43,15 @@ export interface LayerRecord {
   readonly root: Attributes | null
   /** The root is opaque: overlayfs cannot express that, the layers below are left out instead. */
   readonly opaqueRoot: boolean
+}
+
+/** What a record tells of the layer's root directory. */
+export function rootOf(tree: LayerTree): Pick<LayerRecord, 'root' | 'opaqueRoot'> {
+  const { mode, uid, gid, seconds, nanoseconds, opaque } = tree.root
+  return {
+    root: tree.rootGiven ? { mode, uid, gid, seconds, nanoseconds } : null,
+    opaqueRoot: opaque,
+  }
 }
 
 export interface StoredLayer {
@@ -89,7 +101,7 @@ async function checkLength(diffId: Digest, path: string, name: string, length: n
   if (actual !== length) throw damagedLayer(diffId, `${name} has ${actual} bytes instead of ${length}`)
 }
 
-async function exists(path: string): Promise<boolean> {
+export async function exists(path: string): Promise<boolean> {
   try {
     await stat(path)
     return true

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { opendir } from 'node:fs/promises'
+import { opendir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hexOf, isDigest, type Digest } from '#base/digest.ts'
 import { isKind, messageOf } from '#base/errors.ts'
@@ -14,7 +14,16 @@ import { finishDirectoryLayer, readDirectoryTar } from './directory-layer.ts'
 import { finishErofsLayer, readErofsTar } from './erofs-layer.ts'
 import { damagedLayer, noSuchLayer, storageError, wrongDiffId } from './errors.ts'
 import { LayerMounts } from './layer-mounts.ts'
-import { files, loadLayer, writeRecord, type LayerRecord, type StoredLayer } from './layer-record.ts'
+import { checkLayer, readAnyTar, type LayerHealth } from './layer-check.ts'
+import {
+  exists,
+  files,
+  loadLayer,
+  rootOf,
+  writeRecord,
+  type LayerRecord,
+  type StoredLayer,
+} from './layer-record.ts'
 import type { IngestOptions, Layer } from './snapshots.ts'
 import { abortableSource, stageTar, type StagedTar } from './stage-tar.ts'
 
@@ -63,10 +72,12 @@ export class LayerStore {
     return await this.#commit(staged, content.diffId, record)
   }
 
-  /** The layer; undefined when it is missing or damaged. */
+  /** The layer; undefined when it is missing or damaged, as far as its lengths and the last check tell. */
   async find(diffId: Digest): Promise<StoredLayer | undefined> {
+    const path = this.#path(diffId)
     try {
-      return await loadLayer(diffId, this.#path(diffId))
+      const layer = await loadLayer(diffId, path)
+      return layer !== undefined && (await exists(join(path, files.damaged))) ? undefined : layer
     } catch (error) {
       if (!isKind(error, 'data_loss')) throw error
       this.#deps.logger.warn('layer is damaged', { diffId, reason: messageOf(error) })
@@ -121,6 +132,29 @@ export class LayerStore {
     }
   }
 
+  /** Reads every byte. What is found damaged counts as missing from now on, except to containers that have it. */
+  async check(diffId: Digest, signal: AbortSignal | undefined): Promise<LayerHealth> {
+    const path = this.#path(diffId)
+    const health = await checkLayer(diffId, path, { signal })
+    const mark = join(path, files.damaged)
+    using _lock = await this.#locks.acquire(diffId)
+    if (health.state === 'whole') await rm(mark, { force: true })
+    else if (await exists(path)) await writeFile(mark, '', { mode: 0o600 })
+    return health
+  }
+
+  /** Makes everything but the archive again, from the archive, which a check has found intact. */
+  async rebuild(diffId: Digest, options: IngestOptions): Promise<void> {
+    const path = this.#path(diffId)
+    await using staged = await this.#deps.directory.stage()
+    const source = readAnyTar(diffId, path)
+    const content = await stageTar(source, join(staged.path, files.tar), { signal: options.signal })
+    if (content.diffId !== diffId) throw damagedLayer(diffId, `its archive has the digest ${content.diffId}`)
+    const record = await this.#finish(staged, content, options)
+    using _lock = await this.#locks.acquire(diffId)
+    await this.#replace(staged, diffId, record)
+  }
+
   async remove(diffId: Digest): Promise<void> {
     using _lock = await this.#locks.acquire(diffId)
     await this.#mounts.hide(diffId)
@@ -141,13 +175,10 @@ export class LayerStore {
             lowerFile: (path) => this.#lowerFile(path, options),
             signal: options.signal,
           })
-      const { root } = content.tree
-      const { mode, uid, gid, seconds, nanoseconds } = root
       const record: LayerRecord = {
         version: 1,
         size: content.size,
-        root: content.tree.rootGiven ? { mode, uid, gid, seconds, nanoseconds } : null,
-        opaqueRoot: root.opaque,
+        ...rootOf(content.tree),
         ...finished,
       }
       await writeRecord(staged.path, record)
@@ -187,8 +218,13 @@ export class LayerStore {
     using _lock = await this.#locks.acquire(diffId)
     const same = await this.find(diffId)
     if (same !== undefined) return layerOf(same)
-    const path = this.#path(diffId)
     // What may still lie there is damaged.
+    return await this.#replace(staged, diffId, record)
+  }
+
+  /** The lock is the caller's. Containers that run keep the mount of what was there. */
+  async #replace(staged: StagedDirectory, diffId: Digest, record: LayerRecord): Promise<Layer> {
+    const path = this.#path(diffId)
     await this.#mounts.hide(diffId)
     this.#loaded.delete(diffId)
     await this.#deps.directory.discard(path)

@@ -3,6 +3,7 @@ import { digestOf } from '../content/errors.ts'
 import { LayerTree } from '#oci/tar/layer-tree.ts'
 import { TarParser } from '#oci/tar/parser.ts'
 import { damagedLayer, noSuchLayer, noSuchSnapshot, snapshotExists, wrongDiffId } from './errors.ts'
+import type { LayerHealth } from './layer-check.ts'
 import type { IngestOptions, Layer, RootMount, Snapshots, View } from './snapshots.ts'
 import { abortableSource } from './stage-tar.ts'
 
@@ -11,6 +12,7 @@ export class MemorySnapshots implements Snapshots {
   readonly driver = 'directory'
   readonly #layers = new Map<Digest, Uint8Array>()
   readonly #snapshots = new Map<string, readonly Digest[]>()
+  readonly #damaged = new Set<Digest>()
   #views = 0
 
   async ingest(tar: AsyncIterable<Uint8Array>, options: IngestOptions = {}): Promise<Layer> {
@@ -26,11 +28,12 @@ export class MemorySnapshots implements Snapshots {
     if (options.expected !== undefined && options.expected !== diffId)
       throw wrongDiffId(options.expected, diffId)
     this.#layers.set(diffId, bytes)
+    this.#damaged.delete(diffId)
     return layerOf(diffId, bytes)
   }
 
   async layer(diffId: Digest): Promise<Layer | undefined> {
-    const bytes = this.#layers.get(diffId)
+    const bytes = this.#damaged.has(diffId) ? undefined : this.#layers.get(diffId)
     return bytes && layerOf(diffId, bytes)
   }
 
@@ -38,6 +41,26 @@ export class MemorySnapshots implements Snapshots {
     const bytes = this.#get(diffId)
     yield bytes
     if (digestOf(bytes) !== diffId) throw damagedLayer(diffId, 'its archive has another digest')
+  }
+
+  async checkLayer(diffId: Digest): Promise<LayerHealth> {
+    const bytes = this.#layers.get(diffId)
+    if (bytes === undefined) return { state: 'missing' }
+    if (digestOf(bytes) === diffId) return { state: 'whole' }
+    this.#damaged.add(diffId)
+    return { state: 'damaged', problem: `its archive has the digest ${digestOf(bytes)}`, archive: 'damaged' }
+  }
+
+  async rebuildLayer(): Promise<void> {
+    // There is nothing but the archive.
+  }
+
+  async leftovers(): Promise<readonly string[]> {
+    return []
+  }
+
+  async removeLeftover(): Promise<void> {
+    // There are none.
   }
 
   async *layers(): AsyncGenerator<Layer> {

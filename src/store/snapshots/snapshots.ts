@@ -1,4 +1,5 @@
 import type { Digest } from '#base/digest.ts'
+import type { LayerHealth } from './layer-check.ts'
 
 /**
  * Layers and the writable root filesystems made from them.
@@ -34,6 +35,21 @@ export interface Snapshots {
 
   /** The exact bytes that were ingested. Rejects with `data_loss` when they no longer match. */
   tar(diffId: Digest): AsyncIterable<Uint8Array>
+
+  /**
+   * Reads every byte of a layer. A damaged one counts as missing from then on: `layer()` does not find it, and
+   * `ingest()` replaces it, also while containers use it.
+   */
+  checkLayer(diffId: Digest, options?: { readonly signal?: AbortSignal | undefined }): Promise<LayerHealth>
+
+  /** Makes what belongs to a layer again from its archive, which `checkLayer()` has found intact. */
+  rebuildLayer(diffId: Digest, options?: IngestOptions): Promise<void>
+
+  /** What lies in staging and trash and nobody works on any more, by path below the data root. */
+  leftovers(): Promise<readonly string[]>
+
+  /** Removes such a path; frees its space before it resolves. */
+  removeLeftover(path: string): Promise<void>
 
   /** All layers on disk, for accounting and garbage collection. */
   layers(): AsyncIterable<Layer>

@@ -5,7 +5,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   api: ['base', 'oci'],
   os: ['base', 'oci'],
   store: ['base', 'oci', 'os'],
-  registry: ['base', 'oci', 'store'],
+  registry: ['base', 'oci', 'os', 'store'],
   runtime: ['base', 'oci', 'os'],
   network: ['base', 'os'],
   build: ['base', 'oci', 'store', 'registry', 'runtime', 'os'],

@@ -69,6 +69,12 @@ export class Section {
     return value === undefined ? undefined : new Section(value, `${this.#at}.${key}`)
   }
 
+  list<T>(key: string, read: (section: Section) => T): readonly T[] | undefined {
+    this.#asked.add(key)
+    const value = this.#fields[key]
+    return value === undefined ? undefined : readList(value, `${this.#at}.${key}`, read)
+  }
+
   /** The end of reading: refuses keys that nobody has asked for. */
   end(): void {
     const unknown = Object.keys(this.#fields).find((key) => !this.#asked.has(key))

@@ -74,7 +74,7 @@ describe('fullTransaction()', () => {
 
 describe('parseListing()', () => {
   // As printed by nft 1.0.6.
-  const listing = (handle: number) =>
+  const listing = (handle: number, protocol: string | number = 'tcp') =>
     JSON.stringify({
       nftables: [
         { metainfo: { version: '1.0.6', json_schema_version: 1 } },
@@ -104,9 +104,13 @@ describe('parseListing()', () => {
             family: 'inet',
             name: 'dnat4any',
             table: 'berth',
+            type: ['inet_proto', 'inet_service'],
             handle,
             elem: [
-              [{ elem: { val: { concat: ['tcp', 8080] }, comment: 'abc' } }, { concat: ['172.17.0.2', 80] }],
+              [
+                { elem: { val: { concat: [protocol, 8080] }, comment: 'abc' } },
+                { concat: ['172.17.0.2', 80] },
+              ],
             ],
           },
         },
@@ -124,6 +128,10 @@ describe('parseListing()', () => {
     assert.ok(sameElements(elements, expected))
     assert.equal(structure, parseListing(listing(2)).structure)
     assert.ok(structure.includes('inward'))
+  })
+
+  it('knows protocols by number, as printed where there is no /etc/protocols', () => {
+    assert.ok(sameElements(parseListing(listing(1, 6)).elements, parseListing(listing(1, 'tcp')).elements))
   })
 
   it('throws when the text is cut off', () => {

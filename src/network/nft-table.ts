@@ -222,24 +222,43 @@ export function parseListing(json: string): Listing {
     const { handle: _handle, elem, ...rest } = body as Json
     structure.push(`${kind} ${JSON.stringify(rest)}`)
     for (const item of (elem ?? []) as unknown[]) {
-      const element = elementOf(String(rest['name']) as ElementSet, item)
+      const element = elementOf(String(rest['name']) as ElementSet, item, [rest['type']].flat())
       elements.set(elementId(element), element)
     }
   }
   return { structure: structure.join('\n'), elements }
 }
 
-function elementOf(set: ElementSet, item: unknown): Element {
+/** `types` are those of the parts of the key. */
+function elementOf(set: ElementSet, item: unknown, types: readonly unknown[]): Element {
   const [left, right] = Array.isArray(item) ? (item as unknown[]) : [item]
   const wrapped = (left as Json | null)?.['elem'] as Json | undefined
   const comment = wrapped?.['comment']
   return {
     set,
-    key: termText(wrapped?.['val'] ?? left, set === 'bridges' || set === 'icc'),
+    key: termText(named(wrapped?.['val'] ?? left, types), set === 'bridges' || set === 'icc'),
     value: right === undefined ? undefined : termText(right, false),
     comment: typeof comment === 'string' ? comment : undefined,
   }
 }
+
+/** Without /etc/protocols nft prints protocols as numbers; here they have their names. */
+function named(key: unknown, types: readonly unknown[]): unknown {
+  const { concat } = (key ?? {}) as { concat?: unknown[] }
+  if (concat === undefined) return key
+  return { concat: concat.map((part, at) => (types[at] === 'inet_proto' ? protocolName(part) : part)) }
+}
+
+function protocolName(part: unknown): unknown {
+  return typeof part === 'number' ? (protocols.get(part) ?? part) : part
+}
+
+/** IANA protocol numbers. */
+const protocols: ReadonlyMap<number, string> = new Map([
+  [6, 'tcp'],
+  [17, 'udp'],
+  [132, 'sctp'],
+])
 
 function termText(term: unknown, quote: boolean): string {
   if (typeof term === 'string') return quote ? quoted(term) : term

@@ -136,6 +136,15 @@ export class ImageRows {
       .map(({ id }) => id)
   }
 
+  /** Images that came with what some name leads to: an index keeps the images of all its platforms. */
+  ofTargets(): Set<Digest> {
+    const rows = this.#db.all<{ id: Digest }>(
+      `SELECT DISTINCT image_manifests.image_id AS id FROM image_manifests
+       JOIN image_references ON target = digest`,
+    )
+    return new Set(rows.map(({ id }) => id))
+  }
+
   putManifest(id: Digest, { digest, mediaType, size }: ManifestRow): void {
     this.#db.run(
       'INSERT INTO image_manifests (image_id, digest, media_type, size) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
@@ -185,9 +194,9 @@ export class ReferenceRows {
 
   /**
    * Points `name` to an image; the one it led to before, if that was another one, is returned. `target` is the manifest
-   * or index it was fetched or loaded as.
+   * or index it was fetched, loaded or pushed as. `now` undefined: nobody has named the image, it only got about.
    */
-  put(name: string, imageId: Digest, now: number, target?: Digest): Digest | undefined {
+  put(name: string, imageId: Digest, now: number | undefined, target?: Digest): Digest | undefined {
     return this.#db.transaction(() => {
       const before = this.get(name)
       this.#db.run(
@@ -195,7 +204,7 @@ export class ReferenceRows {
          ON CONFLICT (name) DO UPDATE SET image_id = excluded.image_id, target = excluded.target`,
         [name, imageId, target ?? null],
       )
-      this.#db.run('UPDATE images SET tagged_at = ? WHERE id = ?', [now, imageId])
+      if (now !== undefined) this.#db.run('UPDATE images SET tagged_at = ? WHERE id = ?', [now, imageId])
       return before === imageId ? undefined : before
     })
   }
@@ -211,6 +220,11 @@ export class ReferenceRows {
       this.#db.get<{ target: Digest | null }>('SELECT target FROM image_references WHERE name = ?', [name])
         ?.target ?? undefined
     )
+  }
+
+  /** Whether any name leads to this manifest or index. */
+  isTarget(target: Digest): boolean {
+    return this.#db.get('SELECT 1 FROM image_references WHERE target = ?', [target]) !== undefined
   }
 
   /** Names of one image, in order. */

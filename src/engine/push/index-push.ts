@@ -1,0 +1,81 @@
+import type { Digest } from '#base/digest.ts'
+import { type Descriptor, type Index, mediaTypes, parseManifest } from '#oci/image-spec.ts'
+import { type ImageManifests, type StoredIndex, subjectOf, type Variant } from '../images/image-manifests.ts'
+import { type ImagePushDeps, readyImage, type ReadyManifest, sendDocument, written } from './image-push.ts'
+
+export interface IndexPushDeps extends ImagePushDeps {
+  readonly manifests: ImageManifests
+  readonly note: (text: string) => void
+}
+
+/**
+ * Brings everything that an index names into the repository, children put by their digests. The index is the very one
+ * that came when all its children could be pushed as they came; else it is written anew with the children's new
+ * digests. What is not here, and attestations about a manifest that has another digest now, are left out and noted.
+ */
+export async function readyIndex(
+  index: StoredIndex,
+  variants: readonly Variant[],
+  deps: IndexPushDeps,
+): Promise<ReadyManifest> {
+  const entries = new Map<Digest, Descriptor>()
+  const children: ReadyManifest[] = []
+  for (const { descriptor, imageId } of variants) {
+    if (imageId === undefined) continue
+    const [original] = await deps.manifests.of(imageId, descriptor.digest)
+    const ready = await readyImage(imageId, original, deps)
+    await putByDigest(ready, deps)
+    entries.set(descriptor.digest, { ...descriptor, ...ready.descriptor })
+    children.push(ready)
+  }
+  for (const { descriptor, kind } of variants) {
+    if (kind === 'attestation' && (await sendAttestation(descriptor, entries, deps))) {
+      entries.set(descriptor.digest, descriptor)
+    }
+  }
+  const kept = variants.filter(({ descriptor }) => entries.has(descriptor.digest))
+  noteMissing(variants.length - kept.length, deps)
+  const same = kept.every(({ descriptor }) => entries.get(descriptor.digest)?.digest === descriptor.digest)
+  const imageIds = children.flatMap((child) => child.imageIds)
+  if (same && kept.length === variants.length) {
+    return { bytes: index.bytes, descriptor: index.descriptor, imageIds, children }
+  }
+  const manifests = kept.map(({ descriptor }) => entries.get(descriptor.digest) ?? descriptor)
+  const document: Index = { ...index.document, mediaType: mediaTypes.ociIndex, manifests }
+  return { ...written(document, imageIds), children }
+}
+
+async function putByDigest(
+  { bytes, descriptor }: ReadyManifest,
+  { repository, signal }: ImagePushDeps,
+): Promise<void> {
+  const { digest, mediaType } = descriptor
+  await repository.putManifest(digest, { bytes, mediaType }, { signal })
+}
+
+/** False when it is not wholly here, or when it would speak about something else. */
+async function sendAttestation(
+  descriptor: Descriptor,
+  entries: ReadonlyMap<Digest, Descriptor>,
+  deps: IndexPushDeps,
+): Promise<boolean> {
+  const subject = subjectOf(descriptor) as Digest | undefined
+  if (subject === undefined || entries.get(subject)?.digest !== subject) return false
+  const bytes = await deps.manifests.bytes(descriptor.digest)
+  if (bytes === undefined) return false
+  const { config, layers } = parseManifest(bytes)
+  for (const { digest } of [config, ...layers]) {
+    const blob = await deps.manifests.bytes(digest)
+    if (blob === undefined) return false
+    await sendDocument(blob, digest, deps)
+  }
+  const { digest, mediaType } = descriptor
+  await deps.repository.putManifest(digest, { bytes, mediaType }, { signal: deps.signal })
+  return true
+}
+
+function noteMissing(count: number, { note }: IndexPushDeps): void {
+  if (count === 0) return
+  const what = count === 1 ? '1 entry' : `${count} entries`
+  note(`Left out of the index: ${what} that is not here, or that is about a manifest which was written anew`)
+}

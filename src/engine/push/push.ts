@@ -1,0 +1,157 @@
+import { KeyedMutex } from '#base/mutex.ts'
+import {
+  formatFamiliar,
+  formatReference,
+  parseReference,
+  type Reference,
+  repositoryOf,
+  withTag,
+} from '#oci/reference.ts'
+import type { RegistryClient } from '#registry/client/repository.ts'
+import { ImageManifests } from '../images/image-manifests.ts'
+import type { ImageStore } from '../images/image-store.ts'
+import { type Report, reporting } from '../images/progress.ts'
+import { credentialsOf } from '../registries/credentials.ts'
+import type { ProgressMessage, PushService } from '../services.ts'
+import { digestPush, noSuchTag, nothingToPush, unknownCompression } from './errors.ts'
+import { readyImage, type ReadyManifest } from './image-push.ts'
+import { type IndexPushDeps, readyIndex } from './index-push.ts'
+import { LayerPush, type LayerPushDeps } from './layer-push.ts'
+import { type PushPlan, planPush } from './push-plan.ts'
+import { Slots } from './slots.ts'
+
+export interface PushDeps {
+  readonly store: ImageStore
+  readonly client: RegistryClient
+  /** Of layers that a registry does not have yet. */
+  readonly compression: 'gzip' | 'zstd'
+  /** Layers that are sent at a time, by all pushes together. */
+  readonly maxUploads: number
+}
+
+type PushOptions = Parameters<PushService['push']>[1]
+
+/** Sends images to registries. distribution-spec "Push" */
+export class Pushes implements PushService {
+  readonly #deps: PushDeps
+  readonly #manifests: ImageManifests
+  readonly #sending = new KeyedMutex()
+  readonly #slots: Slots
+
+  constructor(deps: PushDeps) {
+    this.#deps = deps
+    this.#manifests = new ImageManifests(deps.store)
+    this.#slots = new Slots(deps.maxUploads)
+  }
+
+  push(name: string, options: PushOptions): AsyncIterable<ProgressMessage> {
+    return reporting((report, signal) => this.#push(name, options, report, signal), options)
+  }
+
+  async #push(name: string, options: PushOptions, report: Report, outer: AbortSignal): Promise<void> {
+    const references = this.#select(parseReference(name), options.tag)
+    // Everything that can be refused is, before the registry is asked.
+    const pushes: { readonly reference: Reference; readonly plan: PushPlan }[] = []
+    for (const reference of references) {
+      const plan = await planPush(reference, options.platform, this.#deps.store, this.#manifests)
+      pushes.push({ reference, plan })
+    }
+    const [first] = references
+    if (first === undefined) return
+    const compression = compressionFor(options.compression ?? this.#deps.compression)
+    const failing = new AbortController()
+    const signal = AbortSignal.any([outer, failing.signal])
+    report({ status: `The push refers to repository [${repositoryOf(first)}]` })
+    const stop = (reason: unknown): void => failing.abort(reason)
+    const work = this.#workOn(first, options.auth, { compression, report, signal, stop })
+    for (const { reference, plan } of pushes) await this.#pushOne(reference, plan, work, report)
+  }
+
+  /** Names with tags, at least one; the tag of `name` counts only where there is no other way to ask for all. */
+  #select(name: Reference, tag: string | undefined): Reference[] {
+    if (name.digest !== undefined || tag?.includes(':') === true) throw digestPush()
+    const repository = repositoryOf(name)
+    const tagged = this.#deps.store.references
+      .list()
+      .map((row) => parseReference(row.name))
+      .filter((reference) => reference.tag !== undefined && repositoryOf(reference) === repository)
+    if (tagged.length === 0) throw nothingToPush(name)
+    if (tag === undefined || tag === '') return tagged
+    const wanted = withTag(name, tag)
+    if (!tagged.some((reference) => reference.tag === wanted.tag)) throw noSuchTag(wanted)
+    return [wanted]
+  }
+
+  #workOn(
+    { domain, path }: Reference,
+    auth: PushOptions['auth'],
+    {
+      compression,
+      report,
+      signal,
+      stop,
+    }: Pick<LayerPushDeps, 'compression' | 'report'> & Pick<IndexPushDeps, 'signal' | 'stop'>,
+  ): IndexPushDeps {
+    const { store, client } = this.#deps
+    const repository = client.repository({ domain, path }, { credentials: credentialsOf(auth) })
+    const layers = new LayerPush({
+      store,
+      repository,
+      sending: this.#sending,
+      slots: this.#slots,
+      compression,
+      report,
+      signal,
+    })
+    const note = (status: string): void => report({ status })
+    return { store, repository, layers, manifests: this.#manifests, signal, stop, note }
+  }
+
+  async #pushOne(reference: Reference, plan: PushPlan, work: IndexPushDeps, report: Report): Promise<void> {
+    for (const message of plan.notes) report(message)
+    const ready =
+      plan.kind === 'index'
+        ? await readyIndex(plan.index, plan.variants, work)
+        : await readyImage(plan.imageId, plan.original, work)
+    const { bytes, descriptor } = ready
+    const tag = reference.tag ?? ''
+    const { mediaType, digest, size } = descriptor
+    await work.repository.putManifest(tag, { bytes, mediaType }, { signal: work.signal })
+
+    await this.#record(reference, plan, ready)
+    report({ status: `${tag}: digest: ${digest} size: ${size}` })
+    report({ progressDetail: {}, aux: { Tag: tag, Digest: digest, Size: size } })
+    const { store } = this.#deps
+    const image = store.rows.get(plan.imageId)
+    if (image !== undefined) store.events.publish('push', image, formatFamiliar(reference))
+  }
+
+  /** The name leads to what the registry has now, and the digest becomes a name, too. */
+  /** The name leads to what the registry has now, and the digest becomes a name, too. */
+  async #record(reference: Reference, plan: PushPlan, ready: ReadyManifest): Promise<void> {
+    const { rows, references, deps, collector } = this.#deps.store
+    await using _held = await collector.hold()
+    const manifests = [ready, ...(ready.children ?? [])]
+    for (const { bytes } of manifests) await deps.content.write(bytes)
+    const { digest } = ready.descriptor
+    deps.db.transaction(() => {
+      for (const { descriptor, imageIds } of manifests) {
+        for (const id of imageIds) if (rows.get(id) !== undefined) rows.putManifest(id, descriptor)
+      }
+      if (rows.get(plan.imageId) === undefined) return
+      const name = formatReference(reference)
+      if (plan.whole && references.get(name) === plan.imageId) {
+        references.put(name, plan.imageId, undefined, digest)
+      }
+      const byDigest = { ...reference, tag: undefined, digest }
+      references.put(formatReference(byDigest), plan.imageId, undefined, digest)
+    })
+    // Needed by nobody when the image was removed meanwhile; else they stay.
+    await collector.discard({ blobs: manifests.map(({ descriptor }) => descriptor.digest) })
+  }
+}
+
+function compressionFor(name: string): 'gzip' | 'zstd' {
+  if (name === 'gzip' || name === 'zstd') return name
+  throw unknownCompression(name)
+}

@@ -40,7 +40,13 @@ export async function createContainer(
       return await client.containers.create(body, options)
     } catch (error) {
       const missing = isKind(error, 'not_found') && /no such image/i.test(String(error))
-      if (!missing || image === undefined || pull !== 'missing') throw error
+      if (!missing || image === undefined || pull === 'always') throw error
+      if (pull === 'never') {
+        throw commandError(
+          `No such image: ${image} is not here, and with --pull never it is not fetched; 'berth pull ${image}' gets it`,
+          error,
+        )
+      }
       if (!quiet) io.stderr.write(`Unable to find image '${image}' locally\n`)
       await fetch()
       return client.containers.create(body, options)

@@ -6,6 +6,8 @@ import { ellipsis, humanSize } from './units.ts'
 const FRAME = 60
 const MAX_BAR = 50
 const MIN_BAR = 10
+/** `999.9MB/999.9MB`: bars are equally long. */
+const SIZES_WIDTH = 15
 /** `Downloading` and `Extracting` with their bars below each other. */
 const STATUS_WIDTH = 11
 
@@ -24,6 +26,7 @@ export class ProgressScreen implements Disposable {
   readonly #lines = new Map<string, Line>()
   /** Widths of the lines as they stand on the terminal above the cursor. */
   #drawn: readonly number[] = []
+  #columns = 0
   #timer: NodeJS.Timeout | undefined
 
   constructor(output: Output) {
@@ -70,7 +73,10 @@ export class ProgressScreen implements Disposable {
     const above = this.#drawn.reduce((sum, width) => sum + Math.max(1, Math.ceil(width / columns)), 0)
     const up = Math.min(above, rows - 1)
     const home = up === 0 ? '\r' : `\r\u001b[${up}A`
-    this.#output.write(`${home}${texts.map((text) => `${text}\u001b[K\n`).join('')}\u001b[J`)
+    // Terminals remember which rows were wrapped, until these are erased.
+    const erase = columns === this.#columns ? '' : '\u001b[J'
+    this.#columns = columns
+    this.#output.write(`${home}${erase}${texts.map((text) => `${text}\u001b[K\n`).join('')}\u001b[J`)
     this.#drawn = texts.map((text) => text.length)
   }
 
@@ -123,7 +129,7 @@ function amount(current: number, total: number, units: string | undefined, room:
   if (total <= 0) return humanSize(current)
   const share = Math.min(1, current / total)
   const sizes = `${humanSize(current).padStart(7)}/${humanSize(total)}`
-  const width = Math.min(MAX_BAR, room - sizes.length - 3)
+  const width = Math.min(MAX_BAR, room - SIZES_WIDTH - 3)
   if (width < MIN_BAR) return sizes.trim().length <= room ? sizes.trim() : `${Math.floor(share * 100)}%`
   const done = Math.floor(share * width)
   const line = done === width ? '='.repeat(width) : `${'='.repeat(done)}>`.slice(0, width)

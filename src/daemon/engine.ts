@@ -27,6 +27,7 @@ import { Streams } from '#engine/containers/streams.ts'
 import { TreeRoots } from '#engine/containers/tree-roots.ts'
 import { Waiters } from '#engine/containers/waiters.ts'
 import type { EventJournal } from '#engine/events/event-journal.ts'
+import { Fsck } from '#engine/fsck/fsck.ts'
 import { openImages, type Images } from '#engine/images/images.ts'
 import { JsonFileLogs } from '#engine/logs/json-file-logs.ts'
 import { PredefinedNetworks } from '#engine/networks/networks.ts'
@@ -276,7 +277,25 @@ function viewsOf(
         ),
       facts: factsOf(foundation),
     }),
+    fsck: fsckOf(foundation, base, images),
   }
+}
+
+function fsckOf(foundation: Foundation, base: Base, images: Images): Fsck {
+  const { db, config, snapshots, helper } = foundation
+  const { registry, locks } = base
+  return new Fsck({
+    db,
+    registry,
+    locks,
+    snapshots,
+    helper,
+    dataRoot: config.dataRoot,
+    images: images.store,
+    layerSource: undefined,
+    known: () => knownObjects({ db, registry, images: images.store }),
+    clock: Date.now,
+  })
 }
 
 function queryOf(

@@ -29,6 +29,7 @@ import type {
   Volume,
 } from '#api/generated/types.ts'
 import type { RegistryAuth } from '#api/registry-auth.ts'
+import type { Finding } from './fsck/finding.ts'
 
 /** Parsed `filters`: every key with its values; a value with `false` in the map form is left out. */
 export type Filters = ReadonlyMap<string, readonly string[]>
@@ -208,6 +209,8 @@ export interface ProgressMessage {
   readonly status?: string
   readonly id?: string
   readonly progressDetail?: { readonly current?: number; readonly total?: number; readonly units?: string }
+  /** The same as a bar of text, for clients that do not draw one. */
+  readonly progress?: string
   readonly aux?: unknown
 }
 
@@ -323,6 +326,18 @@ export interface SystemService {
   diskUsage(options: { readonly types: readonly string[] }): Promise<object>
 }
 
+/** A step, how far it is, a finding, or (last) what came of it. */
+export interface FsckMessage extends ProgressMessage {
+  readonly finding?: Finding
+  readonly summary?: { readonly findings: number; readonly repaired: number }
+}
+
+/** Checks all that is stored, and repairs it. */
+export interface FsckService {
+  /** One at a time: `conflict` otherwise. Without `repair` nothing is changed. */
+  check(options: { readonly repair: boolean } & Cancellable): AsyncIterable<FsckMessage>
+}
+
 export interface VolumeService {
   list(filters: Filters): Promise<Volume[]>
   create(body: {
@@ -352,4 +367,5 @@ export interface Engine {
   readonly system: SystemService
   readonly volumes: VolumeService
   readonly networks: NetworkService
+  readonly fsck: FsckService
 }

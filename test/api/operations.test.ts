@@ -31,6 +31,7 @@ const cases: readonly Case[] = [
   { operation: 'SystemInfo', status: 200 },
   { operation: 'SystemDataUsage', status: 200 },
   { operation: 'SystemDataUsage', query: 'verbose=1', status: 200 },
+  { operation: 'BerthFsck', query: 'repair=1', status: 200 },
   { operation: 'SystemEvents', query: 'since=1&until=2', status: 200 },
   { operation: 'Options', at: 'containers/json', status: 200 },
   { operation: 'ContainerList', query: 'all=1', status: 200 },

@@ -29,6 +29,7 @@ export class FakeEngine implements Engine {
   readonly system: Engine['system']
   readonly volumes: Engine['volumes']
   readonly networks: Engine['networks']
+  readonly fsck: Engine['fsck']
 
   constructor() {
     const { containers } = this
@@ -42,6 +43,7 @@ export class FakeEngine implements Engine {
     this.system = this.#recording(system)
     this.volumes = this.#recording(volumes)
     this.networks = this.#recording(networks)
+    this.fsck = this.#recording(fsck)
   }
 
   publish(event: EventMessage): void {
@@ -100,6 +102,12 @@ async function sizeOf(bytes: AsyncIterable<Uint8Array>): Promise<number> {
   let size = 0
   for await (const chunk of bytes) size += chunk.length
   return size
+}
+
+const fsck: Engine['fsck'] = {
+  async *check() {
+    yield { summary: { findings: 0, repaired: 0 } }
+  },
 }
 
 const system: Engine['system'] = {

@@ -6,17 +6,17 @@ export type Report = (message: ProgressMessage) => void
  * Runs `work` and yields what it reports. Of several progress messages about the same thing that nobody has read
  * yet only the last is kept. When the reader goes away, `work` is aborted, and waited for: it has cleaned up by then.
  */
-export async function* reporting(
-  work: (report: Report, signal: AbortSignal) => Promise<void>,
+export async function* reporting<Message extends ProgressMessage = ProgressMessage>(
+  work: (report: (message: Message) => void, signal: AbortSignal) => Promise<void>,
   options: { readonly signal?: AbortSignal | undefined } = {},
-): AsyncGenerator<ProgressMessage> {
+): AsyncGenerator<Message> {
   const gone = new AbortController()
   const signal = options.signal === undefined ? gone.signal : AbortSignal.any([options.signal, gone.signal])
-  const waiting: ProgressMessage[] = []
+  const waiting: Message[] = []
   let wake = Promise.withResolvers<void>()
   let finished = false
 
-  const report: Report = (message) => {
+  const report = (message: Message): void => {
     const at = isCurrent(message) ? waiting.findLastIndex((other) => other.id === message.id) : -1
     if (at !== -1 && isCurrent(waiting[at]!)) waiting[at] = message
     else waiting.push(message)

@@ -1,0 +1,14 @@
+import type { Digest } from '#base/digest.ts'
+import type { LayerBlobRow } from '#store/images.ts'
+
+/** Where a layer can be had again, alone: the registries that it once came from. */
+export interface LayerSource {
+  /**
+   * The plain (uncompressed) tar of the layer from one of `blobs`, tried in order. Rejects when none of them has it or
+   * answers; the bytes are not believed.
+   */
+  fetch(
+    diffId: Digest,
+    options: { readonly blobs: readonly LayerBlobRow[]; readonly signal?: AbortSignal | undefined },
+  ): AsyncIterable<Uint8Array>
+}

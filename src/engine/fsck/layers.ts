@@ -1,0 +1,91 @@
+import type { Digest } from '#base/digest.ts'
+import { messageOf } from '#base/errors.ts'
+import type { LayerHealth } from '#store/snapshots/layer-check.ts'
+import type { ContainerRegistry } from '../containers/registry.ts'
+import type { ImageStore } from '../images/image-store.ts'
+import { Damage } from './damage.ts'
+import type { Finding, Problem } from './finding.ts'
+import type { LayerSource } from './layer-source.ts'
+
+export interface LayerCheckDeps {
+  readonly images: ImageStore
+  readonly registry: ContainerRegistry
+  readonly layerSource: LayerSource | undefined
+}
+
+/** Every layer that images or containers need, read from its first byte to its last. */
+export async function* checkLayers(
+  deps: LayerCheckDeps,
+  options: { readonly signal: AbortSignal; readonly progress: (at: number, of: number) => void },
+): AsyncGenerator<Problem> {
+  const { images, registry } = deps
+  const damage = new Damage(images, registry)
+  const needed = new Set([...images.layers.sizes().keys(), ...registry.all().flatMap(({ layers }) => layers)])
+  let at = 0
+  for (const diffId of needed) {
+    const health = await images.deps.snapshots.checkLayer(diffId, { signal: options.signal })
+    options.progress(++at, needed.size)
+    if (health.state === 'whole') continue
+    yield problemOf(deps, diffId, health, damage.ofLayer(diffId), options.signal)
+  }
+}
+
+function problemOf(
+  deps: LayerCheckDeps,
+  diffId: Digest,
+  health: Exclude<LayerHealth, { state: 'whole' }>,
+  damage: Finding['damage'],
+  signal: AbortSignal,
+): Problem {
+  const remedy = remedyFor(deps, diffId, health, signal)
+  const [image = 'an image that has it'] = damage.images
+  return {
+    object: { kind: 'layer', name: diffId },
+    problem: health.state === 'missing' ? 'is missing' : health.problem,
+    damage,
+    advice: `pull, load or build ${image} again`,
+    ...(remedy === undefined ? {} : { remedy }),
+  }
+}
+
+function remedyFor(
+  deps: LayerCheckDeps,
+  diffId: Digest,
+  health: LayerHealth,
+  signal: AbortSignal,
+): Problem['remedy'] {
+  const { snapshots } = deps.images.deps
+  const parents = (): Promise<readonly Digest[]> => Promise.resolve(layersBelow(deps, diffId))
+  if (health.state === 'damaged' && health.archive === 'intact') {
+    return {
+      says: 'make it again from its archive',
+      apply: () => snapshots.rebuildLayer(diffId, { parents, signal }),
+    }
+  }
+  const { layerSource, images } = deps
+  const blobs = images.layerBlobs.of(diffId)
+  const [first] = blobs
+  if (layerSource === undefined || first === undefined) return undefined
+  return {
+    says: `fetch it again from ${first.repository}`,
+    apply: async () => {
+      const tar = layerSource.fetch(diffId, { blobs, signal })
+      await snapshots.ingest(tar, { expected: diffId, parents, signal })
+    },
+  }
+}
+
+/** Bottom first; of the first image that has the layer. */
+function layersBelow({ images, registry }: LayerCheckDeps, diffId: Digest): readonly Digest[] {
+  const stacks = [
+    ...images.rows.list().map(({ id }) => images.rows.layers(id)),
+    ...registry.all().map(({ layers }) => layers),
+  ]
+  const stack = stacks.find((layers) => layers.includes(diffId)) ?? []
+  return stack.slice(0, stack.indexOf(diffId))
+}
+
+/** What went wrong with a remedy, after what to do about it. */
+export function failedRemedy(advice: string, error: unknown): string {
+  return `${advice} (the repair failed: ${messageOf(error)})`
+}

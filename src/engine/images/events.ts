@@ -1,4 +1,5 @@
 import type { Digest } from '#base/digest.ts'
+import { familiarName, formatFamiliar, type Reference } from '#oci/reference.ts'
 
 /** Where events go; the engine never acts on them. */
 export interface EventPublisher {
@@ -22,6 +23,12 @@ export class ImageEvents {
     name: string = image.id,
   ): void {
     this.#publisher.publish('image', action, image.id, { ...image.labels, name })
+  }
+
+  /** Docker names the actor of a pull by what was asked for, not by the image that came. */
+  pulled(reference: Reference, labels: Readonly<Record<string, string>> | undefined): void {
+    const attributes = { ...labels, name: familiarName(reference) }
+    this.#publisher.publish('image', 'pull', formatFamiliar(reference), attributes)
   }
 
   pruned(reclaimed: number): void {

@@ -1,0 +1,208 @@
+import type { Clock } from '#base/clock.ts'
+import { engineErrorOf, isKind } from '#base/errors.ts'
+import type { Descriptor } from '#oci/image-spec.ts'
+import type { ReadableRepository } from '#registry/client/repository.ts'
+import type { ByteRange, Ingest } from '#store/ingests/ingests.ts'
+import type { Slots } from './slots.ts'
+
+export interface DownloadLimits {
+  /** Bytes asked for at once: what a cut can make us fetch again, at most. */
+  readonly chunk: number
+  /** Of one blob. */
+  readonly connections: number
+  /** In a row, without a byte between them. */
+  readonly failures: number
+}
+
+export const downloadLimits: DownloadLimits = { chunk: 8 << 20, connections: 3, failures: 6 }
+
+export interface DownloadOptions {
+  /** Connections of all downloads together. */
+  readonly slots: Slots
+  readonly limits: DownloadLimits
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  /** Bytes that are there, of all. */
+  readonly onProgress: (received: number) => void
+  readonly onWaiting: () => void
+}
+
+/**
+ * Fetches what is missing of a blob, in ranges, the beginning first. What is interrupted goes on where it was; after
+ * too many failures in a row it rejects, and what has come stays. The digest is not looked at.
+ */
+export async function download(
+  ingest: Ingest,
+  repository: ReadableRepository,
+  blob: Pick<Descriptor, 'digest' | 'size'>,
+  options: DownloadOptions,
+): Promise<void> {
+  const fetching = new Download(ingest, repository, blob, options)
+  await fetching.inRanges()
+  if (ingest.missing().length > 0) await fetching.inOrder()
+}
+
+/** Less than this is not worth a system call. */
+const GATHER = 256 << 10
+
+class Download {
+  readonly #ingest: Ingest
+  readonly #repository: ReadableRepository
+  readonly #blob: Pick<Descriptor, 'digest' | 'size'>
+  readonly #options: DownloadOptions
+  #ignoresRanges = false
+
+  constructor(
+    ingest: Ingest,
+    repository: ReadableRepository,
+    blob: Pick<Descriptor, 'digest' | 'size'>,
+    options: DownloadOptions,
+  ) {
+    this.#ingest = ingest
+    this.#repository = repository
+    this.#blob = blob
+    this.#options = options
+  }
+
+  /** Returns early from a registry that does not know ranges. */
+  async inRanges(): Promise<void> {
+    const { limits, signal } = this.#options
+    const queue = split(this.#ingest.missing(), limits.chunk)
+    const stop = new AbortController()
+    const either = AbortSignal.any([signal, stop.signal])
+    const lane = async (): Promise<void> => {
+      try {
+        for (let range = queue.shift(); range !== undefined; range = queue.shift()) {
+          await this.#fetch(range, either)
+          if (this.#ignoresRanges) queue.length = 0
+        }
+      } catch (error) {
+        stop.abort(error)
+        throw error
+      }
+    }
+    const lanes = Array.from({ length: Math.min(limits.connections, queue.length) }, lane)
+    const failed = (await Promise.allSettled(lanes)).find(({ status }) => status === 'rejected')
+    if (failed?.status === 'rejected') throw signal.aborted ? signal.reason : failed.reason
+  }
+
+  /** The whole blob from one connection; what is there already is passed over. */
+  async inOrder(): Promise<void> {
+    const [first] = this.#ingest.missing()
+    if (first === undefined) return
+    this.#ignoresRanges = false
+    await this.#fetch({ offset: first.offset, end: this.#blob.size }, this.#options.signal, 'from anywhere')
+  }
+
+  async #fetch(
+    range: ByteRange,
+    signal: AbortSignal,
+    from: 'there' | 'from anywhere' = 'there',
+  ): Promise<void> {
+    const { clock, limits } = this.#options
+    const writer = new IngestWriter(this.#ingest, range.offset, () => this.#progress())
+    for (let failures = 0; writer.position < range.end;) {
+      const before = writer.position
+      try {
+        await this.#connect(writer, range.end, signal, from)
+        if (this.#ignoresRanges) return
+      } catch (error) {
+        if (signal.aborted) throw signal.reason
+        failures = writer.position > before ? 0 : failures + 1
+        if (!isKind(error, 'unavailable') || failures >= limits.failures) throw error
+        await clock.sleep(patience(failures, error), { signal })
+      }
+    }
+  }
+
+  async #connect(
+    writer: IngestWriter,
+    end: number,
+    signal: AbortSignal,
+    from: 'there' | 'from anywhere',
+  ): Promise<void> {
+    const { slots, onWaiting } = this.#options
+    if (!slots.available && this.#ingest.received === 0) onWaiting()
+    using _slot = await slots.acquire({ signal })
+    const offset = writer.position
+    const over = new AbortController()
+    try {
+      const either = AbortSignal.any([signal, over.signal])
+      const body = await this.#repository.blob(this.#blob, { offset, end, signal: either })
+      if (body.offset !== offset && from === 'there') {
+        this.#ignoresRanges = true
+        return
+      }
+      let skip = offset - body.offset
+      for await (const chunk of body.chunks) {
+        const rest = chunk.subarray(Math.min(skip, chunk.length))
+        skip -= chunk.length - rest.length
+        await writer.push(rest)
+      }
+    } finally {
+      // A body that nobody reads would keep its connection.
+      over.abort(new Error('enough has come'))
+      await writer.flush()
+    }
+  }
+
+  #progress(): void {
+    this.#options.onProgress(this.#ingest.received)
+  }
+}
+
+/** Gathers what comes into writes that are worth it, one of which is under way while the next is filled. */
+class IngestWriter {
+  /** Where the next byte belongs; all before it are written or being written. */
+  position: number
+  readonly #ingest: Ingest
+  readonly #onWritten: () => void
+  #gathered: Uint8Array[] = []
+  #bytes = 0
+  #writing: Promise<void> = Promise.resolve()
+
+  constructor(ingest: Ingest, position: number, onWritten: () => void) {
+    this.#ingest = ingest
+    this.position = position
+    this.#onWritten = onWritten
+  }
+
+  async push(chunk: Uint8Array): Promise<void> {
+    this.#gathered.push(chunk)
+    this.#bytes += chunk.length
+    if (this.#bytes >= GATHER) await this.#next()
+  }
+
+  async flush(): Promise<void> {
+    await this.#next()
+    await this.#writing
+  }
+
+  async #next(): Promise<void> {
+    await this.#writing
+    if (this.#bytes === 0) return
+    const bytes = this.#gathered.length === 1 ? this.#gathered[0]! : Buffer.concat(this.#gathered)
+    this.#gathered = []
+    this.#bytes = 0
+    this.#writing = this.#ingest.write(this.position, bytes).then(this.#onWritten)
+    // Whoever waits for it next gets the rejection; until then it is not unhandled.
+    this.#writing.catch(() => undefined)
+    this.position += bytes.length
+  }
+}
+
+function split(missing: readonly ByteRange[], chunk: number): ByteRange[] {
+  return missing.flatMap(({ offset, end }) =>
+    Array.from({ length: Math.ceil((end - offset) / chunk) }, (_, i) => ({
+      offset: offset + i * chunk,
+      end: Math.min(offset + (i + 1) * chunk, end),
+    })),
+  )
+}
+
+/** Milliseconds before the next attempt: longer each time, a little different for everybody, and what was asked for. */
+function patience(failures: number, error: unknown): number {
+  const asked = engineErrorOf(error)?.details['retryAfter']
+  const backoff = 250 * 2 ** failures * (0.75 + Math.random() / 2)
+  return Math.max(backoff, typeof asked === 'number' ? asked : 0)
+}

@@ -32,8 +32,14 @@ const outputs: Readonly<Record<string, readonly string[]>> = {
     'ps --format json',
     'ps --format table {{.ID}}\\t{{.Label "tier"}}',
   ],
-  images: ['images', 'images --digests', 'images -q --no-trunc', 'images --format json'],
+  images: ['images', 'images --digests', 'images -q --no-trunc', 'images --format json', 'images --tree'],
   history: ['history web', 'history --human=false --no-trunc web', 'history -q web'],
+  search: [
+    'search demo',
+    'search --no-trunc demo',
+    'search --format json demo',
+    'search --format {{.Name}}: {{.StarCount}} demo',
+  ],
   volumes: ['volume ls', 'volume ls -q', 'volume ls --format {{.Name}} {{.Mountpoint}} {{.Label "a"}}'],
   networks: ['network ls', 'network ls --no-trunc -q', 'network ls --format json'],
   stats: ['stats --no-stream web', 'stats --no-stream --format json web'],
@@ -81,7 +87,7 @@ describe('output for people', () => {
       for (const line of lines) {
         const words = line.split(/ --format | -f /)
         const flag = line.includes(' --format ') ? '--format' : '-f'
-        const rest = words[1]?.split(/ (?=web$)/) ?? []
+        const rest = words[1]?.split(/ (?=(?:web|demo)$)/) ?? []
         const args = [...(words[0] ?? '').split(' '), ...(words[1] === undefined ? [] : [flag, ...rest])]
         const { code, stdout, stderr } = await runCli(args, { host, now: goldenNow })
         texts.push(`$ berth ${line}\n${stdout}${stderr}${code === 0 ? '' : `exit code ${code}\n`}`)

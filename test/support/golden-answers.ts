@@ -56,6 +56,14 @@ const containers = [
   },
 ]
 
+const manifest = (digit: string, architecture: string, total: number, containers: string[]): object => ({
+  ID: `sha256:${id(digit)}`,
+  Available: true,
+  Kind: 'image',
+  Size: { Content: 60_000_000, Total: total },
+  ImageData: { Platform: { os: 'linux', architecture }, Containers: containers },
+})
+
 const images = [
   {
     Id: `sha256:${id('1')}`,
@@ -66,6 +74,11 @@ const images = [
     SharedSize: 100,
     Containers: 2,
     Labels: null,
+    Manifests: [
+      manifest('3', 'amd64', 187654321, ['a1b2c3d4e5f6']),
+      { ...manifest('4', 'arm64', 0, []), Available: false },
+      { ID: `sha256:${id('5')}`, Available: true, Kind: 'attestation', Size: { Content: 9, Total: 9 } },
+    ],
   },
   {
     Id: `sha256:${id('2')}`,
@@ -170,7 +183,19 @@ const network = {
   Labels: {},
 }
 
+const found = [
+  {
+    name: 'demo',
+    description: 'A demo of much, with many words: more than forty-five of them, in fact\nand a line',
+    star_count: 123,
+    is_official: true,
+    is_automated: false,
+  },
+  { name: 'team/demo', description: '', star_count: 0, is_official: false, is_automated: true },
+]
+
 export const goldenAnswers: Readonly<Record<string, unknown>> = {
+  '/images/search': found,
   '/containers/json': containers,
   '/containers/create': { Id: id('c'), Warnings: [] },
   '/images/json': images,

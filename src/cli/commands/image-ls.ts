@@ -1,5 +1,10 @@
-import { command } from '../command.ts'
+import type { ImageSummary } from '#api/generated/types.ts'
+import type { Filters } from '#client/filters.ts'
+import { command, type Context } from '../command.ts'
+import { commandError } from '../errors.ts'
 import { bool, filter, string } from '../flags.ts'
+import { paintFor } from '../format/colors.ts'
+import { imageTree } from '../format/image-tree.ts'
 import { chooseFormat, formatList } from '../format/list.ts'
 import {
   imageHeaders,
@@ -22,18 +27,29 @@ export default command({
     format: string("'table', 'table TEMPLATE', 'json', or a Go template"),
     'no-trunc': bool('Show values in full'),
     quiet: bool('Only ids', { short: 'q' }),
+    tree: bool('Platforms below their images, and images below those they were made from'),
   },
   async run({ args: [repository], flags, changed }, context) {
-    const filters = repository === undefined ? flags.filter : { ...flags.filter, reference: [repository] }
+    const filters =
+      repository === undefined
+        ? flags.filter
+        : { ...flags.filter, reference: [...(flags.filter['reference'] ?? []), repository] }
+    const trunc = !flags['no-trunc']
+    if (flags.tree) {
+      for (const flag of ['quiet', 'format', 'digests'].filter((name) => changed.has(name))) {
+        throw commandError(`conflicting options: --tree has lines of its own, use it without --${flag}`)
+      }
+      context.out(await tree({ all: flags.all, filters }, trunc, context))
+      return
+    }
     const images = await context.client.images.list({ all: flags.all, filters })
     const table = flags.quiet ? '{{.ID}}' : flags.digests ? imageTableWithDigests : imageTable
     const configured = changed.has('format') || flags.quiet ? undefined : context.config.file.imagesFormat
     const format = chooseFormat(flags.format, configured, table)
 
     const digests = flags.digests || format.includes('.Digest')
-    const options = { trunc: !flags['no-trunc'], now: context.io.now() }
-    const newestFirst = images.toSorted((a, b) => (b.Created ?? 0) - (a.Created ?? 0))
-    const rows = newestFirst.flatMap((image) => imageRows(image, { digests }))
+    const options = { trunc, now: context.io.now() }
+    const rows = newestFirst(images).flatMap((image) => imageRows(image, { digests }))
     context.out(
       formatList(
         format,
@@ -43,3 +59,16 @@ export default command({
     )
   },
 })
+
+async function tree(
+  query: { readonly all: boolean; readonly filters: Filters },
+  trunc: boolean,
+  { client, io }: Context,
+): Promise<string> {
+  const images = await client.images.list({ ...query, manifests: true })
+  return imageTree(newestFirst(images), { trunc, paint: paintFor(io) })
+}
+
+function newestFirst(images: readonly ImageSummary[]): ImageSummary[] {
+  return images.toSorted((a, b) => (b.Created ?? 0) - (a.Created ?? 0))
+}

@@ -92,6 +92,8 @@ async function readTls(paths: TlsPaths, { clock, logger }: TlsFilesOptions): Pro
   }
   const clients = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true }
   const tls: TlsOptions = { cert, key, minVersion: 'TLSv1.2', ...clients }
+  // OpenSSL passes over what is no certificate, and would then trust nobody.
+  if (ca !== undefined) attempt(paths.clientCa ?? '', () => new X509Certificate(ca))
   attempt(paths.clientCa ?? paths.cert, () => createSecureContext(tls))
   return tls
 }

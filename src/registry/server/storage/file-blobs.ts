@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { constants } from 'node:fs'
-import { mkdir, open, opendir, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises'
+import { constants, renameSync, statSync } from 'node:fs'
+import { link, mkdir, open, opendir, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Clock, systemClock } from '#base/clock.ts'
 import { hexOf, isDigest, type Digest } from '#base/digest.ts'
@@ -15,6 +15,9 @@ const READ_CHUNK = 1 << 20
 
 /** An upload's id is a file's name: nothing else may be one. */
 const UPLOAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** Ends the name of a file that is about to be removed. */
+const ASIDE = '.removed'
 
 /**
  * Blobs as files: `ROOT/blobs/sha256/<ab>/<hex>`, received in `ROOT/uploads/<id>`. A file at a final path is whole and
@@ -103,6 +106,7 @@ export class FileBlobs implements BlobStorage {
     for await (const directory of await opendir(this.#blobs)) {
       if (!directory.isDirectory()) continue
       for await (const { name } of await opendir(join(this.#blobs, directory.name))) {
+        if (name.endsWith(ASIDE)) await putBack(join(this.#blobs, directory.name, name))
         const digest = `sha256:${name}`
         if (!isDigest(digest) || !name.startsWith(directory.name)) continue
         const facts = await factsOf(this.#path(digest))
@@ -116,8 +120,7 @@ export class FileBlobs implements BlobStorage {
     const path = this.#path(digest)
     const facts = await factsOf(path)
     if (facts !== undefined && unlessSince !== undefined && facts.touched >= unlessSince) return false
-    await rm(path, { force: true })
-    return true
+    return facts === undefined || (await takeAway(path, unlessSince))
   }
 
   async touch(digest: Digest): Promise<void> {
@@ -176,6 +179,39 @@ export class FileBlobs implements BlobStorage {
     const hex = hexOf(digest)
     return join(this.#blobs, hex.slice(0, 2), hex)
   }
+}
+
+/**
+ * Another process may put a new file there, or renew this one, after it was looked at (collection runs in one of its
+ * own): what was moved aside is looked at again, and put back when it is young.
+ */
+async function takeAway(path: string, unlessSince: number | undefined): Promise<boolean> {
+  const aside = `${path}${ASIDE}`
+  try {
+    // Synchronous, so that what is put back has been away for no longer than three system calls take.
+    renameSync(path, aside)
+    if (unlessSince !== undefined && Math.floor(statSync(aside).mtimeMs) >= unlessSince) {
+      renameSync(aside, path)
+      return false
+    }
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return true
+    throw error
+  }
+  await rm(aside, { force: true })
+  return true
+}
+
+/** A crash has left a file aside: it goes back, to be looked at again, unless there is another one. */
+async function putBack(aside: string): Promise<void> {
+  try {
+    // The kernel's time of the renaming. Younger ones are in somebody's hands.
+    if ((await stat(aside)).ctimeMs > Date.now() - 60_000) return
+    await link(aside, aside.slice(0, -ASIDE.length))
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST', 'ENOENT')) throw error
+  }
+  await rm(aside, { force: true })
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {

@@ -82,6 +82,16 @@ describe('parseListing()', () => {
         {
           set: {
             family: 'inet',
+            name: 'bridges',
+            table: 'berth',
+            type: 'ifname',
+            handle,
+            elem: ['berth0'],
+          },
+        },
+        {
+          set: {
+            family: 'inet',
             name: 'icc',
             table: 'berth',
             type: ['ifname', 'ifname'],
@@ -121,6 +131,7 @@ describe('parseListing()', () => {
   it('gives elements in our spelling and the rest without handles', () => {
     const { elements, structure } = parseListing(listing(1))
     const expected = byId([
+      { set: 'bridges', key: '"berth0"' },
       { set: 'icc', key: '"berth0" . "berth0"' },
       { set: 'subnets4', key: '172.17.0.0/16' },
       ...forward('0.0.0.0').slice(0, 1),

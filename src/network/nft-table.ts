@@ -244,8 +244,9 @@ function elementOf(set: ElementSet, item: unknown, types: readonly unknown[]): E
 
 /** Without /etc/protocols nft prints protocols as numbers; here they have their names. */
 function named(key: unknown, types: readonly unknown[]): unknown {
-  const { concat } = (key ?? {}) as { concat?: unknown[] }
-  if (concat === undefined) return key
+  // A string has a `concat`, too.
+  if (typeof key !== 'object' || key === null || !('concat' in key)) return key
+  const { concat } = key as { concat: unknown[] }
   return { concat: concat.map((part, at) => (types[at] === 'inet_proto' ? protocolName(part) : part)) }
 }
 

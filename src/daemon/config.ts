@@ -3,6 +3,12 @@ import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { EngineError, isErrno, messageOf } from '#base/errors.ts'
 import type { LogLevel } from '#base/logger.ts'
+import {
+  registryOptions,
+  type RegistrySettings,
+  registrySettings,
+  splitRegistryKeys,
+} from './registry-settings.ts'
 
 /** How a daemon is set up: command line over configuration file over defaults; names follow dockerd. */
 export interface DaemonConfig {
@@ -26,6 +32,7 @@ export interface DaemonConfig {
   /** Per container: rotation of the log, in bytes and files. */
   readonly logMaxSize: number
   readonly logMaxFiles: number
+  readonly registries: RegistrySettings
 }
 
 const options = {
@@ -43,6 +50,7 @@ const options = {
   group: { type: 'string', short: 'G' },
   ipv6: { type: 'boolean' },
   pidfile: { type: 'string', short: 'p' },
+  ...registryOptions,
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
 } as const
@@ -63,9 +71,10 @@ export function readConfig(argv: readonly string[]): CommandLine {
   const flags = parseFlags(argv)
   const help = flags.help === true
   const version = flags.version === true
-  const file = typeof flags['config-file'] === 'string' ? flags['config-file'] : undefined
+  const path = typeof flags['config-file'] === 'string' ? flags['config-file'] : undefined
   // Who asks for help may have a broken file.
-  const values: Values = { ...(help || version ? {} : readFile(file)), ...flags }
+  const file = help || version ? nothing : readFile(path)
+  const values: Values = { ...file.values, ...flags }
   const text = (name: keyof Values, fallback: string): string =>
     typeof values[name] === 'string' ? values[name] : fallback
   const config: DaemonConfig = {
@@ -84,6 +93,7 @@ export function readConfig(argv: readonly string[]): CommandLine {
     pidfile: text('pidfile', ''),
     logMaxSize: 20 * 1024 * 1024,
     logMaxFiles: 5,
+    registries: registrySettings(flags, file.registries),
   }
   return { config, help, version }
 }
@@ -102,27 +112,34 @@ function parseFlags(argv: readonly string[]): Values {
   }
 }
 
+interface ConfigFile {
+  readonly values: Values
+  readonly registries: Readonly<Record<string, unknown>>
+}
+
+const nothing: ConfigFile = { values: {}, registries: {} }
+
 /** A configuration file that was not asked for may be missing. */
-function readFile(path: string | undefined): Values {
+function readFile(path: string | undefined): ConfigFile {
   const name = path ?? DEFAULT_CONFIG_FILE
   let text: string
   try {
     text = readFileSync(name, 'utf8')
   } catch (error) {
-    if (path === undefined && isErrno(error, 'ENOENT')) return {}
+    if (path === undefined && isErrno(error, 'ENOENT')) return nothing
     throw invalid(`cannot read configuration file ${name}: ${messageOf(error)}`, error)
   }
-  const { hosts, ...rest } = parseJson(name, text)
+  const [registries, { hosts, ...rest }] = splitRegistryKeys(parseJson(name, text))
   const unknown = Object.keys(rest).filter((key) => !Object.hasOwn(options, key))
   if (unknown.length > 0) {
     throw invalid(`configuration file ${name}: unknown key ${unknown.map((key) => `"${key}"`).join(', ')}`)
   }
   for (const [key, value] of Object.entries(rest)) checkValue(name, key as keyof Values, value)
-  if (hosts === undefined) return rest
+  if (hosts === undefined) return { values: rest, registries }
   if (!Array.isArray(hosts) || !hosts.every((host) => typeof host === 'string')) {
     throw invalid(`configuration file ${name}: "hosts" must be a list of addresses`)
   }
-  return { ...rest, host: hosts }
+  return { values: { ...rest, host: hosts }, registries }
 }
 
 function checkValue(file: string, key: keyof Values, value: unknown): void {
@@ -175,6 +192,12 @@ Options:
   -G, --group NAME           Group that may use the socket (default docker)
       --ipv6                 IPv6 on the default network
   -p, --pidfile FILE
+      --registry-mirror URL      Mirror of Docker Hub, repeated; other registries: "mirrors" in the file
+      --insecure-registry HOST   HOST[:PORT] or CIDR that needs no good certificate, repeated
+      --registry-token-host HOST Token service that any registry may name, repeated
+      --max-concurrent-downloads N  Layers at a time (default 6)
+      --max-concurrent-uploads N    (default 5)
+      --max-download-attempts N     (default 5)
   -h, --help
   -v, --version
 `

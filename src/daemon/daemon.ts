@@ -16,6 +16,8 @@ import type { Cgroups } from '#os/cgroups/cgroups.ts'
 import { mountedCgroups } from '#os/cgroups/mounted-cgroups.ts'
 import { EventRows } from '#store/events.ts'
 import { openDatabase } from '#store/db.ts'
+import { openRegistryClient } from '#registry/client/client.ts'
+import type { RegistryClient } from '#registry/client/repository.ts'
 import { parseAddress } from './addresses.ts'
 import type { DaemonConfig } from './config.ts'
 import { assembleEngine } from './engine.ts'
@@ -46,6 +48,7 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
   const cgroups = await mountedCgroups()
   const events = new EventJournal({ rows: new EventRows(db), logger })
 
+  const registryClient = acquired.use(registryClientOf(config, logger))
   const assembled = await assembleEngine({
     config,
     logger,
@@ -64,6 +67,7 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
     events,
     cgroups,
     bootId: readBootId(),
+    registryClient,
   })
   acquired.defer(async () => {
     if (ended.aborted && assembled.running() === 0) await leaveNothing(networks, cgroups, config)
@@ -91,6 +95,16 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
 async function aborted(signal: AbortSignal): Promise<undefined> {
   if (!signal.aborted) await once(signal, 'abort')
 }
+function registryClientOf(config: DaemonConfig, logger: Logger): RegistryClient & AsyncDisposable {
+  return openRegistryClient({
+    ...config.registries,
+    attempts: config.registries.maxDownloadAttempts,
+    environment: process.env,
+    userAgent: `berth/${version}`,
+    logger,
+  })
+}
+
 
 function defaultNetworks(
   helper: Helper,

@@ -48,6 +48,7 @@ import { NativeShims } from '#runtime/native-shims.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import { SeccompFilters } from '#runtime/seccomp-filters.ts'
 import type { SelectedRuntime } from '#runtime/select.ts'
+import type { RegistryClient } from '#registry/client/repository.ts'
 import { ContainerRows } from '#store/containers.ts'
 import type { Database } from '#store/db.ts'
 import type { DiskSnapshots } from '#store/snapshots/disk-snapshots.ts'
@@ -77,6 +78,7 @@ export interface Foundation {
   readonly background: Background
   readonly events: EventJournal
   readonly cgroups: Cgroups
+  readonly registryClient: RegistryClient
   readonly bootId: string
 }
 
@@ -342,6 +344,7 @@ function factsOf({ identity, config, probe, selected, machine }: Foundation): En
 /** Of the container's own group; one that shares nothing but its first process has at least that. */
 async function processesOf(cgroups: Cgroups, { state }: Container): Promise<readonly number[]> {
   const run = runOf(state)
+    registries: config.registries,
   if (run === undefined) return []
   return (await (await cgroups.of(run.pid))?.processes()) ?? []
 }

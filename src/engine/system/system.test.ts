@@ -33,6 +33,7 @@ beforeEach(async () => {
       runtime: { name: 'crun', path: '/usr/bin/crun', version: '1.8', reason: '' },
       cgroupVersion: '2',
       warnings: [],
+      registries: { hubMirrors: [], insecure: [] },
     },
   })
 })

@@ -27,6 +27,7 @@ export interface EngineFacts {
   }
   readonly cgroupVersion: '1' | '2'
   readonly warnings: readonly string[]
+  readonly registries: { readonly hubMirrors: readonly string[]; readonly insecure: readonly string[] }
 }
 
 export interface SystemDeps {
@@ -110,7 +111,7 @@ export class System implements SystemService {
       Architecture: machineName(),
       NCPU: cpus().length,
       MemTotal: totalmem(),
-      ...registryFacts,
+      ...registryFacts(facts.registries),
       GenericResources: null,
       HttpProxy: '',
       HttpsProxy: '',
@@ -209,13 +210,21 @@ function imageUsage(items: readonly ImageSummary[], layersSize: number): object 
   return { ...usage, TotalSize: layersSize }
 }
 
-const registryFacts = {
-  IndexServerAddress: 'https://index.docker.io/v1/',
-  RegistryConfig: {
-    IndexConfigs: { 'docker.io': { Name: 'docker.io', Mirrors: [], Secure: true, Official: true } },
-    InsecureRegistryCIDRs: ['127.0.0.0/8', '::1/128'],
-    Mirrors: [],
-  },
+/** As Docker shows it: networks apart, hosts as indexes of their own. */
+function registryFacts({ hubMirrors, insecure }: EngineFacts['registries']): object {
+  const hosts = insecure.filter((entry) => !entry.includes('/'))
+  const unsafe = hosts.map((host) => [host, { Name: host, Mirrors: [], Secure: false, Official: false }])
+  return {
+    IndexServerAddress: 'https://index.docker.io/v1/',
+    RegistryConfig: {
+      IndexConfigs: {
+        'docker.io': { Name: 'docker.io', Mirrors: hubMirrors, Secure: true, Official: true },
+        ...Object.fromEntries(unsafe),
+      },
+      InsecureRegistryCIDRs: [...insecure.filter((entry) => entry.includes('/')), '127.0.0.0/8', '::1/128'],
+      Mirrors: hubMirrors,
+    },
+  }
 }
 
 function limitSupport(): object {

@@ -1,0 +1,32 @@
+import { EngineError } from '#base/errors.ts'
+import type { Authorizer } from './authorizer.ts'
+import type { RegistryExchange } from './exchange.ts'
+import type { RequestOptions } from './repository.ts'
+
+/** Asks `GET /v2/` as the person; distribution-spec end-1. `identityToken` where the token service gives one. */
+export async function login(
+  exchange: RegistryExchange,
+  authorizer: Authorizer,
+  { signal }: RequestOptions,
+): Promise<{ readonly identityToken: string | undefined }> {
+  const { registry, host } = exchange.endpoint
+  using reply = await exchange.send({
+    method: 'GET',
+    target: '/v2/',
+    scopes: [],
+    accept: [404],
+    retry: 'status',
+    subject: { registry, action: 'login' },
+    signal,
+  })
+  if (reply.status === 404) {
+    throw new EngineError(
+      'not_found',
+      `login attempt to ${reply.url.origin}/v2/ failed: ${host} is no registry`,
+      {
+        code: 'REGISTRY_NOT_FOUND',
+      },
+    )
+  }
+  return { identityToken: await authorizer.login(signal) }
+}

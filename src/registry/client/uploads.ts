@@ -1,0 +1,221 @@
+/**
+ * Sends one blob. distribution-spec "Pushing a blob in chunks": a cut is followed by the question how much the registry
+ * has, and it goes on from there.
+ */
+import { createHash, type Hash } from 'node:crypto'
+import type { Digest } from '#base/digest.ts'
+import { finish } from './digests.ts'
+import { badAnswer, type Subject, wrongDigest } from './errors.ts'
+import type { RegistryExchange } from './exchange.ts'
+import type { UploadOptions, UploadSource } from './repository.ts'
+import { isTransient, pauseAfter, type RetryPolicy } from './retries.ts'
+import type { HttpReply } from './transport.ts'
+
+export interface UploadTarget {
+  readonly exchange: RegistryExchange
+  /** Of the repository. */
+  readonly path: string
+  readonly scopes: readonly string[]
+  readonly subject: Subject
+  readonly retries: RetryPolicy
+}
+
+export interface UploadResult {
+  readonly digest: Digest
+  readonly size: number
+}
+
+const binary = { 'content-type': 'application/octet-stream' }
+
+export class Upload {
+  readonly #target: UploadTarget
+  readonly #source: UploadSource
+  readonly #options: UploadOptions
+  #hash: Hash = createHash('sha256')
+  /** Bytes from the beginning that are in the hash; later passes over the same bytes leave it as it is. */
+  #hashed = 0
+  /** Undefined: none is open. */
+  #location: URL | undefined
+  /** Where the registry stands. */
+  #offset = 0
+
+  constructor(target: UploadTarget, source: UploadSource, options: UploadOptions) {
+    this.#target = target
+    this.#source = source
+    this.#options = options
+  }
+
+  async run(): Promise<UploadResult> {
+    const { retries } = this.#target
+    const { signal } = this.#options
+    for (let failures = 0, best = 0; ;) {
+      try {
+        return await this.#attempt()
+      } catch (error) {
+        failures = this.#offset > best ? 1 : failures + 1
+        best = Math.max(best, this.#offset)
+        const pause = pauseAfter(error, failures, retries.random)
+        if (failures >= retries.attempts || pause === undefined || !isTransient(error)) {
+          await this.#cancel()
+          throw error
+        }
+        await retries.clock.sleep(pause, { signal })
+        await this.#askWhere()
+      }
+    }
+  }
+
+  async #attempt(): Promise<UploadResult> {
+    const { digest, size } = this.#source
+    if (this.#location === undefined) await this.#begin()
+    // With everything known one request less is needed.
+    if (digest !== undefined && size !== undefined && this.#offset === 0) {
+      return this.#complete(digest, { size, body: true })
+    }
+    if (size === undefined || this.#offset < size) await this.#sendRest()
+    return this.#complete(digest ?? finish(this.#hash.copy()), { size: size ?? this.#hashed, body: false })
+  }
+
+  /** end-4a */
+  async #begin(): Promise<void> {
+    const { exchange, path } = this.#target
+    using reply = await exchange.send({
+      ...this.#common(),
+      method: 'POST',
+      target: `/v2/${path}/blobs/uploads/`,
+      body: () => new Uint8Array(),
+      retry: 'always',
+    })
+    if (reply.status !== 202)
+      throw badAnswer(reply.url.host, `unexpected status ${reply.status} for a new upload`)
+    this.#location = exchange.follow(reply, reply.headers.location, 'Location')
+    this.#offset = 0
+  }
+
+  /** end-5, everything that is left as one chunk. */
+  async #sendRest(): Promise<void> {
+    const { exchange } = this.#target
+    const { size } = this.#source
+    const from = this.#offset
+    const known: Record<string, string> =
+      size === undefined
+        ? {}
+        : { 'content-length': String(size - from), 'content-range': `${from}-${size - 1}` }
+    using reply = await exchange.send({
+      ...this.#common(),
+      method: 'PATCH',
+      target: this.#opened(),
+      headers: { ...binary, ...known },
+      body: () => this.#bytes(from),
+      retry: 'never',
+    })
+    this.#location = exchange.follow(reply, reply.headers.location, 'Location')
+    this.#offset = this.#hashed
+  }
+
+  /** end-6 */
+  async #complete(
+    digest: Digest,
+    { size, body }: { readonly size: number; readonly body: boolean },
+  ): Promise<UploadResult> {
+    const target = new URL(this.#opened())
+    target.searchParams.set('digest', digest)
+    using reply = await this.#target.exchange.send({
+      ...this.#common(),
+      method: 'PUT',
+      target,
+      headers: body ? { ...binary, 'content-length': String(size) } : binary,
+      body: body ? () => this.#bytes(0) : () => new Uint8Array(),
+      retry: body ? 'never' : 'status',
+    })
+    this.#location = undefined
+    const said = reply.headers['docker-content-digest']
+    if (typeof said === 'string' && said !== '' && said !== digest)
+      throw wrongDigest(reply.url.host, digest, said)
+    const sent = finish(this.#hash.copy())
+    if (this.#hashed === size && sent !== digest) throw wrongDigest('the source', digest, sent)
+    return { digest, size }
+  }
+
+  async *#bytes(from: number): AsyncGenerator<Uint8Array> {
+    const { size } = this.#source
+    let position = from
+    for await (const chunk of this.#source.read(from)) {
+      this.#account(position, chunk)
+      position += chunk.length
+      if (size !== undefined && position > size) throw badSource(`has more than ${size} bytes`)
+      yield chunk
+      this.#options.onProgress?.(position)
+    }
+    if (size !== undefined && position !== size) throw badSource(`has ${position} bytes, want ${size}`)
+  }
+
+  /** Adds what the hash has not seen yet. */
+  #account(position: number, chunk: Uint8Array): void {
+    const end = position + chunk.length
+    if (end <= this.#hashed) return
+    this.#hash.update(position < this.#hashed ? chunk.subarray(this.#hashed - position) : chunk)
+    this.#hashed = end
+  }
+
+  /** end-13; without a clear answer it begins anew. */
+  async #askWhere(): Promise<void> {
+    const target = this.#location
+    if (target === undefined) return
+    this.#location = undefined
+    this.#offset = 0
+    const { exchange } = this.#target
+    using reply = await exchange.send({
+      ...this.#common(),
+      method: 'GET',
+      target,
+      accept: [400, 404, 405, 416],
+      retry: 'always',
+    })
+    const offset = reply.status === 204 || reply.status === 202 ? storedBytes(reply) : undefined
+    if (offset === undefined || offset > this.#hashed) return
+    const { location } = reply.headers
+    this.#location = location === undefined ? target : exchange.follow(reply, location, 'Location')
+    this.#offset = offset
+  }
+
+  /** Leaves nothing behind at the registry; that it fails changes nothing. */
+  async #cancel(): Promise<void> {
+    const target = this.#location
+    this.#location = undefined
+    if (target !== undefined) await cancelUpload(this.#target, target)
+  }
+
+  #opened(): URL {
+    if (this.#location === undefined) throw new Error('no upload is open')
+    return this.#location
+  }
+
+  #common() {
+    const { scopes, subject } = this.#target
+    return { scopes, subject, signal: this.#options.signal }
+  }
+}
+
+/** Milliseconds; longer than that nobody waits for something that is given up. */
+const CANCEL_LIMIT = 2000
+
+/** Best effort: a registry removes what is abandoned, later. */
+export async function cancelUpload({ exchange, scopes, subject }: UploadTarget, target: URL): Promise<void> {
+  try {
+    const signal = AbortSignal.timeout(CANCEL_LIMIT)
+    using _reply = await exchange.send({ method: 'DELETE', target, scopes, subject, retry: 'never', signal })
+  } catch {
+    // The registry purges it in its own time.
+  }
+}
+
+/** `Range: 0-99` are 100 bytes; `0-0` may be none or one, and so begins anew. */
+function storedBytes(reply: HttpReply): number | undefined {
+  const [, last] = /^(?:bytes=)?0-(\d+)$/.exec(String(reply.headers['range'] ?? '')) ?? []
+  return last === undefined || last === '0' ? undefined : Number(last) + 1
+}
+
+function badSource(what: string): Error {
+  return badAnswer('', `the blob to upload ${what}`)
+}

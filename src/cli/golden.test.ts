@@ -43,7 +43,7 @@ const outputs: Readonly<Record<string, readonly string[]>> = {
   volumes: ['volume ls', 'volume ls -q', 'volume ls --format {{.Name}} {{.Mountpoint}} {{.Label "a"}}'],
   networks: ['network ls', 'network ls --no-trunc -q', 'network ls --format json'],
   stats: ['stats --no-stream web', 'stats --no-stream --format json web'],
-  'system-df': ['system df', 'system df -v', 'system df --format json'],
+  'system-df': ['system df', 'system df -v', 'system df --format json', 'system df -v --format json'],
   container: [
     'port web',
     'port web 80',

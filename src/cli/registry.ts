@@ -171,6 +171,11 @@ export const entries: readonly Entry[] = [
     () => import('./commands/system-events.ts'),
   ),
   entry(
+    'system fsck',
+    'Check everything that is stored, and repair what is damaged',
+    () => import('./commands/system-fsck.ts'),
+  ),
+  entry(
     'system info, info',
     'Show facts about the engine and its host',
     () => import('./commands/system-info.ts'),

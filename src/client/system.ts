@@ -9,6 +9,7 @@ import type {
 } from '#api/generated/types.ts'
 import type { Cancellable } from './containers.ts'
 import { filtersQuery, type Filters } from './filters.ts'
+import type { ProgressMessage } from './images.ts'
 import { jsonLines } from './json.ts'
 import type { Ping, Transport } from './transport.ts'
 
@@ -19,6 +20,41 @@ export interface DiskUsage {
   readonly Containers?: readonly ContainerSummary[] | null
   readonly Volumes?: readonly Volume[] | null
   readonly BuildCache?: readonly BuildCache[] | null
+  readonly Berth?: DiskAccount | null
+}
+
+/** Berth alone: every allocated byte below the data root. The sizes of all categories add up to `Total`. */
+export interface DiskAccount {
+  readonly Root: string
+  readonly Total: number
+  readonly Categories: readonly DiskCategory[]
+  /** What nothing explains, by path below the root. */
+  readonly Unexplained: readonly { readonly Path: string; readonly Size: number }[]
+}
+
+export interface DiskCategory {
+  readonly Name: string
+  readonly Size: number
+  /** What `prune`, or `fsck` with repair, would free. */
+  readonly Reclaimable: number
+  readonly Description: string
+}
+
+/** Something that is not as it should be below the data root. */
+export interface Finding {
+  readonly object: { readonly kind: string; readonly name: string }
+  readonly problem: string
+  /** What cannot be used, or not wholly, because of it: names or short ids. */
+  readonly damage: { readonly images: readonly string[]; readonly containers: readonly string[] }
+  /** What was done about it, or what to do. */
+  readonly action: string
+  readonly repaired: boolean
+}
+
+/** A step of a check, how far it is, a finding, or (last) what came of it. */
+export interface FsckMessage extends ProgressMessage {
+  readonly finding?: Finding
+  readonly summary?: { readonly findings: number; readonly repaired: number }
 }
 
 /** The engine as a whole. */
@@ -43,6 +79,13 @@ export class System {
 
   async diskUsage(): Promise<DiskUsage> {
     return this.#transport.json('GET', '/system/df')
+  }
+
+  /** Berth alone: checks everything that is stored while the engine works. Without `repair` nothing is changed. */
+  async *fsck(options: { readonly repair: boolean } & Cancellable): AsyncGenerator<FsckMessage> {
+    const { repair, signal } = options
+    const response = await this.#transport.open('POST', '/berth/fsck', { query: { repair }, signal })
+    yield* jsonLines(response) as AsyncGenerator<FsckMessage>
   }
 
   /** Times are Unix seconds with an optional fraction. Ends at `until`, or with the signal. */

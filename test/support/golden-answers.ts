@@ -236,7 +236,28 @@ export const goldenAnswers: Readonly<Record<string, unknown>> = {
     Images: images,
     Containers: containers,
     Volumes: [{ ...data, UsageData: { Size: 4096, RefCount: 1 } }],
-    BuildCache: [],
+    BuildCache: [
+      {
+        ID: 'q1b2c3d4e5f6g7h8i9',
+        Type: 'regular',
+        InUse: true,
+        Shared: false,
+        Size: 1234,
+        CreatedAt: '2026-01-20T11:00:00Z',
+        UsageCount: 2,
+      },
+    ],
+    Berth: {
+      Root: '/var/lib/berth',
+      Total: 188_000_000,
+      Categories: [
+        { Name: 'Images', Size: 187_654_321, Reclaimable: 1000, Description: 'layers and manifests' },
+        { Name: 'Logs', Size: 12_288, Reclaimable: 0, Description: 'output of containers' },
+        { Name: 'Trash', Size: 0, Reclaimable: 0, Description: 'removed, and being freed' },
+        { Name: 'Unexplained', Size: 333_391, Reclaimable: 0, Description: 'no row explains it' },
+      ],
+      Unexplained: [{ Path: 'layers/core', Size: 333_391 }],
+    },
   },
   '/info': info,
   '/version': {

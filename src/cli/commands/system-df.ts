@@ -1,7 +1,11 @@
 import type { DiskUsage } from '#client/system.ts'
 import { command } from '../command.ts'
 import { bool, string } from '../flags.ts'
-import { formatList } from '../format/list.ts'
+import { accountText } from '../format/disk-account.ts'
+import { chooseFormat, formatList } from '../format/list.ts'
+import { toJson } from '../format/template/print.ts'
+import { view, type View } from '../format/template/view.ts'
+import { buildCacheHeaders, buildCacheTable, buildCacheView } from '../format/views/build-cache.ts'
 import { diskUsageHeaders, diskUsageTable, diskUsageViews } from '../format/views/disk-usage.ts'
 import { containerHeaders, containerView } from '../format/views/container.ts'
 import { imageHeaders, imageRows, imageView } from '../format/views/image.ts'
@@ -29,32 +33,57 @@ export default command({
       throw commandError('the format and the verbose options conflict; use one of them, or --format json')
     }
     const usage = await client.system.diskUsage()
-    if (verbose && format === '') {
-      out(details(usage, io.now()))
+    const account = usage.Berth ? `\n${accountText(usage.Berth, { verbose })}` : ''
+    if (verbose) {
+      const views = detailViews(usage, io.now())
+      out(format === '' ? details(views) + account : `${toJson(document(views, usage))}\n`)
       return
     }
-    const chosen = format === '' || format === 'table' ? diskUsageTable : format
-    out(formatList(chosen, diskUsageHeaders, diskUsageViews(usage)))
+    // Whoever asks for a form of their own gets Docker's rows alone.
+    if (format === '') out(formatList(diskUsageTable, diskUsageHeaders, diskUsageViews(usage)) + account)
+    else {
+      const chosen = chooseFormat(format, undefined, diskUsageTable)
+      out(formatList(chosen, diskUsageHeaders, diskUsageViews(usage)))
+    }
   },
 })
 
-function details(usage: DiskUsage, now: number): string {
+interface Details {
+  readonly images: readonly View[]
+  readonly containers: readonly View[]
+  readonly volumes: readonly View[]
+  readonly buildCache: readonly View[]
+}
+
+function detailViews(usage: DiskUsage, now: number): Details {
   const images = (usage.Images ?? []).flatMap((image) => imageRows(image, { digests: false }).slice(0, 1))
   const options = { trunc: true, now }
+  return {
+    images: images.map((row) => imageView(row, options)),
+    containers: (usage.Containers ?? []).map((each) => containerView({ ...each, SizeRootFs: 0 }, options)),
+    volumes: (usage.Volumes ?? []).map(volumeView),
+    buildCache: (usage.BuildCache ?? []).map((each) => buildCacheView(each, options)),
+  }
+}
+
+function document({ images, containers, volumes, buildCache }: Details, { Berth }: DiskUsage): View {
+  const fields = { Images: images, Containers: containers, Volumes: volumes, BuildCache: buildCache, Berth }
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null)
+  return view(
+    '*formatter.diskUsageContext',
+    Object.fromEntries(given.map(([key, value]) => [key, () => value])),
+  )
+}
+
+function details({ images, containers, volumes, buildCache }: Details): string {
   return [
     'Images space usage:\n\n',
-    formatList(
-      imagesTable,
-      imageHeaders,
-      images.map((row) => imageView(row, options)),
-    ),
+    formatList(imagesTable, imageHeaders, images),
     '\nContainers space usage:\n\n',
-    formatList(
-      containersTable,
-      containerHeaders,
-      (usage.Containers ?? []).map((each) => containerView({ ...each, SizeRootFs: 0 }, options)),
-    ),
+    formatList(containersTable, containerHeaders, containers),
     '\nLocal Volumes space usage:\n\n',
-    formatList(volumesTable, volumeHeaders, (usage.Volumes ?? []).map(volumeView)),
+    formatList(volumesTable, volumeHeaders, volumes),
+    '\nBuild cache usage:\n\n',
+    formatList(buildCacheTable, buildCacheHeaders, buildCache),
   ].join('')
 }

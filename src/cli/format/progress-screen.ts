@@ -44,6 +44,14 @@ export class ProgressScreen implements Disposable {
     this.#output.write(stream ?? `${printable(status)}\n`)
   }
 
+  /** Takes the lines off the terminal; what is shown next begins anew. */
+  erase(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#lines.clear()
+    if (this.#drawn.length > 0) this.#write([])
+  }
+
   [Symbol.dispose](): void {
     this.#output.off('resize', this.#draw)
     this.#settle()

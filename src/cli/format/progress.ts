@@ -17,8 +17,7 @@ export async function showProgress(
   using screen = output?.isTTY === true ? new ProgressScreen(output) : undefined
   const aux: unknown[] = []
   for await (const message of messages) {
-    const failure = message.errorDetail?.message ?? message.error
-    if (failure !== undefined) throw new EngineError('internal', failure, { code: DAEMON_ERROR })
+    throwFailure(message)
     watch?.(message)
     if (message.aux !== undefined && message.aux !== null) aux.push(message.aux)
     else if (screen !== undefined) screen.show(message)
@@ -27,7 +26,14 @@ export async function showProgress(
   return aux
 }
 
-function showPlain({ stream, status, id, progressDetail }: ProgressMessage, output: Output): void {
+/** Throws what a message says went wrong, in the daemon's words. */
+export function throwFailure({ error, errorDetail }: ProgressMessage): void {
+  const failure = errorDetail?.message ?? error
+  if (failure !== undefined) throw new EngineError('internal', failure, { code: DAEMON_ERROR })
+}
+
+/** A line per step, where lines cannot change in place. */
+export function showPlain({ stream, status, id, progressDetail }: ProgressMessage, output: Output): void {
   if (stream !== undefined) output.write(stream)
   // Counters would be a line each.
   else if (status !== undefined && progressDetail?.current === undefined) {

@@ -1,0 +1,34 @@
+import { command } from '../command.ts'
+import { bool } from '../flags.ts'
+import { paintFor } from '../format/colors.ts'
+import { findingText, verdict } from '../format/findings.ts'
+import { showPlain, throwFailure } from '../format/progress.ts'
+import { ProgressScreen } from '../format/progress-screen.ts'
+
+export default command({
+  usage: '[OPTIONS]',
+  summary: 'Check everything that is stored, and repair what is damaged',
+  min: 0,
+  max: 0,
+  flags: { repair: bool('Repair what can be repaired; without it nothing is changed') },
+  async run({ flags: { repair } }, { client, io, signal, out }) {
+    const paint = paintFor(io)
+    using screen = io.stderr.isTTY === true ? new ProgressScreen(io.stderr) : undefined
+    let left = 0
+    for await (const message of client.system.fsck({ repair, signal })) {
+      throwFailure(message)
+      const { finding, summary, status } = message
+      if (finding !== undefined) {
+        screen?.erase()
+        out(findingText(finding, paint))
+      } else if (summary !== undefined) {
+        screen?.erase()
+        out(`${verdict(summary.findings, summary.repaired, repair)}\n`)
+        left = summary.findings - summary.repaired
+      } else if (screen === undefined) showPlain(message, io.stderr)
+      // A step of its own replaces the one before it.
+      else screen.show({ ...message, id: 'fsck', status: status ?? '' })
+    }
+    return left === 0 ? 0 : 1
+  },
+})

@@ -115,6 +115,19 @@ describe('RegistryAccess with a bearer token', () => {
     assert.match(await ask(fixture, token, { kind: 'catalog' }), /^TOKEN_SCOPE .*scope="registry:catalog:\*"/)
   })
 
+  it('mounts only from repositories that it covers', async () => {
+    const fixture = accessWith(users)
+    const { access } = fixture
+    const token = await bearer(fixture, 'ann', entry('target', 'pull', 'push'), entry('source', 'pull'))
+    const caller = await access.authorize(requestFrom(token), repository('target', 'push'))
+    assert.deepEqual(
+      ['source', 'target', 'secret'].map((name) => access.mayPull(caller, name)),
+      [true, true, false],
+    )
+    const whole = await access.authorize(requestFrom(basic('ann', 'secret')), repository('target', 'push'))
+    assert.equal(access.mayPull(whole, 'secret'), true)
+  })
+
   it('is worth no more than the rules and the account are now', async () => {
     const fixture = accessWith(users, settings)
     const token = await bearer(fixture, 'bob', entry('team/a', 'pull'))

@@ -25,7 +25,7 @@ interface Shown {
 /** Accounts, tokens and rules, in front of a registry. What a bearer token covers is permitted only while rules say so. */
 export class RegistryAccess implements AccessControl {
   readonly #deps: RegistryAccessDeps
-  readonly #identities = new WeakMap<Caller, Identity>()
+  readonly #shown = new WeakMap<Caller, Shown>()
 
   constructor(deps: RegistryAccessDeps) {
     this.#deps = deps
@@ -46,13 +46,15 @@ export class RegistryAccess implements AccessControl {
         : accessDenied(identity.name)
     }
     const caller: Caller = { name: identity.name }
-    this.#identities.set(caller, identity)
+    // A token that covers the catalogue lists all that its account may pull; any other stays what it is.
+    this.#shown.set(caller, resource.kind === 'catalog' ? { identity } : { identity, access })
     return caller
   }
 
   mayPull(caller: Caller, repository: string): boolean {
-    const identity = this.#identities.get(caller) ?? anonymous
-    return permitted(this.#deps.rules, identity, repository).includes('pull')
+    const { identity, access } = this.#shown.get(caller) ?? { identity: anonymous }
+    const pull = { kind: 'repository', name: repository, actions: ['pull'] } as const
+    return isPermitted(this.#deps.rules, identity, pull) && (access === undefined || isCovered(access, pull))
   }
 
   async #identify(request: AccessRequest, resource: Resource): Promise<Shown> {

@@ -23,9 +23,9 @@ export class CollectionRows {
 
   /**
    * Deletes manifests that nothing leads to: no tag, no index that lives, no subject that lives; and that nobody has
-   * pushed, pulled or touched since `cutoff`.
+   * pushed, pulled or touched since `cutoff`. `repositories` limits it to those.
    */
-  deleteUntagged(cutoff: number): DeadManifest[] {
+  deleteUntagged(cutoff: number, repositories: readonly string[] | undefined): DeadManifest[] {
     return this.#db.all<DeadManifest>(
       `WITH RECURSIVE live (repository, digest) AS (
          SELECT repository, manifest FROM tags
@@ -39,8 +39,9 @@ export class CollectionRows {
            JOIN manifests AS referrer ON referrer.repository = live.repository AND referrer.subject = live.digest
        )
        DELETE FROM manifests WHERE (repository, digest) NOT IN (SELECT repository, digest FROM live)
+         AND (?2 IS NULL OR repository IN (SELECT value FROM json_each(?2)))
        RETURNING repository, digest, size`,
-      [cutoff],
+      [cutoff, repositories === undefined ? null : JSON.stringify(repositories)],
     )
   }
 

@@ -27,7 +27,8 @@ export interface CollectorDeps {
 /** Milliseconds. */
 export interface CollectOptions {
   readonly grace: number
-  readonly deleteUntagged: boolean
+  /** Everywhere, or in these repositories. */
+  readonly deleteUntagged: boolean | readonly string[]
   readonly uploads: number
   readonly dryRun?: boolean | undefined
   readonly signal?: AbortSignal | undefined
@@ -79,7 +80,10 @@ export class Collector {
   ): { readonly removals: readonly Removal[]; readonly freed: ReadonlySet<Digest> } {
     const { catalogue } = this.#deps
     const work = (): { removals: Removal[]; freed: Set<Digest> } => {
-      const manifests = deleteUntagged ? this.#rows.deleteUntagged(cutoff) : []
+      const manifests =
+        deleteUntagged === false
+          ? []
+          : this.#rows.deleteUntagged(cutoff, deleteUntagged === true ? undefined : deleteUntagged)
       const links = this.#rows.deleteUnneededLinks(cutoff, busy)
       const blobs = [...new Set(links.map(({ blob }) => blob))]
       const removals = [

@@ -1,3 +1,5 @@
+import { EngineError } from '#base/errors.ts'
+
 /** Decides on names of repositories or tags. */
 export type Pattern = (name: string) => boolean
 
@@ -7,8 +9,19 @@ export type Pattern = (name: string) => boolean
  */
 export function compilePattern(text: string): Pattern {
   const [, expression] = /^\/(.+)\/$/.exec(text) ?? []
-  const compiled = new RegExp(expression === undefined ? `^${sourceOf(text)}$` : expression)
+  const compiled = compile(expression ?? `^${sourceOf(text)}$`, text)
   return (name) => compiled.test(name)
+}
+
+function compile(source: string, text: string): RegExp {
+  try {
+    return new RegExp(source)
+  } catch (error) {
+    throw new EngineError('invalid_argument', `registry configuration: ${text} is no pattern`, {
+      code: 'CONFIG_INVALID',
+      cause: error,
+    })
+  }
 }
 
 /** Matches what any of the patterns matches; `whenEmpty` is the answer for no patterns. */

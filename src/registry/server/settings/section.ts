@@ -49,6 +49,10 @@ export class Section {
     return this.#read(key, 'a size such as 1048576, "500MB" or "10GiB"', parseSize)
   }
 
+  requiredSize(key: string): number {
+    return this.size(key) ?? this.#missing(key)
+  }
+
   texts(key: string): readonly string[] | undefined {
     return this.#read(key, 'a list of strings', (value) =>
       Array.isArray(value) && value.every((entry) => typeof entry === 'string') ? value : undefined,

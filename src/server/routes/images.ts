@@ -1,18 +1,22 @@
 import { parseRegistryAuth } from '#api/registry-auth.ts'
 import { EngineError } from '#base/errors.ts'
-import type { Engine, ImageService } from '#engine/services.ts'
-import type { Query } from '../query.ts'
+import type { Engine, ImageService, PullService } from '#engine/services.ts'
 import { bytes, empty, json, progress, type Reply } from '../reply.ts'
 import { route, type Route, type RouteRequest } from '../route.ts'
-import { notBuiltYet, notImplemented } from './missing.ts'
+import { notBuiltYet } from './missing.ts'
 import { plainPlatform } from './platform.ts'
 
 const TAR = 'application/x-tar'
 const listFilters = ['before', 'since', 'dangling', 'label', 'label!', 'reference', 'until']
 const pruneFilters = ['dangling', 'label', 'label!', 'until']
 
-export function imageRoutes({ images }: Pick<Engine, 'images'>): readonly Route[] {
-  return [...queryRoutes(images), ...changeRoutes(images), ...transferRoutes(images), ...registryRoutes()]
+export function imageRoutes({ images, pulls }: Pick<Engine, 'images' | 'pulls'>): readonly Route[] {
+  return [
+    ...queryRoutes(images),
+    ...changeRoutes(images),
+    ...transferRoutes(images, pulls),
+    ...registryRoutes(),
+  ]
 }
 
 function queryRoutes(images: ImageService): readonly Route[] {
@@ -85,13 +89,13 @@ function changeRoutes(images: ImageService): readonly Route[] {
   ]
 }
 
-function transferRoutes(images: ImageService): readonly Route[] {
+function transferRoutes(images: ImageService, pulls: PullService): readonly Route[] {
   return [
     route({
       operation: 'ImageCreate',
       method: 'POST',
       path: '/images/create',
-      handle: (request) => createImage(images, request),
+      handle: (request) => createImage(images, pulls, request),
     }),
     route({
       operation: 'ImageLoad',
@@ -120,18 +124,20 @@ function transferRoutes(images: ImageService): readonly Route[] {
   ]
 }
 
-function createImage(images: ImageService, { query, body, headers, signal }: RouteRequest): Reply {
+function createImage(
+  images: ImageService,
+  pulls: PullService,
+  { query, body, headers, signal }: RouteRequest,
+): Reply {
   const fromImage = query.text('fromImage')
   if (fromImage !== undefined) {
-    // Read so that a client which sends broken credentials is treated the same before and after.
-    parseRegistryAuth(headers['x-registry-auth']?.toString())
-    throw cannotPull(fromImage, query)
+    const auth = parseRegistryAuth(headers['x-registry-auth']?.toString())
+    const options = { tag: query.text('tag'), platform: query.text('platform'), auth, signal }
+    return progress(pulls.pull(fromImage, options))
   }
-  if (query.text('fromSrc') !== '-') {
-    throw notImplemented('importing from an address is not built yet; send the archive with fromSrc=-')
-  }
+  const source = query.required('fromSrc')
   return progress(
-    images.import(body, {
+    images.import(source === '-' ? body : source, {
       repo: query.text('repo'),
       tag: query.text('tag'),
       message: query.text('message') ?? '',
@@ -157,16 +163,6 @@ function registryRoutes(): readonly Route[] {
     ),
     notBuiltYet('DistributionInspect', 'GET', '/distribution/{name}/json', noRegistry, greedy),
   ]
-}
-
-/** In the words of a pull that failed: clients take it for one and say so. */
-function cannotPull(name: string, query: Query): EngineError {
-  const tag = query.text('tag')
-  return new EngineError(
-    'not_found',
-    `pull access denied for ${name}, repository does not exist or may require 'docker login': pulling is not built yet, use load or import`,
-    { code: 'PULL_NOT_BUILT', details: { name, tag } },
-  )
 }
 
 function exclusive(first: string, second: string): EngineError {

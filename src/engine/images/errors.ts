@@ -22,6 +22,13 @@ export function wrongPlatform(ref: string, actual: string, wanted: string): Engi
   )
 }
 
+export function platformMissing(wanted: string): EngineError {
+  return new EngineError('not_found', `the archive has no image for platform ${wanted}`, {
+    code: 'IMAGE_PLATFORM',
+    details: { wanted },
+  })
+}
+
 /** The last name of an image would go while a container needs the image. */
 export function referenceInUse(ref: string, containerId: string, imageId: string): EngineError {
   return new EngineError(

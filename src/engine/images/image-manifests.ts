@@ -54,14 +54,14 @@ export class ImageManifests {
     return this.targetOf(this.#store.lookup(ref))
   }
 
-  /** Of the first of its names that has one; an image without names has the index it came with. */
+  /** Of the first of its names that has one; an image without names is only itself. */
   targetOf(imageId: Digest): Digest | undefined {
-    const { references, rows } = this.#store
+    const { references } = this.#store
     for (const name of references.of(imageId)) {
       const target = references.target(name)
       if (target !== undefined) return target
     }
-    return rows.manifests(imageId).find(({ mediaType }) => indexTypes.includes(mediaType))?.digest
+    return this.ownRow(imageId)?.digest
   }
 
   /** The row of a document that this image came with. */
@@ -69,6 +69,11 @@ export class ImageManifests {
     return digest === undefined
       ? undefined
       : this.#store.rows.manifests(imageId).find((row) => row.digest === digest)
+  }
+
+  /** The row of a manifest of one image; its bytes are not looked at. */
+  ownRow(imageId: Digest): ManifestRow | undefined {
+    return this.#store.rows.manifests(imageId).find(({ mediaType }) => manifestTypes.includes(mediaType))
   }
 
   /** The manifests of this very image, `preferred` first. Damaged ones are passed over. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Filters } from '../services.ts'
+import { mediaTypes } from '#oci/image-spec.ts'
 import { isKind } from '#base/errors.ts'
 import { imagesForTest, LAYER_SIZE, NOW } from '#test/support/images.ts'
 
@@ -145,9 +146,9 @@ describe('ImageQuery.inspect()', () => {
   it('gives the manifest that the image came with', async () => {
     const { image, query, store } = imagesForTest()
     const id = await image({ names: ['a:1'] })
-    store.rows.putManifest(id, { digest, mediaType: 'application/x', size: 7 })
+    store.rows.putManifest(id, { digest, mediaType: mediaTypes.ociManifest, size: 7 })
     const { Descriptor, Manifests } = await query.inspect('a:1', { manifests: true })
-    assert.deepEqual(Descriptor, { digest, mediaType: 'application/x', size: 7 })
+    assert.deepEqual(Descriptor, { digest, mediaType: mediaTypes.ociManifest, size: 7 })
     assert.equal(Manifests?.[0]?.ID, digest)
     assert.equal(Manifests?.[0]?.ImageData?.Platform?.architecture, 'amd64')
   })

@@ -1,20 +1,22 @@
 import type {
+  AttestationStatement,
   ImageHistoryResponseItem,
   ImageInspect,
-  ImageManifestSummary,
   ImageSummary,
-  OCIDescriptor,
 } from '#api/generated/types.ts'
 import type { Digest } from '#base/digest.ts'
 import type { RunConfig } from '#oci/image-spec.ts'
 import { formatPlatform, parsePlatform, platformDistance } from '#oci/platform.ts'
-import { formatFamiliar, parseReference, type Reference } from '#oci/reference.ts'
+import { formatFamiliar, formatReference, parseReference, type Reference } from '#oci/reference.ts'
 import type { ImageRow } from '#store/images.ts'
 import type { Filters } from '../services.ts'
 import { wrongPlatform } from './errors.ts'
 import { type ImageFilter, imageFilter, listKeys } from './filters.ts'
 import type { Image, ImageStore } from './image-store.ts'
-import { manifestOf } from './manifest.ts'
+import { type AttestationOptions, attestationsOf } from './attestations.ts'
+import { ImageManifests } from './image-manifests.ts'
+import { ManifestSummaries } from './manifest-summaries.ts'
+import { imageFor } from './platform-choice.ts'
 
 export interface ListOptions {
   readonly all: boolean
@@ -28,9 +30,13 @@ const NEVER = '0001-01-01T00:00:00Z'
 /** Answers questions about images; changes nothing. */
 export class ImageQuery {
   readonly #store: ImageStore
+  readonly #manifests: ImageManifests
+  readonly #summaries: ManifestSummaries
 
   constructor(store: ImageStore) {
     this.#store = store
+    this.#manifests = new ImageManifests(store)
+    this.#summaries = new ManifestSummaries(store, this.#manifests)
   }
 
   async list(options: ListOptions): Promise<ImageSummary[]> {
@@ -40,6 +46,7 @@ export class ImageQuery {
       createdOf: (ref) => rows.get(this.#store.lookup(ref))?.created ?? 0,
     })
     const names = this.#namesByImage()
+    const covered = rows.ofTargets()
     const shared = options.sharedSize ? this.#store.layers.shared() : undefined
     const sizes = options.sharedSize ? this.#store.layers.sizes() : undefined
 
@@ -48,11 +55,13 @@ export class ImageQuery {
       if (!filter.matches(row)) continue
       const listed = listedNames(names.get(row.id) ?? [], filter)
       if (!this.#isListed(row, listed, filter, options.all)) continue
+      const isVariant = listed.length === 0 && covered.has(row.id)
+      if (isVariant && (!options.all || filter.dangling === true)) continue
       summaries.push({
         ...summaryOf(row, listed),
         SharedSize: shared && sizes ? this.#sharedSize(row.id, shared, sizes) : -1,
-        Containers: deps.inUse(row.id).length,
-        ...(options.manifests ? { Manifests: [await this.#manifestSummary(row)] } : {}),
+        Containers: this.#containers(row.id, covered),
+        ...(await this.#manifestsOf(row.id, listed, options.manifests)),
       })
     }
     return summaries
@@ -62,9 +71,9 @@ export class ImageQuery {
     ref: string,
     options: { readonly platform?: string | undefined; readonly manifests: boolean },
   ): Promise<ImageInspect> {
-    const image = await this.#store.resolve(ref)
+    const image = await imageFor(ref, options.platform, this.#store, this.#manifests)
     const { config, layers } = image
-    checkPlatform(ref, image, options.platform)
+    const target = this.#manifests.target(ref)
     const references = this.#store.references.of(image.id).map(parseReference)
     const document: ImageInspect = {
       Id: image.id,
@@ -83,16 +92,16 @@ export class ImageQuery {
       Metadata: {
         LastTagTime: image.taggedAt === undefined ? NEVER : new Date(image.taggedAt).toISOString(),
       },
-      Descriptor: await this.#descriptor(image),
-      ...(options.manifests ? { Manifests: [await this.#manifestSummary(image)] } : {}),
+      Descriptor: await this.#summaries.descriptor(image, target),
+      ...(options.manifests ? { Manifests: await this.#summaries.summaries(image, target) } : {}),
     }
     // Not in the newest documents; older clients show them.
     return Object.assign(document, { Parent: image.parentId ?? '', DockerVersion: '' })
   }
 
   /** The newest step first. Steps of parents that are here carry their ids. */
-  async history(ref: string): Promise<ImageHistoryResponseItem[]> {
-    const image = await this.#store.resolve(ref)
+  async history(ref: string, platform?: string): Promise<ImageHistoryResponseItem[]> {
+    const image = await imageFor(ref, platform, this.#store, this.#manifests)
     const sizes = this.#store.layers.sizes()
     let layer = 0
     const items: ImageHistoryResponseItem[] = (image.config.history ?? []).map((step) => {
@@ -118,6 +127,40 @@ export class ImageQuery {
     return items
   }
 
+  attestations(ref: string, options: AttestationOptions): Promise<AttestationStatement[]> {
+    return attestationsOf(ref, options, this.#store, this.#manifests)
+  }
+
+  /** What the first of the listed names leads to. */
+  async #manifestsOf(
+    id: Digest,
+    [name]: readonly Reference[],
+    asked: boolean,
+  ): Promise<Pick<ImageSummary, 'Descriptor' | 'Manifests'>> {
+    const target =
+      name === undefined ? this.#manifests.targetOf(id) : this.#store.references.target(formatReference(name))
+    if (!asked) {
+      const row = this.#manifests.row(id, target) ?? this.#manifests.ownRow(id)
+      return row === undefined ? {} : { Descriptor: { ...row } }
+    }
+    const image = await this.#store.resolve(id)
+    return {
+      Descriptor: await this.#summaries.descriptor(image, target),
+      Manifests: await this.#summaries.summaries(image, target),
+    }
+  }
+
+  /** Those of the other platforms as well, which are not listed by themselves. */
+  #containers(id: Digest, covered: ReadonlySet<Digest>): number {
+    const { rows, references, deps } = this.#store
+    const target = this.#manifests.targetOf(id)
+    const others = target === undefined ? [] : rows.withManifest(target)
+    const nameless = others.filter(
+      (other) => other !== id && covered.has(other) && references.of(other).length === 0,
+    )
+    return [id, ...nameless].reduce((count, each) => count + deps.inUse(each).length, 0)
+  }
+
   #namesByImage(): Map<Digest, Reference[]> {
     const names = new Map<Digest, Reference[]>()
     for (const { name, imageId } of this.#store.references.list()) {
@@ -141,41 +184,6 @@ export class ImageQuery {
     return this.#store.rows
       .layers(id)
       .reduce((sum, diffId) => sum + (shared.has(diffId) ? (sizes.get(diffId) ?? 0) : 0), 0)
-  }
-
-  /** Of the manifest the image came with, or of the one that save() would write. */
-  async #descriptor(image: Image): Promise<OCIDescriptor> {
-    const [stored] = this.#store.rows.manifests(image.id)
-    if (stored !== undefined) return { ...stored }
-    const { descriptor } = manifestOf(
-      await this.#store.deps.content.read(image.id),
-      this.#layerRows(image.layers),
-    )
-    const { mediaType, digest, size } = descriptor
-    return { mediaType, digest, size }
-  }
-
-  #layerRows(diffIds: readonly Digest[]): { readonly diffId: Digest; readonly size: number }[] {
-    const sizes = this.#store.layers.sizes()
-    return diffIds.map((diffId) => ({ diffId, size: sizes.get(diffId) ?? 0 }))
-  }
-
-  async #manifestSummary(row: ImageRow): Promise<ImageManifestSummary> {
-    const image = await this.#store.resolve(row.id)
-    const descriptor = await this.#descriptor(image)
-    const { architecture, os, variant } = image.config
-    return {
-      ID: descriptor.digest,
-      Descriptor: descriptor,
-      Available: true,
-      Size: { Content: 0, Total: row.size },
-      Kind: 'image',
-      ImageData: {
-        Platform: { architecture, os, ...(variant ? { variant } : {}) },
-        Containers: this.#store.deps.inUse(row.id).map(({ id }) => id),
-        Size: { Unpacked: row.size },
-      },
-    }
   }
 }
 

@@ -81,6 +81,15 @@ export class System {
     return this.#transport.json('GET', '/system/df')
   }
 
+  /** Without `all`, only what no build has used. */
+  async pruneBuildCache(options: {
+    readonly all: boolean
+    readonly filters?: Filters
+  }): Promise<{ CachesDeleted?: string[] | null; SpaceReclaimed?: number | null }> {
+    const query = { all: options.all, filters: filtersQuery(options.filters) }
+    return this.#transport.json('POST', '/build/prune', { query })
+  }
+
   /** Berth alone: checks everything that is stored while the engine works. Without `repair` nothing is changed. */
   async *fsck(options: { readonly repair: boolean } & Cancellable): AsyncGenerator<FsckMessage> {
     const { repair, signal } = options

@@ -239,7 +239,8 @@ export interface ImageService {
   ): AsyncIterable<ProgressMessage>
   save(refs: readonly string[], options?: Cancellable): Promise<AsyncIterable<Uint8Array>>
   import(
-    tar: AsyncIterable<Uint8Array>,
+    /** The bytes, or the http(s) address where the daemon is to fetch them. */
+    archive: AsyncIterable<Uint8Array> | string,
     options: {
       readonly repo?: string | undefined
       readonly tag?: string | undefined
@@ -363,6 +364,7 @@ export interface Engine {
   readonly files: ContainerFiles
   readonly execs: ExecService
   readonly images: ImageService
+  readonly pulls: PullService
   readonly events: EventService
   readonly system: SystemService
   readonly volumes: VolumeService

@@ -25,6 +25,7 @@ export class FakeEngine implements Engine {
   readonly files: Engine['files']
   readonly execs: Engine['execs']
   readonly images: Engine['images']
+  readonly pulls: Engine['pulls']
   readonly events: Engine['events']
   readonly system: Engine['system']
   readonly volumes: Engine['volumes']
@@ -39,6 +40,7 @@ export class FakeEngine implements Engine {
     this.files = this.#recording(containers.files)
     this.execs = this.#recording(containers.execs)
     this.images = this.#recording(images)
+    this.pulls = this.#recording(pulls)
     this.events = this.#recording({ subscribe: (options) => this.bus.subscribe(options) })
     this.system = this.#recording(system)
     this.volumes = this.#recording(volumes)
@@ -88,14 +90,25 @@ const images: Engine['images'] = {
     yield { stream: 'Loaded image: demo:latest\n' }
   },
   save: async (refs) => (refs.forEach(known), chunks(['tar bytes'])),
-  async *import(tar) {
-    await sizeOf(tar)
+  async *import(archive) {
+    if (typeof archive === 'string') yield { status: `Downloading from ${archive}` }
+    else await sizeOf(archive)
     yield { status: fakeImages.id }
   },
 }
 
 function known(ref: string): void {
   if (ref !== 'demo' && ref !== 'team/demo:1.0') throw noSuchImage(ref)
+}
+
+const pulls: Engine['pulls'] = {
+  async *pull(from, { tag }) {
+    if (from !== 'demo') {
+      throw new EngineError('not_found', `pull access denied for ${from}`, { code: 'REPOSITORY_NOT_FOUND' })
+    }
+    yield { status: 'Pulling from library/demo', id: tag ?? 'latest' }
+    yield { status: 'Status: Downloaded newer image for demo:latest' }
+  },
 }
 
 async function sizeOf(bytes: AsyncIterable<Uint8Array>): Promise<number> {

@@ -4,6 +4,7 @@ import { ImageQuery } from '#engine/images/image-query.ts'
 import { ImageRemoval } from '#engine/images/image-removal.ts'
 import { ImageStore, type ImageUser } from '#engine/images/image-store.ts'
 import { encodeJson } from '#engine/images/manifest.ts'
+import type { ExpansionLimits } from '#oci/expansion.ts'
 import type { RunConfig } from '#oci/image-spec.ts'
 import { readTar } from '#oci/tar/read-tar.ts'
 import { writeTar } from '#oci/tar/write-tar.ts'
@@ -26,7 +27,7 @@ export interface FakeImage {
 export const NOW = Date.parse('2026-01-02T03:04:05Z')
 
 /** Images over stores in memory, and a record of what happened. */
-export function imagesForTest() {
+export function imagesForTest(options: { readonly expansion?: ExpansionLimits } = {}) {
   const db = openDatabase(':memory:', { logger: silentLogger })
   const content = new MemoryContent()
   const snapshots = new MemorySnapshots()
@@ -43,6 +44,7 @@ export function imagesForTest() {
     inUse: (id) => users.get(id) ?? [],
     logger: silentLogger,
     clock: () => NOW,
+    ...options,
   })
   return {
     db,

@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import type { Digest } from '#base/digest.ts'
 import { engineErrorOf } from '#base/errors.ts'
 import { decompress, detectCompression } from '#oci/compression.ts'
+import type { Expansion } from '#oci/expansion.ts'
 import { limits } from '#oci/image-spec.ts'
 import type { TarFile } from '#oci/tar/entry.ts'
 import { readTar } from '#oci/tar/read-tar.ts'
@@ -36,6 +37,13 @@ export function digestOfPath(path: string): Digest | undefined {
   return hex === undefined ? undefined : `sha256:${hex}`
 }
 
+interface ReadOptions {
+  readonly signal: AbortSignal
+  readonly report: Report
+  /** Of the archive and all that is in it. */
+  readonly expansion: Expansion
+}
+
 /**
  * Reads an archive in one pass. The documents that say which members are layers usually come last, so what looks
  * like a layer is stored at once; what turns out not to be needed goes when the addition is disposed.
@@ -43,7 +51,7 @@ export function digestOfPath(path: string): Digest | undefined {
 export async function readArchive(
   archive: AsyncIterable<Uint8Array>,
   addition: Addition,
-  options: { readonly signal: AbortSignal; readonly report: Report },
+  options: ReadOptions,
 ): Promise<ArchiveContents> {
   const documents = new Map<string, Uint8Array>()
   const layers = new Map<string, ArchivedLayer>()
@@ -51,7 +59,7 @@ export async function readArchive(
   let memory = 0
   let members = 0
 
-  for await (const file of readTar(decompress(archive, options))) {
+  for await (const file of readTar(decompress(options.expansion.from(archive), { signal: options.signal }))) {
     const { type, path, size, link = '' } = file.entry
     options.signal.throwIfAborted()
     if (++members > MAX_MEMBERS) throw invalidImage(`archive has more than ${MAX_MEMBERS} members`)
@@ -93,7 +101,7 @@ const USTAR = Buffer.from('ustar')
 async function storeLayer(
   { entry, data, head }: TarFile & { readonly head: Uint8Array },
   addition: Addition,
-  { signal, report }: { readonly signal: AbortSignal; readonly report: Report },
+  { signal, report, expansion }: ReadOptions,
 ): Promise<ArchivedLayer> {
   const id = nameOf(entry.path)
   const promised = digestOfPath(entry.path)
@@ -105,9 +113,10 @@ async function storeLayer(
   )
   try {
     if (detectCompression(head) === 'none')
-      return await addition.ingest(source, { signal, expected: promised })
+      return await addition.ingest(expansion.into(source), { signal, expected: promised })
     const hash = createHash('sha256')
-    const layer = await addition.ingest(decompress(hashing(source, hash), { signal }), { signal })
+    const tar = expansion.into(decompress(hashing(source, hash), { signal }))
+    const layer = await addition.ingest(tar, { signal })
     const digest: Digest = `sha256:${hash.digest('hex')}`
     if (promised === undefined || promised === digest) return layer
     return { problem: invalidImage(`${entry.path}: digest is ${digest}`) }

@@ -1,24 +1,26 @@
 import type { Digest } from '#base/digest.ts'
 import { hexOf } from '#base/digest.ts'
+import { Expansion } from '#oci/expansion.ts'
 import { type Descriptor, mediaTypes } from '#oci/image-spec.ts'
 import {
   formatFamiliar,
   formatReference,
   parseAnyReference,
   parseReference,
-  type Reference,
   repositoryOf,
 } from '#oci/reference.ts'
+import { parsePlatform } from '#oci/platform.ts'
 import type { TarEntry } from '#oci/tar/entry.ts'
 import { type TarSource, writeTar } from '#oci/tar/write-tar.ts'
-import type { LayerRow } from '#store/images.ts'
 import type { ProgressMessage } from '../services.ts'
 import { readArchive } from './archive-contents.ts'
 import { planImages } from './archive-plan.ts'
-import { invalidImage, missingLayer } from './errors.ts'
-import type { Image, ImageStore } from './image-store.ts'
-import { encodeJson, manifestOf } from './manifest.ts'
+import { invalidImage } from './errors.ts'
+import { ImageManifests } from './image-manifests.ts'
+import type { ImageStore } from './image-store.ts'
+import { encodeJson } from './manifest.ts'
 import { reporting } from './progress.ts'
+import { type Saved, type SavedImage, SavedImages, type SavedRoot, type Selected } from './saved-images.ts'
 
 /** Images as archives: what docker save and docker load exchange. */
 export class ImageArchive {
@@ -34,23 +36,37 @@ export class ImageArchive {
    */
   load(
     archive: AsyncIterable<Uint8Array>,
-    options: { readonly quiet: boolean; readonly signal?: AbortSignal | undefined },
+    options: {
+      readonly quiet: boolean
+      /** Only these of what the archive has; `os/architecture[/variant]`. */
+      readonly platforms?: readonly string[] | undefined
+      readonly signal?: AbortSignal | undefined
+    },
   ): AsyncIterable<ProgressMessage> {
     return reporting(async (report, signal) => {
       await using addition = await this.#store.add()
       const contents = await readArchive(archive, addition, {
         signal,
         report: options.quiet ? () => undefined : report,
+        expansion: new Expansion(this.#store.deps.expansion),
       })
-      const added = await addition.commit(planImages(contents), { signal })
-      for (const { id, labels, taken, references } of added) {
+      const platforms = (options.platforms ?? []).map(parsePlatform)
+      const planned = planImages(contents, platforms)
+      const added = await addition.commit(planned, { signal })
+      const named = new Set(
+        planned.flatMap(({ references, target }) => (references.length > 0 ? target : [])),
+      )
+      for (const [at, { id, labels, taken, references }] of added.entries()) {
         for (const { reference, from } of taken) {
           report({
             stream: `The image ${formatFamiliar(reference)} already exists, renaming the old one with ID ${from} to empty string\n`,
           })
         }
         for (const reference of references) report({ stream: `Loaded image: ${formatFamiliar(reference)}\n` })
-        if (references.length === 0) report({ stream: `Loaded image ID: ${id}\n` })
+        // Another platform of an image that has a name is not an image of its own to people.
+        const target = planned[at]?.target
+        const isVariant = target !== undefined && named.has(target)
+        if (references.length === 0 && !isVariant) report({ stream: `Loaded image ID: ${id}\n` })
         this.#store.events.publish('load', { id, labels })
       }
     }, options)
@@ -59,41 +75,48 @@ export class ImageArchive {
   /** An OCI layout that is a docker archive as well; the same bytes for the same images and names. */
   async save(
     refs: readonly string[],
-    options: { readonly signal?: AbortSignal | undefined } = {},
+    options: {
+      /** Only these of what is here; `os/architecture[/variant]`. */
+      readonly platforms?: readonly string[] | undefined
+      readonly signal?: AbortSignal | undefined
+    } = {},
   ): Promise<AsyncIterable<Uint8Array>> {
-    const images = await this.#select(refs)
-    return this.#write(images, options.signal)
+    if (refs.length === 0) throw invalidImage('no image to save')
+    // Everything that can be missing is looked for before the first byte is sent.
+    const saved = new SavedImages(
+      this.#store,
+      new ImageManifests(this.#store),
+      (options.platforms ?? []).map(parsePlatform),
+    )
+    for (const ref of refs) {
+      for (const selected of this.#select(ref)) await saved.add(selected)
+    }
+    return this.#write(saved.finish(), options.signal)
   }
 
-  async *#write(images: readonly SavedImage[], signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  async *#write(saved: Saved, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
     // Held so that a layer cannot be removed while it is being sent.
     await using _held = await this.#store.collector.hold()
-    for await (const chunk of writeTar(this.#entries(images))) {
+    for await (const chunk of writeTar(this.#entries(saved))) {
       signal?.throwIfAborted()
       yield chunk
     }
-    for (const { image } of images) this.#store.events.publish('save', image)
+    for (const { image } of saved.images) this.#store.events.publish('save', image)
   }
 
-  *#entries(images: readonly SavedImage[]): Generator<TarSource> {
+  *#entries({ roots, images, documents }: Saved): Generator<TarSource> {
     yield* file('oci-layout', encodeJson({ imageLayoutVersion: '1.0.0' }))
-    yield* file(
-      'index.json',
-      encodeJson({
-        schemaVersion: 2,
-        mediaType: mediaTypes.ociIndex,
-        manifests: images.flatMap(indexEntries),
-      }),
-    )
+    const manifests = roots.flatMap(indexEntries)
+    yield* file('index.json', encodeJson({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests }))
     yield* file('manifest.json', encodeJson(images.map(dockerEntry)))
     yield directory('blobs')
     yield directory('blobs/sha256')
 
     const written = new Set<Digest>()
     const isNew = (digest: Digest): boolean => !written.has(digest) && written.add(digest) !== undefined
-    for (const { image, config, manifest } of images) {
-      if (isNew(image.id)) yield* file(pathOf(image.id), config)
-      if (isNew(manifest.descriptor.digest)) yield* file(pathOf(manifest.descriptor.digest), manifest.bytes)
+    const configs = images.map(({ image, config }) => ({ digest: image.id, bytes: config }))
+    for (const { digest, bytes } of [...configs, ...documents]) {
+      if (isNew(digest)) yield* file(pathOf(digest), bytes)
     }
     for (const { layers } of images) {
       for (const { diffId, size } of layers) {
@@ -106,35 +129,8 @@ export class ImageArchive {
     }
   }
 
-  /** Everything that can be missing is looked for before the first byte is sent. */
-  async #select(refs: readonly string[]): Promise<SavedImage[]> {
-    if (refs.length === 0) throw invalidImage('no image to save')
-    const selected = new Map<Digest, Set<string>>()
-    for (const ref of refs) {
-      for (const [id, name] of this.#namesFor(ref)) {
-        const names = selected.get(id) ?? new Set()
-        selected.set(id, names)
-        if (name !== undefined) names.add(name)
-      }
-    }
-    const saved: SavedImage[] = []
-    for (const [id, names] of selected) {
-      const image = await this.#store.resolve(id)
-      const config = await this.#store.deps.content.read(id)
-      const layers: LayerRow[] = []
-      for (const diffId of image.layers) {
-        const layer = await this.#store.deps.snapshots.layer(diffId)
-        if (layer === undefined) throw missingLayer(diffId, id)
-        layers.push({ diffId, size: layer.size })
-      }
-      const references = [...names].toSorted().map(parseReference)
-      saved.push({ image, references, config, layers, manifest: manifestOf(config, layers) })
-    }
-    return saved
-  }
-
   /** A repository without a tag means all of its tags; ids and digests carry no name. */
-  #namesFor(ref: string): readonly (readonly [id: Digest, name: string | undefined])[] {
+  #select(ref: string): readonly Selected[] {
     const parsed = parseAnyReference(ref)
     if (parsed.kind === 'name') {
       const { reference } = parsed
@@ -143,30 +139,19 @@ export class ImageArchive {
           const other = parseReference(name)
           return other.tag !== undefined && repositoryOf(other) === repositoryOf(reference)
         })
-        if (all.length > 0) return all.map(({ name, imageId }) => [imageId, name])
+        if (all.length > 0) return all
       }
       const name = formatReference({ ...reference, digest: undefined })
       if (reference.tag !== undefined && reference.digest === undefined) {
         const id = this.#store.lookup(ref)
-        return [[id, this.#store.references.get(name) === id ? name : undefined]]
+        return [{ imageId: id, name: this.#store.references.get(name) === id ? name : undefined }]
       }
     }
-    return [[this.#store.lookup(ref), undefined]]
+    return [{ imageId: this.#store.lookup(ref), name: undefined }]
   }
 }
 
-interface SavedImage {
-  readonly image: Image
-  readonly references: readonly Reference[]
-  readonly config: Uint8Array
-  readonly layers: readonly LayerRow[]
-  readonly manifest: { readonly bytes: Uint8Array; readonly descriptor: Descriptor }
-}
-
-function indexEntries({ references, manifest, image }: SavedImage): Descriptor[] {
-  const { architecture, os, variant } = image.config
-  const platform = { architecture, os, ...(variant ? { variant } : {}) }
-  const descriptor = { ...manifest.descriptor, platform }
+function indexEntries({ references, descriptor }: SavedRoot): Descriptor[] {
   if (references.length === 0) return [descriptor]
   return references.map((reference) => ({
     ...descriptor,

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import type { Digest } from '#base/digest.ts'
@@ -15,7 +18,10 @@ function creationForTest() {
   return {
     ...images,
     creation,
-    async import(tar: AsyncIterable<Uint8Array>, options: Partial<ImportOptions> = {}): Promise<Digest> {
+    async import(
+      tar: AsyncIterable<Uint8Array> | string,
+      options: Partial<ImportOptions> = {},
+    ): Promise<Digest> {
       const messages = await Array.fromAsync(creation.import(tar, { message: '', changes: [], ...options }))
       return messages.at(-1)?.status as Digest
     },
@@ -23,6 +29,26 @@ function creationForTest() {
 }
 
 describe('ImageCreation.import()', () => {
+  it('fetches what is given as an address, and says so', async () => {
+    const tar = gzipSync(Buffer.concat(await Array.fromAsync(layerTar('a-file'))))
+    const server = createServer((_request, response) => response.end(tar)).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/root.tar.gz`
+    try {
+      const images = creationForTest()
+      const messages = await Array.fromAsync(
+        images.creation.import(url, { repo: 'a', message: '', changes: [] }),
+      )
+      assert.equal(messages[0]?.status, `Downloading from ${url}`)
+      const { id, config } = await images.store.resolve('a')
+      assert.equal(messages.at(-1)?.status, id)
+      assert.equal(config.history?.[0]?.comment, `Imported from ${url}`)
+    } finally {
+      server.close()
+      server.closeAllConnections()
+    }
+  })
+
   it('makes an image of one layer and says its id last', async () => {
     const images = creationForTest()
     const id = await images.import(

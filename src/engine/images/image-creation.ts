@@ -1,6 +1,7 @@
 import { EngineError } from '#base/errors.ts'
 import type { Digest } from '#base/digest.ts'
 import { decompress } from '#oci/compression.ts'
+import { Expansion } from '#oci/expansion.ts'
 import type { History, ImageConfig, RunConfig } from '#oci/image-spec.ts'
 import { hostPlatform, parsePlatform, type Platform } from '#oci/platform.ts'
 import {
@@ -15,8 +16,10 @@ import type { ProgressMessage } from '../services.ts'
 import { applyChanges } from './changes.ts'
 import type { AddedImage } from './addition.ts'
 import { noSuchImage } from './errors.ts'
+import { ImageManifests } from './image-manifests.ts'
 import { type ImageStore, keyOf } from './image-store.ts'
 import { encodeJson } from './manifest.ts'
+import { openRemoteArchive, type RemoteArchive } from './remote-archive.ts'
 import { reporting, reportingBytes } from './progress.ts'
 
 export interface ImportOptions {
@@ -57,22 +60,38 @@ export class ImageCreation {
     this.#store = store
   }
 
-  /** Makes a root filesystem, compressed or not, an image of one layer. Docker's last line is the id. */
-  import(tar: AsyncIterable<Uint8Array>, options: ImportOptions): AsyncIterable<ProgressMessage> {
+  /**
+   * Makes a root filesystem, compressed or not, an image of one layer: the bytes, or what the daemon finds at an address.
+   * Docker's last line is the id.
+   */
+  import(
+    archive: AsyncIterable<Uint8Array> | string,
+    options: ImportOptions,
+  ): AsyncIterable<ProgressMessage> {
     return reporting(async (report, signal) => {
       const references = options.repo ? [tagReference(options.repo, options.tag)] : []
       const config = applyChanges({}, options.changes)
       const platform = options.platform ? parsePlatform(options.platform) : hostPlatform()
 
+      const from = await sourceOf(archive, signal)
+      if (from.url !== '-') report({ status: `Downloading from ${from.url}` })
       await using addition = await this.#store.add()
+      const { size: total } = from
       const source = reportingBytes(
-        tar,
-        (current) => report({ status: 'Importing', id: 'import', progressDetail: { current } }),
-        0,
+        from.bytes,
+        (current) =>
+          report({
+            status: 'Importing',
+            id: 'import',
+            progressDetail: total === undefined ? { current } : { current, total },
+          }),
+        total ?? 0,
       )
-      const layer = await addition.ingest(decompress(source, { signal }), { signal })
+      const expansion = new Expansion(this.#store.deps.expansion)
+      const tar = expansion.into(decompress(expansion.from(source), { signal }))
+      const layer = await addition.ingest(tar, { signal })
       const created = this.#now()
-      const comment = options.message || 'Imported from -'
+      const comment = options.message || `Imported from ${from.url}`
       const document = imageConfig({
         platform,
         created,
@@ -129,7 +148,8 @@ export class ImageCreation {
     const { rows, references, events, deps } = this.#store
     const image = rows.get(this.#store.lookup(ref))
     if (image === undefined) throw noSuchImage(ref)
-    references.put(keyOf(reference), image.id, deps.clock())
+    const target = new ImageManifests(this.#store).target(ref)
+    references.put(keyOf(reference), image.id, deps.clock(), target)
     await deps.db.durable()
     events.publish('tag', image, formatFamiliar(reference))
   }
@@ -145,6 +165,15 @@ export class ImageCreation {
   #now(): string {
     return new Date(this.#store.deps.clock()).toISOString()
   }
+}
+
+async function sourceOf(
+  archive: AsyncIterable<Uint8Array> | string,
+  signal: AbortSignal,
+): Promise<RemoteArchive> {
+  return typeof archive === 'string'
+    ? openRemoteArchive(archive, { signal })
+    : { url: '-', size: undefined, bytes: archive }
 }
 
 /** `repo` and `tag` of a query: `tag` replaces one in `repo`, `latest` is the default. */

@@ -4,6 +4,7 @@
  */
 import type { Digest } from '#base/digest.ts'
 import type { Logger } from '#base/logger.ts'
+import type { ExpansionLimits } from '#oci/expansion.ts'
 import type { ImageConfig } from '#oci/image-spec.ts'
 import { parseImageConfig } from '#oci/image-spec.ts'
 import { formatReference, parseAnyReference, type Reference, withDefaultTag } from '#oci/reference.ts'
@@ -26,6 +27,8 @@ export interface ImageDeps {
   readonly logger: Logger
   /** Milliseconds since the epoch. */
   readonly clock: () => number
+  /** How much archives may grow when they are decompressed; the usual limits if not given. */
+  readonly expansion?: ExpansionLimits | undefined
 }
 
 export interface ImageUser {

@@ -41,6 +41,6 @@ export function openImages(deps: ImageDeps): Images {
     prune: (filters) => removal.prune(filters),
     load: (tar, options) => archive.load(tar, options),
     save: (refs, options) => archive.save(refs, options),
-    import: (tar, options) => creation.import(tar, options),
+    import: (archive, options) => creation.import(archive, options),
   }
 }

@@ -100,6 +100,7 @@ export function map(
 /** Docker's `--filter`: `key=value`, several times. */
 export function filter(
   help = 'Keep only what matches (key=value)',
+  completes?: Completion,
 ): Flag<Readonly<Record<string, readonly string[]>>> {
   return {
     type: 'filter',
@@ -107,6 +108,7 @@ export function filter(
     help,
     initial: {},
     isSwitch: false,
+    completes,
     accept(text, previous) {
       if (text === '') return previous
       const [key, value] = cut(text, '=')

@@ -186,4 +186,24 @@ describe('registries', () => {
       assert.deepEqual(await sent('push host.example/demo'), {})
     })
   })
+
+  describe('berth __complete', () => {
+    const offered = async (...words: string[]): Promise<string[]> => {
+      const args = ['--config', directory, '__complete', '--', ...words]
+      const { stdout } = await runCli(args, { host: engine.host })
+      return stdout.split('\n').flatMap((line) => line.split('\t')[0] || [])
+    }
+
+    it('knows the registries that somebody logged in to, and local names', async () => {
+      await configure({ auths: { 'https://index.docker.io/v1/': {}, 'https://host:5000/v2/': {} } })
+      assert.deepEqual(await offered('logout', ''), ['docker.io', 'host:5000'])
+      assert.deepEqual(await offered('login', 'h'), ['host:5000'])
+      engine.answers['GET /images/json'] = { json: [{ RepoTags: ['host:5000/demo:1', 'other:2'] }] }
+      assert.deepEqual(await offered('push', 'host'), ['host:5000/demo:1'])
+      assert.deepEqual(await offered('image', 'ls', '--tree', 'o'), ['other:2'])
+      assert.deepEqual(await offered('pull', '--platform', 'linux/arm/'), ['linux/arm/v7', 'linux/arm/v6'])
+      assert.deepEqual(await offered('images', '-f', 'dang'), ['dangling=true', 'dangling=false'])
+      assert.deepEqual(await offered('system', 'fsck', '--'), ['--repair'])
+    })
+  })
 })

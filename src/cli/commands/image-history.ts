@@ -3,6 +3,7 @@ import { bool, string } from '../flags.ts'
 import { chooseFormat, formatList } from '../format/list.ts'
 import { historyHeaders, historyTable, historyTableRaw, historyView } from '../format/views/history.ts'
 import { platformQuery } from '../platform.ts'
+import { platformNames } from '../platform-names.ts'
 
 export default command({
   usage: '[OPTIONS] IMAGE',
@@ -14,7 +15,7 @@ export default command({
     format: string("'table', 'table TEMPLATE', 'json', or a Go template"),
     human: bool('Sizes and times for people', { short: 'H', initial: true }),
     'no-trunc': bool('Show values in full'),
-    platform: string('Show this variant (os[/arch[/variant]])'),
+    platform: string('Show this variant (os[/arch[/variant]])', { completes: platformNames }),
     quiet: bool('Only ids', { short: 'q' }),
   },
   async run({ args: [ref = ''], flags }, context) {

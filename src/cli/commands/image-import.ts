@@ -3,6 +3,7 @@ import { openInput } from '../archive-input.ts'
 import { command } from '../command.ts'
 import { list, string } from '../flags.ts'
 import { showProgress } from '../format/progress.ts'
+import { platformNames } from '../platform-names.ts'
 
 export default command({
   usage: '[OPTIONS] FILE|URL|- [REPOSITORY[:TAG]]',
@@ -13,7 +14,7 @@ export default command({
   flags: {
     change: list('Dockerfile instruction for the image', { short: 'c' }),
     message: string('Comment of the image', { short: 'm' }),
-    platform: string('Platform (os[/arch[/variant]])'),
+    platform: string('Platform (os[/arch[/variant]])', { completes: platformNames }),
   },
   async run({ args: [source = '', target], flags }, { client, io, signal }) {
     // Refused here already, before anything is sent.

@@ -4,6 +4,7 @@ import { bool, list, string } from '../flags.ts'
 import { showProgress } from '../format/progress.ts'
 import { openInput } from '../archive-input.ts'
 import { platformQueries } from '../platform.ts'
+import { platformNames } from '../platform-names.ts'
 
 export default command({
   usage: '[OPTIONS]',
@@ -12,7 +13,10 @@ export default command({
   max: 0,
   flags: {
     input: string('File to read instead of stdin', { short: 'i', completes: 'files' }),
-    platform: list('Only this variant (os[/arch[/variant]])', { type: 'stringSlice' }),
+    platform: list('Only this variant (os[/arch[/variant]])', {
+      type: 'stringSlice',
+      completes: platformNames,
+    }),
     quiet: bool('No progress', { short: 'q' }),
   },
   async run({ flags }, { client, io, signal }) {

@@ -14,6 +14,8 @@ import {
   imageView,
 } from '../format/views/image.ts'
 
+const filterWords = ['before=', 'dangling=true', 'dangling=false', 'label=', 'reference=', 'since=', 'until=']
+
 export default command({
   usage: '[OPTIONS] [REPOSITORY[:TAG]]',
   summary: 'List images',
@@ -23,7 +25,7 @@ export default command({
   flags: {
     all: bool('Intermediate and untagged ones too', { short: 'a' }),
     digests: bool('Show digests'),
-    filter: filter(),
+    filter: filter(undefined, filterWords),
     format: string("'table', 'table TEMPLATE', 'json', or a Go template"),
     'no-trunc': bool('Show values in full'),
     quiet: bool('Only ids', { short: 'q' }),

@@ -3,6 +3,7 @@ import { command } from '../command.ts'
 import { commandError } from '../errors.ts'
 import { bool, string } from '../flags.ts'
 import { pullImage } from '../pull.ts'
+import { platformNames } from '../platform-names.ts'
 
 export default command({
   usage: '[OPTIONS] NAME[:TAG|@DIGEST]',
@@ -13,7 +14,7 @@ export default command({
   flags: {
     'all-tags': bool('Every tag of the repository', { short: 'a' }),
     'disable-content-trust': bool('Has no effect', { hidden: true, initial: true }),
-    platform: string('Platform (os[/arch[/variant]])'),
+    platform: string('Platform (os[/arch[/variant]])', { completes: platformNames }),
     quiet: bool('No progress', { short: 'q' }),
   },
   async run({ args: [name = ''], flags }, context) {

@@ -4,6 +4,7 @@ import { errorText } from '../errors.ts'
 import { bool, list } from '../flags.ts'
 import { deletedLines } from '../image-deletions.ts'
 import { platformQueries } from '../platform.ts'
+import { platformNames } from '../platform-names.ts'
 
 export default command({
   usage: '[OPTIONS] IMAGE [IMAGE...]',
@@ -13,7 +14,10 @@ export default command({
   flags: {
     force: bool('Remove it despite other names and stopped containers', { short: 'f' }),
     'no-prune': bool('Keep untagged parents'),
-    platform: list('Remove only this variant; needs --force', { type: 'stringSlice' }),
+    platform: list('Remove only this variant; needs --force', {
+      type: 'stringSlice',
+      completes: platformNames,
+    }),
   },
   async run({ args, flags }, context) {
     let failed = false

@@ -10,7 +10,11 @@ export default command({
   min: 1,
   max: 1,
   flags: {
-    filter: filter('Keep only what matches: is-official=true, stars=NUMBER'),
+    filter: filter('Keep only what matches: is-official=true, stars=NUMBER', [
+      'is-official=true',
+      'is-official=false',
+      'stars=',
+    ]),
     format: string("'table', 'table TEMPLATE', 'json', or a Go template"),
     limit: integer('At most so many results, up to 100', { min: 0 }),
     'no-trunc': bool('Show descriptions in full'),

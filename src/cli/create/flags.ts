@@ -17,6 +17,7 @@ import { checkDeviceRule, parseGpus, parseThrottle, parseUlimit, parseWeight } f
 import { checkEnvironment } from './key-values.ts'
 import { parseMount } from './mounts.ts'
 import { parseNetwork } from './networks.ts'
+import { platformNames } from '../platform-names.ts'
 
 const streams = ['stdin', 'stdout', 'stderr']
 
@@ -152,7 +153,7 @@ const process = {
   'log-opt': list('Option of the log driver'),
   name: string('Name of the container'),
   'no-healthcheck': bool("Without the image's health check"),
-  platform: string('Platform (os[/arch[/variant]])'),
+  platform: string('Platform (os[/arch[/variant]])', { completes: platformNames }),
   pull: string('Fetch the image: always, missing, never', {
     initial: 'missing',
     completes: ['always', 'missing', 'never'],

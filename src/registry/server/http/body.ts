@@ -16,7 +16,8 @@ export async function* readBody(
   const queue: Uint8Array[] = []
   let queued = 0
   let ended = request.readableEnded
-  let failure: unknown
+  let failure: Error | undefined =
+    request.destroyed && !request.readableEnded ? bodyCut(request.errored) : undefined
   let wake = (): void => undefined
 
   const onData = (chunk: Uint8Array): void => {

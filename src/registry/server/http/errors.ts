@@ -2,32 +2,31 @@ import { EngineError, type ErrorKind, engineErrorOf } from '#base/errors.ts'
 import { json, type Reply } from './reply.ts'
 
 /** What a failure becomes outwards when its code says nothing else. distribution-spec "Error Codes" */
-const byKind: Readonly<Record<ErrorKind, { readonly status: number; readonly code?: string }>> = {
+const byKind: Readonly<Record<ErrorKind, { readonly status: number; readonly oci?: string }>> = {
   invalid_argument: { status: 400 },
-  unauthenticated: { status: 401, code: 'UNAUTHORIZED' },
-  permission_denied: { status: 403, code: 'DENIED' },
+  unauthenticated: { status: 401, oci: 'UNAUTHORIZED' },
+  permission_denied: { status: 403, oci: 'DENIED' },
   not_found: { status: 404 },
   conflict: { status: 409 },
-  resource_exhausted: { status: 429, code: 'TOOMANYREQUESTS' },
+  resource_exhausted: { status: 429, oci: 'TOOMANYREQUESTS' },
   cancelled: { status: 499 }, // nobody is left to read it; it is for the log
-  internal: { status: 500, code: 'UNKNOWN' },
-  data_loss: { status: 500, code: 'UNKNOWN' },
-  not_implemented: { status: 405, code: 'UNSUPPORTED' },
-  unavailable: { status: 503, code: 'UNAVAILABLE' },
+  internal: { status: 500, oci: 'UNKNOWN' },
+  data_loss: { status: 500, oci: 'UNKNOWN' },
+  not_implemented: { status: 405, oci: 'UNSUPPORTED' },
+  unavailable: { status: 503, oci: 'UNAVAILABLE' },
 }
 
 /** Our own codes that have a status, or a code of the specification, of their own. */
-const byCode: Readonly<Record<string, { readonly status: number; readonly code: string }>> = {
-  BLOB_UPLOAD_TOO_LARGE: { status: 413, code: 'SIZE_INVALID' },
-  MANIFEST_TOO_LARGE: { status: 413, code: 'MANIFEST_INVALID' },
-  BODY_TOO_LARGE: { status: 413, code: 'SIZE_INVALID' },
-  BODY_STALLED: { status: 408, code: 'BLOB_UPLOAD_INVALID' },
-  UPLOAD_OUT_OF_ORDER: { status: 416, code: 'BLOB_UPLOAD_INVALID' },
-  RANGE_NOT_SATISFIABLE: { status: 416, code: 'UNSUPPORTED' },
-  UPLOAD_RANGE_INVALID: { status: 400, code: 'BLOB_UPLOAD_INVALID' },
-  IMAGE_DOCUMENT_INVALID: { status: 400, code: 'MANIFEST_INVALID' },
-  REGISTRY_STORAGE_FULL: { status: 507, code: 'UNAVAILABLE' },
-  DATABASE_FULL: { status: 507, code: 'UNAVAILABLE' },
+const byCode: Readonly<Record<string, { readonly status: number; readonly oci: string }>> = {
+  BLOB_UPLOAD_TOO_LARGE: { status: 413, oci: 'SIZE_INVALID' },
+  MANIFEST_TOO_LARGE: { status: 413, oci: 'MANIFEST_INVALID' },
+  BODY_TOO_LARGE: { status: 413, oci: 'SIZE_INVALID' },
+  UPLOAD_OUT_OF_ORDER: { status: 416, oci: 'BLOB_UPLOAD_INVALID' },
+  RANGE_NOT_SATISFIABLE: { status: 416, oci: 'UNSUPPORTED' },
+  UPLOAD_RANGE_INVALID: { status: 400, oci: 'BLOB_UPLOAD_INVALID' },
+  IMAGE_DOCUMENT_INVALID: { status: 400, oci: 'MANIFEST_INVALID' },
+  REGISTRY_STORAGE_FULL: { status: 507, oci: 'UNAVAILABLE' },
+  DATABASE_FULL: { status: 507, oci: 'UNAVAILABLE' },
 }
 
 export interface Failure {
@@ -44,9 +43,9 @@ export interface Failure {
 export function failureOf(error: unknown): Failure {
   const known = engineErrorOf(error)
   const kind = byKind[known?.kind ?? 'internal']
-  const { status, code } = {
+  const { status, oci: code } = {
     status: kind.status,
-    code: kind.code ?? known?.code ?? 'UNKNOWN',
+    oci: kind.oci ?? known?.code ?? 'UNKNOWN',
     ...byCode[known?.code ?? ''],
   }
   const message = known === undefined || status === 500 ? 'internal error; see the log' : known.message

@@ -25,13 +25,13 @@ export class Router {
   match(method: string, path: string): Match {
     const allowed: Method[] = []
     for (const { route, pattern } of this.#routes) {
-      const groups = pattern.exec(path)?.groups
-      if (groups === undefined && !pattern.test(path)) continue
+      const found = pattern.exec(path)
+      if (found === null) continue
       if (route.method !== method && !(method === 'HEAD' && route.method === 'GET')) {
         allowed.push(route.method)
         continue
       }
-      return { route, params: decode(groups ?? {}) }
+      return { route, params: decode(found.groups ?? {}) }
     }
     throw allowed.length > 0 ? methodUnsupported([...new Set(allowed)]) : pageUnknown()
   }

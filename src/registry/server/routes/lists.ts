@@ -1,0 +1,103 @@
+import { mediaTypes } from '#oci/image-spec.ts'
+import type { ContentDeps } from '../content/deps.ts'
+import { nameUnknown } from '../content/errors.ts'
+import { bytes, json, type Reply } from '../http/reply.ts'
+import { route, type RegistryRequest, type Route } from '../http/route.ts'
+import { parseDigest } from '../names.ts'
+import type { ManifestRow } from '../storage/manifest-rows.ts'
+import { MAX_PAGE, nextLink, pagingOf } from './paging.ts'
+import { repository } from './resources.ts'
+
+/** Bytes of descriptors per page of referrers: clients read no more of an index. */
+const MAX_INDEX = 2 << 20
+
+/** end-8, end-12 and the catalogue */
+export function listRoutes(deps: ContentDeps): readonly Route[] {
+  return [
+    route({
+      operation: 'TagsList',
+      method: 'GET',
+      path: '/v2/{name}/tags/list',
+      resource: repository('pull'),
+      handle: (request) => tags(deps, request),
+    }),
+    route({
+      operation: 'Catalog',
+      method: 'GET',
+      path: '/v2/_catalog',
+      resource: () => ({ kind: 'catalog' }),
+      handle: (request) => catalog(deps, request),
+    }),
+    route({
+      operation: 'Referrers',
+      method: 'GET',
+      path: '/v2/{name}/referrers/{digest}',
+      resource: repository('pull'),
+      handle: (request) => referrers(deps, request),
+    }),
+  ]
+}
+
+function tags({ catalogue }: ContentDeps, { params: { name }, query }: RegistryRequest<'name'>): Reply {
+  if (catalogue.repositories.get(name) === undefined) throw nameUnknown(name)
+  const { n, last } = pagingOf(query)
+  // One more than is shown tells whether there is another page.
+  const found = n === 0 ? [] : catalogue.tags.list(name, { last, limit: n + 1 })
+  const shown = found.slice(0, n).map(({ tag }) => tag)
+  const link = nextLink(`/v2/${name}/tags/list`, found.length > n, { n, last: shown.at(-1) })
+  return json({ name, tags: shown }, link)
+}
+
+function catalog({ catalogue, access }: ContentDeps, { caller, query }: RegistryRequest): Reply {
+  const { n, last } = pagingOf(query)
+  const shown: string[] = []
+  let at = last
+  let more = n > 0
+  while (more && shown.length <= n) {
+    const names = catalogue.repositories.names({ last: at, limit: MAX_PAGE })
+    shown.push(...names.filter((name) => access.mayPull(caller, name)))
+    at = names.at(-1)
+    more = names.length === MAX_PAGE
+  }
+  const repositories = shown.slice(0, n)
+  const link = nextLink('/v2/_catalog', shown.length > n && n > 0, { n, last: repositories.at(-1) })
+  return json({ repositories }, link)
+}
+
+/** Always an index: nothing refers to what is not there. */
+function referrers({ catalogue }: ContentDeps, { params, query }: RegistryRequest<'name' | 'digest'>): Reply {
+  const subject = parseDigest(params.digest)
+  const { n, last } = pagingOf(query)
+  const artifactType = query.get('artifactType') || undefined
+  const page = { last, limit: n + 1, artifactType }
+  const found = n === 0 ? [] : catalogue.manifests.referrers(params.name, subject, page)
+  const shown = fitting(found.slice(0, n).map(descriptorOf))
+  const path = `/v2/${params.name}/referrers/${subject}`
+  const link = nextLink(path, found.length > shown.length, { n, last: shown.at(-1)?.digest, artifactType })
+  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: shown }
+  return bytes(mediaTypes.ociIndex, Buffer.from(JSON.stringify(index)), {
+    ...link,
+    ...(artifactType === undefined ? {} : { 'OCI-Filters-Applied': 'artifactType' }),
+  })
+}
+
+function descriptorOf(row: ManifestRow): { readonly digest: string } {
+  const { mediaType, digest, size, artifactType, annotations } = row
+  return {
+    mediaType,
+    digest,
+    size,
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(annotations === undefined ? {} : { annotations }),
+  } as { readonly digest: string }
+}
+
+/** The first ones, as many as fit into a page, and at least one. */
+function fitting<T>(descriptors: readonly T[]): readonly T[] {
+  let room = MAX_INDEX
+  const end = descriptors.findIndex((descriptor, i) => {
+    room -= JSON.stringify(descriptor).length
+    return room < 0 && i > 0
+  })
+  return end === -1 ? descriptors : descriptors.slice(0, end)
+}

@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import { once } from 'node:events'
+import { describe, it } from 'node:test'
+import { EngineError } from '#base/errors.ts'
+import { silentLogger } from '#base/logger.ts'
+import type { AccessControl } from './access.ts'
+import { codeOf, digestOf, distributionSuite, TestClient } from './distribution.suite.ts'
+import type { RegistryEvent } from './events.ts'
+import type { AnsweredRequest } from './http/edge.ts'
+import { openRegistryServer, type RegistryServer, type RegistryServerOptions } from './serve.ts'
+import { openCatalogue } from './storage/catalogue.ts'
+import { MemoryBlobs } from './storage/memory-blobs.ts'
+
+async function open(options: Partial<RegistryServerOptions> = {}): Promise<RegistryServer> {
+  const catalogue = openCatalogue(':memory:', { logger: silentLogger })
+  const server = await openRegistryServer({
+    catalogue,
+    blobs: new MemoryBlobs(),
+    listen: { host: '127.0.0.1', port: 0 },
+    logger: silentLogger,
+    ...options,
+  })
+  return {
+    ...server,
+    [Symbol.asyncDispose]: async () => {
+      await server[Symbol.asyncDispose]()
+      await catalogue[Symbol.asyncDispose]()
+    },
+  }
+}
+
+distributionSuite('a registry in memory', open)
+
+/** `reader` may pull everything but what begins with `secret`. */
+const access: AccessControl = {
+  async authorize({ authorization }, resource) {
+    if (authorization === undefined) {
+      const details = { challenge: 'Basic realm="test"' }
+      throw new EngineError('unauthenticated', 'authentication required', { code: 'Z_LOGIN', details })
+    }
+    const hidden = resource.kind === 'repository' && resource.name.startsWith('secret')
+    if (hidden && authorization === 'reader') {
+      throw new EngineError('permission_denied', 'denied', { code: 'Z_DENIED' })
+    }
+    return { name: authorization }
+  },
+  mayPull: (caller, name) => caller.name === 'admin' || !name.startsWith('secret'),
+}
+
+/** A client that says who it is. */
+class NamedClient extends TestClient {
+  readonly #name: string
+
+  constructor(url: string, name: string) {
+    super(url)
+    this.#name = name
+  }
+
+  override fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = { Authorization: this.#name, ...(init.headers as Record<string, string> | undefined) }
+    return super.fetch(path, { ...init, headers })
+  }
+}
+
+describe('openRegistryServer() with access control', () => {
+  it('challenges strangers, in the words of the specification', async () => {
+    await using server = await open({ access })
+    const response = await new TestClient(server.url).fetch('/v2/')
+    assert.equal(response.status, 401)
+    assert.equal(response.headers.get('www-authenticate'), 'Basic realm="test"')
+    const body = await response.text()
+    assert.match(body, /"UNAUTHORIZED"/)
+    assert.doesNotMatch(body, /realm/)
+  })
+
+  it('mounts nothing that the caller may not pull', async () => {
+    await using server = await open({ access })
+    const { digest } = await new NamedClient(server.url, 'admin').putBlob('secret/x', 'secret')
+    const reader = new NamedClient(server.url, 'reader')
+    for (const query of [`mount=${digest}&from=secret/x`, `mount=${digest}`]) {
+      const response = await reader.fetch(`/v2/mine/blobs/uploads/?${query}`, { method: 'POST' })
+      assert.equal(response.status, 202, query)
+    }
+    assert.equal((await reader.fetch(`/v2/mine/blobs/${digest}`)).status, 404)
+    assert.equal(await codeOf(await reader.fetch(`/v2/secret/x/blobs/${digest}`)), 'DENIED')
+  })
+
+  it('lists in the catalogue what the caller may pull', async () => {
+    await using server = await open({ access })
+    const admin = new NamedClient(server.url, 'admin')
+    for (const name of ['a', 'secret/x', 'z']) await admin.putImage(name, 'v1')
+    const response = await new NamedClient(server.url, 'reader').fetch('/v2/_catalog')
+    assert.deepEqual(await response.json(), { repositories: ['a', 'z'] })
+  })
+})
+
+describe('openRegistryServer()', () => {
+  it('tells listeners what happened, and outlives one that fails', async () => {
+    const events: RegistryEvent[] = []
+    const failing = (): void => {
+      throw new Error('listener')
+    }
+    await using server = await open({ listeners: [failing, (event) => events.push(event)] })
+    const client = new TestClient(server.url)
+    const digest = await client.putImage('a', 'v1')
+    await (await client.fetch('/v2/a/manifests/v1')).text()
+    await client.fetch(`/v2/a/manifests/${digest}`, { method: 'DELETE' })
+    assert.deepEqual(
+      events.map(({ action, tag, digest: of }) => [action, tag, of === digest]),
+      [
+        ['push', undefined, false],
+        ['push', undefined, false],
+        ['push', 'v1', true],
+        ['pull', 'v1', true],
+        ['delete', undefined, true],
+      ],
+    )
+  })
+
+  it('tells of requests that were answered', async () => {
+    const answered: AnsweredRequest[] = []
+    {
+      await using server = await open({ answered: (request) => answered.push(request) })
+      await (await new TestClient(server.url).fetch('/v2/a/tags/list')).text()
+    }
+    assert.deepEqual(
+      answered.map(({ route, method, status, error }) => [route, method, status, error]),
+      [['TagsList', 'GET', 404, 'NAME_UNKNOWN']],
+    )
+  })
+
+  it('limits blobs and uploads', async () => {
+    await using server = await open({ limits: { blob: 10, uploads: 2 } })
+    const client = new TestClient(server.url)
+    const location = await client.begin('a')
+    const large = await client.fetch(location, { method: 'PATCH', body: 'x'.repeat(11) })
+    assert.equal(large.status, 413)
+    await client.begin('a')
+    const third = await client.fetch('/v2/a/blobs/uploads/', { method: 'POST' })
+    assert.equal(third.status, 429)
+    assert.equal(third.headers.get('retry-after'), '2')
+  })
+
+  it('keeps what came of an upload that was cut', async () => {
+    await using server = await open()
+    const client = new TestClient(server.url)
+    const location = await client.begin('a')
+    const socket = connect(server.port, server.host)
+    socket.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhello`)
+    await once(socket, 'connect')
+    // The request is being read when its upload is busy; the status then waits for the cut.
+    const status = (async () => {
+      for (;;) {
+        const response = await client.fetch(location)
+        if (response.headers.get('range') === '0-4') return response.status
+      }
+    })()
+    await new Promise<void>((resolve) => socket.end(() => resolve()))
+    assert.equal(await status, 204)
+    const digest = digestOf('hello world')
+    const done = await client.fetch(`${location}?digest=${digest}`, { method: 'PUT', body: ' world' })
+    assert.equal(done.status, 201)
+  })
+
+  it('cuts off who stalls', async () => {
+    await using server = await open({ limits: { stall: 20 } })
+    const location = await new TestClient(server.url).begin('a')
+    const socket = connect(server.port, server.host)
+    socket.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhello`)
+    await once(socket, 'close')
+  })
+
+  it('asks for a body that waits for "100 Continue" only when it wants it', async () => {
+    await using server = await open()
+    const client = new TestClient(server.url)
+    const talk = async (path: string): Promise<string> => {
+      const socket = connect(server.port, server.host)
+      const head = 'HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n'
+      socket.write(`PATCH ${path} ${head}`)
+      const [first] = (await once(socket, 'data')) as [Buffer]
+      socket.destroy()
+      return first.toString().split('\r\n', 1)[0] ?? ''
+    }
+    assert.equal(await talk(await client.begin('a')), 'HTTP/1.1 100 Continue')
+    assert.equal(await talk('/v2/a/blobs/uploads/none'), 'HTTP/1.1 404 Not Found')
+  })
+
+  it('says where it could not listen', async () => {
+    await using server = await open()
+    await assert.rejects(open({ listen: { host: server.host, port: server.port } }), /cannot listen on 127/)
+  })
+})

@@ -4,14 +4,18 @@
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { output } from '../run-program.ts'
+import { output, runProgram } from '../run-program.ts'
 import { openContest } from './contenders.ts'
 import { loadFacts, machineFacts } from './machine-facts.ts'
 import { table } from './report.ts'
-import { IMAGE, type Row, scenarios } from './scenarios.ts'
+import { makeBenchImage } from './registry/image.ts'
+import { engineTransfers, registryThroughput } from './registry/scenarios.ts'
+import { IMAGE, type Row, type Scenario, scenarios } from './scenarios.ts'
 
 const REPOSITORY = join(import.meta.dirname, '../..')
 const IMAGES = join(REPOSITORY, '.cache/images')
+
+const allNames: readonly string[] = [...scenarios.map(({ name }) => name), 'pull', 'registry']
 
 const { values } = parseArgs({
   options: {
@@ -31,36 +35,77 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
 await main()
 
 async function main(): Promise<void> {
-  const chosen =
-    values.only === '' ? scenarios : scenarios.filter(({ name }) => values.only.split(',').includes(name))
-  if (chosen.length === 0) throw new Error(`--only takes ${scenarios.map(({ name }) => name).join(', ')}`)
-  await output([join(REPOSITORY, 'tools/make-images'), IMAGES])
-  await using contest = await openContest(values.peers, values.podman)
-  const { contenders, absent } = contest
-  for (const reason of absent) console.error(`bench: ${reason}`)
-  const engines = [...new Set(contenders.map(({ engine }) => engine))]
-  for (const engine of engines) await engine.import(join(IMAGES, 'busybox.tar'), IMAGE)
-
+  const wanted = values.only === '' ? allNames : values.only.split(',')
+  const unknown = wanted.filter((name) => !allNames.includes(name))
+  if (unknown.length > 0) throw new Error(`--only takes ${allNames.join(', ')}`)
   const started = performance.now()
   const loadBefore = loadFacts()
-  const rows: Row[] = []
-  for (const scenario of chosen) {
-    rows.push(...(await scenario.run(contenders, effort())))
-    progress('')
+  const tables: string[] = []
+  let versions = ''
+  const chosen = scenarios.filter(({ name }) => wanted.includes(name))
+  if (chosen.length > 0) {
+    const measured = await containers(chosen)
+    tables.push(measured.table)
+    versions = measured.versions
   }
+  tables.push(...(await transfers(wanted)))
   const minutes = ((performance.now() - started) / 60_000).toFixed(1)
   const facts = [
     new Date().toISOString().slice(0, 10),
     machineFacts(),
-    engines.map(({ description }) => description).join('; '),
+    ...(versions === '' ? [] : [versions]),
     `${values.iterations} iterations, ${values.rounds} rounds, ${minutes} min; ${loadBefore} before, ${loadFacts()} after`,
   ]
   console.log(values.markdown ? '<!-- bench: begin -->' : '')
   console.log(
     `${facts.join('.\n')}.\nEach cell: best / median (ratio of its median to the first column's).\n`,
   )
-  console.log(table(rows, contenders))
+  console.log(tables.join('\n\n'))
   if (values.markdown) console.log('<!-- bench: end -->')
+}
+
+/** What containers cost. */
+async function containers(
+  chosen: readonly Scenario[],
+): Promise<{ readonly table: string; readonly versions: string }> {
+  await output([join(REPOSITORY, 'tools/make-images'), IMAGES])
+  await using contest = await openContest(values.peers, values.podman)
+  const { contenders, absent } = contest
+  for (const reason of absent) console.error(`bench: ${reason}`)
+  const engines = [...new Set(contenders.map(({ engine }) => engine))]
+  for (const engine of engines) await engine.import(join(IMAGES, 'busybox.tar'), IMAGE)
+  const rows: Row[] = []
+  for (const scenario of chosen) {
+    rows.push(...(await scenario.run(contenders, effort())))
+    progress('')
+  }
+  return {
+    table: table(rows, contenders),
+    versions: engines.map(({ description }) => description).join('; '),
+  }
+}
+
+/** What moving images costs: between an engine and a registry, and for a registry alone. */
+async function transfers(wanted: readonly string[]): Promise<string[]> {
+  if (!wanted.includes('pull') && !wanted.includes('registry')) return []
+  if ((await runProgram(['sh', '-c', 'command -v docker-registry'])).code !== 0) {
+    console.error("bench: no registry to compare with: install Debian's docker-registry")
+    return []
+  }
+  const image = await makeBenchImage(join(IMAGES, 'bench'))
+  const tables: string[] = []
+  if (wanted.includes('pull')) {
+    const { rows, columns } = await engineTransfers(values.peers, image, effort())
+    tables.push(
+      `Image: ${image.description}; each run on a filesystem of its own.\n\n${table(rows, columns)}`,
+    )
+  }
+  if (wanted.includes('registry')) {
+    const { rows, columns } = await registryThroughput(image, effort())
+    tables.push(table(rows, columns))
+  }
+  progress('')
+  return tables
 }
 
 function effort(): { iterations: number; rounds: number; progress: typeof progress } {

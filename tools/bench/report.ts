@@ -1,20 +1,20 @@
-import type { Contender } from './contenders.ts'
 import { median } from './measure.ts'
-import type { Row } from './scenarios.ts'
+import type { Row } from './samples.ts'
 
 /** The rows as a table in Markdown, which is also how they are read best on a terminal. */
-export function table(rows: readonly Row[], contenders: readonly Contender[]): string {
-  const [base] = contenders
-  const heads = ['', ...contenders.map(({ name }) => name)]
+export function table<Column extends { readonly name: string }>(
+  rows: readonly Row<Column>[],
+  columns: readonly Column[],
+): string {
+  const [base] = columns
+  const heads = ['', ...columns.map(({ name }) => name)]
   const body = rows.map(({ title, unit, samples }) => [
     `${title} (${unit})`,
-    ...contenders.map((contender) => cell(samples.get(contender), base && samples.get(base), unit)),
+    ...columns.map((column) => cell(samples.get(column), base && samples.get(base), unit)),
   ])
-  const widths = heads.map((_, column) =>
-    Math.max(...[heads, ...body].map((line) => line[column]?.length ?? 0), 3),
-  )
+  const widths = heads.map((_, at) => Math.max(...[heads, ...body].map((line) => line[at]?.length ?? 0), 3))
   const line = (cells: readonly string[]): string =>
-    `| ${cells.map((text, column) => text.padEnd(widths[column] ?? 0)).join(' | ')} |`
+    `| ${cells.map((text, at) => text.padEnd(widths[at] ?? 0)).join(' | ')} |`
   return [line(heads), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)].join('\n')
 }
 
@@ -22,7 +22,7 @@ export function table(rows: readonly Row[], contenders: readonly Contender[]): s
 function cell(
   values: readonly number[] | undefined,
   base: readonly number[] | undefined,
-  unit: Row['unit'],
+  unit: Row<unknown>['unit'],
 ): string {
   if (values === undefined || values.length === 0) return '–'
   const best = unit === '/s' ? Math.max(...values) : Math.min(...values)

@@ -1,6 +1,9 @@
 import { output } from '../run-program.ts'
 import { type BenchedEngine, CONTAINER, type Contender, proportionalSetSize } from './contenders.ts'
 import { rotated, timed } from './measure.ts'
+import { type Row as RowOf, Samples } from './samples.ts'
+
+export type Row = RowOf<Contender>
 
 export const IMAGE = 'berth-bench-busybox'
 const START_COUNT = 40
@@ -17,13 +20,6 @@ export interface Effort {
   readonly progress: (text: string) => void
 }
 
-/** One line of the table: for each contender its samples. */
-export interface Row {
-  readonly title: string
-  readonly unit: 'ms' | '/s' | 'MB'
-  readonly samples: ReadonlyMap<Contender, readonly number[]>
-}
-
 export interface Scenario {
   readonly name: string
   run(contenders: readonly Contender[], effort: Effort): Promise<readonly Row[]>
@@ -37,26 +33,11 @@ export const scenarios: readonly Scenario[] = [
   { name: 'logs', run: logLines },
 ]
 
-/** Samples of a row, gathered in turns. */
-class Samples {
-  readonly #samples = new Map<Contender, number[]>()
-
-  add(contender: Contender, value: number): void {
-    const list = this.#samples.get(contender) ?? []
-    list.push(value)
-    this.#samples.set(contender, list)
-  }
-
-  row(title: string, unit: Row['unit']): Row {
-    return { title, unit, samples: this.#samples }
-  }
-}
-
 async function runTrue(
   contenders: readonly Contender[],
   { iterations, progress }: Effort,
 ): Promise<readonly Row[]> {
-  const samples = new Samples()
+  const samples = new Samples<Contender>()
   for (const { client } of contenders) timed([...client, 'run', '--rm', IMAGE, 'true'])
   for (let turn = 0; turn < iterations; turn++) {
     progress(`run --rm ${turn + 1}/${iterations}`)
@@ -71,7 +52,7 @@ async function execTrue(
   contenders: readonly Contender[],
   { iterations, progress }: Effort,
 ): Promise<readonly Row[]> {
-  const samples = new Samples()
+  const samples = new Samples<Contender>()
   for (const { client } of eachEngine(contenders)) {
     timed([...client, 'run', '-d', '--name', CONTAINER, IMAGE, 'sleep', '3600'])
   }
@@ -91,10 +72,10 @@ async function manyStarts(
   contenders: readonly Contender[],
   { rounds, progress }: Effort,
 ): Promise<readonly Row[]> {
-  const starts = new Samples()
-  const removals = new Samples()
-  const idle = new Samples()
-  const memory = new Samples()
+  const starts = new Samples<Contender>()
+  const removals = new Samples<Contender>()
+  const idle = new Samples<Contender>()
+  const memory = new Samples<Contender>()
   for (let turn = 0; turn < rounds; turn++) {
     for (const contender of rotated(contenders, turn)) {
       progress(`${START_COUNT} starts, ${contender.name}, ${turn + 1}/${rounds}`)
@@ -123,7 +104,7 @@ async function manyStarts(
 }
 
 async function listContainers(contenders: readonly Contender[], effort: Effort): Promise<readonly Row[]> {
-  const samples = new Samples()
+  const samples = new Samples<Contender>()
   for (const contender of eachEngine(contenders)) {
     effort.progress(`making ${LISTED} containers, ${contender.engine.name}`)
     inParallel(contender, LISTED, ['create', '--name', `${CONTAINER}-{}`, IMAGE, 'true'])
@@ -143,7 +124,7 @@ async function logLines(
   contenders: readonly Contender[],
   { rounds, progress }: Effort,
 ): Promise<readonly Row[]> {
-  const samples = new Samples()
+  const samples = new Samples<Contender>()
   const command = ['sh', '-c', `yes "$0" & sleep ${LOG_SECONDS}; kill $!`, LINE]
   const engines = eachEngine(contenders)
   for (let turn = 0; turn < rounds; turn++) {

@@ -68,17 +68,26 @@ export function isAccountName(name: string): boolean {
   return NAME.test(name) && !name.startsWith('#') && !RESERVED.includes(name)
 }
 
+/** Whether there is a line of this account, with whatever hash. */
+export function hasAccount(text: string, name: string): boolean {
+  return name !== '' && linesOf(text).some((line) => isOf(line, name))
+}
+
 /** The text with the account on a line of its own: in the place of the old one, or at the end. Other lines stay. */
 export function withAccount(text: string, { name, hash }: Account): string {
   const lines = linesOf(text)
   const entry = `${name}:${hash}`
-  const at = lines.findIndex((line) => line.trim().startsWith(`${name}:`))
+  const at = lines.findIndex((line) => isOf(line, name))
   if (at < 0) return [...lines, entry, ''].join('\n')
   return [...lines.with(at, entry), ''].join('\n')
 }
 
 export function withoutAccount(text: string, name: string): string {
-  return [...linesOf(text).filter((line) => !line.trim().startsWith(`${name}:`)), ''].join('\n')
+  return [...linesOf(text).filter((line) => !isOf(line, name)), ''].join('\n')
+}
+
+function isOf(line: string, name: string): boolean {
+  return line.trim().startsWith(`${name}:`)
 }
 
 function linesOf(text: string): string[] {

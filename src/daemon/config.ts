@@ -198,6 +198,7 @@ Options:
       --max-concurrent-downloads N  Layers at a time (default 6)
       --max-concurrent-uploads N    (default 5)
       --max-download-attempts N     (default 5)
+      --push-compression FORMAT  gzip or zstd (default gzip)
   -h, --help
   -v, --version
 `

@@ -31,6 +31,8 @@ import { Fsck } from '#engine/fsck/fsck.ts'
 import { openImages, type Images } from '#engine/images/images.ts'
 import { JsonFileLogs } from '#engine/logs/json-file-logs.ts'
 import { PredefinedNetworks } from '#engine/networks/networks.ts'
+import { Pushes } from '#engine/push/push.ts'
+import { Registries } from '#engine/registries/registries.ts'
 import type { Engine } from '#engine/services.ts'
 import { kernelSamples } from '#engine/stats/kernel-samples.ts'
 import { Sampler } from '#engine/stats/sampler.ts'
@@ -58,6 +60,7 @@ import { VolumeRows } from '#store/volumes.ts'
 import type { DaemonConfig } from './config.ts'
 import { assembleContainers, type ContainerServices } from './container-services.ts'
 import type { Identity } from './identity.ts'
+import { openPulls } from './pulls.ts'
 import { apiVersion, minApiVersion, version } from './version.ts'
 
 /** What lies below the engine, started and checked. */
@@ -77,8 +80,8 @@ export interface Foundation {
   readonly networks: DefaultBridgeNetworks
   readonly background: Background
   readonly events: EventJournal
-  readonly cgroups: Cgroups
   readonly registryClient: RegistryClient
+  readonly cgroups: Cgroups
   readonly bootId: string
 }
 
@@ -86,6 +89,8 @@ export interface AssembledEngine {
   readonly engine: Engine
   /** Number of containers that have a process. */
   running(): number
+  /** Removes what has been kept long enough; once a day. */
+  expire(): Promise<void>
   /** Lets go of containers without touching them. */
   close(): Promise<void>
 }
@@ -94,6 +99,7 @@ export interface AssembledEngine {
 export async function assembleEngine(foundation: Foundation): Promise<AssembledEngine> {
   const base = baseOf(foundation)
   const images = await imagesOf(foundation, base)
+  const pulls = await openPulls(foundation, images)
   const lifecycle = containersOf(foundation, base, images)
   const close = async (): Promise<void> => {
     lifecycle.restarts.close()
@@ -122,11 +128,14 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
       lifecycle: lifecycle.lifecycle,
       execs: lifecycle.execs,
       images,
+      pulls,
+      ...registriesOf(foundation, images),
       events: foundation.events,
       volumes: base.volumes,
       ...viewsOf(foundation, base, images, lifecycle),
     },
     running: () => base.registry.all().filter(({ state }) => runOf(state) !== undefined).length,
+    expire: () => pulls.expire(),
     close,
   }
 }
@@ -173,6 +182,17 @@ async function imagesOf({ db, config, events, snapshots, logger }: Foundation, {
   })
   await images.recover()
   return images
+}
+
+function registriesOf(
+  { registryClient: client, config }: Foundation,
+  { store }: Images,
+): Pick<Engine, 'pushes' | 'registries'> {
+  const { pushCompression: compression, maxUploads } = config.registries
+  return {
+    pushes: new Pushes({ store, client, compression, maxUploads }),
+    registries: new Registries(client),
+  }
 }
 
 function containersOf(foundation: Foundation, base: Base, images: Images): ContainerServices {
@@ -227,7 +247,7 @@ function viewsOf(
   base: Base,
   images: Images,
   containers: ContainerServices,
-): Omit<Engine, 'lifecycle' | 'execs' | 'images' | 'events' | 'volumes'> {
+): Omit<Engine, 'lifecycle' | 'execs' | 'images' | 'pulls' | 'pushes' | 'registries' | 'events' | 'volumes'> {
   const { snapshots, trees, networks, runtime, identity, logger } = foundation
   const { registry, paths, roots, accounts, attachments, locks, upper, containerEvents: events } = base
   const { supervisor } = containers
@@ -338,13 +358,13 @@ function factsOf({ identity, config, probe, selected, machine }: Foundation): En
     runtime: { name: selected.name, path: selected.path, version: selected.version, reason: selected.reason },
     cgroupVersion: machine.cgroupVersion === 'v2' ? '2' : '1',
     warnings: selected.warnings,
+    registries: config.registries,
   }
 }
 
 /** Of the container's own group; one that shares nothing but its first process has at least that. */
 async function processesOf(cgroups: Cgroups, { state }: Container): Promise<readonly number[]> {
   const run = runOf(state)
-    registries: config.registries,
   if (run === undefined) return []
   return (await (await cgroups.of(run.pid))?.processes()) ?? []
 }

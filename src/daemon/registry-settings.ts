@@ -14,6 +14,8 @@ export interface RegistrySettings {
   /** Layers at a time. */
   readonly maxDownloads: number
   readonly maxUploads: number
+  /** Of layers that a registry does not have yet. */
+  readonly pushCompression: 'gzip' | 'zstd'
   /** Of one request, the first one included. */
   readonly maxDownloadAttempts: number
 }
@@ -25,6 +27,7 @@ export const registryOptions = {
   'max-concurrent-downloads': { type: 'string' },
   'max-concurrent-uploads': { type: 'string' },
   'max-download-attempts': { type: 'string' },
+  'push-compression': { type: 'string' },
 } as const
 
 /** Keys of the configuration file: lists have plural names there. */
@@ -44,7 +47,10 @@ type Document = Readonly<Record<string, unknown>>
 /** The keys of a configuration file that are ours, and all others. */
 export function splitRegistryKeys(document: Document): readonly [Document, Record<string, unknown>] {
   const ours = (key: string): boolean =>
-    key === 'mirrors' || Object.hasOwn(listKeys, key) || Object.hasOwn(counts, key)
+    key === 'mirrors' ||
+    key === 'push-compression' ||
+    Object.hasOwn(listKeys, key) ||
+    Object.hasOwn(counts, key)
   const entries = Object.entries(document)
   return [
     Object.fromEntries(entries.filter(([key]) => ours(key))),
@@ -63,6 +69,7 @@ export function registrySettings(flags: Document, file: Document): RegistrySetti
     tokenHosts: list('registry-token-hosts'),
     maxDownloads: count('max-concurrent-downloads', flags, file),
     maxUploads: count('max-concurrent-uploads', flags, file),
+    pushCompression: compression(flags['push-compression'] ?? file['push-compression'] ?? 'gzip'),
     maxDownloadAttempts: count('max-download-attempts', flags, file),
   }
   try {
@@ -85,6 +92,11 @@ function mirrors(value: unknown): Readonly<Record<string, readonly string[]>> {
 function texts(value: unknown, key: string): readonly string[] {
   if (Array.isArray(value) && value.every((entry) => typeof entry === 'string')) return value
   throw invalid(`"${key}" must be a list of strings`)
+}
+
+function compression(name: unknown): 'gzip' | 'zstd' {
+  if (name === 'gzip' || name === 'zstd') return name
+  throw invalid('"push-compression" must be gzip or zstd')
 }
 
 function count(key: keyof typeof counts, flags: Document, file: Document): number {

@@ -4,6 +4,7 @@
  */
 import type { Duplex } from 'node:stream'
 import type {
+  AttestationStatement,
   AuthResponse,
   ContainerConfig,
   ContainerInspectResponse,
@@ -226,18 +227,38 @@ export interface ImageService {
     ref: string,
     options: { readonly platform?: string | undefined; readonly manifests: boolean },
   ): Promise<ImageInspect>
-  history(ref: string): Promise<ImageHistoryResponseItem[]>
+  history(ref: string, platform?: string): Promise<ImageHistoryResponseItem[]>
+  /** In-toto statements that came with the image, about one platform: the host's unless another is given. */
+  attestations(
+    ref: string,
+    options: {
+      readonly platform: string | undefined
+      /** Predicate types; none: all. */
+      readonly types: readonly string[]
+      /** With the statements themselves. */
+      readonly statement: boolean
+    },
+  ): Promise<AttestationStatement[]>
   tag(ref: string, repo: string, tag: string | undefined): Promise<void>
   remove(
     ref: string,
-    options: { readonly force: boolean; readonly noprune: boolean },
+    options: {
+      readonly force: boolean
+      readonly noprune: boolean
+      /** Only these of an image of several platforms. */
+      readonly platforms?: readonly string[] | undefined
+    },
   ): Promise<ImageDeleteResponseItem[]>
   prune(filters: Filters): Promise<{ ImagesDeleted: ImageDeleteResponseItem[]; SpaceReclaimed: number }>
   load(
     tar: AsyncIterable<Uint8Array>,
-    options: { readonly quiet: boolean } & Cancellable,
+    options: { readonly quiet: boolean; readonly platforms?: readonly string[] | undefined } & Cancellable,
   ): AsyncIterable<ProgressMessage>
-  save(refs: readonly string[], options?: Cancellable): Promise<AsyncIterable<Uint8Array>>
+  /** `platforms`: only these of images of several platforms. */
+  save(
+    refs: readonly string[],
+    options?: { readonly platforms?: readonly string[] | undefined } & Cancellable,
+  ): Promise<AsyncIterable<Uint8Array>>
   import(
     /** The bytes, or the http(s) address where the daemon is to fetch them. */
     archive: AsyncIterable<Uint8Array> | string,
@@ -365,6 +386,8 @@ export interface Engine {
   readonly execs: ExecService
   readonly images: ImageService
   readonly pulls: PullService
+  readonly pushes: PushService
+  readonly registries: RegistryService
   readonly events: EventService
   readonly system: SystemService
   readonly volumes: VolumeService

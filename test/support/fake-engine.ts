@@ -26,6 +26,8 @@ export class FakeEngine implements Engine {
   readonly execs: Engine['execs']
   readonly images: Engine['images']
   readonly pulls: Engine['pulls']
+  readonly pushes: Engine['pushes']
+  readonly registries: Engine['registries']
   readonly events: Engine['events']
   readonly system: Engine['system']
   readonly volumes: Engine['volumes']
@@ -41,6 +43,8 @@ export class FakeEngine implements Engine {
     this.execs = this.#recording(containers.execs)
     this.images = this.#recording(images)
     this.pulls = this.#recording(pulls)
+    this.pushes = this.#recording(pushes)
+    this.registries = this.#recording(registries)
     this.events = this.#recording({ subscribe: (options) => this.bus.subscribe(options) })
     this.system = this.#recording(system)
     this.volumes = this.#recording(volumes)
@@ -79,6 +83,7 @@ const images: Engine['images'] = {
   list: () => Promise.resolve([fakeImages.summary]),
   inspect: async (ref) => (known(ref), fakeImages.inspect),
   history: async (ref) => (known(ref), fakeImages.history),
+  attestations: async (ref) => (known(ref), []),
   tag: async (ref) => known(ref),
   remove: async (ref) => (known(ref), [{ Untagged: ref }]),
   prune: () => Promise.resolve({ ImagesDeleted: [], SpaceReclaimed: 0 }),
@@ -121,6 +126,42 @@ const fsck: Engine['fsck'] = {
   async *check() {
     yield { summary: { findings: 0, repaired: 0 } }
   },
+}
+
+const pushes: Engine['pushes'] = {
+  async *push(name, { tag }) {
+    if (name !== 'demo') {
+      const message = `An image does not exist locally with the tag: ${name}`
+      throw new EngineError('not_found', message, { code: 'IMAGE_NOT_FOUND' })
+    }
+    const { digest, size } = fakeDescriptor
+    yield { status: 'The push refers to repository [docker.io/library/demo]' }
+    yield { status: `${tag}: digest: ${digest} size: ${size}` }
+    yield { progressDetail: {}, aux: { Tag: tag ?? '', Digest: digest, Size: size } }
+  },
+}
+
+const registries: Engine['registries'] = {
+  async login({ password }) {
+    if (password !== 'wrong') return { Status: 'Login Succeeded', IdentityToken: '' }
+    throw new EngineError('unauthenticated', 'unauthorized: incorrect username or password', {
+      code: 'REGISTRY_UNAUTHORIZED',
+    })
+  },
+  search: (term) =>
+    Promise.resolve([
+      { name: term, description: 'a demo', star_count: 3, is_official: true, is_automated: false },
+    ]),
+  async inspect(name) {
+    known(name)
+    return { Descriptor: { ...fakeDescriptor }, Platforms: [{ architecture: 'amd64', os: 'linux' }] }
+  },
+}
+
+const fakeDescriptor = {
+  mediaType: 'application/vnd.oci.image.manifest.v1+json',
+  digest: `sha256:${'4d'.repeat(32)}`,
+  size: 528,
 }
 
 const system: Engine['system'] = {

@@ -3,20 +3,14 @@ import { EngineError } from '#base/errors.ts'
 import type { Engine, ImageService, PullService } from '#engine/services.ts'
 import { bytes, empty, json, progress, type Reply } from '../reply.ts'
 import { route, type Route, type RouteRequest } from '../route.ts'
-import { notBuiltYet } from './missing.ts'
-import { plainPlatform } from './platform.ts'
+import { plainPlatform, plainPlatforms } from './platform.ts'
 
 const TAR = 'application/x-tar'
 const listFilters = ['before', 'since', 'dangling', 'label', 'label!', 'reference', 'until']
 const pruneFilters = ['dangling', 'label', 'label!', 'until']
 
 export function imageRoutes({ images, pulls }: Pick<Engine, 'images' | 'pulls'>): readonly Route[] {
-  return [
-    ...queryRoutes(images),
-    ...changeRoutes(images),
-    ...transferRoutes(images, pulls),
-    ...registryRoutes(),
-  ]
+  return [...queryRoutes(images), ...changeRoutes(images), ...transferRoutes(images, pulls)]
 }
 
 function queryRoutes(images: ImageService): readonly Route[] {
@@ -53,7 +47,8 @@ function queryRoutes(images: ImageService): readonly Route[] {
       method: 'GET',
       path: '/images/{name}/history',
       greedy: true,
-      handle: async ({ params }) => json(await images.history(params.name)),
+      handle: async ({ params, query }) =>
+        json(await images.history(params.name, plainPlatform(query.text('platform')))),
     }),
   ]
 }
@@ -76,7 +71,11 @@ function changeRoutes(images: ImageService): readonly Route[] {
       path: '/images/{name}',
       greedy: true,
       async handle({ params, query }) {
-        const options = { force: query.flag('force'), noprune: query.flag('noprune') }
+        const options = {
+          force: query.flag('force'),
+          noprune: query.flag('noprune'),
+          platforms: plainPlatforms(query.list('platforms')),
+        }
         return json(await images.remove(params.name, options))
       },
     }),
@@ -102,14 +101,23 @@ function transferRoutes(images: ImageService, pulls: PullService): readonly Rout
       method: 'POST',
       path: '/images/load',
       handle: ({ query, body, signal }) =>
-        progress(images.load(body, { quiet: query.flag('quiet', true), signal })),
+        progress(
+          images.load(body, {
+            quiet: query.flag('quiet', true),
+            platforms: plainPlatforms(query.list('platform')),
+            signal,
+          }),
+        ),
     }),
     route({
       operation: 'ImageGet',
       method: 'GET',
       path: '/images/{name}/get',
       greedy: true,
-      handle: async ({ params, signal }) => bytes(TAR, await images.save([params.name], { signal })),
+      async handle({ params, query, signal }) {
+        const platforms = plainPlatforms(query.list('platform'))
+        return bytes(TAR, await images.save([params.name], { platforms, signal }))
+      },
     }),
     route({
       operation: 'ImageGetAll',
@@ -118,7 +126,8 @@ function transferRoutes(images: ImageService, pulls: PullService): readonly Rout
       async handle({ query, signal }) {
         const names = query.list('names').flatMap((list) => list.split(','))
         if (names.length === 0) throw missingNames()
-        return bytes(TAR, await images.save(names, { signal }))
+        const platforms = plainPlatforms(query.list('platform'))
+        return bytes(TAR, await images.save(names, { platforms, signal }))
       },
     }),
   ]
@@ -146,23 +155,6 @@ function createImage(
       signal,
     }),
   )
-}
-
-function registryRoutes(): readonly Route[] {
-  const greedy = { greedy: true } as const
-  const noRegistry = 'talking to registries is not built yet'
-  return [
-    notBuiltYet('ImagePush', 'POST', '/images/{name}/push', `cannot push: ${noRegistry}`, greedy),
-    notBuiltYet('ImageSearch', 'GET', '/images/search', `cannot search: ${noRegistry}`),
-    notBuiltYet(
-      'ImageAttestations',
-      'GET',
-      '/images/{name}/attestations',
-      'attestations are not built yet',
-      greedy,
-    ),
-    notBuiltYet('DistributionInspect', 'GET', '/distribution/{name}/json', noRegistry, greedy),
-  ]
 }
 
 function exclusive(first: string, second: string): EngineError {

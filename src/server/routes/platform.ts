@@ -14,6 +14,12 @@ export function plainPlatform(text: string | undefined): string | undefined {
   return [os, architecture, ...(typeof variant === 'string' && variant !== '' ? [variant] : [])].join('/')
 }
 
+/** The same for a parameter that may be repeated. */
+export function plainPlatforms(texts: readonly string[]): readonly string[] | undefined {
+  const platforms = texts.flatMap((text) => plainPlatform(text || undefined) ?? [])
+  return platforms.length === 0 ? undefined : platforms
+}
+
 function parse(text: string): Readonly<Record<'os' | 'architecture' | 'variant', unknown>> {
   try {
     return Object(JSON.parse(text)) as Readonly<Record<'os' | 'architecture' | 'variant', unknown>>

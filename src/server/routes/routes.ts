@@ -11,6 +11,7 @@ import { execRoutes } from './exec.ts'
 import { imageRoutes } from './images.ts'
 import { networkRoutes } from './networks.ts'
 import { pluginRoutes } from './plugins.ts'
+import { authRoutes, registryRoutes } from './registries.ts'
 import { swarmRoutes } from './swarm.ts'
 import { systemRoutes } from './system.ts'
 import { volumeRoutes } from './volumes.ts'
@@ -18,14 +19,14 @@ import { volumeRoutes } from './volumes.ts'
 /** The whole API, by tag. */
 export function routesByTag(engine: Engine, info: ServerInfo): Readonly<Record<string, readonly Route[]>> {
   return {
-    System: [...systemRoutes(engine, info), ...eventRoutes(engine.events)],
+    System: [...systemRoutes(engine, info), ...authRoutes(engine), ...eventRoutes(engine.events)],
     Container: [
       ...containerRoutes(engine.lifecycle, engine.query),
       ...containerStreamRoutes(engine),
       ...containerFileRoutes(engine.files),
     ],
     Exec: execRoutes(engine.execs),
-    Image: [...imageRoutes(engine), ...buildRoutes()],
+    Image: [...imageRoutes(engine), ...registryRoutes(engine), ...buildRoutes()],
     Network: networkRoutes(engine.networks),
     Volume: volumeRoutes(engine.volumes),
     Plugin: pluginRoutes(),

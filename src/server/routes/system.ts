@@ -5,7 +5,6 @@ import { empty, json } from '../reply.ts'
 import { route, type Route } from '../route.ts'
 import type { ServerInfo } from '../server-info.ts'
 import { legacyDiskUsage } from '../versions/system.ts'
-import { notBuiltYet } from './missing.ts'
 
 export function systemRoutes({ system }: Pick<Engine, 'system'>, info: ServerInfo): readonly Route[] {
   const pingHeaders = {
@@ -53,12 +52,6 @@ export function systemRoutes({ system }: Pick<Engine, 'system'>, info: ServerInf
         return json({ ...totalsOf(usage), ...legacyDiskUsage(usage) })
       },
     }),
-    notBuiltYet(
-      'SystemAuth',
-      'POST',
-      '/auth',
-      'logging in to a registry is not built yet; nothing was sent to it',
-    ),
     route({
       operation: 'Options',
       method: 'OPTIONS',

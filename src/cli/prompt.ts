@@ -24,8 +24,12 @@ export class Prompt implements Disposable {
 
   /** A line, without its end; an empty one when there is no more input. */
   async line(question: string): Promise<string> {
-    this.#io.stdout.write(question)
-    return this.#read()
+    const { stdout } = this.#io
+    stdout.write(question)
+    const answer = await this.#read()
+    // Otherwise the terminal has shown the end of the line already.
+    if (this.#ended) stdout.write('\n')
+    return answer
   }
 
   /** A line of which nothing is shown, not even its length. */

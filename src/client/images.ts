@@ -110,7 +110,7 @@ export class Images {
   ): AsyncGenerator<ProgressMessage> {
     const { tag, platform: wanted, auth, signal } = options
     return this.#progress('/images/create', {
-      query: { fromImage: name, tag, platform: wanted },
+      query: { fromImage: name, tag: tag || undefined, platform: wanted },
       headers: authHeaders(auth),
       signal,
     })
@@ -127,7 +127,7 @@ export class Images {
     } & Cancellable,
   ): AsyncGenerator<ProgressMessage> {
     const { tag, platform: wanted, auth, signal } = options
-    const query = { tag, platform: platform(wanted) }
+    const query = { tag: tag || undefined, platform: platform(wanted) }
     return this.#progress(at(name, '/push'), { query, headers: authHeaders(auth), signal })
   }
 

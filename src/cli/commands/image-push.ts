@@ -1,10 +1,4 @@
-import {
-  familiarName,
-  formatReference,
-  parseReference,
-  repositoryOf,
-  withDefaultTag,
-} from '#oci/reference.ts'
+import { formatReference, parseReference, repositoryOf, withDefaultTag } from '#oci/reference.ts'
 import { command, type Context } from '../command.ts'
 import { commandError } from '../errors.ts'
 import { bool, string } from '../flags.ts'
@@ -37,7 +31,7 @@ export default command({
     if (reference !== given && !flags.quiet) context.out(`Using default tag: ${reference.tag}\n`)
     const platform = platformQuery(flags.platform || io.env['DOCKER_DEFAULT_PLATFORM'] || '')
     const auth = (await registryAuth(reference, context)) ?? ANONYMOUS
-    const messages = client.images.push(familiarName(reference), {
+    const messages = client.images.push(repositoryOf(reference), {
       tag: reference.tag ?? '',
       platform,
       auth,

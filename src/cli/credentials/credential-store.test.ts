@@ -37,7 +37,10 @@ describe('CredentialStore', () => {
     const forms: readonly (readonly [object, object | undefined])[] = [
       [{ auth: base64('bob:a:b') }, { username: 'bob', password: 'a:b' }],
       [{ auth: base64('bob:x\0\0') }, { username: 'bob', password: 'x' }],
-      [{ auth: base64('bob:'), identitytoken: 'T' }, { identitytoken: 'T' }],
+      [
+        { auth: base64('bob:'), identitytoken: 'T' },
+        { username: 'bob', identitytoken: 'T' },
+      ],
       [{ registrytoken: 'R' }, { registrytoken: 'R' }],
       [
         { username: 'bob', password: 'x' },

@@ -155,16 +155,23 @@ function keysOf(auths: object, server: RegistryServer): string[] {
 }
 
 function credentialsOf(key: string, entry: ConfigAuth): StoredCredentials | undefined {
-  const { auth, identitytoken, registrytoken } = entry
-  if (identitytoken !== undefined && identitytoken !== '') return { identitytoken }
-  if (registrytoken !== undefined && registrytoken !== '') return { registrytoken }
-  if (auth !== undefined && auth !== '') {
-    const [username, password] = cut(Buffer.from(auth, 'base64').toString(), ':')
-    if (username === '' || password === undefined) {
-      throw commandError(`the client configuration has an unreadable "auth" for ${key}; log in again`)
-    }
-    return { username, password: password.replace(/\0+$/, '') }
+  const { identitytoken, registrytoken } = entry
+  const { username = '', password = '' } = accountOf(key, entry)
+  const name = username === '' ? {} : { username }
+  if (identitytoken) return { ...name, identitytoken }
+  if (registrytoken) return { ...name, registrytoken }
+  return username === '' ? undefined : { username, password }
+}
+
+/** Name and password, of which a token leaves the password empty. */
+function accountOf(
+  key: string,
+  { auth = '', username, password }: ConfigAuth,
+): { readonly username?: string | undefined; readonly password?: string | undefined } {
+  if (auth === '') return { username, password }
+  const [name, secret] = cut(Buffer.from(auth, 'base64').toString(), ':')
+  if (name === '' || secret === undefined) {
+    throw commandError(`the client configuration has an unreadable "auth" for ${key}; log in again`)
   }
-  const { username, password } = entry
-  return username === undefined || password === undefined ? undefined : { username, password }
+  return { username: name, password: secret.replace(/\0+$/, '') }
 }

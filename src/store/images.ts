@@ -288,6 +288,12 @@ export class LayerRows {
     )
     return new Set(rows.map(({ digest }) => digest))
   }
+
+  /** Whether `digest` is among `blobs()`. */
+  needsBlob(digest: Digest): boolean {
+    const sql = 'SELECT 1 FROM images WHERE id = ? UNION ALL SELECT 1 FROM image_manifests WHERE digest = ?'
+    return this.#db.get(sql, [digest, digest]) !== undefined
+  }
 }
 
 /** Where layers lie in registries: what a push need not send. */

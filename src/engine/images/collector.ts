@@ -97,14 +97,15 @@ export class Collector {
     const { db, layers, content, snapshots } = this.#deps
     // Never a row without its files: the rows must be gone for good first.
     await db.durable()
-    for (const diffId of this.#layers) {
+    // More may be discarded meanwhile: whoever does runs this again. What is needed is asked for one by one, since that
+    // changes meanwhile, too.
+    for (const diffId of [...this.#layers]) {
       if (layers.has(diffId) || (await this.#attempt('layer', diffId, () => snapshots.removeLayer(diffId)))) {
         this.#layers.delete(diffId)
       }
     }
-    const needed = this.#blobs.size === 0 ? new Set<Digest>() : layers.blobs()
-    for (const digest of this.#blobs) {
-      if (needed.has(digest) || (await this.#attempt('blob', digest, () => content.remove(digest)))) {
+    for (const digest of [...this.#blobs]) {
+      if (layers.needsBlob(digest) || (await this.#attempt('blob', digest, () => content.remove(digest)))) {
         this.#blobs.delete(digest)
       }
     }

@@ -115,7 +115,8 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
 try {
   await main(interrupted.signal)
 } catch (error) {
-  if (!interrupted.signal.aborted) throw error
+  // What could not be removed suppresses the interruption, and must not be kept quiet.
+  if (!interrupted.signal.aborted || error instanceof SuppressedError) throw error
   console.error('\ndemo: interrupted; everything it made is removed')
   process.exitCode = 130
 }

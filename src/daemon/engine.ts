@@ -205,7 +205,7 @@ function containersOf(foundation: Foundation, base: Base, images: Images): Conta
     clock: systemClock,
     directories: diskDirectories,
     bundles: bundlesOf(foundation, base),
-    images: images.store,
+    images,
     mounts: new Mounts({ volumes, snapshots, trees, helper }),
     logDefaults: { maxSize: config.logMaxSize, maxFiles: config.logMaxFiles },
     runtimeName: foundation.selected.name,

@@ -7,8 +7,8 @@ import { resolveUser } from '#runtime/users.ts'
 import { isForeignKeyViolation } from '#store/db.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import { noSuchImage } from '../images/errors.ts'
-import { checkPlatform } from '../images/image-query.ts'
-import type { Image, ImageStore } from '../images/image-store.ts'
+import type { Image } from '../images/image-store.ts'
+import type { Images } from '../images/images.ts'
 import type { ContainerCreateBody } from '../services.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 import { type MountRequest, mountRequests } from './config/binds.ts'
@@ -30,7 +30,7 @@ const dockersDefault = ['runc', 'io.containerd.runc.v2']
 
 export interface CreationDeps {
   readonly registry: ContainerRegistry
-  readonly images: Pick<ImageStore, 'resolve'>
+  readonly images: Pick<Images, 'resolve'>
   readonly snapshots: Snapshots
   readonly mounts: Pick<Mounts, 'resolve'>
   readonly events: ContainerEvents
@@ -69,8 +69,7 @@ export class Creation {
     const name = this.#name(id, options.name)
     this.#reserved.set(name, id)
     try {
-      const image = await images.resolve(body.Image ?? '')
-      checkPlatform(body.Image ?? '', image, options.platform)
+      const image = await images.resolve(body.Image ?? '', options.platform)
       const plan = this.#plan(id, body, image)
       // A user that cannot be one is refused now; a name that is not there is told at start, as with Docker.
       resolveUser(numericParts(plan.config.User ?? ''), '', '', [])

@@ -71,6 +71,11 @@ export class ImageManifests {
       : this.#store.rows.manifests(imageId).find((row) => row.digest === digest)
   }
 
+  /** Whether this is an index that the image came with. */
+  isIndex(imageId: Digest, digest: Digest): boolean {
+    return indexTypes.includes(this.row(imageId, digest)?.mediaType ?? '')
+  }
+
   /** The row of a manifest of one image; its bytes are not looked at. */
   ownRow(imageId: Digest): ManifestRow | undefined {
     return this.#store.rows.manifests(imageId).find(({ mediaType }) => manifestTypes.includes(mediaType))

@@ -6,13 +6,11 @@ import type {
 } from '#api/generated/types.ts'
 import type { Digest } from '#base/digest.ts'
 import type { RunConfig } from '#oci/image-spec.ts'
-import { formatPlatform, parsePlatform, platformDistance } from '#oci/platform.ts'
 import { formatFamiliar, formatReference, parseReference, type Reference } from '#oci/reference.ts'
 import type { ImageRow } from '#store/images.ts'
 import type { Filters } from '../services.ts'
-import { wrongPlatform } from './errors.ts'
 import { type ImageFilter, imageFilter, listKeys } from './filters.ts'
-import type { Image, ImageStore } from './image-store.ts'
+import type { ImageStore } from './image-store.ts'
 import { type AttestationOptions, attestationsOf } from './attestations.ts'
 import { ImageManifests } from './image-manifests.ts'
 import { ManifestSummaries } from './manifest-summaries.ts'
@@ -207,20 +205,6 @@ function namesOf(references: readonly Reference[]): { RepoTags: string[]; RepoDi
   return {
     RepoTags: references.filter(({ tag }) => tag !== undefined).map(formatFamiliar),
     RepoDigests: references.filter(({ digest }) => digest !== undefined).map(formatFamiliar),
-  }
-}
-
-/** @throws EngineError not_found when the image is for another platform than `wanted` */
-export function checkPlatform(ref: string, { config }: Image, wanted: string | undefined): void {
-  if (wanted === undefined || wanted === '') return
-  const actual = {
-    os: config.os,
-    architecture: config.architecture,
-    ...(config.variant ? { variant: config.variant } : {}),
-  }
-  const platform = parsePlatform(wanted)
-  if (platformDistance(platform, actual) !== 0) {
-    throw wrongPlatform(ref, formatPlatform(actual), formatPlatform(platform))
   }
 }
 

@@ -15,12 +15,16 @@ import type { Filters } from '../services.ts'
 import { chainIds } from './chain-ids.ts'
 import { imageInUse, noSuchImage, referenceInUse } from './errors.ts'
 import { imageFilter, pruneKeys } from './filters.ts'
-import { keyOf, type ImageStore } from './image-store.ts'
+import { ImageManifests } from './image-manifests.ts'
+import { type Image, type ImageStore, keyOf } from './image-store.ts'
+import { imageFor, variantsOf } from './platform-choice.ts'
 
 export interface RemoveOptions {
   readonly force: boolean
   /** Parents that have no name and nothing else made from them stay. */
   readonly noprune: boolean
+  /** Only these of an image of several platforms; `os/architecture[/variant]`. Needs force. */
+  readonly platforms?: readonly string[] | undefined
 }
 
 /** What one removal did, gathered inside its transaction and told after it. */
@@ -29,6 +33,8 @@ interface Removal {
   readonly events: { readonly action: 'untag' | 'delete'; readonly image: ImageRow }[]
   readonly layers: Digest[]
   readonly blobs: Digest[]
+  /** What names led to that are gone. */
+  readonly targets: Set<Digest>
   /** Bytes on disk that layers and blobs had. */
   space: number
 }
@@ -36,14 +42,54 @@ interface Removal {
 /** Untags and deletes images by Docker's rules; a conflict leaves everything as it was. */
 export class ImageRemoval {
   readonly #store: ImageStore
+  readonly #manifests: ImageManifests
 
   constructor(store: ImageStore) {
     this.#store = store
+    this.#manifests = new ImageManifests(store)
   }
 
   async remove(ref: string, options: RemoveOptions): Promise<ImageDeleteResponseItem[]> {
+    if (options.platforms !== undefined && options.platforms.length > 0) {
+      return this.#removePlatforms(ref, options.platforms, options)
+    }
     const { items } = await this.#perform((removal) => this.#removeByRef(ref, options, removal))
     return items
+  }
+
+  async #removePlatforms(
+    ref: string,
+    platforms: readonly string[],
+    options: RemoveOptions,
+  ): Promise<ImageDeleteResponseItem[]> {
+    const chosen: Image[] = []
+    for (const platform of platforms) {
+      const image = await imageFor(ref, platform, this.#store, this.#manifests)
+      if (!options.force) {
+        throw imageInUse(image.id, 'it will be removed from all images that have this platform', true)
+      }
+      if (!chosen.some(({ id }) => id === image.id)) chosen.push(image)
+    }
+    const all = await variantsOf(ref, await this.#store.resolve(ref), this.#store, this.#manifests)
+    const [heir] = all.filter(({ id }) => !chosen.some((image) => image.id === id))
+    const { items } = await this.#perform((removal) => {
+      for (const image of chosen) {
+        if (heir !== undefined) this.#bequeath(image, heir)
+        this.#delete(image, options, removal)
+      }
+      this.#dropVariants(removal)
+    })
+    return items
+  }
+
+  /** Names of an index lead to another of its images when theirs goes. */
+  #bequeath(image: Image, heir: Image): void {
+    const { references, rows } = this.#store
+    for (const name of references.of(image.id)) {
+      const target = references.target(name)
+      if (target === undefined || !rows.withManifest(target).includes(heir.id)) continue
+      references.put(name, heir.id, undefined, target)
+    }
   }
 
   /** Removes dangling images, or with `dangling=false` all that no container uses. */
@@ -55,8 +101,11 @@ export class ImageRemoval {
     const deleted: ImageDeleteResponseItem[] = []
     let reclaimed = 0
 
+    const covered = rows.ofTargets()
     for (const image of rows.list()) {
       const names = references.of(image.id)
+      // Another platform of an image that has a name goes with that name.
+      if (names.length === 0 && covered.has(image.id)) continue
       if (names.length === 0 && rows.children(image.id).length > 0) continue
       if (!filter.matches(image) || deps.inUse(image.id).length > 0) continue
       const tagged = names.some((name) => parseReference(name).tag !== undefined)
@@ -85,7 +134,7 @@ export class ImageRemoval {
   }
 
   async #perform(work: (removal: Removal) => void): Promise<Removal> {
-    const removal: Removal = { items: [], events: [], layers: [], blobs: [], space: 0 }
+    const removal: Removal = { items: [], events: [], layers: [], blobs: [], targets: new Set(), space: 0 }
     this.#store.deps.db.transaction(() => work(removal), { urgent: true })
     await this.#store.deps.db.durable()
     for (const { action, image } of removal.events) this.#store.events.publish(action, image)
@@ -111,6 +160,20 @@ export class ImageRemoval {
       this.#removeById(image, references, options, removal)
     } else {
       this.#removeByName(ref, image, references, options, removal)
+    }
+    this.#dropVariants(removal)
+  }
+
+  /** Other platforms of an index that no name leads to any more; what is needed otherwise stays. */
+  #dropVariants(removal: Removal): void {
+    const { rows, references } = this.#store
+    for (const target of removal.targets) {
+      if (references.isTarget(target)) continue
+      for (const id of rows.withManifest(target)) {
+        const image = rows.get(id)
+        if (image === undefined || !this.#manifests.isIndex(id, target)) continue
+        if (!this.#isNeeded(id) && !rows.ofTargets().has(id)) this.#erase(image, removal)
+      }
     }
   }
 
@@ -161,7 +224,10 @@ export class ImageRemoval {
   }
 
   #untag(image: ImageRow, reference: Reference, removal: Removal): void {
-    this.#store.references.remove(formatReference(reference))
+    const name = formatReference(reference)
+    const target = this.#store.references.target(name)
+    if (target !== undefined) removal.targets.add(target)
+    this.#store.references.remove(name)
     removal.items.push({ Untagged: formatFamiliar(reference) })
     removal.events.push({ action: 'untag', image })
   }

@@ -3,7 +3,9 @@ import { ImageArchive } from './image-archive.ts'
 import { ImageCreation } from './image-creation.ts'
 import { ImageQuery } from './image-query.ts'
 import { ImageRemoval } from './image-removal.ts'
-import { type ImageDeps, ImageStore } from './image-store.ts'
+import { ImageManifests } from './image-manifests.ts'
+import { type Image, type ImageDeps, ImageStore } from './image-store.ts'
+import { imageFor } from './platform-choice.ts'
 
 /**
  * The images of this host: the image service of the API, and what other parts of the engine need of images.
@@ -16,6 +18,8 @@ export interface Images extends ImageService {
   /** Resolves names, reads configs, adds images. */
   readonly store: ImageStore
   readonly creation: ImageCreation
+  /** The image that a user's text leads to; with a platform the one for exactly that. Rejects with `not_found`. */
+  resolve(ref: string, platform?: string): Promise<Image>
   /** At start: removes what a crash has left, layers and blobs that no image needs. */
   recover(): Promise<void>
   /** After a container is gone: removes images that were deleted while it needed them. */
@@ -31,6 +35,7 @@ export function openImages(deps: ImageDeps): Images {
   return {
     store,
     creation,
+    resolve: (ref, platform) => imageFor(ref, platform, store, new ImageManifests(store)),
     recover: () => store.collector.collectAll(),
     released: () => store.collector.releaseHidden(),
     list: (options) => query.list(options),

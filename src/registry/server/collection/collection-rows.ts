@@ -47,16 +47,17 @@ export class CollectionRows {
 
   /**
    * Deletes links that no manifest needs and nobody has touched since `cutoff`. Repositories in `busy` keep theirs: a
-   * push is running there, whose manifest comes last.
+   * push is running there, whose manifest comes last. `repository` limits it to one.
    */
-  deleteUnneededLinks(cutoff: number, busy: readonly string[]): DeadLink[] {
+  deleteUnneededLinks(cutoff: number, busy: readonly string[], repository?: string): DeadLink[] {
     return this.#db.all<DeadLink>(
       `DELETE FROM links WHERE touched < ?1
          AND repository NOT IN (SELECT value FROM json_each(?2))
+         AND (?3 IS NULL OR repository = ?3)
          AND NOT EXISTS (SELECT 1 FROM manifest_blobs AS need
                          WHERE need.repository = links.repository AND need.blob = links.blob)
        RETURNING repository, blob, size`,
-      [cutoff, JSON.stringify(busy)],
+      [cutoff, JSON.stringify(busy), repository ?? null],
     )
   }
 

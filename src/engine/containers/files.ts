@@ -61,14 +61,9 @@ export class Files implements ContainerFiles {
     path: string,
     options: Cancellable = {},
   ): Promise<{ readonly stat: PathStat; readonly tar: AsyncIterable<Uint8Array> }> {
-    const { trees, events } = this.#deps
-    const { container, root, record } = await this.#look(ref, path)
+    const { events } = this.#deps
     const top = topName(path)
-    const tree = trees.read(root, absolute(path), {
-      name: top === '/' ? '' : top,
-      follow: /\/\.?$/.test(path),
-      signal: options.signal,
-    })
+    const { container, record, tree } = await this.#open(ref, path, options)
     const entries = top === '/' ? belowRoot(tree) : tree
     events.publish(container, 'archive-path')
     return { stat: pathStat(record, nameOf(path)), tar: writeTar(tarOfTree(entries)) }
@@ -133,6 +128,27 @@ export class Files implements ContainerFiles {
     }
   }
 
+  /** The files at `path` once the first of them has come: from then on the container may end. */
+  async #open(
+    ref: string,
+    path: string,
+    { signal }: Cancellable,
+  ): Promise<Look & { readonly tree: AsyncIterable<TreeEntry> }> {
+    const { trees, ended } = this.#deps
+    const top = topName(path)
+    const options = { name: top === '/' ? '' : top, follow: /\/\.?$/.test(path), signal }
+    for (let attempt = 1; ; attempt += 1) {
+      const look = await this.#look(ref, path)
+      const tree = trees.read(look.root, absolute(path), options)[Symbol.asyncIterator]()
+      try {
+        return { ...look, tree: continued(await tree.next(), tree) }
+      } catch (error) {
+        if (attempt === ATTEMPTS || engineErrorOf(error)?.details['errno'] !== 'ESRCH') throw error
+        await ended(look.container.id)
+      }
+    }
+  }
+
   async #stat(container: Container, root: TreeRoot, path: string): Promise<TreeRecord> {
     try {
       return await this.#deps.trees.stat(root, absolute(path), { follow: /\/\.?$/.test(path) })
@@ -160,6 +176,16 @@ export class Files implements ContainerFiles {
     if (!readOnly) return
     const what = below === undefined ? 'container rootfs' : 'mounted volume'
     throw new EngineError('invalid_argument', `${what} is marked read-only`, { code: 'READ_ONLY' })
+  }
+}
+
+async function* continued<T>(first: IteratorResult<T>, rest: AsyncIterator<T>): AsyncGenerator<T> {
+  try {
+    if (first.done === true) return
+    yield first.value
+    yield* { [Symbol.asyncIterator]: () => rest }
+  } finally {
+    await rest.return?.()
   }
 }
 

@@ -99,12 +99,14 @@ export class Collector {
     await db.durable()
     // More may be discarded meanwhile: whoever does runs this again. What is needed is asked for one by one, since that
     // changes meanwhile, too.
-    for (const diffId of [...this.#layers]) {
+    const layersDue = [...this.#layers]
+    for (const diffId of layersDue) {
       if (layers.has(diffId) || (await this.#attempt('layer', diffId, () => snapshots.removeLayer(diffId)))) {
         this.#layers.delete(diffId)
       }
     }
-    for (const digest of [...this.#blobs]) {
+    const blobsDue = [...this.#blobs]
+    for (const digest of blobsDue) {
       if (layers.needsBlob(digest) || (await this.#attempt('blob', digest, () => content.remove(digest)))) {
         this.#blobs.delete(digest)
       }

@@ -14,7 +14,7 @@ describe('ProgressTally', () => {
     tally.add({ id: 'c', status: 'Download complete' })
     assert.equal(
       tally.afterInterrupt('pull'),
-      'Interrupted. Kept here: 1 of 4 layers and 3MB of 2 more. The next pull goes on from there.',
+      'Interrupted. Kept here: 1 of 4 layers and 3MB of 2 more.\nThe next pull goes on from there.',
     )
   })
 
@@ -25,7 +25,7 @@ describe('ProgressTally', () => {
     tally.add({ id: 'c', status: 'Preparing' })
     assert.equal(
       tally.afterInterrupt('push'),
-      'Interrupted. With the registry: 2 of 3 layers. The next push goes on from there.',
+      'Interrupted. With the registry: 2 of 3 layers.\nThe next push goes on from there.',
     )
   })
 })

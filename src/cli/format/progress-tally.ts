@@ -43,7 +43,7 @@ export class ProgressTally {
     const bytes = partial.reduce((sum, layer) => sum + layer.bytes, 0)
     const layersDone = `${complete} of ${layers.length} layers`
     const rest = partial.length === 0 ? '' : ` and ${humanSize(bytes)} of ${partial.length} more`
-    return `Interrupted. ${words[verb].kept}: ${layersDone}${rest}. The next ${verb} goes on from there.`
+    return `Interrupted. ${words[verb].kept}: ${layersDone}${rest}.\nThe next ${verb} goes on from there.`
   }
 }
 

@@ -28,6 +28,7 @@ import { TreeRoots } from '#engine/containers/tree-roots.ts'
 import { Waiters } from '#engine/containers/waiters.ts'
 import type { EventJournal } from '#engine/events/event-journal.ts'
 import { Fsck } from '#engine/fsck/fsck.ts'
+import { RegistryLayers } from '#engine/fsck/registry-layers.ts'
 import { openImages, type Images } from '#engine/images/images.ts'
 import { JsonFileLogs } from '#engine/logs/json-file-logs.ts'
 import { PredefinedNetworks } from '#engine/networks/networks.ts'
@@ -304,7 +305,7 @@ function viewsOf(
 }
 
 function fsckOf(foundation: Foundation, base: Base, images: Images): Fsck {
-  const { db, config, snapshots, helper } = foundation
+  const { db, config, snapshots, helper, registryClient, logger } = foundation
   const { registry, locks } = base
   return new Fsck({
     db,
@@ -314,7 +315,7 @@ function fsckOf(foundation: Foundation, base: Base, images: Images): Fsck {
     helper,
     dataRoot: config.dataRoot,
     images: images.store,
-    layerSource: undefined,
+    layerSource: new RegistryLayers(registryClient, logger),
     known: () => knownObjects({ db, registry, images: images.store }),
     clock: Date.now,
   })

@@ -1,5 +1,6 @@
 /**
- * Bundles the command line and the daemon into one file each: dist/berth.cjs and dist/berthd.js. `node tools/bundle.ts`.
+ * Bundles the command line, the daemon and the registry into one file each: dist/berth.cjs, dist/berthd.js and
+ * dist/berth-registry.js. `node tools/bundle.ts`.
  *
  * The command line is CommonJS because it has to start fast. Importing a module of Node's own from an ES module reads
  * all of its exports, some of which load a good part of Node (`node:http` has WebSocket: 25 ms); and one file in which
@@ -39,7 +40,7 @@ await build({
 })
 await build({
   ...common,
-  entryPoints: { berthd: 'src/bin/berthd.ts' },
+  entryPoints: { berthd: 'src/bin/berthd.ts', 'berth-registry': 'src/bin/berth-registry.ts' },
   sourcemap: true,
   // The few CommonJS packages inside call require() for Node's own modules.
   banner: {

@@ -194,6 +194,11 @@ export const entries: readonly Entry[] = [
     () => import('./commands/logout.ts'),
   ),
   entry(
+    'registry',
+    'Serve a registry of your own, and look after it',
+    () => import('./commands/registry.ts'),
+  ),
+  entry(
     'search',
     'Search a registry for images; a TERM of HOST/WORDS asks that host, others Docker Hub',
     () => import('./commands/search.ts'),

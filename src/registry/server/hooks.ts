@@ -27,10 +27,34 @@ export interface Hooks {
 export type PendingPush =
   | { readonly kind: 'blob'; readonly bytes: number | undefined }
   | { readonly kind: 'mount'; readonly bytes: number }
-  | { readonly kind: 'manifest'; readonly bytes: number; readonly tags: readonly string[] }
+  | {
+      readonly kind: 'manifest'
+      readonly bytes: number
+      readonly digest: Digest
+      readonly tags: readonly string[]
+    }
 
 export interface FetchedBlob {
   readonly size: number
   /** Called at most once, and not for HEAD. */
   read(range?: { readonly offset: number; readonly end: number }): Promise<AsyncIterable<Uint8Array>>
+}
+
+/** One after the other: the first rejection is the answer, and so is the first blob. */
+export function joinHooks(all: readonly Hooks[]): Hooks {
+  return {
+    async beforeManifest(repository, reference, options) {
+      for (const hooks of all) await hooks.beforeManifest?.(repository, reference, options)
+    },
+    async missingBlob(repository, digest, options) {
+      for (const hooks of all) {
+        const blob = await hooks.missingBlob?.(repository, digest, options)
+        if (blob !== undefined) return blob
+      }
+      return undefined
+    },
+    async beforePush(repository, push) {
+      for (const hooks of all) await hooks.beforePush?.(repository, push)
+    },
+  }
 }

@@ -41,6 +41,8 @@ async function run(
       out: (text) => (said.out += text),
       err: (text) => (said.err += text),
       secret: () => Promise.resolve(typed.shift() ?? ''),
+      signal: new AbortController().signal,
+      onHangUp: () => ({ [Symbol.dispose]: () => undefined }),
     },
   )
   return { code: code ?? 0, ...said }

@@ -4,26 +4,26 @@ import { EngineError } from '#base/errors.ts'
 import { jsonLogger, type LogLevel } from '#base/logger.ts'
 import { defaults, readRegistryConfig } from '../config.ts'
 import { openRegistry } from '../registry.ts'
-import type { Invocation, ProgramCommand, ProgramIo } from './command.ts'
+import { type CommandInvocation, type CommandIo, type RegistryCommand, textOf } from './command.ts'
 
 const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
-export const serve: ProgramCommand = {
+export const serveCommand: RegistryCommand = {
   usage: '[OPTIONS]',
   summary: 'Serve a registry until it is interrupted',
   min: 0,
   max: 0,
   options: {
-    listen: { type: 'string', value: 'ADDR:PORT', summary: `Where to listen (default ${defaults.listen})` },
-    root: { type: 'string', value: 'DIR', summary: `Where everything is kept (default ${defaults.root})` },
-    htpasswd: { type: 'string', value: 'FILE', summary: 'Accounts, with bcrypt passwords' },
-    'tls-cert': { type: 'string', value: 'FILE', summary: 'Certificate (PEM); read again when it changes' },
-    'tls-key': { type: 'string', value: 'FILE', summary: 'Its private key (PEM)' },
-    'tls-client-ca': { type: 'string', value: 'FILE', summary: 'Clients must have a certificate of this CA' },
-    'mirror-of': { type: 'string', value: 'URL', summary: 'Cache what is pulled from that registry' },
-    config: { type: 'string', value: 'FILE', summary: 'Settings as JSON; options win over it' },
-    'insecure-open': { type: 'boolean', summary: 'Listen beyond this host without accounts or TLS' },
-    'log-level': { type: 'string', value: 'LEVEL', summary: 'debug, info, warn or error (default info)' },
+    listen: { kind: 'text', value: 'ADDR:PORT', help: `Where to listen (default ${defaults.listen})` },
+    root: { kind: 'text', value: 'DIR', help: `Where everything is kept (default ${defaults.root})` },
+    htpasswd: { kind: 'text', value: 'FILE', help: 'Accounts, with bcrypt passwords' },
+    'tls-cert': { kind: 'text', value: 'FILE', help: 'Certificate (PEM); read again when it changes' },
+    'tls-key': { kind: 'text', value: 'FILE', help: 'Its private key (PEM)' },
+    'tls-client-ca': { kind: 'text', value: 'FILE', help: 'Clients must have a certificate of this CA' },
+    'mirror-of': { kind: 'text', value: 'URL', help: 'Cache what is pulled from that registry' },
+    config: { kind: 'text', value: 'FILE', help: 'Settings as JSON; options win over it' },
+    'insecure-open': { kind: 'switch', help: 'Listen beyond this host without accounts or TLS' },
+    'log-level': { kind: 'text', value: 'LEVEL', help: 'debug, info, warn or error (default info)' },
   },
   more: `Then, on the same host:
   berth tag alpine 127.0.0.1:5000/alpine
@@ -31,24 +31,24 @@ export const serve: ProgramCommand = {
 `,
   async run(invocation, io) {
     const config = await readRegistryConfig({
-      listen: invocation.text('listen'),
-      root: invocation.text('root'),
-      htpasswd: invocation.text('htpasswd'),
-      tlsCert: invocation.text('tls-cert'),
-      tlsKey: invocation.text('tls-key'),
-      tlsClientCa: invocation.text('tls-client-ca'),
-      mirrorOf: invocation.text('mirror-of'),
-      insecureOpen: invocation.flag('insecure-open') || undefined,
-      config: invocation.text('config'),
+      listen: textOf(invocation, 'listen'),
+      root: textOf(invocation, 'root'),
+      htpasswd: textOf(invocation, 'htpasswd'),
+      tlsCert: textOf(invocation, 'tls-cert'),
+      tlsKey: textOf(invocation, 'tls-key'),
+      tlsClientCa: textOf(invocation, 'tls-client-ca'),
+      mirrorOf: textOf(invocation, 'mirror-of'),
+      insecureOpen: invocation.options['insecure-open'] === true ? true : undefined,
+      config: textOf(invocation, 'config'),
     })
-    const logger = jsonLogger((line) => void io.stderr.write(line), levelOf(invocation))
+    const logger = jsonLogger((line) => io.err(line), levelOf(invocation))
     const background = new Background(logger)
     await using registry = await openRegistry(config, { logger })
-    io.stdout.write(startText(registry.url, config.root, config.htpasswd !== undefined))
+    io.out(startText(registry.url, config.root, config.htpasswd !== undefined))
     using _hangUp = io.onHangUp(() => background.run('reading certificates again', () => registry.reload()))
     await ended(io)
     await background.idle()
-    io.stdout.write('Ending: requests that are running get a moment\n')
+    io.out('Ending: requests that are running get a moment\n')
   },
 }
 
@@ -61,12 +61,12 @@ Try:  ${login}berth tag IMAGE ${address}/IMAGE && berth push ${address}/IMAGE
 `
 }
 
-async function ended({ signal }: ProgramIo): Promise<void> {
+async function ended({ signal }: CommandIo): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')
 }
 
-function levelOf(invocation: Invocation): LogLevel {
-  const text = invocation.text('log-level') ?? 'info'
+function levelOf(invocation: CommandInvocation): LogLevel {
+  const text = textOf(invocation, 'log-level') ?? 'info'
   const level = levels.find((known) => known === text)
   if (level !== undefined) return level
   throw new EngineError('invalid_argument', `--log-level is one of ${levels.join(', ')}`, {

@@ -95,7 +95,7 @@ export class Manifests {
     const digest: Digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
     if (isDigestLike(reference) && parseDigest(reference) !== digest) throw otherDigest(reference, digest)
     const document = readManifest(bytes, pushed.contentType)
-    await hooks.beforePush?.(repository, { kind: 'manifest', bytes: bytes.length, tags })
+    await hooks.beforePush?.(repository, { kind: 'manifest', bytes: bytes.length, digest, tags })
     const blobs = await this.#claim(repository, document)
     this.#store(repository, { digest, bytes, tags, document, blobs })
     await catalogue.durable()

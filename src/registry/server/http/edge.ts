@@ -213,7 +213,8 @@ class Exchange {
   }
 
   #report(): void {
-    const { socket, headers, method = '' } = this.#request
+    const { socket, method = '' } = this.#request
+    const { remoteAddress, userAgent } = this.#facts()
     this.#deps.answered({
       route: this.#route,
       method,
@@ -223,8 +224,8 @@ class Exchange {
       sent: socket.bytesWritten - this.#before.sent,
       milliseconds: performance.now() - this.#started,
       account: this.#account,
-      remoteAddress: socket.remoteAddress ?? '',
-      userAgent: headers['user-agent'] ?? '',
+      remoteAddress,
+      userAgent,
       error: this.#error,
     })
   }

@@ -1,0 +1,37 @@
+import { createInterface } from 'node:readline/promises'
+import { Writable } from 'node:stream'
+import { main } from '#registry/server/program.ts'
+
+const ended = new AbortController()
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(signal, () => {
+    // Whoever asks twice does not want to wait.
+    if (ended.signal.aborted) process.exit(130)
+    ended.abort()
+  })
+}
+
+process.exitCode = await main(process.argv.slice(2), {
+  stdin: process.stdin,
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  secret: (prompt) => readSecret(prompt),
+  signal: ended.signal,
+  onHangUp(listener) {
+    process.on('SIGHUP', listener)
+    return { [Symbol.dispose]: () => void process.off('SIGHUP', listener) }
+  },
+})
+
+/** One line from the terminal, which shows nothing of it. */
+async function readSecret(prompt: string): Promise<string> {
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const lines = createInterface({ input: process.stdin, output: silent, terminal: true })
+  process.stderr.write(prompt)
+  try {
+    return await lines.question('', { signal: ended.signal })
+  } finally {
+    lines.close()
+    process.stderr.write('\n')
+  }
+}

@@ -1,0 +1,126 @@
+/** The composition root of the registry: everything is opened in order, and closed in the opposite one. */
+import { type Clock, systemClock } from '#base/clock.ts'
+import { Background } from '#base/background.ts'
+import type { Logger } from '#base/logger.ts'
+import { type AccessControl, openAccess } from './access.ts'
+import { openAccounts } from './access/accounts.ts'
+import { checkExposure } from './access/exposure.ts'
+import { tokenRoutes } from './access/routes.ts'
+import { TlsFiles } from './access/tls-files.ts'
+import type { RegistryConfig } from './config.ts'
+import { joinHooks } from './hooks.ts'
+import type { Route } from './http/route.ts'
+import type { Room, RoomContext } from './room.ts'
+import { rooms } from './rooms.ts'
+import { lockRoot } from './root-lock.ts'
+import {
+  openRegistryServer,
+  openRegistryStorage,
+  type RegistryServer,
+  type RegistryServerOptions,
+  type RegistryStorage,
+} from './serve.ts'
+
+export interface RegistryDeps {
+  readonly logger: Logger
+  readonly clock?: Clock
+}
+
+/** A registry that serves. Disposing lets running requests end for a while. */
+export interface Registry extends AsyncDisposable {
+  readonly url: string
+  /** For SIGHUP: certificates are read again. */
+  reload(): Promise<void>
+}
+
+/** Opens everything that the configuration asks for. Throws `invalid_argument`, `conflict`, `unavailable`, `data_loss`. */
+export async function openRegistry(config: RegistryConfig, deps: RegistryDeps): Promise<Registry> {
+  const { logger, clock = systemClock } = deps
+  const hasAccounts = config.htpasswd !== undefined
+  const { host } = config.listen
+  checkExposure({ host, hasTls: config.tls !== undefined, hasAccounts, insecureOpen: config.insecureOpen })
+  const tls = config.tls === undefined ? undefined : await TlsFiles.open(config.tls, { clock, logger })
+
+  await using opened = new AsyncDisposableStack()
+  const storage = opened.use(await openRegistryStorage({ root: config.root, logger, clock }))
+  opened.use(await lockRoot(config.root))
+  const control = await openControl(config, storage, { logger, clock }, opened)
+  const parts = await openRooms(config, storage, { logger, clock }, opened)
+  const server = opened.use(
+    await openRegistryServer({
+      ...storage,
+      ...parts,
+      routes: [...control.routes, ...(parts.routes ?? [])],
+      access: control.access,
+      tls: tls?.tls,
+      listen: config.listen,
+      limits: config.limits,
+      logger,
+      clock,
+    }),
+  )
+  if (tls !== undefined) watchTls(tls, server, logger, opened)
+  const all = opened.move()
+  return {
+    url: server.url,
+    async reload() {
+      if ((await tls?.reload()) === true && tls !== undefined) server.renewTls(tls.tls)
+    },
+    [Symbol.asyncDispose]: () => all[Symbol.asyncDispose](),
+  }
+}
+
+type Deps = Required<RegistryDeps>
+
+async function openControl(
+  { htpasswd, root, access }: RegistryConfig,
+  { catalogue }: RegistryStorage,
+  deps: Deps,
+  opened: AsyncDisposableStack,
+): Promise<{ readonly access: AccessControl; readonly routes: readonly Route[] }> {
+  if (htpasswd === undefined) return { access: openAccess, routes: [] }
+  const accounts = opened.use(
+    await openAccounts({ root, htpasswd, settings: access, db: catalogue.db, ...deps }),
+  )
+  return { access: accounts.access, routes: tokenRoutes(accounts.tokens) }
+}
+
+async function openRooms(
+  config: RegistryConfig,
+  { catalogue, blobs }: RegistryStorage,
+  deps: Deps,
+  opened: AsyncDisposableStack,
+): Promise<Pick<RegistryServerOptions, 'routes' | 'hooks' | 'listeners' | 'answered'>> {
+  const { root, mirrorOf, htpasswd } = config
+  const context: RoomContext = {
+    root,
+    catalogue,
+    blobs,
+    ...deps,
+    mirrorOf,
+    hasAccounts: htpasswd !== undefined,
+    setting: (key) => config.settings[key],
+  }
+  const all: Room[] = []
+  for (const room of rooms) all.push(opened.use(await room.open(context)))
+  return {
+    routes: all.flatMap(({ routes = [] }) => routes),
+    hooks: joinHooks(all.flatMap(({ hooks }) => hooks ?? [])),
+    listeners: all.flatMap(({ listeners = [] }) => listeners),
+    answered: (request) => {
+      for (const { answered } of all) answered?.(request)
+    },
+  }
+}
+
+function watchTls(tls: TlsFiles, server: RegistryServer, logger: Logger, opened: AsyncDisposableStack): void {
+  const ended = new AbortController()
+  const background = new Background(logger)
+  background.run('watching certificates', () =>
+    tls.watch((renewed) => server.renewTls(renewed), { signal: ended.signal }),
+  )
+  opened.defer(async () => {
+    ended.abort()
+    await background.idle()
+  })
+}

@@ -1,0 +1,4 @@
+import type { RoomDefinition } from './room.ts'
+
+/** What a registry has beside accounts, pull and push: each in files of its own. */
+export const rooms: readonly RoomDefinition[] = []

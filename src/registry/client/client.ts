@@ -3,7 +3,7 @@ import { systemClock, type Clock } from '#base/clock.ts'
 import { type Logger, silentLogger } from '#base/logger.ts'
 import { Authorizer } from './authorizer.ts'
 import { Connections } from './connections.ts'
-import { RegistryExchange, type ServerMemory } from './exchange.ts'
+import { RegistryExchange, type ReplyListener, type ServerMemory } from './exchange.ts'
 import { type Endpoint, type HostsConfig, RegistryHosts } from './hosts.ts'
 import { login } from './login.ts'
 import { MirroredReads, type Reader } from './mirrored.ts'
@@ -34,6 +34,7 @@ export interface RegistryClientOptions extends HostsConfig {
   /** In [0, 1). */
   readonly random?: (() => number) | undefined
   readonly logger?: Logger | undefined
+  readonly onReply?: ReplyListener | undefined
   /** For tests: DNS. */
   readonly lookup?: ConstructorParameters<typeof Connections>[0]['lookup']
 }
@@ -138,6 +139,7 @@ class Client implements RegistryClient, AsyncDisposable {
       retries: this.#retries(endpoint.mirror ? MIRROR_ATTEMPTS : undefined),
       clock: this.#clock,
       userAgent: this.#options.userAgent ?? 'berth',
+      onReply: this.#options.onReply,
     })
   }
 

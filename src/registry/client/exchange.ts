@@ -40,7 +40,11 @@ export interface ExchangeDeps {
   readonly retries: RetryPolicy
   readonly clock: Clock
   readonly userAgent: string
+  readonly onReply?: ReplyListener | undefined
 }
+
+/** Told of the headers of every answer of a registry: some say there how much may still be pulled. */
+export type ReplyListener = (registry: string, headers: HttpReply['headers']) => void
 
 const MAX_REDIRECTS = 5
 const MAX_ERROR_BODY = 64 << 10
@@ -61,6 +65,7 @@ export class RegistryExchange {
   send(request: RegistryRequest): Promise<HttpReply> {
     return withRetries(this.#deps.retries, request.retry, request.signal, async () => {
       const reply = await this.#connect(request)
+      this.#deps.onReply?.(this.endpoint.registry, reply.headers)
       if (reply.status < 400 || request.accept?.includes(reply.status) === true) return reply
       throw await this.#failure(request.subject, reply)
     })

@@ -187,6 +187,76 @@ describe('registries', () => {
     })
   })
 
+  describe('berth pull and push', () => {
+    const layers = [
+      { status: 'Pulling from library/demo', id: 'latest' },
+      { status: 'Pulling fs layer', progressDetail: {}, id: 'aaa' },
+      { status: 'Pulling fs layer', progressDetail: {}, id: 'bbb' },
+      { status: 'Downloading', progressDetail: { current: 1e6, total: 4e6 }, id: 'bbb' },
+      { status: 'Pull complete', progressDetail: {}, id: 'aaa' },
+    ]
+
+    it('print a line per step where lines cannot change, and the name at the end', async () => {
+      engine.answers['POST /images/create'] = { stream: [...layers, { status: 'Status: Downloaded' }] }
+      assert.deepEqual(await run('pull demo'), {
+        code: 0,
+        stdout: `Using default tag: latest
+latest: Pulling from library/demo
+aaa: Pulling fs layer
+bbb: Pulling fs layer
+aaa: Pull complete
+Status: Downloaded
+docker.io/library/demo:latest
+`,
+        stderr: '',
+      })
+    })
+
+    it('print only the name with --quiet', async () => {
+      assert.equal((await run('pull -q demo:1')).stdout, 'docker.io/library/demo:1\n')
+      assert.equal((await run('push -q host:5000/demo')).stdout, 'host:5000/demo:latest\n')
+      assert.equal((await run('push -qa host:5000/demo')).stdout, 'host:5000/demo\n')
+    })
+
+    it('end with 130 at Ctrl-C, and say what is kept', async () => {
+      engine.answers['POST /images/create'] = { stream: layers, hold: true }
+      const caller = new FakeCaller({ host: engine.host })
+      const interrupt = (): void => {
+        if (caller.stdout.text.includes('Pull complete')) caller.signals.emit('SIGINT', 'SIGINT')
+        else setImmediate(interrupt)
+      }
+      interrupt()
+      assert.equal(await main(['--config', directory, 'pull', 'demo'], caller), 130)
+      assert.equal(
+        caller.stderr.text,
+        'Interrupted. Kept here: 1 of 2 layers and 1MB of 1 more.\nThe next pull goes on from there.\n',
+      )
+    })
+
+    it('fail with what the engine says in the stream', async () => {
+      engine.answers['POST /images/create'] = {
+        stream: [layers[0] ?? {}, { errorDetail: { message: 'toomanyrequests: slow down' }, error: 'x' }],
+      }
+      const { code, stderr } = await run('pull demo')
+      assert.deepEqual([code, stderr], [1, 'Error response from daemon: toomanyrequests: slow down\n'])
+    })
+
+    it('say when less than the whole index was sent', async () => {
+      const aux = { manifestPushedInsteadOfIndex: true, selectedManifest: { digest: 'sha256:abc' } }
+      engine.answers['POST /images/host:5000/demo/push'] = { stream: [{ aux }] }
+      assert.match((await run('push host:5000/demo')).stderr, /only sha256:abc was pushed/)
+    })
+
+    it('refuse names that do not go with the flags, before anything is asked', async () => {
+      const text = async (args: string): Promise<string> => (await run(args)).stderr
+      assert.equal(await text('push -a host:5000/demo:1'), "tag can't be used with --all-tags/-a\n")
+      assert.equal(await text('pull -a demo:1'), "tag can't be used with --all-tags/-a\n")
+      assert.match(await text(`push demo@sha256:${'a'.repeat(64)}`), /cannot push a digest reference/)
+      assert.match(await text('push Demo'), /must be lowercase/)
+      assert.deepEqual(engine.requests, [])
+    })
+  })
+
   describe('berth __complete', () => {
     const offered = async (...words: string[]): Promise<string[]> => {
       const args = ['--config', directory, '__complete', '--', ...words]

@@ -69,6 +69,8 @@ function imageRows(image: ImageSummary, label: string, { trunc }: Options): Row[
   const [name = '<untagged>', ...others] = names
   const manifests = image.Manifests ?? []
   const content = manifests.reduce((sum, { Size }) => sum + (Size?.Content ?? 0), 0)
+  // `Size` may be that of one platform.
+  const usage = manifests.reduce((sum, { Size }) => sum + (Size?.Total ?? 0), 0) || (image.Size ?? 0)
   const used = (image.Containers ?? 0) > 0 || manifests.some(isUsed)
   const id = image.Id ?? ''
   return [
@@ -76,7 +78,7 @@ function imageRows(image: ImageSummary, label: string, { trunc }: Options): Row[
       label: label + name,
       cells: [
         trunc ? shortId(id) : id,
-        humanSize(image.Size ?? 0, 3),
+        humanSize(usage, 3),
         manifests.length === 0 ? 'N/A' : humanSize(content, 3),
         used ? 'in use' : '',
       ],

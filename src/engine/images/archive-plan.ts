@@ -5,7 +5,7 @@
 import { isKind } from '#base/errors.ts'
 import { limits, parseImageConfig } from '#oci/image-spec.ts'
 import { formatPlatform, type Platform, platformDistance } from '#oci/platform.ts'
-import { parseReference, type Reference } from '#oci/reference.ts'
+import { formatReference, parseReference, type Reference } from '#oci/reference.ts'
 import type { NewImage } from './addition.ts'
 import { type ArchiveContents, digestOfPath } from './archive-contents.ts'
 import { checkLayers, document, layerAt, parseJson } from './archive-members.ts'
@@ -57,27 +57,36 @@ function ofPlatforms(planned: readonly PlannedImage[], platforms: readonly Platf
 
 /**
  * An archive in both forms says twice what it has: names are those of `manifest.json`, and the layout adds manifests
- * and the images of other platforms. A layout that cannot be read adds nothing.
+ * and the images of other platforms, one of which may suit this host better. A layout that cannot be read adds nothing.
  */
 function withManifests(planned: readonly PlannedImage[], contents: ArchiveContents): PlannedImage[] {
   const layout = layoutOf(contents)
-  const named = planned.map((image) => {
+  const merged = new Map<string, PlannedImage & { readonly references: Reference[] }>()
+  const add = (image: PlannedImage): { readonly references: Reference[] } => {
+    const key = `${digestOf(image.config)} ${image.target ?? ''}`
+    const known = merged.get(key) ?? { ...image, references: [] }
+    merged.set(key, known)
+    return known
+  }
+  for (const image of planned) {
     const id = digestOf(image.config)
     const same = layout.filter(({ config }) => digestOf(config) === id)
-    const found = same.find(({ references }) => sharesName(references, image.references)) ?? same[0]
-    return found === undefined ? image : { ...found, references: image.references }
-  })
-  const targets = new Set(named.flatMap(({ target }) => (target === undefined ? [] : [target])))
-  const ids = new Set(named.map(({ config }) => digestOf(config)))
-  const others = layout.filter(
-    ({ target, config }) => target !== undefined && targets.has(target) && !ids.has(digestOf(config)),
-  )
-  return [...named, ...others.map((image) => ({ ...image, references: [] }))]
+    if (image.references.length === 0) add(same[0] ?? image)
+    for (const reference of image.references) {
+      const isNamed = ({ references }: PlannedImage): boolean => hasName(references, reference)
+      const found = same.find(isNamed) ?? same[0] ?? image
+      add(found)
+      const siblings = layout.filter(({ target }) => target !== undefined && target === found.target)
+      for (const sibling of siblings) add(sibling)
+      add(siblings.find(isNamed) ?? found).references.push(reference)
+    }
+  }
+  return [...merged.values()]
 }
 
-function sharesName(some: readonly Reference[], others: readonly Reference[]): boolean {
-  const keys = new Set(others.map((reference) => JSON.stringify(reference)))
-  return some.some((reference) => keys.has(JSON.stringify(reference)))
+function hasName(references: readonly Reference[], wanted: Reference): boolean {
+  const name = formatReference(wanted)
+  return references.some((reference) => formatReference(reference) === name)
 }
 
 function layoutOf(contents: ArchiveContents): PlannedImage[] {

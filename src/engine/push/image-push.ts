@@ -5,7 +5,7 @@ import type { LayerRow } from '#store/images.ts'
 import { missingLayer } from '../images/errors.ts'
 import type { StoredManifest } from '../images/image-manifests.ts'
 import type { ImageStore } from '../images/image-store.ts'
-import { digestOf, encodeJson } from '../images/manifest.ts'
+import { digestOf, encodeJson, manifestOf as savedManifestOf } from '../images/manifest.ts'
 import { type LayerBlob, type LayerPush, ociLayer } from './layer-push.ts'
 
 export interface ImagePushDeps {
@@ -29,7 +29,8 @@ export interface ReadyManifest {
 
 /**
  * Brings the layers and the config of an image into the repository. The manifest is the very one the image came with
- * when its layers are there under the digests that it names; else it is written anew, in OCI's form.
+ * when its layers are there under the digests that it names; else it is written anew, in OCI's form. What save() wrote,
+ * with plain layers, counts for nothing: layers go compressed to registries.
  */
 export async function readyImage(
   imageId: Digest,
@@ -37,13 +38,16 @@ export async function readyImage(
   deps: ImagePushDeps,
 ): Promise<ReadyManifest> {
   const layers = await layersOf(imageId, deps.store)
-  const fits = original?.document.layers.length === layers.length && isPlain(original)
+  const config = await deps.store.deps.content.read(imageId)
+  const fits =
+    original?.document.layers.length === layers.length &&
+    isKnown(original) &&
+    original.descriptor.digest !== savedManifestOf(config, layers).descriptor.digest
   const wanted = fits ? original.document.layers : []
   const blobs = await all(
     layers.map((layer, at) => deps.layers.push(layer, wanted[at])),
     deps.stop,
   )
-  const config = await deps.store.deps.content.read(imageId)
   await sendDocument(config, imageId, deps)
 
   if (fits && blobs.every(({ digest }, at) => digest === wanted[at]?.digest)) {
@@ -91,7 +95,7 @@ function manifestOf(
 }
 
 /** Whether we could make every layer that it names; layers encrypted or kept elsewhere are beyond that. */
-function isPlain({ document }: StoredManifest): boolean {
+function isKnown({ document }: StoredManifest): boolean {
   const known: readonly string[] = Object.values(mediaTypes)
   return document.layers.every(
     ({ mediaType }) => known.includes(mediaType) && mediaType !== mediaTypes.dockerForeignLayer,

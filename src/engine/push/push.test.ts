@@ -5,9 +5,10 @@ import type { Digest } from '#base/digest.ts'
 import { EngineError, isKind } from '#base/errors.ts'
 import { type Index, type Manifest, mediaTypes } from '#oci/image-spec.ts'
 import { hostPlatform } from '#oci/platform.ts'
-import { parseReference } from '#oci/reference.ts'
 import { FakeRegistries } from '#test/support/fake-registries.ts'
-import { imagesForTest, layerTar } from '#test/support/images.ts'
+import { imagesForTest } from '#test/support/images.ts'
+import { multiPlatform } from '#test/support/multi-platform.ts'
+import { ImageArchive } from '../images/image-archive.ts'
 import { digestOf, encodeJson } from '../images/manifest.ts'
 import type { ProgressMessage } from '../services.ts'
 import { Pushes } from './push.ts'
@@ -56,79 +57,6 @@ function manifestAt({ client }: Context, name: string, repository = REPOSITORY):
 /** Pushes to another registry and forgets all but the manifest: what a pull from there would leave. */
 function resultOf(messages: readonly ProgressMessage[]): { Tag: string; Digest: Digest; Size: number } {
   return messages.at(-1)?.aux as { Tag: string; Digest: Digest; Size: number }
-}
-
-/** An image of one layer for each platform, under one index, as it would have been pulled. */
-async function multiPlatform(
-  context: Context,
-  architectures: readonly string[],
-  absent: readonly string[] = [],
-) {
-  const { store } = context
-  await using addition = await store.add()
-  const made: { config: Uint8Array; manifest: Uint8Array; architecture: string }[] = []
-  for (const architecture of [...architectures, ...absent]) {
-    const tar = Buffer.concat(await Array.fromAsync(layerTar(architecture)))
-    const diffId = digestOf(tar)
-    const config = encodeJson({ architecture, os: 'linux', rootfs: { type: 'layers', diff_ids: [diffId] } })
-    const manifest = encodeJson({
-      schemaVersion: 2,
-      mediaType: mediaTypes.ociManifest,
-      config: { mediaType: mediaTypes.ociConfig, digest: digestOf(config), size: config.length },
-      layers: [{ mediaType: mediaTypes.ociLayer, digest: diffId, size: tar.length }],
-    })
-    made.push({ config, manifest, architecture })
-    if (!absent.includes(architecture)) await addition.ingest(layerTar(architecture))
-  }
-  const statement = encodeJson({ _type: 'https://in-toto.io/Statement/v0.1' })
-  const empty = encodeJson({})
-  const attestation = encodeJson({
-    schemaVersion: 2,
-    mediaType: mediaTypes.ociManifest,
-    config: { mediaType: mediaTypes.ociConfig, digest: digestOf(empty), size: empty.length },
-    layers: [
-      { mediaType: 'application/vnd.in-toto+json', digest: digestOf(statement), size: statement.length },
-    ],
-  })
-  const descriptor = (bytes: Uint8Array, more: object): object => ({
-    mediaType: mediaTypes.ociManifest,
-    digest: digestOf(bytes),
-    size: bytes.length,
-    ...more,
-  })
-  const index = encodeJson({
-    schemaVersion: 2,
-    mediaType: mediaTypes.ociIndex,
-    manifests: [
-      ...made.map(({ manifest, architecture }) =>
-        descriptor(manifest, { platform: { os: 'linux', architecture } }),
-      ),
-      descriptor(attestation, {
-        platform: { os: 'unknown', architecture: 'unknown' },
-        annotations: {
-          'vnd.docker.reference.type': 'attestation-manifest',
-          'vnd.docker.reference.digest': digestOf(made[0]!.manifest),
-        },
-      }),
-    ],
-  })
-  const documents = [
-    { bytes: index, mediaType: mediaTypes.ociIndex },
-    { bytes: attestation, mediaType: mediaTypes.ociManifest },
-    { bytes: empty, mediaType: mediaTypes.ociConfig },
-    { bytes: statement, mediaType: 'application/vnd.in-toto+json' },
-  ]
-  const added = await addition.commit(
-    made
-      .filter(({ architecture }) => !absent.includes(architecture))
-      .map(({ config, manifest }, at) => ({
-        config,
-        manifests: [...documents, { bytes: manifest, mediaType: mediaTypes.ociManifest }],
-        references: at === 0 ? [parseReference('r.example/a:1')] : [],
-        target: digestOf(index),
-      })),
-  )
-  return { index: digestOf(index), ids: added.map(({ id }) => id), attestation: digestOf(attestation) }
 }
 
 describe('Pushes.push()', () => {
@@ -294,7 +222,7 @@ describe('Pushes.push() of an image that came with a manifest', () => {
 
   it('keeps them when its layers are in the repository', async () => {
     const context = pushesForTest()
-    const { ids } = await multiPlatform(context, ['amd64'])
+    const { ids } = await multiPlatform(context.store, { here: ['amd64'] })
     const [id] = ids as [Digest]
     const config = await context.content.read(id)
     const foreign = Buffer.from('compressed by somebody else')
@@ -325,7 +253,7 @@ describe('Pushes.push() of an index', () => {
 
   it('sends it whole when all platforms are here', async () => {
     const context = pushesForTest()
-    const { index, attestation } = await multiPlatform(context, [host, 's390x'])
+    const { index, attestation } = await multiPlatform(context.store, { here: [host, 's390x'] })
     const messages = await context.push(REPOSITORY, '1')
     assert.equal(resultOf(messages).Digest, index)
     assert.equal(context.client.at(REPOSITORY).manifests.has(attestation), true)
@@ -333,7 +261,7 @@ describe('Pushes.push() of an index', () => {
 
   it('sends the one image that is here and says what is missing', async () => {
     const context = pushesForTest()
-    const { ids } = await multiPlatform(context, [host], ['s390x'])
+    const { ids } = await multiPlatform(context.store, { here: [host], absent: ['s390x'] })
     const messages = await context.push(REPOSITORY, '1')
     assert.match(messages[1]?.status ?? '', /missing: linux\/s390x\): only linux\/\w+ is pushed/)
     const aux = messages[2]?.aux as { manifestPushedInsteadOfIndex: boolean }
@@ -343,15 +271,28 @@ describe('Pushes.push() of an index', () => {
 
   it('sends the platform that was asked for', async () => {
     const context = pushesForTest()
-    const { ids } = await multiPlatform(context, [host, 's390x'])
+    const { ids } = await multiPlatform(context.store, { here: [host, 's390x'] })
     await context.push(REPOSITORY, '1', { platform: 'linux/s390x' })
     assert.equal(manifestAt(context, '1').config.digest, ids[1])
     await assert.rejects(context.push(REPOSITORY, '1', { platform: 'linux/mips64' }), /linux\/mips64/)
   })
 
+  it('compresses what save() wrote plainly', async () => {
+    const from = pushesForTest()
+    await multiPlatform(from.store, { here: [host, 's390x'] })
+    const context = pushesForTest()
+    const archive = await new ImageArchive(from.store).save(['r.example/a:1'])
+    await Array.fromAsync(new ImageArchive(context.store).load(archive, { quiet: true }))
+    await context.push(REPOSITORY, '1')
+    const { manifests } = manifestAt(context, '1') as unknown as Index
+    assert.equal(manifests.length, 2)
+    const [layer] = manifestAt(context, manifests[1]!.digest).layers
+    assert.equal(layer?.mediaType, mediaTypes.ociLayerGzip)
+  })
+
   it('writes it anew when a manifest cannot be kept, and keeps it so', async () => {
     const context = pushesForTest()
-    const { index, ids } = await multiPlatform(context, [host, 's390x'])
+    const { index, ids } = await multiPlatform(context.store, { here: [host, 's390x'] })
     const [diffId] = context.store.rows.layers(ids[1]!)
     // The layer is there under another digest than the one the manifest names.
     const other = Buffer.from('compressed')
@@ -366,7 +307,7 @@ describe('Pushes.push() of an index', () => {
     const first = resultOf(await context.push(REPOSITORY, '1'))
     assert.notEqual(first.Digest, index)
     const pushed = manifestAt(context, '1') as unknown as Index
-    assert.equal(pushed.manifests.length, 3)
+    assert.deepEqual([pushed.manifests.length, pushed.mediaType], [3, mediaTypes.ociIndex])
     assert.equal(resultOf(await context.push(REPOSITORY, '1')).Digest, first.Digest)
   })
 })

@@ -40,7 +40,11 @@ await build({
 })
 await build({
   ...common,
-  entryPoints: { berthd: 'src/bin/berthd.ts', 'berth-registry': 'src/bin/berth-registry.ts' },
+  entryPoints: {
+    berthd: 'src/bin/berthd.ts',
+    'berth-registry': 'src/bin/berth-registry.ts',
+    'bcrypt-thread': 'src/registry/server/access/bcrypt-thread.ts',
+  },
   sourcemap: true,
   // The few CommonJS packages inside call require() for Node's own modules.
   banner: {

@@ -12,6 +12,9 @@ export interface PasswordHashes {
 /** Jobs that may wait; at 50 ms each, more would make everybody wait for seconds. */
 const MAX_WAITING = 64
 
+/** Beside this file, or beside the bundle that it became a part of (tools/bundle.ts). */
+const THREAD = import.meta.url.endsWith('.ts') ? './bcrypt-thread.ts' : './bcrypt-thread.js'
+
 interface Waiting {
   resolve(value: string | boolean): void
   reject(reason: unknown): void
@@ -52,7 +55,7 @@ export class BcryptThread implements PasswordHashes, AsyncDisposable {
 
   #start(): Worker {
     if (this.#thread !== undefined) return this.#thread
-    const thread = new Worker(new URL('./bcrypt-thread.ts', import.meta.url))
+    const thread = new Worker(new URL(THREAD, import.meta.url))
     thread.on('message', (result: BcryptResult) => this.#settle(result))
     thread.on('error', (cause) => this.#ended(thread, cause))
     thread.on('exit', () => this.#ended(thread))

@@ -5,16 +5,13 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, describe, it } from 'node:test'
 import { silentLogger } from '#base/logger.ts'
+import { main } from '../program.ts'
 import { openCatalogue } from '../storage/catalogue.ts'
-import type { CommandInvocation, RegistryCommand } from './command.ts'
-import { tokenCommand } from './token.ts'
-import { userCommand } from './user.ts'
 
-const directory = await mkdtemp(join(tmpdir(), 'berth-commands-'))
-after(() => rm(directory, { recursive: true }))
-const htpasswd = [join(directory, 'htpasswd')]
-const root = [directory]
-await openCatalogue(join(directory, 'registry.db'), { logger: silentLogger })[Symbol.asyncDispose]()
+const root = await mkdtemp(join(tmpdir(), 'berth-commands-'))
+after(() => rm(root, { recursive: true }))
+const htpasswd = join(root, 'htpasswd')
+await openCatalogue(join(root, 'registry.db'), { logger: silentLogger })[Symbol.asyncDispose]()
 
 interface Outcome {
   readonly code: number
@@ -22,97 +19,99 @@ interface Outcome {
   readonly err: string
 }
 
-async function run(
-  command: RegistryCommand,
-  args: string,
-  options: CommandInvocation['options'],
-  input: { readonly stdin?: string; readonly typed?: readonly string[] } = {},
-): Promise<Outcome> {
+/** `line` is split at spaces. `stdin` is a file's content, or lines that are typed on a terminal. */
+async function run(line: string, stdin: string | readonly string[] = ''): Promise<Outcome> {
   const said = { out: '', err: '' }
-  const typed = [...(input.typed ?? [])]
-  const stdin: Readable & { isTTY?: boolean } = Readable.from(
-    input.stdin === undefined ? [] : [Buffer.from(input.stdin)],
-  )
-  if (input.typed !== undefined) stdin.isTTY = true
-  const code = await command.run(
-    { args: args.split(' '), options },
-    {
-      stdin,
-      out: (text) => (said.out += text),
-      err: (text) => (said.err += text),
-      secret: () => Promise.resolve(typed.shift() ?? ''),
-      signal: new AbortController().signal,
-      onHangUp: () => ({ [Symbol.dispose]: () => undefined }),
-    },
-  )
-  return { code: code ?? 0, ...said }
+  const typed = typeof stdin === 'string' ? [] : [...stdin]
+  const input: Readable & { isTTY?: boolean } = Readable.from([
+    Buffer.from(typeof stdin === 'string' ? stdin : ''),
+  ])
+  input.isTTY = typeof stdin !== 'string'
+  const code = await main(line.split(' '), {
+    stdin: input,
+    out: (text) => (said.out += text),
+    err: (text) => (said.err += text),
+    secret: () => Promise.resolve(typed.shift() ?? ''),
+    signal: new AbortController().signal,
+    onHangUp: () => ({ [Symbol.dispose]: () => undefined }),
+  })
+  return { code, ...said }
 }
 
 describe('berth registry user', () => {
+  const at = `--htpasswd ${htpasswd}`
+
   it('adds, lists, changes and removes accounts', async () => {
-    assert.equal(
-      (await run(userCommand, 'add bob', { htpasswd, 'password-stdin': true }, { stdin: 'secret\n' })).out,
-      'bob\n',
-    )
-    await run(userCommand, 'add ann', { htpasswd }, { typed: ['secret', 'secret'] })
-    await run(userCommand, 'passwd ann', { htpasswd }, { stdin: 'other' })
-    assert.deepEqual(await run(userCommand, 'ls', { htpasswd }), { code: 0, out: 'ann\nbob\n', err: '' })
-    assert.match((await run(userCommand, 'rm bob', { htpasswd })).err, /--root DIR removes them/)
-    assert.equal((await run(userCommand, 'ls', { htpasswd })).out, 'ann\n')
+    assert.deepEqual(await run(`user add bob ${at} --password-stdin`, 'secret\n'), {
+      code: 0,
+      out: 'bob\n',
+      err: '',
+    })
+    assert.deepEqual(await run(`user passwd bob ${at}`, 'other'), { code: 0, out: 'bob\n', err: '' })
+    await run(`user add ann ${at}`, 'secret')
+    assert.deepEqual(await run(`user ls ${at}`), { code: 0, out: 'ann\nbob\n', err: '' })
+    assert.match((await run(`user rm bob ${at}`)).err, /--root DIR removes them/)
+    assert.equal((await run(`user ls ${at}`)).out, 'ann\n')
+  })
+
+  it('asks twice on a terminal', async () => {
+    assert.equal((await run(`user passwd ann ${at}`, ['new secret', 'new secret'])).out, 'ann\n')
+    assert.match((await run(`user passwd ann ${at}`, ['a', 'b'])).err, /differ; nothing was changed/)
   })
 
   it('says what is wrong', async () => {
-    await assert.rejects(run(userCommand, 'add x', { htpasswd }, { typed: ['a', 'b'] }), /differ/)
-    await assert.rejects(run(userCommand, 'add x', { htpasswd }, { stdin: '\n' }), {
-      code: 'PASSWORD_INVALID',
-    })
-    await assert.rejects(run(userCommand, 'add', { htpasswd }), /name the account/)
-    await assert.rejects(run(userCommand, 'grow x', { htpasswd }), /has no "grow"/)
-    await assert.rejects(run(userCommand, 'ls', {}), /--htpasswd is needed/)
-    const bad = [join(directory, 'bad')]
-    await writeFile(bad[0] ?? '', 'eve:{SHA}x\n')
-    const { code, err } = await run(userCommand, 'ls', { htpasswd: bad })
+    const cases: readonly (readonly [string, RegExp])[] = [
+      [`user add ann ${at}`, /there is an account ann already/],
+      [`user add x/y ${at}`, /cannot be the name of an account/],
+      [`user rm x ${at}`, /there is no account x/],
+      ['user ls', /--htpasswd is needed/],
+      [`user add ${at}`, /usage: berth registry user add NAME/],
+    ]
+    for (const [line, text] of cases) {
+      const { code, err } = await run(line, 'secret')
+      assert.equal(code, 1)
+      assert.match(err, text)
+    }
+    assert.match((await run(`user add x ${at}`, '\n')).err, /the password is empty/)
+    await writeFile(join(root, 'bad'), 'eve:{SHA}x\n')
+    const { code, err } = await run(`user ls --htpasswd ${join(root, 'bad')}`)
     assert.deepEqual([code, err.slice(0, 12)], [1, 'line 1 (eve)'])
   })
 })
 
 describe('berth registry token', () => {
+  const at = `--root ${root}`
+
   it('creates, lists and removes tokens, and shows a secret once', async () => {
-    const scope = ['repository:team/*:pull,push', 'repository:base:pull']
-    const made = await run(tokenCommand, 'create laptop', { root, user: ['ann'], expires: ['30d'] })
+    const made = await run(`token create laptop --user ann --expires 30d ${at}`)
     assert.match(made.out, /^brt_[\w-]{43}\n$/)
     assert.match(made.err, /Log in as ann/)
-    await run(tokenCommand, 'create ci', { root, scope })
-    const { out } = await run(tokenCommand, 'ls', { root })
-    assert.match(
-      out,
-      /^NAME +USER +SCOPES +CREATED +EXPIRES +LAST USED\nci +- +repository:team\/\*:pull,push repository:base:pull +\S+Z +- +-\nlaptop +ann +- +\S+Z +\S+Z +-\n$/,
-    )
-    const json = (await run(tokenCommand, 'ls', { root, json: true, user: ['ann'] })).out
-    assert.deepEqual(Object.entries(JSON.parse(json) as object).slice(0, 3), [
-      ['name', 'laptop'],
-      ['user', 'ann'],
-      ['scopes', null],
-    ])
-    await run(tokenCommand, 'rm ci', { root })
-    await run(userCommand, 'rm ann', { htpasswd, root })
-    assert.equal((await run(tokenCommand, 'ls', { root, json: true })).out, '')
-    assert.match((await run(tokenCommand, 'ls', { root, logins: true })).out, /^USER +CLIENT/)
-    assert.equal((await run(tokenCommand, 'rm', { root, logins: true, user: ['ann'] })).out, '0\n')
+    await run(`token create ci --scope repository:team/*:pull,push --scope repository:base:pull ${at}`)
+    const { out } = await run(`token ls ${at}`)
+    const [heads = '', ci = '', laptop = ''] = out.split('\n')
+    assert.match(heads, /^NAME +USER +SCOPES +CREATED +EXPIRES +LAST USED$/)
+    assert.match(ci, /^ci +- +repository:team\/\*:pull,push repository:base:pull +\S+Z +- +-$/)
+    assert.match(laptop, /^laptop +ann +- +\S+Z +\S+Z +-$/)
+    assert.ok(!out.includes('brt_'))
+    const json = JSON.parse((await run(`token ls --json --user ann ${at}`)).out) as Record<string, unknown>
+    assert.deepEqual([json['name'], json['user'], json['scopes']], ['laptop', 'ann', null])
+    assert.equal((await run(`token rm ci ${at}`)).out, 'ci\n')
+    await run(`user rm ann --htpasswd ${htpasswd} ${at}`)
+    assert.equal((await run(`token ls --json ${at}`)).out, '')
+    assert.match((await run(`token ls --logins ${at}`)).out, /^USER +CLIENT/)
+    assert.equal((await run(`token rm --logins --user ann ${at}`)).out, '0\n')
   })
 
   it('says what is wrong', async () => {
-    await assert.rejects(run(tokenCommand, 'create', { root }), /name the token/)
-    await assert.rejects(run(tokenCommand, 'grow x', { root }), /has no "grow"/)
-    await assert.rejects(run(tokenCommand, 'create x', { root }), { code: 'TOKEN_SCOPE_INVALID' })
-    await assert.rejects(
-      run(tokenCommand, 'create x', { root, user: ['ann'], expires: ['soon'] }),
-      /want a duration/,
-    )
-    await assert.rejects(run(tokenCommand, 'rm x', { root }), { code: 'TOKEN_NOT_FOUND' })
-    await assert.rejects(run(tokenCommand, 'ls', { root: [join(directory, 'nowhere')] }), {
-      code: 'REGISTRY_NOT_FOUND',
-    })
-    await assert.rejects(run(tokenCommand, 'rm x', { root, logins: true, user: ['ann'] }), /takes no name/)
+    const cases: readonly (readonly [string, RegExp])[] = [
+      [`token create x ${at}`, /has only the rights of its scopes/],
+      [`token create x --scope repository:A:pull ${at}`, /cannot be a repository/],
+      [`token create x --user ann --expires soon ${at}`, /want a time such as 30d/],
+      [`token rm x ${at}`, /there is no token x/],
+      [`token rm ${at}`, /name the token/],
+      [`token rm x --logins --user ann ${at}`, /name the token/],
+      [`token ls --root ${join(root, 'nowhere')}`, /there is no registry in/],
+    ]
+    for (const [line, text] of cases) assert.match((await run(line)).err, text, line)
   })
 })

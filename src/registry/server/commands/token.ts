@@ -1,120 +1,125 @@
-import type { AccessToken, AccessTokens } from '../access/access-tokens.ts'
-import type { Logins, StoredLogin } from '../access/logins.ts'
+import type { AccessToken } from '../access/access-tokens.ts'
+import type { StoredLogin } from '../access/logins.ts'
 import { formatScope } from '../access/scope.ts'
+import { defaults } from '../config.ts'
 import { parseDuration } from '../settings/units.ts'
 import {
-  requiredText,
   tableText,
   textOf,
   textsOf,
   usageError,
   type CommandInvocation,
-  type CommandIo,
+  type CommandOption,
   type RegistryCommand,
 } from './command.ts'
 import { withTokens } from './token-database.ts'
 
-interface Tokens {
-  readonly accessTokens: AccessTokens
-  readonly logins: Logins
+const root: CommandOption = {
+  kind: 'text',
+  value: 'DIR',
+  help: `Directory of the registry (default ${defaults.root})`,
 }
+const rootOf = (invocation: CommandInvocation): string => textOf(invocation, 'root') ?? defaults.root
 
-/** `berth registry token`: secrets that stand in for a password. */
-export const tokenCommand: RegistryCommand = {
-  usage: 'create|rm|ls [NAME] --root DIR [OPTIONS]',
-  summary: 'Manage the access tokens of a registry: create, rm, ls',
+export const tokenCreate: RegistryCommand = {
+  usage: 'NAME [--user NAME] [--scope SCOPE ...] [--expires TIME] [--root DIR]',
+  summary: 'Make an access token, which stands in for a password',
+  min: 1,
+  max: 1,
   options: {
-    root: { kind: 'text', help: 'Directory of the registry' },
+    root,
     user: {
       kind: 'text',
-      short: 'u',
-      help: 'Account it belongs to; without, it belongs to nobody and needs --scope',
+      value: 'NAME',
+      help: 'Account it belongs to; without, its scopes are all its rights',
     },
-    scope: { kind: 'texts', help: 'With create: what it is good for, such as repository:team/*:pull,push' },
+    scope: {
+      kind: 'texts',
+      value: 'SCOPE',
+      help: 'What it is good for; without, whatever its account may do',
+    },
     expires: {
       kind: 'text',
-      help: 'With create: how long it is good, such as 30d or 12h; without, for ever',
+      value: 'TIME',
+      help: 'How long it is good, such as 30d or 12h; without, for ever',
     },
-    logins: { kind: 'switch', help: 'With ls and rm: what clients keep of a login instead of the password' },
-    json: { kind: 'switch', help: 'With ls: one JSON object per line' },
   },
-  min: 1,
-  max: 2,
+  more: `Scopes are repository:PATTERN:ACTIONS with pull, push and delete, such as
+  repository:team/*:pull,push     (team/** also covers what is deeper)
+`,
   async run(invocation, io) {
-    const [verb = '', name] = invocation.args
-    const action =
-      verb === 'ls'
-        ? list
-        : name === undefined && invocation.options['logins'] !== true
-          ? undefined
-          : named[verb]
-    if (action === undefined) {
-      const known = verb === 'ls' || named[verb] !== undefined
-      throw usageError(
-        known
-          ? `registry token ${verb}: name the token`
-          : `registry token has no "${verb}"; there are create, rm and ls`,
-      )
-    }
-    await withTokens(requiredText(invocation, 'root'), (tokens) => action(tokens, invocation, io))
+    const [name = ''] = invocation.args
+    const account = textOf(invocation, 'user') ?? ''
+    const scopes = textsOf(invocation, 'scope').flatMap((text) => text.split(' '))
+    const expires = expiryOf(textOf(invocation, 'expires'))
+    const secret = await withTokens(rootOf(invocation), ({ accessTokens }) =>
+      accessTokens.create({ account, name, scopes, expires }),
+    )
+    io.err(`Log in as ${account || name} with this as password. It is shown only now:\n`)
+    io.out(`${secret}\n`)
   },
 }
 
-type Verb = (tokens: Tokens, invocation: CommandInvocation, io: CommandIo) => Promise<void> | void
+export const tokenRm: RegistryCommand = {
+  usage: 'NAME [--user NAME] [--root DIR] | --logins --user NAME [--root DIR]',
+  summary: 'Remove an access token, and end what was logged in with it',
+  min: 0,
+  max: 1,
+  options: {
+    root,
+    user: { kind: 'text', value: 'NAME', help: 'Account it belongs to' },
+    logins: { kind: 'switch', help: 'End all logins that clients keep for --user' },
+  },
+  async run(invocation, io) {
+    const [name = ''] = invocation.args
+    const account = textOf(invocation, 'user') ?? ''
+    if ((name === '') !== (invocation.options['logins'] === true) || (name === '' && account === '')) {
+      throw usageError('name the token, or say --logins --user NAME')
+    }
+    await withTokens(rootOf(invocation), async ({ accessTokens, logins }) => {
+      if (name === '') io.out(`${await logins.removeAll(account)}\n`)
+      else {
+        await accessTokens.remove(account, name)
+        io.out(`${name}\n`)
+      }
+    })
+  },
+}
 
-const named: Readonly<Record<string, Verb>> = { create, rm: remove }
-
-async function create({ accessTokens }: Tokens, invocation: CommandInvocation, io: CommandIo): Promise<void> {
-  const [, name = ''] = invocation.args
-  const account = textOf(invocation, 'user') ?? ''
-  const secret = await accessTokens.create({
-    account,
-    name,
-    scopes: textsOf(invocation, 'scope'),
-    expires: expiryOf(textOf(invocation, 'expires')),
-  })
-  io.err(`Log in as ${account || name} with this token as password. It is shown only now:\n`)
-  io.out(`${secret}\n`)
+export const tokenLs: RegistryCommand = {
+  usage: '[--user NAME] [--logins] [--json] [--root DIR]',
+  summary: 'List access tokens, or what clients keep of logins',
+  min: 0,
+  max: 0,
+  options: {
+    root,
+    user: { kind: 'text', value: 'NAME', help: 'Of this account only' },
+    logins: { kind: 'switch', help: 'What clients keep of a login instead of the password' },
+    json: { kind: 'switch', help: 'One JSON object per line' },
+  },
+  async run(invocation, io) {
+    const account = textOf(invocation, 'user')
+    const isWanted = (row: { readonly account: string }): boolean =>
+      account === undefined || row.account === account
+    const { heads, rows } = await withTokens(rootOf(invocation), ({ accessTokens, logins }) =>
+      invocation.options['logins'] === true
+        ? { heads: loginHeads, rows: logins.list().filter(isWanted).map(loginRow) }
+        : { heads: tokenHeads, rows: accessTokens.list().filter(isWanted).map(tokenRow) },
+    )
+    const table = (): string =>
+      tableText([heads, ...rows.map((row) => Object.values(row).map((cell) => cell ?? '-'))])
+    io.out(
+      invocation.options['json'] === true ? rows.map((row) => `${JSON.stringify(row)}\n`).join('') : table(),
+    )
+  },
 }
 
 function expiryOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   const duration = parseDuration(text)
   if (duration === undefined || duration === 0)
-    throw usageError(`--expires ${text}: want a duration such as 30d or 12h`)
+    throw usageError(`--expires ${text}: want a time such as 30d or 12h`)
   return Date.now() + duration
-}
-
-async function remove(
-  { accessTokens, logins }: Tokens,
-  invocation: CommandInvocation,
-  io: CommandIo,
-): Promise<void> {
-  const [, name] = invocation.args
-  const account = textOf(invocation, 'user') ?? ''
-  if (invocation.options['logins'] === true) {
-    if (account === '' || name !== undefined)
-      throw usageError('--logins ends all logins of --user, and takes no name')
-    io.out(`${await logins.removeAll(account)}\n`)
-    return
-  }
-  await accessTokens.remove(account, name ?? '')
-  io.out(`${name}\n`)
-}
-
-function list({ accessTokens, logins }: Tokens, invocation: CommandInvocation, io: CommandIo): void {
-  const account = textOf(invocation, 'user')
-  const isWanted = (row: { readonly account: string }): boolean =>
-    account === undefined || row.account === account
-  const { rows, heads } =
-    invocation.options['logins'] === true
-      ? { rows: logins.list().filter(isWanted).map(loginRow), heads: loginHeads }
-      : { rows: accessTokens.list().filter(isWanted).map(tokenRow), heads: tokenHeads }
-  if (invocation.options['json'] === true) {
-    for (const row of rows) io.out(`${JSON.stringify(row)}\n`)
-    return
-  }
-  io.out(tableText([heads, ...rows.map((row) => Object.values(row).map((cell) => cell ?? '-'))]))
 }
 
 const tokenHeads = ['NAME', 'USER', 'SCOPES', 'CREATED', 'EXPIRES', 'LAST USED']

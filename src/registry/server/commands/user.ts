@@ -1,91 +1,92 @@
-import { text } from 'node:stream/consumers'
 import { AccountEdits } from '../access/account-edits.ts'
 import { BcryptThread } from '../access/bcrypt.ts'
 import {
   requiredText,
   textOf,
-  usageError,
   type CommandInvocation,
   type CommandIo,
+  type CommandOption,
   type RegistryCommand,
 } from './command.ts'
+import { newPassword, passwordOption } from './password.ts'
 import { withTokens } from './token-database.ts'
 
-/** `berth registry user`: the accounts in an htpasswd file. */
-export const userCommand: RegistryCommand = {
-  usage: 'add|passwd|rm|ls [NAME] --htpasswd FILE',
-  summary: 'Manage the accounts of a registry: add, passwd, rm, ls',
+const htpasswd: CommandOption = { kind: 'text', value: 'FILE', help: 'The file of accounts' }
+
+export const userAdd: RegistryCommand = {
+  usage: 'NAME --htpasswd FILE [--password-stdin]',
+  summary: 'Add an account; makes the file of accounts if there is none',
+  min: 1,
+  max: 1,
+  options: { htpasswd, 'password-stdin': passwordOption },
+  run: (invocation, io) =>
+    edit(invocation, io, async (edits, name) => edits.add(name, await newPassword(invocation, io))),
+}
+
+export const userPasswd: RegistryCommand = {
+  usage: 'NAME --htpasswd FILE [--password-stdin]',
+  summary: 'Give an account another password; what clients keep of its logins ends',
+  min: 1,
+  max: 1,
+  options: { htpasswd, 'password-stdin': passwordOption },
+  run: (invocation, io) =>
+    edit(invocation, io, async (edits, name) => edits.setPassword(name, await newPassword(invocation, io))),
+}
+
+export const userRm: RegistryCommand = {
+  usage: 'NAME --htpasswd FILE [--root DIR]',
+  summary: 'Remove an account',
+  min: 1,
+  max: 1,
   options: {
-    htpasswd: { kind: 'text', help: 'The file of accounts; add makes it' },
-    'password-stdin': { kind: 'switch', help: 'Read the password from stdin' },
+    htpasswd,
     root: {
       kind: 'text',
-      help: 'With rm: directory of the registry, to end the tokens and logins of the account, too',
+      value: 'DIR',
+      help: 'Directory of the registry, to remove its tokens as well',
     },
   },
-  min: 1,
-  max: 2,
+  run: (invocation, io) =>
+    edit(invocation, io, async (edits, name) => {
+      await edits.remove(name)
+      await removeTokens(name, textOf(invocation, 'root'), io)
+    }),
+}
+
+export const userLs: RegistryCommand = {
+  usage: '--htpasswd FILE',
+  summary: 'List the accounts, and the lines that a registry would refuse',
+  min: 0,
+  max: 0,
+  options: { htpasswd },
   async run(invocation, io) {
-    const [verb = '', name] = invocation.args
     await using hashes = new BcryptThread()
-    const edits = new AccountEdits(requiredText(invocation, 'htpasswd'), hashes)
-    if (verb === 'ls') return await list(edits, io)
-    if (name === undefined) throw usageError(`registry user ${verb}: name the account`)
-    switch (verb) {
-      case 'add':
-        await edits.add(name, await password(invocation, io))
-        io.out(`${name}\n`)
-        return
-      case 'passwd':
-        await edits.setPassword(name, await password(invocation, io))
-        io.out(`${name}\n`)
-        return
-      case 'rm':
-        await remove(edits, name, invocation, io)
-        return
-      default:
-        throw usageError(`registry user has no "${verb}"; there are add, passwd, rm and ls`)
-    }
+    const { accounts, refused } = await new AccountEdits(requiredText(invocation, 'htpasswd'), hashes).list()
+    for (const name of [...accounts.keys()].toSorted()) io.out(`${name}\n`)
+    for (const line of refused) io.err(`${line}\n`)
+    return refused.length === 0 ? 0 : 1
   },
 }
 
-/** Exit code 1 when a registry would refuse the file. */
-async function list(edits: AccountEdits, { out, err }: CommandIo): Promise<number> {
-  const { accounts, refused } = await edits.list()
-  for (const name of [...accounts.keys()].toSorted()) out(`${name}\n`)
-  for (const line of refused) err(`${line}\n`)
-  return refused.length === 0 ? 0 : 1
-}
-
-async function remove(
-  edits: AccountEdits,
-  name: string,
+async function edit(
   invocation: CommandInvocation,
   io: CommandIo,
+  change: (edits: AccountEdits, name: string) => Promise<void>,
 ): Promise<void> {
-  await edits.remove(name)
-  const root = textOf(invocation, 'root')
-  if (root !== undefined) {
-    await withTokens(root, async ({ accessTokens, logins }) => {
-      await accessTokens.removeAll(name)
-      await logins.removeAll(name)
-    })
-  } else {
-    // Whoever gets the name next would get them back.
-    io.err(
-      `Tokens of ${name} are kept, without use while there is no such account; --root DIR removes them.\n`,
-    )
-  }
+  const [name = ''] = invocation.args
+  await using hashes = new BcryptThread()
+  await change(new AccountEdits(requiredText(invocation, 'htpasswd'), hashes), name)
   io.out(`${name}\n`)
 }
 
-/** From the terminal (twice) or from stdin (one line). */
-async function password({ options }: CommandInvocation, io: CommandIo): Promise<string> {
-  if (options['password-stdin'] === true || io.stdin.isTTY !== true) {
-    return (await text(io.stdin)).replace(/\r?\n$/, '')
+async function removeTokens(name: string, root: string | undefined, io: CommandIo): Promise<void> {
+  if (root === undefined) {
+    // Whoever gets the name next would get them back.
+    io.err(`Tokens of ${name} are good for nothing now, but kept; --root DIR removes them.\n`)
+    return
   }
-  const first = await io.secret('Password: ')
-  if ((await io.secret('The same again: ')) !== first)
-    throw usageError('the two passwords differ; nothing was changed')
-  return first
+  await withTokens(root, async ({ accessTokens, logins }) => {
+    await accessTokens.removeAll(name)
+    await logins.removeAll(name)
+  })
 }

@@ -100,7 +100,7 @@ async function valuesOf(kind: Completion | undefined, context: Context): Promise
       return list.map(({ Name, Driver }) => [Name ?? '', Driver ?? ''])
     }
     case 'logins':
-      return new CredentialStore(context).servers().map((server): Candidate => [server, ''])
+      return (await new CredentialStore(context).servers()).map((server): Candidate => [server, ''])
     default:
       return kind.map((text): Candidate => [text, ''])
   }

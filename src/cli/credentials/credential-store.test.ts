@@ -174,6 +174,13 @@ describe('CredentialStore', () => {
       assert.equal(await readFile(join(directory, 'calls'), 'utf8'), `get ${HUB_KEY}\n`)
     })
 
+    it('lists what it knows beside what the file knows', async () => {
+      const env = await fakeCredentialHelper(directory, 'fake')
+      const auths = { [HUB_KEY]: {}, 'ghcr.io': {} }
+      const store = await storeWith({ credsStore: 'fake', auths }, env)
+      assert.deepEqual(await store.servers(), ['docker.io', 'ghcr.io', 'host:5000'])
+    })
+
     it('that is not installed is an error that says where it is named (CVE-2021-41092)', async () => {
       const document = { credsStore: 'missing', auths: { [HUB_KEY]: { auth: base64('a:b') } } }
       const store = await storeWith(document, { PATH: '/nonexistent' })

@@ -5,7 +5,7 @@ import { commandError } from '../errors.ts'
 import { cut } from '../flags.ts'
 import { type Document, updateConfig } from './config-update.ts'
 import { CredentialHelper } from './helper.ts'
-import { fitOf, hostOf, HUB_KEY, scopeOf, type RegistryServer } from './servers.ts'
+import { fitOf, hostOf, HUB_KEY, registryServer, scopeOf, type RegistryServer } from './servers.ts'
 
 /** Whom a registry knows. One of: name and password, an identity token (for the token service), a registry token. */
 export interface StoredCredentials {
@@ -87,9 +87,14 @@ export class CredentialStore {
   }
 
   /** The registries that somebody has logged in to, as people name them. */
-  servers(): string[] {
-    const { auths = {} } = this.#config.file
-    return Object.keys(auths).map((key) => (key === HUB_KEY ? 'docker.io' : hostOf(key)))
+  async servers(): Promise<string[]> {
+    const { auths = {}, credHelpers = {}, credsStore } = this.#config.file
+    const helpers = new Set([...(credsStore ? [credsStore] : []), ...Object.values(credHelpers)])
+    const lists = await Promise.all(
+      [...helpers].map((name) => this.#helper(name, `the helper ${name}`).list()),
+    )
+    const keys = [...Object.keys(auths), ...lists.flatMap((list) => Object.keys(list))]
+    return [...new Set(keys.map((key) => (registryServer(key).key === HUB_KEY ? 'docker.io' : hostOf(key))))]
   }
 
   get #file(): string {
@@ -102,8 +107,12 @@ export class CredentialStore {
     const name = own === undefined ? credsStore : credHelpers[own]
     if (name === undefined || name === '') return undefined
     const setting = own === undefined ? '"credsStore"' : `"credHelpers" for ${own}`
+    return this.#helper(name, `${setting} in ${this.#file}`)
+  }
+
+  #helper(name: string, origin: string): CredentialHelper {
     const { io, signal } = this.#context
-    return new CredentialHelper({ name, origin: `${setting} in ${this.#file}`, env: io.env, signal })
+    return new CredentialHelper({ name, origin, env: io.env, signal })
   }
 
   async #updateAuths(change: (auths: Document) => void): Promise<void> {

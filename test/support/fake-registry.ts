@@ -33,8 +33,10 @@ export type Fault =
   | { readonly kind: 'ignore range' }
 
 export interface FakeRegistryOptions {
-  /** PEM. */
-  readonly tls?: { readonly cert: string; readonly key: string } | undefined
+  /** PEM; with `requestCert` clients must show a certificate of `ca`. */
+  readonly tls?:
+    | { readonly cert: string; readonly key: string; readonly ca?: string; readonly requestCert?: boolean }
+    | undefined
   readonly auth?: FakeAuth | undefined
 }
 

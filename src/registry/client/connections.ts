@@ -46,6 +46,9 @@ export class Connections implements Disposable {
     return this.#agent(`own ${endpoint.registry} ${endpoint.verify} ${url.origin}`, url, async () => ({
       rejectUnauthorized: endpoint.verify,
       secureContext: await this.#trust(url, [endpoint.registry, endpoint.host], [endpoint.host]),
+      ...(this.#deps.lookup === undefined
+        ? {}
+        : { lookup: guarded(this.#deps.lookup, () => true, neverRefused) }),
     }))
   }
 
@@ -181,6 +184,10 @@ function guarded(
       return callback(null, first?.address ?? '', first?.family ?? isIP(first?.address ?? ''))
     })
   }
+}
+
+function neverRefused(address: string): EngineError {
+  throw new Error(`unreachable: ${address}`)
 }
 
 function refusedAddress(endpoint: Endpoint, hostname: string, address: string): EngineError {

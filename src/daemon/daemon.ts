@@ -28,6 +28,8 @@ import { version } from './version.ts'
 
 /** How often drift of the firewall and the bridge is looked for, in milliseconds. */
 const RECONCILE_EVERY = 2000
+/** How often what is kept for a while is looked through, in milliseconds. */
+const EXPIRE_EVERY = 24 * 3_600_000
 
 /** Runs the daemon until `ended` is aborted. Rejects when it cannot start, with the reason and the object. */
 export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promise<void> {
@@ -46,9 +48,9 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
   await networks.ensure()
   const background = new Background(logger)
   const cgroups = await mountedCgroups()
+  const registryClient = acquired.use(registryClientOf(config, logger))
   const events = new EventJournal({ rows: new EventRows(db), logger })
 
-  const registryClient = acquired.use(registryClientOf(config, logger))
   const assembled = await assembleEngine({
     config,
     logger,
@@ -65,9 +67,9 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
     networks,
     background,
     events,
+    registryClient,
     cgroups,
     bootId: readBootId(),
-    registryClient,
   })
   acquired.defer(async () => {
     if (ended.aborted && assembled.running() === 0) await leaveNothing(networks, cgroups, config)
@@ -75,6 +77,7 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
   acquired.defer(() => assembled.close())
   await networks.reconcile()
   acquired.use(periodically(RECONCILE_EVERY, () => networks.reconcile(), logger))
+  acquired.use(periodically(EXPIRE_EVERY, () => assembled.expire(), logger))
 
   const server = acquired.use(
     createServer({
@@ -92,9 +95,6 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
   if (lost !== undefined) throw lost
 }
 
-async function aborted(signal: AbortSignal): Promise<undefined> {
-  if (!signal.aborted) await once(signal, 'abort')
-}
 function registryClientOf(config: DaemonConfig, logger: Logger): RegistryClient & AsyncDisposable {
   return openRegistryClient({
     ...config.registries,
@@ -105,6 +105,9 @@ function registryClientOf(config: DaemonConfig, logger: Logger): RegistryClient 
   })
 }
 
+async function aborted(signal: AbortSignal): Promise<undefined> {
+  if (!signal.aborted) await once(signal, 'abort')
+}
 
 function defaultNetworks(
   helper: Helper,

@@ -2,6 +2,8 @@ import type { Digest } from '#base/digest.ts'
 
 /** What other rooms add to pulls and pushes. All of it may be left out. */
 export interface Hooks {
+  /** The repository that is meant, asked before anything else: a cache has one by several names. */
+  repositoryOf?(repository: string, query: URLSearchParams): string
   /**
    * Before a manifest is looked up: a pull-through cache brings it, or a newer one of that tag, into the catalogue.
    * A rejection is the answer; what cannot be had upstream but is here is served by not rejecting.
@@ -10,7 +12,7 @@ export interface Hooks {
     repository: string,
     reference: string,
     options: { readonly signal: AbortSignal },
-  ): Promise<void>
+  ): Promise<ManifestNote | undefined>
   /** A blob that the repository does not hold: links it (after bringing it), or streams it. Undefined: unknown. */
   missingBlob?(
     repository: string,
@@ -22,6 +24,11 @@ export interface Hooks {
    * A rejection is the answer (quota: `permission_denied`; a mirror: `not_implemented`).
    */
   beforePush?(repository: string, push: PendingPush): Promise<void>
+}
+
+/** What is said along with a manifest. */
+export interface ManifestNote {
+  readonly headers: Readonly<Record<string, string>>
 }
 
 export type PendingPush =
@@ -43,8 +50,14 @@ export interface FetchedBlob {
 /** One after the other: the first rejection is the answer, and so is the first blob. */
 export function joinHooks(all: readonly Hooks[]): Hooks {
   return {
+    repositoryOf: (repository, query) =>
+      all.reduce((name, hooks) => hooks.repositoryOf?.(name, query) ?? name, repository),
     async beforeManifest(repository, reference, options) {
-      for (const hooks of all) await hooks.beforeManifest?.(repository, reference, options)
+      const headers = {}
+      for (const hooks of all) {
+        Object.assign(headers, (await hooks.beforeManifest?.(repository, reference, options))?.headers)
+      }
+      return { headers }
     },
     async missingBlob(repository, digest, options) {
       for (const hooks of all) {

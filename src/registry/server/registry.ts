@@ -45,7 +45,7 @@ export async function openRegistry(config: RegistryConfig, deps: RegistryDeps): 
   const storage = opened.use(await openRegistryStorage({ root: config.root, logger, clock }))
   opened.use(await lockRoot(config.root))
   const control = await openControl(config, storage, { logger, clock }, opened)
-  const parts = await openRooms(config, storage, { logger, clock }, opened)
+  const parts = await openRooms(config, storage, { logger, clock, access: control.access }, opened)
   const server = opened.use(
     await openRegistryServer({
       ...storage,
@@ -88,7 +88,7 @@ async function openControl(
 async function openRooms(
   config: RegistryConfig,
   { catalogue, blobs }: RegistryStorage,
-  deps: Deps,
+  deps: Deps & Pick<RoomContext, 'access'>,
   opened: AsyncDisposableStack,
 ): Promise<Pick<RegistryServerOptions, 'routes' | 'hooks' | 'listeners' | 'answered'>> {
   const { root, mirrorOf, htpasswd } = config

@@ -1,5 +1,6 @@
 import type { Clock } from '#base/clock.ts'
 import type { Logger } from '#base/logger.ts'
+import type { AccessControl } from './access.ts'
 import type { RegistryEventListener } from './events.ts'
 import type { Hooks } from './hooks.ts'
 import type { AnsweredRequest } from './http/edge.ts'
@@ -20,6 +21,7 @@ export interface RoomContext {
   /** `--mirror-of`. */
   readonly mirrorOf: string | undefined
   /** The accounts' rights, for lists that show what may be pulled. */
+  readonly access: AccessControl
   readonly hasAccounts: boolean
 }
 

@@ -126,6 +126,7 @@ function edgeDeps(options: RegistryServerOptions, limits: Limits, closed: AbortS
     router: new Router([...(options.routes ?? []), ...distributionRoutes(content)]),
     access,
     logger,
+    repositoryOf: (name, query) => hooks.repositoryOf?.(name, query) ?? name,
     stall: limits.stall,
     closed,
     answered: options.answered ?? (() => undefined),

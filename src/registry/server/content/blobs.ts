@@ -35,7 +35,8 @@ export class Blobs {
       if (isKind(error, 'not_found')) throw blobUnknown(digest)
       throw error
     }
-    catalogue.links.touch(repository, digest, clock.now().getTime())
+    // Collection may have taken the link since it was read.
+    if (!catalogue.links.touch(repository, digest, clock.now().getTime())) throw blobUnknown(digest)
     return size
   }
 

@@ -20,6 +20,8 @@ export interface FoundManifest {
   readonly row: ManifestRow
   /** The tag it was asked for by. */
   readonly tag: string | undefined
+  /** What is to be said along with it. */
+  readonly headers: Readonly<Record<string, string>>
 }
 
 export interface PushedManifest {
@@ -51,11 +53,11 @@ export class Manifests {
     const { catalogue, hooks } = this.#deps
     if (!isDigestLike(reference) && !isTag(reference)) throw manifestUnknown(reference)
     const digest = isDigestLike(reference) ? parseDigest(reference) : undefined
-    await hooks.beforeManifest?.(repository, reference, { signal: request.signal })
+    const note = await hooks.beforeManifest?.(repository, reference, { signal: request.signal })
     const tag = digest === undefined ? reference : undefined
     const found = digest ?? catalogue.tags.get(repository, reference)?.manifest
     const row = found === undefined ? undefined : catalogue.manifests.get(repository, found)
-    if (row !== undefined) return { row, tag }
+    if (row !== undefined) return { row, tag, headers: note?.headers ?? {} }
     if (catalogue.repositories.get(repository) === undefined) throw nameUnknown(repository)
     throw manifestUnknown(reference)
   }

@@ -32,6 +32,8 @@ export interface EdgeDeps {
   readonly router: Router
   readonly access: AccessControl
   readonly logger: Logger
+  /** See Hooks. */
+  readonly repositoryOf: (repository: string, query: URLSearchParams) => string
   /** Milliseconds that a client may neither send nor take a byte. */
   readonly stall: number
   /** Aborted when everything has to stop. */
@@ -120,7 +122,7 @@ class Exchange {
 
   async #produce(): Promise<Reply> {
     const { router, access } = this.#deps
-    const match = router.match(this.#request.method ?? 'GET', this.#path)
+    const match = this.#named(router.match(this.#request.method ?? 'GET', this.#path))
     this.#route = match.route.operation
     const { resource } = match.route
     const facts = this.#facts()
@@ -133,6 +135,13 @@ class Exchange {
           )
     this.#account = caller.name
     return match.route.handle({ ...this.#registryRequest(match), ...facts, caller })
+  }
+
+  /** With the repository by the name it has here. */
+  #named({ route, params }: Match): Match {
+    const { name } = params
+    if (name === undefined) return { route, params }
+    return { route, params: { ...params, name: this.#deps.repositoryOf(name, this.#query) } }
   }
 
   #facts(): Pick<RegistryRequest, 'host' | 'secure' | 'remoteAddress' | 'userAgent'> {

@@ -79,6 +79,6 @@ async function put(manifests: Manifests, limit: number, request: ManifestRequest
   })
 }
 
-function headersOf({ row: { digest } }: FoundManifest): ReplyHeaders {
-  return { 'Docker-Content-Digest': digest, ETag: `"${digest}"`, Vary: 'Accept' }
+function headersOf({ row: { digest }, headers }: FoundManifest): ReplyHeaders {
+  return { ...headers, 'Docker-Content-Digest': digest, ETag: `"${digest}"`, Vary: 'Accept' }
 }

@@ -6,6 +6,7 @@ import { type AccessControl, openAccess } from './access.ts'
 import { openAccounts } from './access/accounts.ts'
 import { checkExposure } from './access/exposure.ts'
 import { tokenRoutes } from './access/routes.ts'
+import { checkRightsNeedAccounts } from './access/settings.ts'
 import { TlsFiles } from './access/tls-files.ts'
 import type { RegistryConfig } from './config.ts'
 import { joinHooks } from './hooks.ts'
@@ -78,6 +79,7 @@ async function openControl(
   deps: Deps,
   opened: AsyncDisposableStack,
 ): Promise<{ readonly access: AccessControl; readonly routes: readonly Route[] }> {
+  checkRightsNeedAccounts(access, htpasswd !== undefined)
   if (htpasswd === undefined) return { access: openAccess, routes: [] }
   const accounts = opened.use(
     await openAccounts({ root, htpasswd, settings: access, db: catalogue.db, ...deps }),

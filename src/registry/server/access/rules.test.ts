@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { isAdmin, permitted, type Identity } from './identity.ts'
 import { Rules } from './rules.ts'
 import { actionsOf, allActions, parseScope } from './scope.ts'
-import { readAccessSettings, type AccessRule } from './settings.ts'
+import { checkRightsNeedAccounts, readAccessSettings, type AccessRule } from './settings.ts'
 
 const account = (name: string): Identity => ({ kind: 'account', name })
 const stranger: Identity = { kind: 'anonymous', name: 'anonymous' }
@@ -67,6 +67,12 @@ describe('Rules', () => {
     ]
     for (const [settings, text] of wrong) assert.throws(() => readAccessSettings(settings), text)
   })
+})
+
+it('checkRightsNeedAccounts() refuses rights that would mean nothing', () => {
+  checkRightsNeedAccounts({ admins: undefined, rules: undefined }, false)
+  checkRightsNeedAccounts({ rules: [] }, true)
+  assert.throws(() => checkRightsNeedAccounts({ anonymous: ['public/*'] }, false), /--htpasswd FILE/)
 })
 
 describe('permitted()', () => {

@@ -64,3 +64,9 @@ export function checkAccessSettings(settings: AccessSettings): void {
 function wrong(field: string, why: string): Error {
   return wrongRule(`${field} ${why}`)
 }
+
+/** Rights without accounts would be none. Throws `invalid_argument`. */
+export function checkRightsNeedAccounts(settings: AccessSettings, hasAccounts: boolean): void {
+  if (hasAccounts || Object.values(settings).every((value) => value === undefined)) return
+  throw wrongRule('access: rights need accounts (--htpasswd FILE); without, everybody may do everything')
+}

@@ -3,6 +3,7 @@ import type { RegistryCommand } from './command.ts'
 /** Every command of `berth-registry`, by its words. A module is loaded when its command is called. */
 export const commands: Readonly<Record<string, () => Promise<RegistryCommand>>> = {
   serve: async () => (await import('./serve.ts')).serveCommand,
+  gc: async () => (await import('./gc.ts')).gcCommand,
   'user add': async () => (await import('./user.ts')).userAdd,
   'user passwd': async () => (await import('./user.ts')).userPasswd,
   'user rm': async () => (await import('./user.ts')).userRm,

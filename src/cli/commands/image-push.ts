@@ -38,12 +38,14 @@ export default command({
       signal,
     })
     const progress = { output: flags.quiet ? undefined : io.stdout, verb: 'push' } as const
-    for (const aux of await followProgress(messages, progress, context)) sayWhatElse(aux, context)
-    if (flags.quiet) context.out(`${allTags ? repositoryOf(reference) : formatReference(reference)}\n`)
+    const aux = await followProgress(messages, progress, context)
+    if (!flags.quiet) return
+    for (const each of aux) sayWhatElse(each, context)
+    context.out(`${allTags ? repositoryOf(reference) : formatReference(reference)}\n`)
   },
 })
 
-/** An index of which not everything is here goes as the one image that is; the engine says so. */
+/** An index of which not everything is here goes as the one image that is: not to be missed, however quiet. */
 function sayWhatElse(aux: unknown, { err }: Context): void {
   if (typeof aux !== 'object' || aux === null || !('manifestPushedInsteadOfIndex' in aux)) return
   const { selectedManifest } = aux as { selectedManifest?: { digest?: string } }

@@ -1,4 +1,5 @@
 import { EngineError } from '#base/errors.ts'
+import { severalUntil } from '../images/errors.ts'
 import { parseUntil } from '../images/until.ts'
 import type { Filters } from '../services.ts'
 import type { Container } from './container.ts'
@@ -8,6 +9,7 @@ export function matchesPruneFilters(container: Container, filters: Filters): boo
   for (const [key, values] of filters) {
     switch (key) {
       case 'until':
+        if (values.length > 1) throw severalUntil()
         if (!values.every((value) => Date.parse(container.createdAt) < parseUntil(value, Date.now())))
           return false
         break

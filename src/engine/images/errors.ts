@@ -67,3 +67,9 @@ export function invalidFilter(key: string, value?: string): EngineError {
   const what = value === undefined ? `invalid filter '${key}'` : `invalid filter '${key}=${value}'`
   return new EngineError('invalid_argument', what, { code: 'FILTER_INVALID', details: { key, value } })
 }
+
+export function severalUntil(): EngineError {
+  return new EngineError('invalid_argument', 'more than one until filter specified', {
+    code: 'FILTER_INVALID',
+  })
+}

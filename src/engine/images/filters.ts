@@ -1,7 +1,7 @@
 import type { Digest } from '#base/digest.ts'
 import { familiarName, formatFamiliar, type Reference } from '#oci/reference.ts'
 import type { Filters } from '../services.ts'
-import { invalidFilter } from './errors.ts'
+import { invalidFilter, severalUntil } from './errors.ts'
 import { globMatcher } from './glob.ts'
 import { parseUntil } from './until.ts'
 
@@ -40,6 +40,7 @@ export function imageFilter(filters: Filters, keys: readonly string[], context: 
       if (test !== undefined) tests.push(test)
     }
   }
+  if ((filters.get('until') ?? []).length > 1) throw severalUntil()
   const patterns = filters.get('reference')?.map(globMatcher)
   return {
     matches: (image) => tests.every((test) => test(image)),
@@ -94,8 +95,13 @@ function danglingOf(values: readonly string[] | undefined): boolean | undefined 
   const flags = values.map((value) => {
     if (value === '1' || value === 'true') return true
     if (value === '0' || value === 'false') return false
-    throw invalidFilter('dangling', value)
+    throw invalidFilter('dangling', shown(values))
   })
-  if (new Set(flags).size > 1) throw invalidFilter('dangling', values.join())
+  if (new Set(flags).size > 1) throw invalidFilter('dangling', shown(values))
   return flags[0]
+}
+
+/** As Go prints a list. */
+function shown(values: readonly string[]): string {
+  return `[${values.join(' ')}]`
 }

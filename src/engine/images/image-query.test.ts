@@ -99,7 +99,7 @@ describe('ImageQuery.list()', () => {
     const { query } = imagesForTest()
     const refused: [Record<string, string[]>, RegExp][] = [
       [{ nonsense: ['1'] }, /invalid filter 'nonsense'/],
-      [{ dangling: ['maybe'] }, /invalid filter 'dangling=maybe'/],
+      [{ dangling: ['maybe'] }, /invalid filter 'dangling=\[maybe\]'/],
       [{ before: ['nobody'] }, /No such image: nobody:latest/],
       [{ reference: ['[a'] }, /invalid filter 'reference=\[a'/],
       [{ until: ['tomorrow'] }, /failed to parse value as time or duration: "tomorrow"/],

@@ -212,6 +212,8 @@ export class ImageRemoval {
     if (rest.length > 0) return
     // With its last name gone an image that others were made from stays, silently.
     if (this.#store.rows.children(image.id).length > 0) return
+    // By force it is the name that goes: a running container keeps its image.
+    if (this.#store.deps.inUse(image.id).some(({ running }) => running)) return
     this.#delete(image, options, removal)
   }
 

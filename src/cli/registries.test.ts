@@ -107,6 +107,13 @@ describe('registries', () => {
       assert.deepEqual(engine.requests, [])
     })
 
+    it('warns when the environment goes before what it stores', async () => {
+      const env = { DOCKER_AUTH_CONFIG: '{}' }
+      const { stderr } = await run('login -u bob --password-stdin host:5000', { stdin: 'x', env })
+      assert.match(stderr, /^WARNING! DOCKER_AUTH_CONFIG is set/)
+      assert.match((await run('login user@host')).stderr, /"user@host" names no registry/)
+    })
+
     it('refuses flags that do not go together', async () => {
       const text = async (args: string): Promise<string> => (await run(args)).stderr
       assert.match(await text('login --password-stdin'), /requires --username to be set/)

@@ -1,8 +1,9 @@
 import { text } from 'node:stream/consumers'
 import { isKind } from '#base/errors.ts'
 import { command, type Context } from '../command.ts'
+import { warnOfEnvironment } from '../credentials/environment.ts'
 import { CredentialStore, type StoredCredentials } from '../credentials/credential-store.ts'
-import { HUB_KEY, registryServer, type RegistryServer } from '../credentials/servers.ts'
+import { HUB_KEY, typedServer, type RegistryServer } from '../credentials/servers.ts'
 import { commandError, errorText } from '../errors.ts'
 import { bool, string, type Values } from '../flags.ts'
 import { Prompt } from '../prompt.ts'
@@ -26,7 +27,8 @@ export default command({
     if (changed.has('password')) {
       context.err('WARNING! A password in --password is seen by others on this host; use --password-stdin.\n')
     }
-    const server = registryServer(name)
+    const server = typedServer(name)
+    warnOfEnvironment(context)
     const store = new CredentialStore(context)
     // Asked in any case: a helper that does not work is found before anything is sent.
     const known = await store.get(server)

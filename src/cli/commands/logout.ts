@@ -1,6 +1,7 @@
 import { command } from '../command.ts'
+import { warnOfEnvironment } from '../credentials/environment.ts'
 import { CredentialStore } from '../credentials/credential-store.ts'
-import { registryServer } from '../credentials/servers.ts'
+import { typedServer } from '../credentials/servers.ts'
 
 export default command({
   usage: '[SERVER]',
@@ -10,7 +11,8 @@ export default command({
   completes: 'logins',
   flags: {},
   async run({ args: [name = ''] }, context) {
-    const server = registryServer(name)
+    const server = typedServer(name)
+    warnOfEnvironment(context)
     if (await new CredentialStore(context).erase(server)) {
       context.out(`Removing login credentials for ${server.key}\n`)
     } else context.out(`Not logged in to ${server.key}\n`)

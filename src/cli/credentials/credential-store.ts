@@ -4,6 +4,7 @@ import type { Context } from '../command.ts'
 import { commandError } from '../errors.ts'
 import { cut } from '../flags.ts'
 import { type Document, updateConfig } from './config-update.ts'
+import { AUTH_VARIABLE } from './environment.ts'
 import { CredentialHelper } from './helper.ts'
 import { fitOf, hostOf, HUB_KEY, registryServer, scopeOf, type RegistryServer } from './servers.ts'
 
@@ -126,14 +127,14 @@ export class CredentialStore {
   }
 
   #fromEnvironment(): Readonly<Record<string, ConfigAuth>> {
-    const text = this.#context.io.env['DOCKER_AUTH_CONFIG']
+    const text = this.#context.io.env[AUTH_VARIABLE]
     if (text === undefined || text === '') return {}
     try {
       const { auths } = JSON.parse(text) as { auths?: Record<string, ConfigAuth> }
       return auths ?? {}
     } catch (error) {
       // Not the parser's message: it may quote a password.
-      throw commandError('DOCKER_AUTH_CONFIG is no JSON object with "auths"; correct or unset it', error)
+      throw commandError(`${AUTH_VARIABLE} is no JSON object with "auths"; correct or unset it`, error)
     }
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { fitOf, HUB_KEY, registryServer } from './servers.ts'
+import { fitOf, HUB_KEY, registryServer, typedServer } from './servers.ts'
 
 describe('registryServer', () => {
   it('files every name of Docker Hub under one key, and others under their host', () => {
@@ -15,6 +15,16 @@ describe('registryServer', () => {
     })) {
       assert.equal(registryServer(name).key, key)
     }
+  })
+})
+
+describe('typedServer', () => {
+  it('refuses what is no host', () => {
+    for (const text of ['ftp://host', 'user@host', 'a b', 'host:port', '-u', 'https://', '/host', 'host\n'])
+      assert.throws(() => typedServer(text), /names no registry; give its host/, text)
+    assert.equal(typedServer('').key, HUB_KEY)
+    assert.equal(typedServer('https://host:5000/v2/').key, 'host:5000')
+    assert.equal(typedServer('[::1]:5000').key, '[::1]:5000')
   })
 })
 

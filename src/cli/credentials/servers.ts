@@ -1,8 +1,12 @@
+import { commandError } from '../errors.ts'
+
 /** Under which key Docker keeps the credentials of Docker Hub. */
 export const HUB_KEY = 'https://index.docker.io/v1/'
 
 /** Names of Docker Hub itself; nothing that merely begins or ends like them is one. */
 const hubHosts: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io'])
+
+const HOST = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:[0-9]{1,5})?$/
 
 /** A registry as credentials are kept for it. */
 export interface RegistryServer {
@@ -17,6 +21,14 @@ export function registryServer(text: string): RegistryServer {
   const host = hostOf(text)
   if (host === '' || hubHosts.has(host)) return { key: HUB_KEY, hosts: hubHosts }
   return { key: host, hosts: new Set([host]) }
+}
+
+/** What a person typed as a registry, checked: a slip must not become a key of its own in the configuration. */
+export function typedServer(text: string): RegistryServer {
+  if (text !== '' && !HOST.test(hostOf(text))) {
+    throw commandError(`${JSON.stringify(text)} names no registry; give its host, with a port if it has one`)
+  }
+  return registryServer(text)
 }
 
 /** The host, with its port, of a server address or of a key of `auths`. */

@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
+import { EngineError } from '#base/errors.ts'
 import { main } from '#registry/server/program.ts'
 
 const ended = new AbortController()
@@ -30,6 +31,10 @@ async function readSecret(prompt: string): Promise<string> {
   process.stderr.write(prompt)
   try {
     return await lines.question('', { signal: ended.signal })
+  } catch (cause) {
+    // Ctrl-C: a terminal that is read key by key sends it as one.
+    ended.abort()
+    throw new EngineError('cancelled', 'interrupted', { code: 'PROMPT_INTERRUPTED', cause })
   } finally {
     lines.close()
     process.stderr.write('\n')

@@ -44,8 +44,7 @@ below the longest pause in a push while the registry is running.
     const dryRun = invocation.options['dry-run'] === true
     await using upkeep = await openUpkeep(config, io.err)
     const request = { dryRun, grace, signal: io.signal }
-    const retention = upkeep.tasks.applyRetention({ dryRun })
-    const report = await upkeep.tasks.run(
+    const { retention, collection: report } = await upkeep.tasks.run(
       invocation.options['delete-untagged'] === true ? { ...request, deleteUntagged: true } : request,
     )
     if (invocation.options['json'] === true) {

@@ -43,11 +43,16 @@ export class Upkeep {
     this.#collector = new Collector(deps)
   }
 
-  /** Rules for tags, eviction from caches, and then what nobody needs any more. */
-  async run(request: UpkeepRequest = {}): Promise<CollectionReport> {
-    this.applyRetention({ dryRun: request.dryRun ?? false })
+  /**
+   * Rules for tags, eviction from caches, and then what nobody needs any more. The collection of a dry run leaves out
+   * what would only go with the tags that the rules would delete.
+   */
+  async run(
+    request: UpkeepRequest = {},
+  ): Promise<{ readonly retention: RetentionReport; readonly collection: CollectionReport }> {
+    const retention = this.applyRetention({ dryRun: request.dryRun ?? false })
     if (request.dryRun !== true) this.#evict()
-    return this.collect(request)
+    return { retention, collection: await this.collect(request) }
   }
 
   applyRetention(options: { readonly dryRun: boolean }): RetentionReport {

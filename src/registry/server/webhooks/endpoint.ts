@@ -12,6 +12,8 @@ export interface WebhookEndpoint {
   readonly url: URL
   readonly events: readonly RegistryEvent['action'][]
   readonly repositories: Pattern
+  /** Also told of blobs; of manifests and tags alone otherwise, of which one push has one. */
+  readonly blobs: boolean
   /** Key of the signature; absent: notifications are not signed. */
   readonly secret: string | undefined
   /** Sent with every notification. */
@@ -23,8 +25,8 @@ export interface WebhookEndpoint {
 }
 
 /**
- * The setting `webhooks`: `[{ url, name?, events?: ["push", "delete"], repositories?: ["team/**"], secret?,
- * authorization?, timeout?: "5s", attempts?: 12 }]`.
+ * The setting `webhooks`: `[{ url, name?, events?: ["push", "delete"], repositories?: ["team/**"], blobs?: false,
+ * secret?, authorization?, timeout?: "5s", attempts?: 12 }]`.
  */
 export function readWebhooks(value: unknown): readonly WebhookEndpoint[] {
   const endpoints = readList(value, 'webhooks', readEndpoint)
@@ -35,6 +37,17 @@ export function readWebhooks(value: unknown): readonly WebhookEndpoint[] {
   return endpoints
 }
 
+/** Whether the endpoint is told of the event. */
+export function wants(
+  { events, repositories, blobs }: WebhookEndpoint,
+  { action, repository, mediaType }: RegistryEvent,
+): boolean {
+  return events.includes(action) && repositories(repository) && (blobs || mediaType !== BLOB)
+}
+
+/** What blobs are said to be: nobody knows better. */
+const BLOB = 'application/octet-stream'
+
 function readEndpoint(section: Section): WebhookEndpoint {
   const url = section.url('url')
   const events = section.texts('events') ?? ['push', 'delete', 'mount']
@@ -44,6 +57,7 @@ function readEndpoint(section: Section): WebhookEndpoint {
     url,
     events: events.map(actionOf),
     repositories: anyPattern(section.texts('repositories') ?? [], true),
+    blobs: section.flag('blobs') ?? false,
     secret: section.text('secret'),
     headers: authorization === undefined ? {} : { Authorization: authorization },
     timeout: section.duration('timeout') ?? 5000,

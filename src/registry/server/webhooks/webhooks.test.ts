@@ -81,6 +81,7 @@ describe('Webhooks', () => {
     await running(webhooks, async () => {
       webhooks.listener(event('e1'))
       webhooks.listener(event('e2', { action: 'delete' }))
+      webhooks.listener(event('e3', { mediaType: 'application/octet-stream' }))
       await turns()
     })
     assert.deepEqual(

@@ -9,7 +9,7 @@ import { abortable } from '#base/mutex.ts'
 import type { Database } from '#store/db.ts'
 import type { RegistryEvent } from '../events.ts'
 import { type Delivery, DeliveryRows, type Outcome } from './delivery-rows.ts'
-import type { WebhookEndpoint } from './endpoint.ts'
+import { type WebhookEndpoint, wants } from './endpoint.ts'
 import {
   envelope,
   NOTIFICATION_TYPE,
@@ -55,9 +55,7 @@ export class Webhooks {
 
   /** Queues the event; never throws and never waits for a receiver. */
   readonly listener = (event: RegistryEvent): void => {
-    const wanted = this.#deps.endpoints.filter(
-      ({ events, repositories }) => events.includes(event.action) && repositories(event.repository),
-    )
+    const wanted = this.#deps.endpoints.filter((endpoint) => wants(endpoint, event))
     if (wanted.length === 0) return
     try {
       this.#enqueue(event, wanted)

@@ -5,6 +5,7 @@ import { isKind } from '#base/errors.ts'
 import { FakeClock } from '#base/fake-clock.ts'
 import { mediaTypes } from '#oci/image-spec.ts'
 import { type Fault, FakeRegistry } from '#test/support/fake-registry.ts'
+import { FakeServer } from '#test/support/fake-tokens.ts'
 import { PauseClock, watchedForHours } from '#test/support/pause-clock.ts'
 import { openRegistryClient, type RegistryClientOptions } from './client.ts'
 import type { Repository } from './repository.ts'
@@ -268,7 +269,13 @@ describe('a request', () => {
     registry.addManifest('team/app', 'v1', {}, ociManifest)
     const client = repository()
     await client.manifest('v1')
-    faults({ kind: 'drop' }, { kind: 'answer', status: 503 }, { kind: 'answer', status: 502 })
+    // The first one is on a connection that was kept: that is tried again at once.
+    faults(
+      { kind: 'drop' },
+      { kind: 'drop' },
+      { kind: 'answer', status: 503 },
+      { kind: 'answer', status: 502 },
+    )
     await client.manifest('v1')
     assert.deepEqual(clock.pauses, [125, 250, 500])
   })
@@ -339,6 +346,37 @@ describe('mirrors', () => {
     await client.manifest('v1')
     await client.putManifest('v2', { bytes: Buffer.from('{}'), mediaType: ociManifest })
     assert.deepEqual(clock.pauses, [])
+  })
+
+  it('that break off are passed over for a while', async () => {
+    await using mirror = await FakeRegistry.start()
+    const content = Buffer.alloc(100_000)
+    const blob = mirror.addBlob(content)
+    registry.addBlob(content)
+    mirror.fault = () => ({ kind: 'cut', after: 50_000 })
+    const client = repository('team/app', { mirrors: { default: [mirror.origin] } })
+    await assert.rejects(read((await client.blob(blob)).chunks), { code: 'REGISTRY_CUT' })
+    assert.deepEqual(await read((await client.blob(blob)).chunks), content)
+    assert.equal(mirror.requests.length, 1)
+  })
+})
+
+describe('proxies', () => {
+  it('are used for what is not on loopback, as the environment says', async () => {
+    const seen: string[] = []
+    const proxy = opened.use(
+      await FakeServer.start((request, response) => {
+        seen.push(request.url ?? '')
+        response.writeHead(200, { 'content-type': 'application/json' }).end('{"results":[]}')
+      }),
+    )
+    const environment = { HTTP_PROXY: `http://127.0.0.1:${proxy.port}`, HTTPS_PROXY: 'http://127.0.0.1:1' }
+    const options = { clock, limits: watchedForHours, environment, attempts: 1 }
+    const client = opened.use(openRegistryClient({ ...options, insecure: ['registry.test'] }))
+    assert.deepEqual(await client.search('registry.test', { term: 'x', limit: 1 }), [])
+    assert.deepEqual(seen, ['http://registry.test/v1/search?q=x&n=1'])
+    assert.deepEqual(await client.search(registry.host, { term: 'x', limit: 1 }), [])
+    assert.equal(seen.length, 1)
   })
 })
 

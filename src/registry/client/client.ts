@@ -83,7 +83,7 @@ class Client implements RegistryClient, AsyncDisposable {
   ): Repository {
     const once = lazily(() => this.#readers(name, credentials))
     const registry = lazily(async () => this.#exchange(await this.#hosts.registry(name.domain), credentials))
-    const reads = new MirroredReads(once, this.#logger)
+    const reads = new MirroredReads(once, this.#clock, this.#logger)
     const writes = new RepositoryWrites(registry, name, this.#retries())
     return {
       name,
@@ -121,6 +121,7 @@ class Client implements RegistryClient, AsyncDisposable {
     const endpoints = await this.#hosts.readers(name.domain)
     return endpoints.map((endpoint) => ({
       host: endpoint.host,
+      memory: this.#memory(endpoint),
       // Credentials are for the registry that they were given for, not for who stands in for it.
       reads: new RepositoryReads(this.#exchange(endpoint, endpoint.mirror ? {} : credentials), name),
     }))
@@ -158,7 +159,7 @@ class Client implements RegistryClient, AsyncDisposable {
     const key = `${registry} ${schemes.join()} ${host}${prefix}`
     const known = this.#memories.get(key)
     if (known !== undefined) return known
-    const memory: ServerMemory = { scheme: undefined, challenge: undefined }
+    const memory: ServerMemory = { scheme: undefined, challenge: undefined, restsUntil: 0 }
     this.#memories.set(key, memory)
     return memory
   }

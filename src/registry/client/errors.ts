@@ -52,6 +52,14 @@ export function connectionError(host: string, error: unknown): EngineError {
   })
 }
 
+/** A kept connection that the registry closed at the very moment: nothing is wrong, nothing was done. */
+export function closedWhileIdle(host: string, cause: unknown): EngineError {
+  return new EngineError('unavailable', `cannot reach registry ${host}: ${connectionProblem(cause)}`, {
+    code: 'REGISTRY_CONNECTION_OLD',
+    cause,
+  })
+}
+
 export function stalled(host: string, limit: number): EngineError {
   return new EngineError('unavailable', `registry ${host} sent nothing for ${limit / 1000} s`, {
     code: 'REGISTRY_STALLED',

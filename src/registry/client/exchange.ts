@@ -30,6 +30,8 @@ export interface RegistryRequest {
 /** What is known about a server, shared by everybody who asks it. */
 export interface ServerMemory extends Memory {
   scheme: Scheme | undefined
+  /** Milliseconds since the epoch: a mirror that failed is not asked before. */
+  restsUntil: number
 }
 
 export interface ExchangeDeps {
@@ -177,6 +179,16 @@ export class RegistryExchange {
   }
 
   async #once(request: RegistryRequest, url: URL, authorization: string | undefined): Promise<HttpReply> {
+    try {
+      return await this.#sendOnce(request, url, authorization)
+    } catch (error) {
+      const old = engineErrorOf(error)?.code === 'REGISTRY_CONNECTION_OLD'
+      if (!old || request.retry === 'never') throw error
+      return this.#sendOnce(request, url, authorization)
+    }
+  }
+
+  async #sendOnce(request: RegistryRequest, url: URL, authorization: string | undefined): Promise<HttpReply> {
     const { transport, connections, userAgent } = this.#deps
     const { method, headers = {}, body, signal } = request
     const home = url.host === this.#base(this.#scheme()).host

@@ -18,6 +18,7 @@ import type {
 import { repositoryScope } from './scopes.ts'
 
 const MAX_TAGS = 1_000_000
+const MAX_REFERRERS = 10_000
 const TAGS_PER_PAGE = 1000
 const MAX_PAGE = 16 << 20
 const MAX_PAGES = 10_000
@@ -40,10 +41,10 @@ export class RepositoryReads implements ReadableRepository {
       using reply = await this.#exchange.send({
         ...this.#manifestRequest(name, options),
         method: 'HEAD',
-        accept: [404],
+        accept: [404, 405],
       })
       if (reply.status === 404) return undefined
-      const descriptor = descriptorOf(reply, name)
+      const descriptor = reply.status === 405 ? undefined : descriptorOf(reply, name)
       if (descriptor !== undefined) return descriptor
     }
     return (await this.manifest(name, options)).descriptor
@@ -104,6 +105,7 @@ export class RepositoryReads implements ReadableRepository {
     for await (const page of this.#pages(path, this.#subject(), signal, [404, 405, 400])) {
       if (page === undefined) found.push(...(await this.#taggedReferrers(digest, signal)))
       else found.push(...parseIndex(Buffer.from(JSON.stringify(page))).manifests)
+      if (found.length > MAX_REFERRERS) throw this.#bad(`an image has more than ${MAX_REFERRERS} referrers`)
     }
     return artifactType === undefined ? found : found.filter((one) => one.artifactType === artifactType)
   }

@@ -19,7 +19,12 @@ const LONGEST = 10_000
 const LONGEST_ASKED = 60_000
 
 const transientStatus: readonly unknown[] = [408, 425, 429, 500, 502, 503, 504]
-const transientCodes: readonly string[] = ['REGISTRY_UNREACHABLE', 'REGISTRY_STALLED', 'REGISTRY_CUT']
+const transientCodes: readonly string[] = [
+  'REGISTRY_UNREACHABLE',
+  'REGISTRY_STALLED',
+  'REGISTRY_CUT',
+  'REGISTRY_CONNECTION_OLD',
+]
 
 /** Runs `operation` again while it fails in a way that may pass, with growing pauses of random length. */
 export async function withRetries<T>(

@@ -6,8 +6,8 @@ import { once } from 'node:events'
 import http, { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import type { Clock } from '#base/clock.ts'
-import { EngineError } from '#base/errors.ts'
-import { badAnswer, connectionError, cutShort, stalled } from './errors.ts'
+import { EngineError, isErrno } from '#base/errors.ts'
+import { badAnswer, closedWhileIdle, connectionError, cutShort, stalled } from './errors.ts'
 import { Watchdog } from './watchdog.ts'
 
 /** Milliseconds. */
@@ -194,7 +194,9 @@ class Exchange {
 
   #explain(error: unknown): unknown {
     if (this.#reason !== undefined) return this.#reason
-    return error instanceof EngineError ? error : connectionError(this.#host, error)
+    if (error instanceof EngineError) return error
+    const old = this.#sent.reusedSocket && isErrno(error, 'ECONNRESET', 'EPIPE')
+    return old ? closedWhileIdle(this.#host, error) : connectionError(this.#host, error)
   }
 
   get #host(): string {

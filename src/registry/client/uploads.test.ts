@@ -90,6 +90,19 @@ describe('Repository.upload()', () => {
     assert.deepEqual(from.starts, [0, 0])
   })
 
+  it('asks whether a blob has arrived when the last answer is lost, and does not send it again', async () => {
+    registry.fault = ({ method }) => {
+      if (method !== 'PUT') return undefined
+      registry.addBlob(content)
+      registry.uploads.clear()
+      return { kind: 'drop' }
+    }
+    const from = source()
+    assert.deepEqual(await repository.upload(from), { digest, size: content.length })
+    assert.deepEqual(from.starts, [0])
+    assert.equal(methods().at(-1), 'HEAD')
+  })
+
   it('gives up, and takes the upload away, when nothing more gets through', async () => {
     registry.fault = ({ method }) => (method === 'PATCH' ? { kind: 'cut', after: 0 } : undefined)
     await assert.rejects(repository.upload(source()), { kind: 'unavailable' })

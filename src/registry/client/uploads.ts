@@ -4,6 +4,7 @@
  */
 import { createHash, type Hash } from 'node:crypto'
 import type { Digest } from '#base/digest.ts'
+import { engineErrorOf } from '#base/errors.ts'
 import { finish } from './digests.ts'
 import { badAnswer, type Subject, wrongDigest } from './errors.ts'
 import type { RegistryExchange } from './exchange.ts'
@@ -38,6 +39,8 @@ export class Upload {
   #location: URL | undefined
   /** Where the registry stands. */
   #offset = 0
+  /** Everything was sent, and whether it arrived is all that is not known. */
+  #completing: UploadResult | undefined
 
   constructor(target: UploadTarget, source: UploadSource, options: UploadOptions) {
     this.#target = target
@@ -55,12 +58,15 @@ export class Upload {
         failures = this.#offset > best ? 1 : failures + 1
         best = Math.max(best, this.#offset)
         const pause = pauseAfter(error, failures, retries.random)
-        if (failures >= retries.attempts || pause === undefined || !isTransient(error)) {
+        if (failures >= retries.attempts || pause === undefined || !this.#mayGoOn(error)) {
           await this.#cancel()
           throw error
         }
         await retries.clock.sleep(pause, { signal })
         await this.#askWhere()
+        const done = this.#completing
+        if (this.#location === undefined && done !== undefined && (await this.#has(done.digest))) return done
+        this.#completing = undefined
       }
     }
   }
@@ -119,7 +125,9 @@ export class Upload {
     { size, body }: { readonly size: number; readonly body: boolean },
   ): Promise<UploadResult> {
     const target = new URL(this.#opened())
-    target.searchParams.set('digest', digest)
+    // As it stands: what the registry wrote there may be signed.
+    target.search += `${target.search === '' ? '?' : '&'}digest=${digest}`
+    this.#completing = { digest, size }
     using reply = await this.#target.exchange.send({
       ...this.#common(),
       method: 'PUT',
@@ -156,6 +164,24 @@ export class Upload {
     if (end <= this.#hashed) return
     this.#hash.update(position < this.#hashed ? chunk.subarray(this.#hashed - position) : chunk)
     this.#hashed = end
+  }
+
+  /** The registry may have lost the upload, or have another idea of where it stands: that can be asked. */
+  #mayGoOn(error: unknown): boolean {
+    const lost = [404, 416].includes(Number(engineErrorOf(error)?.details['status']))
+    return isTransient(error) || (lost && this.#location !== undefined)
+  }
+
+  async #has(digest: Digest): Promise<boolean> {
+    const { exchange, path } = this.#target
+    using reply = await exchange.send({
+      ...this.#common(),
+      method: 'HEAD',
+      target: `/v2/${path}/blobs/${digest}`,
+      accept: [404],
+      retry: 'always',
+    })
+    return reply.status !== 404
   }
 
   /** end-13; without a clear answer it begins anew. */

@@ -22,7 +22,7 @@ export async function withTokens<T>(
       'not_found',
       `there is no registry in ${root}; "berth registry serve --root ${root}" makes one`,
       {
-        code: 'REGISTRY_NOT_FOUND',
+        code: 'REGISTRY_ROOT_MISSING',
         cause: error,
       },
     )

@@ -49,7 +49,14 @@ export function connectionError(host: string, error: unknown): EngineError {
   return new EngineError('unavailable', `cannot reach registry ${host}: ${connectionProblem(error)}`, {
     code: 'REGISTRY_UNREACHABLE',
     cause: error,
+    details: attemptsFor(error),
   })
+}
+
+/** A name that does not exist will not do so a moment later; who refuses may be just about to listen. */
+function attemptsFor(error: unknown): { readonly attempts?: number } {
+  if (isErrno(error, 'ENOTFOUND')) return { attempts: 1 }
+  return isErrno(error, 'ECONNREFUSED') ? { attempts: 3 } : {}
 }
 
 /** A kept connection that the registry closed at the very moment: nothing is wrong, nothing was done. */

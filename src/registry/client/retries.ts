@@ -38,10 +38,17 @@ export async function withRetries<T>(
       return await operation()
     } catch (error) {
       const pause = pauseAfter(error, attempt, random)
-      if (attempt >= attempts || pause === undefined || !isTransient(error, scope)) throw error
+      if (attempt >= limitFor(error, attempts) || pause === undefined || !isTransient(error, scope))
+        throw error
       await clock.sleep(pause, { signal })
     }
   }
+}
+
+/** Some failures are less likely to pass than others. */
+function limitFor(error: unknown, attempts: number): number {
+  const limit = engineErrorOf(error)?.details['attempts']
+  return typeof limit === 'number' ? Math.min(limit, attempts) : attempts
 }
 
 /** Whether the same request may succeed a moment later. */

@@ -12,6 +12,7 @@ import { buffer } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { Worker } from 'node:worker_threads'
 import { codeOf, digestOf, TestClient } from '#registry/server/distribution.suite.ts'
 import { RegistryProcess } from '#test/support/registry-process.ts'
 
@@ -53,6 +54,38 @@ async function eventually(what: string, check: () => Promise<boolean> | boolean)
   while (!(await check())) await delay(10, undefined, { signal }).catch(() => assert.fail(`never: ${what}`))
 }
 
+/** Sends only what the registry says it lacks, tags, pulls all of it again, and takes the tag away. */
+async function pushAsClientsDo(
+  client: TestClient,
+  name: string,
+  sent: { uploaded: number; skipped: number },
+): Promise<void> {
+  const parts = [`{"name":"${name}"}`, `layer of ${name}`].map((bytes) => ({
+    bytes,
+    digest: digestOf(bytes),
+  }))
+  for (const { bytes, digest } of parts) {
+    const { status } = await client.fetch(`/v2/${name}/blobs/${digest}`, { method: 'HEAD' })
+    sent[status === 200 ? 'skipped' : 'uploaded']++
+    if (status !== 200) await client.putBlob(name, bytes)
+  }
+  const [config, layer] = parts.map(({ bytes, digest }) => ({ digest, size: bytes.length }))
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    config: { mediaType: 'application/vnd.oci.image.config.v1+json', ...config },
+    layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', ...layer }],
+  }
+  const answer = await client.putManifest(name, 'v1', manifest)
+  assert.equal(answer.status, 201, await answer.text())
+  for (const { digest } of parts) {
+    const blob = await client.fetch(`/v2/${name}/blobs/${digest}`)
+    assert.equal(blob.status, 200, `${name} ${digest}`)
+    assert.equal(digestOf(Buffer.from(await blob.arrayBuffer())), digest)
+  }
+  assert.equal((await client.fetch(`/v2/${name}/manifests/v1`, { method: 'DELETE' })).status, 202)
+}
+
 interface Image {
   readonly layers: readonly { readonly digest: string }[]
 }
@@ -61,46 +94,25 @@ describe('garbage collection in a process of its own', () => {
   it('never takes anything from pushes that run meanwhile', { timeout: 120_000 }, async () => {
     await using registry = await RegistryProcess.start()
     const client = new TestClient(registry.url)
-    const done = new AbortController()
-    let collections = 0
-    const collecting = (async () => {
-      while (!done.signal.aborted) {
-        await gc(registry.root, '--grace', '2s', '--delete-untagged', '-q')
-        collections++
-      }
-    })()
-    const pushed: string[] = []
-    const push = async (worker: number): Promise<void> => {
-      for (let i = 0; i < 25; i++) {
-        // The same few layers come and go, so that pushes rely on what a collection is about to take.
-        const seed = String(i % 5)
-        const tag = `w${worker}-${i}`
-        await client.putImage('race/app', tag, seed)
-        if (i % 3 === 0) {
-          await client.fetch(`/v2/race/app/manifests/${tag}`, { method: 'DELETE' })
-        } else {
-          pushed.push(tag)
-        }
-      }
-    }
-    await Promise.all([push(1), push(2), push(3), push(4)])
-    // Until what was untagged is older than the grace period, and has been collected.
-    const seen = collections
-    await eventually('two more collections', async () => {
-      await client.putImage('race/app', `late-${collections}`, String(collections % 5))
-      return collections >= seen + 6
+    const grace = 1000
+    const loop = new Worker(new URL('../support/collect-loop.ts', import.meta.url), {
+      workerData: { root: registry.root, grace },
     })
-    done.abort()
-    await collecting
-    assert.ok(collections >= 6)
-    for (const tag of pushed) {
-      const image = await document<Image>(client.fetch(`/v2/race/app/manifests/${tag}`))
-      for (const { digest } of image.layers) {
-        const blob = await client.fetch(`/v2/race/app/blobs/${digest}`)
-        assert.equal(blob.status, 200, `${tag} ${digest}`)
-        assert.equal(digestOf(Buffer.from(await blob.arrayBuffer())), digest)
-      }
-    }
+    const sent = { uploaded: 0, skipped: 0 }
+    const over = Date.now() + 12_000
+    await Promise.all(
+      Array.from({ length: 12 }, async (_, worker) => {
+        while (Date.now() < over) {
+          await pushAsClientsDo(client, `race/app${worker}`, sent)
+          // What was just untagged is collected now, or is relied upon once more: both about to happen.
+          await delay(grace * 0.9 + Math.random() * grace * 0.2)
+        }
+      }),
+    )
+    loop.postMessage('end')
+    const [removed] = (await once(loop, 'message')) as [Record<'manifest' | 'link' | 'blob', number>]
+    assert.ok(removed.blob > 20 && removed.link > 20 && removed.manifest > 20, JSON.stringify(removed))
+    assert.ok(sent.uploaded > 20 && sent.skipped > 5, JSON.stringify(sent))
   })
 
   it('says what, why and how many bytes, and does it', async () => {

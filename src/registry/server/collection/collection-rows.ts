@@ -3,13 +3,11 @@ import type { Digest } from '#base/digest.ts'
 import type { Database } from '#store/db.ts'
 
 interface DeadManifest {
-  readonly repository: string
   readonly digest: Digest
   readonly size: number
 }
 
 interface DeadLink {
-  readonly repository: string
   readonly blob: Digest
   readonly size: number
 }
@@ -21,43 +19,48 @@ export class CollectionRows {
     this.#db = db
   }
 
-  /**
-   * Deletes manifests that nothing leads to: no tag, no index that lives, no subject that lives; and that nobody has
-   * pushed, pulled or touched since `cutoff`. `repositories` limits it to those.
-   */
-  deleteUntagged(cutoff: number, repositories: readonly string[] | undefined): DeadManifest[] {
-    return this.#db.all<DeadManifest>(
-      `WITH RECURSIVE live (repository, digest) AS (
-         SELECT repository, manifest FROM tags
-         UNION
-         SELECT repository, digest FROM manifests WHERE max(touched, coalesce(pulled, 0)) >= ?1
-         UNION
-         SELECT child.repository, child.child FROM live
-           JOIN manifest_children AS child ON child.repository = live.repository AND child.manifest = live.digest
-         UNION
-         SELECT referrer.repository, referrer.digest FROM live
-           JOIN manifests AS referrer ON referrer.repository = live.repository AND referrer.subject = live.digest
-       )
-       DELETE FROM manifests WHERE (repository, digest) NOT IN (SELECT repository, digest FROM live)
-         AND (?2 IS NULL OR repository IN (SELECT value FROM json_each(?2)))
-       RETURNING repository, digest, size`,
-      [cutoff, repositories === undefined ? null : JSON.stringify(repositories)],
-    )
+  repositories(): string[] {
+    return this.#db.all<{ name: string }>('SELECT name FROM repositories').map(({ name }) => name)
   }
 
   /**
-   * Deletes links that no manifest needs and nobody has touched since `cutoff`. Repositories in `busy` keep theirs: a
-   * push is running there, whose manifest comes last. `repository` limits it to one.
+   * Deletes manifests that nothing leads to: no tag, no index that lives, no subject that lives; and that nobody has
+   * pushed, pulled or touched since `cutoff`.
    */
-  deleteUnneededLinks(cutoff: number, busy: readonly string[], repository?: string): DeadLink[] {
+  deleteUntagged(repository: string, cutoff: number): DeadManifest[] {
+    return this.#db.all<DeadManifest>(
+      `WITH RECURSIVE live (digest) AS (
+         SELECT manifest FROM tags WHERE repository = ?1
+         UNION
+         SELECT digest FROM manifests WHERE repository = ?1 AND max(touched, coalesce(pulled, 0)) >= ?2
+         UNION
+         SELECT child FROM live JOIN manifest_children ON repository = ?1 AND manifest = live.digest
+         UNION
+         SELECT referrer.digest FROM live
+           JOIN manifests AS referrer ON referrer.repository = ?1 AND referrer.subject = live.digest
+       )
+       DELETE FROM manifests WHERE repository = ?1 AND digest NOT IN (SELECT digest FROM live)
+       RETURNING digest, size`,
+      [repository, cutoff],
+    )
+  }
+
+  /** Deletes links that no manifest needs and nobody has touched since `cutoff`. */
+  deleteUnneededLinks(repository: string, cutoff: number): DeadLink[] {
     return this.#db.all<DeadLink>(
-      `DELETE FROM links WHERE touched < ?1
-         AND repository NOT IN (SELECT value FROM json_each(?2))
-         AND (?3 IS NULL OR repository = ?3)
+      `DELETE FROM links WHERE repository = ?1 AND touched < ?2
          AND NOT EXISTS (SELECT 1 FROM manifest_blobs AS need
-                         WHERE need.repository = links.repository AND need.blob = links.blob)
-       RETURNING repository, blob, size`,
-      [cutoff, JSON.stringify(busy), repository ?? null],
+                         WHERE need.repository = ?1 AND need.blob = links.blob)
+       RETURNING blob, size`,
+      [repository, cutoff],
+    )
+  }
+
+  /** How many repositories hold it. */
+  holders(blob: Digest): number {
+    return (
+      this.#db.get<{ count: number }>('SELECT count(*) AS count FROM links WHERE blob = ?', [blob])?.count ??
+      0
     )
   }
 

@@ -3,10 +3,11 @@
  *
  * - nothing goes that was written, touched or pulled within the grace period; whoever relies on something (a push that
  *   was told that a blob is here) has touched it first, in the database;
- * - rows go first, in one transaction that sees all touches; a repository without a row for a blob does not have it;
+ * - rows go first, in transactions that see all touches; a repository without a row for a blob does not have it;
  * - files go last, and only when no row is left anywhere; BlobStorage refuses those that were written meanwhile;
  * - in between, the rows' removal is made durable: after a power cut no row speaks of a file that is gone.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Clock } from '#base/clock.ts'
 import type { Digest } from '#base/digest.ts'
 import { isKind } from '#base/errors.ts'
@@ -56,7 +57,7 @@ export class Collector {
     const started = clock.now().getTime()
     const cutoff = started - options.grace
     const idle = await this.#idleUploads(started - options.uploads, options)
-    const rows = this.#collectRows(options, cutoff, await this.#busy(cutoff))
+    const rows = await this.#collectRows(options, cutoff, await this.#busy(cutoff))
     if (!dryRun) await catalogue.durable()
     const files = await this.#collectFiles(options, cutoff, rows.freed)
     const removals = [...rows.removals, ...files.removals, ...idle]
@@ -72,31 +73,52 @@ export class Collector {
     return report
   }
 
-  /** A dry run does the same and takes it back, so that it cannot be wrong about what would happen. */
-  #collectRows(
-    { deleteUntagged, dryRun }: CollectOptions,
+  /**
+   * One repository after the other, so that nobody waits long. A dry run does the same and takes it back, so that it
+   * cannot be wrong about what would happen.
+   */
+  async #collectRows(
+    { deleteUntagged, dryRun, signal }: CollectOptions,
     cutoff: number,
-    busy: readonly string[],
-  ): { readonly removals: readonly Removal[]; readonly freed: ReadonlySet<Digest> } {
+    busy: ReadonlySet<string>,
+  ): Promise<{ readonly removals: readonly Removal[]; readonly freed: ReadonlySet<Digest> }> {
     const { catalogue } = this.#deps
-    const work = (): { removals: Removal[]; freed: Set<Digest> } => {
-      const manifests =
-        deleteUntagged === false
-          ? []
-          : this.#rows.deleteUntagged(cutoff, deleteUntagged === true ? undefined : deleteUntagged)
-      const links = this.#rows.deleteUnneededLinks(cutoff, busy)
-      const blobs = [...new Set(links.map(({ blob }) => blob))]
-      const removals = [
-        ...manifests.map(({ repository, digest, size }) =>
-          removal('manifest', repository, digest, size, reasons.untagged),
-        ),
-        ...links.map(({ repository, blob, size }) =>
-          removal('link', repository, blob, size, reasons.unneeded),
-        ),
+    const removals: Removal[] = []
+    for (const repository of this.#rows.repositories()) {
+      signal?.throwIfAborted()
+      const untagged =
+        deleteUntagged === true || (deleteUntagged !== false && deleteUntagged.includes(repository))
+      const work = (): Removal[] => [
+        ...(untagged ? this.#untagged(repository, cutoff) : []),
+        ...(busy.has(repository) ? [] : this.#unneeded(repository, cutoff)),
       ]
-      return { removals, freed: new Set(this.#rows.unlinked(blobs)) }
+      removals.push(...(dryRun === true ? rolledBack(catalogue, work) : catalogue.transaction(work)))
+      await turn()
     }
-    return dryRun === true ? rolledBack(catalogue, work) : catalogue.transaction(work)
+    return { removals, freed: dryRun === true ? this.#freedBy(removals) : new Set() }
+  }
+
+  #untagged(repository: string, cutoff: number): readonly Removal[] {
+    return this.#rows
+      .deleteUntagged(repository, cutoff)
+      .map(({ digest, size }) => removal('manifest', repository, digest, size, reasons.untagged))
+  }
+
+  #unneeded(repository: string, cutoff: number): readonly Removal[] {
+    return this.#rows
+      .deleteUnneededLinks(repository, cutoff)
+      .map(({ blob, size }) => removal('link', repository, blob, size, reasons.unneeded))
+  }
+
+  /** Blobs that nobody would hold any more. */
+  #freedBy(removals: readonly Removal[]): ReadonlySet<Digest> {
+    const links = Map.groupBy(
+      removals.filter(({ kind }) => kind === 'link'),
+      ({ id }) => id as Digest,
+    )
+    return new Set(
+      [...links].filter(([blob, { length }]) => this.#rows.holders(blob) === length).map(([b]) => b),
+    )
   }
 
   async #collectFiles(
@@ -140,13 +162,13 @@ export class Collector {
   }
 
   /** Repositories into which something has been received since `cutoff`. */
-  async #busy(cutoff: number): Promise<string[]> {
+  async #busy(cutoff: number): Promise<ReadonlySet<string>> {
     const busy = new Set<string>()
     for await (const { id, touched } of this.#deps.blobs.uploads()) {
       const row = touched >= cutoff ? this.#deps.catalogue.uploads.get(id) : undefined
       if (row !== undefined) busy.add(row.repository)
     }
-    return [...busy]
+    return busy
   }
 
   async #idleUploads(before: number, { dryRun }: CollectOptions): Promise<readonly Removal[]> {

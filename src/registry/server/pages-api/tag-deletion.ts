@@ -27,11 +27,11 @@ export function planTagDeletion(
   const rows = new CollectionRows(catalogue.db)
   return rolledBack(catalogue, () => {
     // What is dead already is not freed by this deletion.
-    rows.deleteUntagged(NEVER, [repository])
-    rows.deleteUnneededLinks(NEVER, [], repository)
+    rows.deleteUntagged(repository, NEVER)
+    rows.deleteUnneededLinks(repository, NEVER)
     for (const tag of tags) catalogue.tags.remove(repository, tag)
-    const manifests = rows.deleteUntagged(NEVER, [repository])
-    const links = rows.deleteUnneededLinks(NEVER, [], repository)
+    const manifests = rows.deleteUntagged(repository, NEVER)
+    const links = rows.deleteUnneededLinks(repository, NEVER)
     const gone = new Set(rows.unlinked(links.map(({ blob }) => blob)))
     const blobs = links.filter(({ blob }) => gone.has(blob))
     return {

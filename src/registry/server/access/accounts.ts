@@ -50,7 +50,7 @@ export async function openAccounts(options: AccountsOptions): Promise<AccountAcc
   const passwords = new Passwords({ accounts, hashes, limits, clock })
   const accessTokens = new AccessTokens(db, clock)
   const logins = new Logins(db, clock)
-  const authentication = new Authentication({ accounts, passwords, limits, accessTokens, logins })
+  const authentication = new Authentication({ accounts, passwords, limits, accessTokens, logins, logger })
   const bearerTokens = new BearerTokens({ key, clock, service })
   const deps = { rules, authentication, bearerTokens, service }
   return {

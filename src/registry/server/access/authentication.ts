@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
+import type { Logger } from '#base/logger.ts'
 import { tokenPrefix, type AccessToken, type AccessTokens } from './access-tokens.ts'
 import type { BearerClaims } from './bearer-tokens.ts'
 import { anonymous, type Identity } from './identity.ts'
@@ -13,6 +14,7 @@ export interface AuthenticationDeps {
   readonly limits: LoginLimits
   readonly accessTokens: AccessTokens
   readonly logins: Logins
+  readonly logger: Logger
 }
 
 /** Who somebody is. Every answer is as of now: a removed account or token ends whatever was made with it. */
@@ -25,9 +27,10 @@ export class Authentication {
 
   /** By name and password, or an access token as password; undefined: not so. Throws `resource_exhausted`. */
   async login(login: Login): Promise<Identity | undefined> {
-    if (login.password.startsWith(tokenPrefix)) return this.#byAccessToken(login)
-    const account = await this.#deps.passwords.verify(login)
-    return account === undefined ? undefined : { kind: 'account', name: account.name }
+    const isToken = login.password.startsWith(tokenPrefix)
+    const identity = await (isToken ? this.#byAccessToken(login) : this.#byPassword(login))
+    if (identity === undefined) await this.#reportFailure(login)
+    return identity
   }
 
   /** By an access token alone, shown as Bearer. */
@@ -67,6 +70,17 @@ export class Authentication {
     const hash =
       identity.token === undefined ? (await this.#deps.accounts.all()).get(account)?.hash : undefined
     return this.#deps.logins.create({ ...from, account, accessToken: identity.token?.id, hash })
+  }
+
+  async #byPassword(login: Login): Promise<Identity | undefined> {
+    const account = await this.#deps.passwords.verify(login)
+    return account === undefined ? undefined : { kind: 'account', name: account.name }
+  }
+
+  /** A name that is no account's is left out: it may be a password that was typed into the wrong field. */
+  async #reportFailure({ name, remoteAddress }: Login): Promise<void> {
+    const account = (await this.#deps.accounts.all()).has(name) ? name : undefined
+    this.#deps.logger.warn('login failed', { remoteAddress, account })
   }
 
   async #byAccessToken(login: Login): Promise<Identity | undefined> {

@@ -45,7 +45,14 @@ export function accessWith(users: Readonly<Record<string, string>>, settings: Ac
   const passwords = new Passwords({ accounts, hashes, limits, clock })
   const accessTokens = new AccessTokens(db, clock)
   const logins = new Logins(db, clock)
-  const authentication = new Authentication({ accounts, passwords, limits, accessTokens, logins })
+  const authentication = new Authentication({
+    accounts,
+    passwords,
+    limits,
+    accessTokens,
+    logins,
+    logger: silentLogger,
+  })
   const key = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const service = 'test-registry'
   const bearerTokens = new BearerTokens({ key, clock, service })

@@ -152,6 +152,21 @@ describe('A registry with accounts', () => {
     assert.equal((await get('/v2/', { authorization: basic('ann', PASSWORD) })).status, 200)
   })
 
+  it('reports failed logins, with names of accounts only', async () => {
+    await get('/v2/', { authorization: basic('ann', WRONG) })
+    await get('/v2/', { authorization: basic('sentinel-typed-as-name', 'x') })
+    const reports = log.flatMap((line) =>
+      line.includes('"login failed"') ? [JSON.parse(line) as Record<string, string>] : [],
+    )
+    assert.deepEqual(
+      reports.slice(-2).map(({ level, account, remoteAddress }) => [level, account, remoteAddress]),
+      [
+        ['warn', 'ann', '127.0.0.1'],
+        ['warn', undefined, '127.0.0.1'],
+      ],
+    )
+  })
+
   it('keeps no secret in its log', async () => {
     const secret = await accounts.accessTokens.create({ account: 'ann', name: 'log', scopes: [] })
     await get('/v2/', { authorization: basic('ann', secret) })

@@ -64,3 +64,41 @@ describe('readConfig()', () => {
     assert.equal(readConfig(['-v', '--config-file', file('{')]).version, true)
   })
 })
+
+describe('the settings for registries', () => {
+  it('come from flags, else from the file, where lists have plural names', () => {
+    const file = {
+      'registry-mirrors': ['https://mirror.example'],
+      'insecure-registries': ['reg.example:5000', '10.0.0.0/8'],
+      'registry-token-hosts': ['auth.example'],
+      'max-concurrent-downloads': 2,
+      mirrors: { 'GHCR.io': ['https://cache.example/ghcr'] },
+    }
+    assert.deepEqual(
+      { ...read(file).registries, pushCompression: undefined },
+      {
+        hubMirrors: ['https://mirror.example'],
+        mirrors: { 'ghcr.io': ['https://cache.example/ghcr'] },
+        insecure: ['reg.example:5000', '10.0.0.0/8'],
+        tokenHosts: ['auth.example'],
+        maxDownloads: 2,
+        maxUploads: 5,
+        maxDownloadAttempts: 5,
+        pushCompression: undefined,
+      },
+    )
+    const line = ['--insecure-registry', 'a:1', '--insecure-registry', 'b', '--max-concurrent-downloads', '9']
+    const { insecure, maxDownloads } = read(file, ...line).registries
+    assert.deepEqual([insecure, maxDownloads], [['a:1', 'b'], 9])
+  })
+
+  it('are refused by name when they cannot be understood', () => {
+    assert.throws(
+      () => read({ 'registry-mirrors': 'https://x' }),
+      /"registry-mirrors" must be a list of strings/,
+    )
+    assert.throws(() => read({ mirrors: [] }), /"mirrors" must be an object/)
+    assert.throws(() => read({ 'insecure-registries': ['https://x'] }), /should not contain ':\/\/'/)
+    assert.throws(() => read({ 'max-concurrent-downloads': 0 }), /must be a number from 1 to 1000/)
+  })
+})

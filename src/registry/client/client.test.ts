@@ -308,6 +308,21 @@ describe('a request', () => {
     assert.deepEqual(clock.pauses, [])
   })
 
+  it('fails as unavailable when a registry takes it and never answers', async () => {
+    const silent = opened.use(await FakeServer.start(() => undefined))
+    const slow = new FakeClock()
+    const limits = { connect: 1000, stall: 2000, answer: 1000 }
+    const client = opened.use(openRegistryClient({ clock: slow, limits, attempts: 1 }))
+    const asked = client.search(`127.0.0.1:${silent.port}`, { term: 'x', limit: 1 })
+    let over = false
+    const failed = assert.rejects(
+      asked.finally(() => (over = true)),
+      { code: 'REGISTRY_STALLED', message: /sent nothing for 2 s/ },
+    )
+    while (!over) await slow.advance(500)
+    await failed
+  })
+
   it('names host and reason when nobody listens', async () => {
     const { host } = registry
     await registry[Symbol.asyncDispose]()

@@ -164,7 +164,7 @@ export class Connections implements Disposable {
   }
 }
 
-export function hostnameOf({ host }: Endpoint): string {
+function hostnameOf({ host }: Endpoint): string {
   return new URL(`https://${host}`).hostname
 }
 

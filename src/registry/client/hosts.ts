@@ -32,15 +32,9 @@ export interface Endpoint {
   readonly namespace: string | undefined
 }
 
-export const HUB = 'docker.io'
+const HUB = 'docker.io'
 const HUB_HOST = 'registry-1.docker.io'
 const HUB_SEARCH = 'index.docker.io'
-const HUB_CREDENTIALS = 'https://index.docker.io/v1/'
-
-/** Under which name credentials of a registry are kept. */
-export function credentialsKey(domain: string): string {
-  return domain === HUB || domain === HUB_SEARCH ? HUB_CREDENTIALS : domain
-}
 
 export class RegistryHosts {
   readonly #config: HostsConfig

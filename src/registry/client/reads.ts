@@ -1,6 +1,6 @@
 /** What is read from one server. distribution-spec "Pull", "Content Discovery" */
 import { type Digest, hexOf, isDigest } from '#base/digest.ts'
-import { type Descriptor, limits, mediaTypes, parseIndex } from '#oci/image-spec.ts'
+import { type Descriptor, mediaTypes, parseIndex } from '#oci/image-spec.ts'
 import { openBlob } from './blob-body.ts'
 import { digestOf } from './digests.ts'
 import { badAnswer, type Subject, wrongDigest } from './errors.ts'
@@ -195,6 +195,3 @@ export class RepositoryReads implements ReadableRepository {
     return badAnswer(this.#exchange.endpoint.host, message, cause)
   }
 }
-
-/** The largest manifest that `manifest` returns, in bytes. */
-export const largestManifest: number = Math.max(limits.manifest, limits.index)

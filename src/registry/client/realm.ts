@@ -42,7 +42,7 @@ export function vetRealm(question: RealmQuestion): VettedRealm {
 }
 
 /** `host`, `host:port` or `*.example.com`. */
-export function isListed(list: readonly string[], url: URL): boolean {
+function isListed(list: readonly string[], url: URL): boolean {
   return list.some((entry) => {
     const name = entry.toLowerCase()
     if (name.startsWith('*.')) return url.hostname.endsWith(name.slice(1))

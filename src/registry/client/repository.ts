@@ -6,8 +6,10 @@
  *     const { descriptor, bytes } = await repository.manifest('3.20', { signal })
  *     for await (const chunk of (await repository.blob(layer, { signal })).chunks) …
  *
- * Errors are EngineErrors: `unauthenticated`, `permission_denied`, `not_found`, `resource_exhausted` (429),
- * `unavailable` (cannot be reached, hangs, 5xx), `invalid_argument` (what was sent is wrong: digest, size, document).
+ * Errors are EngineErrors: `unauthenticated`, `permission_denied`, `not_found` (also what may not be pulled: registries do
+ * not say which), `resource_exhausted` (429), `unavailable` (cannot be reached, hangs, 5xx), `invalid_argument` (what was
+ * sent is wrong: digest, size, document). Those of an answer have `details.status` and, from `Retry-After`,
+ * `details.retryAfter` in milliseconds.
  */
 import type { Digest } from '#base/digest.ts'
 import type { Descriptor } from '#oci/image-spec.ts'
@@ -85,7 +87,7 @@ export interface ReadableRepository {
   /**
    * The bytes of a blob from `offset` up to `end` (exclusive). NOT checked against the digest: whoever puts ranges
    * together does that. Exactly the bytes asked for come, or the iteration fails: a body cut short is `unavailable`,
-   * and so is one that is silent for longer than the stall limit. Not retried within.
+   * and so is one that is silent for longer than the stall limit. Not retried within, but for 429 and 5xx before it begins.
    */
   blob(
     descriptor: Pick<Descriptor, 'digest' | 'size'>,

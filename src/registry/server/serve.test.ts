@@ -1,14 +1,22 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { EngineError } from '#base/errors.ts'
-import { silentLogger } from '#base/logger.ts'
+import { jsonLogger, silentLogger } from '#base/logger.ts'
 import type { AccessControl } from './access.ts'
 import { codeOf, digestOf, distributionSuite, TestClient } from './distribution.suite.ts'
 import type { RegistryEvent } from './events.ts'
 import type { AnsweredRequest } from './http/edge.ts'
-import { openRegistryServer, type RegistryServer, type RegistryServerOptions } from './serve.ts'
+import {
+  openRegistryServer,
+  openRegistryStorage,
+  type RegistryServer,
+  type RegistryServerOptions,
+} from './serve.ts'
 import { openCatalogue } from './storage/catalogue.ts'
 import { MemoryBlobs } from './storage/memory-blobs.ts'
 
@@ -184,6 +192,31 @@ describe('openRegistryServer()', () => {
     }
     assert.equal(await talk(await client.begin('a')), 'HTTP/1.1 100 Continue')
     assert.equal(await talk('/v2/a/blobs/uploads/none'), 'HTTP/1.1 404 Not Found')
+  })
+
+  it('takes it as no error when a client leaves in the middle of a download', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'berth-serve-'))
+    const lines: string[] = []
+    const { promise: left, resolve } = Promise.withResolvers<AnsweredRequest>()
+    {
+      await using storage = await openRegistryStorage({ root, logger: silentLogger })
+      await using server = await openRegistryServer({
+        ...storage,
+        listen: { host: '127.0.0.1', port: 0 },
+        logger: jsonLogger((line) => lines.push(line), 'info'),
+        answered: (request) => {
+          if (request.route === 'BlobGet') resolve(request)
+        },
+      })
+      const { digest } = await new TestClient(server.url).putBlob('a', new Uint8Array(16 << 20))
+      const socket = connect(server.port, server.host)
+      socket.write(`GET /v2/a/blobs/${digest} HTTP/1.1\r\nHost: x\r\n\r\n`)
+      await once(socket, 'data')
+      socket.destroy()
+      assert.equal((await left).error, 'REGISTRY_REQUEST_CANCELLED')
+    }
+    await rm(root, { recursive: true })
+    assert.deepEqual(lines, [])
   })
 
   it('says where it could not listen', async () => {

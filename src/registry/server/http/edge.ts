@@ -17,8 +17,9 @@ export interface AnsweredRequest {
   readonly method: string
   readonly path: string
   readonly status: number
-  /** Bytes on the connection. */
+  /** Bytes of the body that were read. */
   readonly received: number
+  /** Bytes on the connection. */
   readonly sent: number
   readonly milliseconds: number
   readonly account: string
@@ -65,7 +66,9 @@ class Exchange {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #started = performance.now()
-  readonly #before: { readonly received: number; readonly sent: number }
+  /** Written on the connection before. */
+  readonly #sentBefore: number
+  #received = 0
   readonly #aborted = new AbortController()
   readonly #path: string
   readonly #query: URLSearchParams
@@ -79,8 +82,7 @@ class Exchange {
     this.#request = request
     this.#response = response
     this.#waits = waits
-    const { bytesRead, bytesWritten } = request.socket
-    this.#before = { received: bytesRead, sent: bytesWritten }
+    this.#sentBefore = request.socket.bytesWritten
     const { path, query } = targetOf(request.url ?? '/')
     this.#path = path
     this.#query = query
@@ -108,16 +110,20 @@ class Exchange {
       const reply = await this.#produce()
       await this.#write(reply)
     } catch (error) {
-      const failure = failureOf(error)
-      this.#error = failure.code
-      this.#log(failure.status, error)
-      if (this.#response.headersSent || this.#response.destroyed || isKind(error, 'cancelled')) {
-        // After the head the only way left to say "this is not all" is to cut the connection.
-        this.#response.destroy()
-        return
-      }
-      await this.#write(failure.reply).catch(() => this.#response.destroy())
+      await this.#fail(this.#request.socket.destroyed ? cancelled('the client has left', error) : error)
     }
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    const failure = failureOf(error)
+    this.#error = failure.code
+    this.#log(failure.status, error)
+    if (this.#response.headersSent || this.#response.destroyed || isKind(error, 'cancelled')) {
+      // After the head the only way left to say "this is not all" is to cut the connection.
+      this.#response.destroy()
+      return
+    }
+    await this.#write(failure.reply).catch(() => this.#response.destroy())
   }
 
   async #produce(): Promise<Reply> {
@@ -175,13 +181,18 @@ class Exchange {
     // Only while it is the client's turn: hashing and syncing may take longer.
     socket.setTimeout(this.#deps.stall)
     try {
-      yield* readBody(this.#request, () => {
-        if (this.#waits) this.#response.writeContinue()
-        this.#waits = false
-      })
+      for await (const chunk of readBody(this.#request, () => this.#continue())) {
+        this.#received += chunk.length
+        yield chunk
+      }
     } finally {
       socket.setTimeout(0)
     }
+  }
+
+  #continue(): void {
+    if (this.#waits) this.#response.writeContinue()
+    this.#waits = false
   }
 
   async #write(reply: Reply): Promise<void> {
@@ -229,8 +240,8 @@ class Exchange {
       method,
       path: this.#path,
       status: this.#response.statusCode,
-      received: socket.bytesRead - this.#before.received,
-      sent: socket.bytesWritten - this.#before.sent,
+      received: this.#received,
+      sent: socket.bytesWritten - this.#sentBefore,
       milliseconds: performance.now() - this.#started,
       account: this.#account,
       remoteAddress,
@@ -247,6 +258,6 @@ function targetOf(target: string): { readonly path: string; readonly query: URLS
   return { path, query: new URLSearchParams(rest.join('?')) }
 }
 
-function cancelled(message: string): EngineError {
-  return new EngineError('cancelled', message, { code: 'REGISTRY_REQUEST_CANCELLED' })
+function cancelled(message: string, cause?: unknown): EngineError {
+  return new EngineError('cancelled', message, { code: 'REGISTRY_REQUEST_CANCELLED', cause })
 }

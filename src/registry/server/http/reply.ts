@@ -19,8 +19,13 @@ export interface StreamReply {
   readonly contentType: string
   /** Bytes; undefined when it is not known before the end. */
   readonly size: number | undefined
-  readonly chunks: AsyncIterable<Uint8Array>
+  readonly chunks: AsyncIterable<Uint8Array> | SteadyChunks
   readonly headers: ReplyHeaders
+}
+
+/** Chunks whose memory is used again as soon as each has been written: nothing is allocated on the way. */
+export interface SteadyChunks extends AsyncIterable<Uint8Array> {
+  send(write: (chunk: Uint8Array) => Promise<void>): Promise<void>
 }
 
 export function empty(status: number, headers: ReplyHeaders = {}): Reply {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { Reply } from './reply.ts'
+import type { Reply, StreamReply } from './reply.ts'
 
 /** The only code that writes a response. After a rejection the connection is of no more use. */
 export async function writeReply(reply: Reply, response: ServerResponse): Promise<void> {
@@ -24,11 +24,31 @@ export async function writeReply(reply: Reply, response: ServerResponse): Promis
         ...(reply.size === undefined ? {} : { 'Content-Length': reply.size }),
         ...reply.headers,
       })
-      await pipeline(
-        reply.chunks instanceof Readable ? reply.chunks : Readable.from(reply.chunks, { objectMode: false }),
-        response,
-      )
+      await writeChunks(reply.chunks, response)
       return
+  }
+}
+
+async function writeChunks(chunks: StreamReply['chunks'], response: ServerResponse): Promise<void> {
+  if (!('send' in chunks)) {
+    await pipeline(Readable.from(chunks, { objectMode: false }), response)
+    return
+  }
+  await chunks.send((chunk) => written(response, chunk))
+  response.end()
+}
+
+/** Resolves when the kernel has the chunk: its memory is free then. */
+async function written(response: ServerResponse, chunk: Uint8Array): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const onClose = (): void => reject(response.errored ?? new Error('the connection was closed'))
+  response.once('close', onClose)
+  try {
+    if (response.destroyed) onClose()
+    else response.write(chunk, (error) => (error ? reject(error) : resolve()))
+    await promise
+  } finally {
+    response.off('close', onClose)
   }
 }
 

@@ -7,11 +7,9 @@ import { hexOf, isDigest, type Digest } from '#base/digest.ts'
 import { isErrno } from '#base/errors.ts'
 import { KeyedMutex } from '#base/mutex.ts'
 import { blobUnknown, rangeOutside, uploadBusy, uploadUnknown } from './errors.ts'
+import { FileRange } from './file-range.ts'
 import { FileUpload, type RunningHash } from './file-upload.ts'
 import type { BlobFacts, BlobStorage, Upload } from './storage.ts'
-
-/** Bytes per read of a blob: few calls, and a buffer that a socket takes at once. */
-const READ_CHUNK = 1 << 20
 
 /** An upload's id is a file's name: nothing else may be one. */
 const UPLOAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -65,8 +63,7 @@ export class FileBlobs implements BlobStorage {
         await file.close()
         return nothing()
       }
-      // `end` of a read stream is inclusive. It closes the file when it ends or is destroyed.
-      return file.createReadStream({ start: offset, end: end - 1, highWaterMark: READ_CHUNK })
+      return new FileRange(file, offset, end)
     } catch (error) {
       await file.close()
       throw error

@@ -5,7 +5,7 @@ import { wrongHost } from './errors.ts'
 const HOST = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/
 
 /** Where tokens are to be had, as the client addresses this registry. */
-export function realmOf(request: AccessRequest): string {
+function realmOf(request: AccessRequest): string {
   if (!HOST.test(request.host)) throw wrongHost('the header Host names no host')
   return `${request.secure ? 'https' : 'http'}://${request.host}/token`
 }

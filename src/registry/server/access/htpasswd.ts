@@ -64,7 +64,7 @@ function shown(name: string): string {
   return name.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 64)
 }
 
-export function isAccountName(name: string): boolean {
+function isAccountName(name: string): boolean {
   return NAME.test(name) && !name.startsWith('#') && !RESERVED.includes(name)
 }
 

@@ -66,7 +66,7 @@ async function openUpkeep(
   await access(path).catch((error: unknown) => {
     if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error
     throw new EngineError('not_found', `there is no registry in ${root}; name its directory with --root`, {
-      code: 'REGISTRY_NOT_FOUND',
+      code: 'REGISTRY_ROOT_MISSING',
       cause: error,
     })
   })

@@ -16,6 +16,8 @@ export interface RegistryConfig {
   readonly mirrorOf: string | undefined
   /** Listens where strangers could write to it. */
   readonly insecureOpen: boolean
+  /** Nothing can be pushed or deleted. */
+  readonly readOnly: boolean
   readonly access: AccessSettings
   readonly limits: Limits
   /** Keys of rooms, unread. */
@@ -58,7 +60,7 @@ export function registryConfig(
   flags: RegistryFlags,
   file: Readonly<Record<string, unknown>> = {},
 ): RegistryConfig {
-  const own = [...Object.keys(flagKeys), 'insecure-open', 'access', 'limits']
+  const own = [...Object.keys(flagKeys), 'insecure-open', 'read-only', 'access', 'limits']
   const known = new Set([...own, ...rooms.flatMap(({ settings }) => settings)])
   const unknown = Object.keys(file).find((key) => !known.has(key))
   if (unknown !== undefined) {
@@ -72,6 +74,7 @@ export function registryConfig(
     tls: tlsOf(text('tls-cert'), text('tls-key'), text('tls-client-ca')),
     mirrorOf: text('mirror-of'),
     insecureOpen: flags.insecureOpen ?? flagOf(file, 'insecure-open'),
+    readOnly: flagOf(file, 'read-only'),
     access: file['access'] === undefined ? {} : readAccessSettings(file['access']),
     limits: readLimits(file['limits']),
     settings: Object.fromEntries(Object.entries(file).filter(([key]) => !own.includes(key))),

@@ -56,6 +56,7 @@ export async function openRegistry(config: RegistryConfig, deps: RegistryDeps): 
       tls: tls?.tls,
       listen: config.listen,
       limits: config.limits,
+      readOnly: config.readOnly,
       logger,
       clock,
     }),

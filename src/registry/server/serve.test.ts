@@ -150,6 +150,22 @@ describe('openRegistryServer()', () => {
     assert.equal(third.headers.get('retry-after'), '2')
   })
 
+  it('changes nothing when it is read-only', async () => {
+    await using server = await open({ readOnly: true })
+    const client = new TestClient(server.url)
+    for (const [method, path] of [
+      ['POST', 'blobs/uploads/'],
+      ['PUT', 'manifests/v1'],
+      ['DELETE', 'manifests/v1'],
+      ['DELETE', `blobs/${digestOf('x')}`],
+    ] as const) {
+      const response = await client.fetch(`/v2/a/${path}`, { method })
+      assert.equal(response.status, 405)
+      assert.equal(await codeOf(response), 'UNSUPPORTED')
+    }
+    assert.equal((await client.fetch('/v2/')).status, 200)
+  })
+
   it('keeps what came of an upload that was cut', async () => {
     await using server = await open()
     const client = new TestClient(server.url)

@@ -64,6 +64,8 @@ export interface RegistryServerOptions {
   /** Asked before those of the specification. */
   readonly routes?: readonly Route[]
   readonly limits?: Partial<Limits>
+  /** Nothing can be pushed or deleted. */
+  readonly readOnly?: boolean
   /** Told of every request when it has been answered. */
   readonly answered?: (request: AnsweredRequest) => void
 }
@@ -78,6 +80,10 @@ export interface RegistryServer extends AsyncDisposable {
   renewTls(tls: TlsOptions): void
 }
 
+/** Milliseconds between looks for clients whose request does not come. */
+const CHECK_EVERY = 5000
+/** Milliseconds that a connection may be idle: a client pauses between the layers of an image. */
+const KEEP_ALIVE = 60_000
 /** Milliseconds that running requests get when the server closes. */
 const GRACE = 10_000
 
@@ -92,7 +98,11 @@ export async function openRegistryServer(options: RegistryServerOptions): Promis
     (waits: boolean): RequestListener =>
     (request, response) =>
       running.run('request', () => serve(edge, request, response, waits))
-  const server: Server = tls === undefined ? createServer() : createTlsServer(tls)
+  const timing = { connectionsCheckingInterval: CHECK_EVERY, keepAliveTimeout: KEEP_ALIVE }
+  const server: Server =
+    tls === undefined
+      ? createServer(timing)
+      : createTlsServer({ handshakeTimeout: limits.headers, ...timing, ...tls })
   server.on('request', handle(false)).on('checkContinue', handle(true))
   server.maxConnections = limits.connections
   server.headersTimeout = limits.headers
@@ -123,7 +133,10 @@ function edgeDeps(options: RegistryServerOptions, limits: Limits, closed: AbortS
   const hooks = options.hooks ?? {}
   const content = { catalogue, blobs, access, events, hooks, limits, clock, logger }
   return {
-    router: new Router([...(options.routes ?? []), ...distributionRoutes(content)]),
+    router: new Router([
+      ...(options.routes ?? []),
+      ...distributionRoutes(content, options.readOnly ?? false),
+    ]),
     access,
     logger,
     repositoryOf: (name, query) => hooks.repositoryOf?.(name, query) ?? name,

@@ -54,7 +54,8 @@ export const serveCommand: RegistryCommand = {
 
 /** Where it listens, and what to type next. */
 export function startText(url: string, root: string, hasAccounts: boolean): string {
-  const address = new URL(url).host
+  // Who listens everywhere is reached here, too.
+  const address = new URL(url).host.replace(/^(?:\[::\]|0\.0\.0\.0)/, '127.0.0.1')
   const login = hasAccounts ? `berth login ${address} && ` : ''
   return `Registry at ${url}, data in ${root}
 Try:  ${login}berth tag IMAGE ${address}/IMAGE && berth push ${address}/IMAGE

@@ -48,6 +48,12 @@ export function blobInUse(digest: Digest, manifest: Digest): EngineError {
   })
 }
 
+export function isReadOnly(): EngineError {
+  return new EngineError('not_implemented', 'this registry can only be pulled from at the moment', {
+    code: 'REGISTRY_READ_ONLY',
+  })
+}
+
 export function tooManyUploads(what: string): EngineError {
   return new EngineError('resource_exhausted', `too many ${what}; try again in a moment`, {
     code: 'UPLOAD_LIMIT',

@@ -180,6 +180,8 @@ export class Uploads {
         },
       }
     } catch (error) {
+      // A power cut may take the file, and leave the row.
+      if (isKind(error, 'not_found')) catalogue.uploads.remove(id)
       lock[Symbol.dispose]()
       throw error
     }

@@ -2,6 +2,7 @@ import { Blobs } from '../content/blobs.ts'
 import type { ContentDeps } from '../content/deps.ts'
 import { Manifests } from '../content/manifests.ts'
 import { Uploads } from '../content/uploads.ts'
+import { isReadOnly } from '../content/errors.ts'
 import { json } from '../http/reply.ts'
 import { route, type Route } from '../http/route.ts'
 import { blobRoutes } from './blobs.ts'
@@ -9,8 +10,19 @@ import { listRoutes } from './lists.ts'
 import { manifestRoutes } from './manifests.ts'
 import { uploadRoutes } from './uploads.ts'
 
-/** The OCI distribution-spec 1.1, and Docker's catalogue. The order decides where two patterns fit. */
-export function distributionRoutes(deps: ContentDeps): readonly Route[] {
+/**
+ * The OCI distribution-spec 1.1, and Docker's catalogue. The order decides where two patterns fit. `readOnly`: whatever
+ * changes something is answered with UNSUPPORTED.
+ */
+export function distributionRoutes(deps: ContentDeps, readOnly: boolean): readonly Route[] {
+  const routes = allRoutes(deps)
+  if (!readOnly) return routes
+  return routes.map((one) =>
+    one.method === 'GET' ? one : { ...one, handle: () => Promise.reject(isReadOnly()) },
+  )
+}
+
+function allRoutes(deps: ContentDeps): readonly Route[] {
   const base = ['/v2/', '/v2'].map((path) =>
     route({
       operation: 'Base',

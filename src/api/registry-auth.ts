@@ -7,6 +7,9 @@ export type RegistryAuth = AuthConfig & {
   readonly registrytoken?: string
 }
 
+/** Under which key Docker keeps the credentials of Docker Hub. */
+export const HUB_AUTH_KEY = 'https://index.docker.io/v1/'
+
 const keys = [
   'username',
   'password',
@@ -22,7 +25,25 @@ const keys = [
  * means "anonymous", as in Docker; it is never an error.
  */
 export function parseRegistryAuth(header: string | undefined): RegistryAuth | undefined {
+  return authOf(decode(header))
+}
+
+/**
+ * Credentials for several registries from `X-Registry-Config`, by the keys of Docker's `config.json`: a host with its
+ * port, or HUB_AUTH_KEY. As lenient as parseRegistryAuth().
+ */
+export function parseRegistryConfig(header: string | undefined): ReadonlyMap<string, RegistryAuth> {
   const parsed = decode(header)
+  if (typeof parsed !== 'object' || parsed === null) return new Map()
+  return new Map(
+    Object.entries(parsed).flatMap(([key, value]) => {
+      const auth = authOf(value)
+      return auth === undefined ? [] : [[key, auth] as const]
+    }),
+  )
+}
+
+function authOf(parsed: unknown): RegistryAuth | undefined {
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undefined
   const lower = new Map(Object.entries(parsed).map(([key, value]) => [key.toLowerCase(), value as unknown]))
   const known = keys.flatMap((key) => {

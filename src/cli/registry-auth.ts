@@ -18,6 +18,18 @@ export async function registryAuth(
   return credentials === undefined ? undefined : encode(authConfig(server, credentials))
 }
 
+/** The `X-Registry-Config` header: who asks each registry that somebody has logged in to. */
+export async function registryConfig(context: Pick<Context, 'config' | 'io' | 'signal'>): Promise<string> {
+  const store = new CredentialStore(context)
+  const entries: [string, object][] = []
+  for (const name of await store.servers()) {
+    const server = registryServer(name)
+    const credentials = await store.get(server)
+    if (credentials !== undefined) entries.push([server.key, authConfig(server, credentials)])
+  }
+  return encode(Object.fromEntries(entries))
+}
+
 /** Credentials as the API takes them. */
 export function authConfig(
   { key }: RegistryServer,

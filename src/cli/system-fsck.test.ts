@@ -58,6 +58,23 @@ describe('berth system fsck', () => {
     assert.deepEqual([all.code, all.stdout.split('\n').at(-2)], [0, '1 finding, all repaired.'])
   })
 
+  it('tells the engine who asks registries for what is damaged', async () => {
+    await using engine = await engineWith([], 0)
+    const bob = { username: 'bob', password: 's3' }
+    const asked = async (...args: string[]): Promise<unknown> => {
+      engine.asked.length = 0
+      const auth = Buffer.from('bob:s3').toString('base64')
+      const env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { 'host:5000': { auth } } }) }
+      await runCli(['system', 'fsck', ...args], { host: engine.host, env })
+      const header = engine.requests[0]?.headers['x-registry-config']
+      return header === undefined
+        ? undefined
+        : (JSON.parse(Buffer.from(String(header), 'base64').toString()) as unknown)
+    }
+    assert.equal(await asked(), undefined)
+    assert.deepEqual(await asked('--repair'), { 'host:5000': { ...bob, serveraddress: 'host:5000' } })
+  })
+
   it('is content with a sound store, and leaves no progress on the terminal', async () => {
     await using engine = await engineWith([], 0)
     const caller = new FakeCaller({ host: engine.host, tty: true })

@@ -91,9 +91,16 @@ export class System {
   }
 
   /** Berth alone: checks everything that is stored while the engine works. Without `repair` nothing is changed. */
-  async *fsck(options: { readonly repair: boolean } & Cancellable): AsyncGenerator<FsckMessage> {
-    const { repair, signal } = options
-    const response = await this.#transport.open('POST', '/berth/fsck', { query: { repair }, signal })
+  async *fsck(
+    options: {
+      readonly repair: boolean
+      /** Who asks registries for damaged layers: the base64 text of `X-Registry-Config`. */
+      readonly auths?: string | undefined
+    } & Cancellable,
+  ): AsyncGenerator<FsckMessage> {
+    const { repair, auths, signal } = options
+    const headers = auths === undefined ? {} : { 'X-Registry-Config': auths }
+    const response = await this.#transport.open('POST', '/berth/fsck', { query: { repair }, headers, signal })
     yield* jsonLines(response) as AsyncGenerator<FsckMessage>
   }
 

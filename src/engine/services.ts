@@ -357,7 +357,13 @@ export interface FsckMessage extends ProgressMessage {
 /** Checks all that is stored, and repairs it. */
 export interface FsckService {
   /** One at a time: `conflict` otherwise. Without `repair` nothing is changed. */
-  check(options: { readonly repair: boolean } & Cancellable): AsyncIterable<FsckMessage>
+  check(
+    options: {
+      readonly repair: boolean
+      /** For the registries that layers are fetched from again, as in parseRegistryConfig(). */
+      readonly auths?: ReadonlyMap<string, RegistryAuth>
+    } & Cancellable,
+  ): AsyncIterable<FsckMessage>
 }
 
 export interface VolumeService {

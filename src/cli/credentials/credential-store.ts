@@ -94,7 +94,11 @@ export class CredentialStore {
     const lists = await Promise.all(
       [...helpers].map((name) => this.#helper(name, `the helper ${name}`).list()),
     )
-    const keys = [...Object.keys(auths), ...lists.flatMap((list) => Object.keys(list))]
+    const keys = [
+      ...Object.keys(this.#fromEnvironment()),
+      ...Object.keys(auths),
+      ...lists.flatMap((list) => Object.keys(list)),
+    ]
     return [...new Set(keys.map((key) => (registryServer(key).key === HUB_KEY ? 'docker.io' : hostOf(key))))]
   }
 

@@ -1,3 +1,4 @@
+import type { RegistryAuth } from '#api/registry-auth.ts'
 import { EngineError } from '#base/errors.ts'
 import { reporting } from '../images/progress.ts'
 import type { FsckMessage, FsckService } from '../services.ts'
@@ -23,6 +24,7 @@ export class Fsck implements FsckService {
 
   check(options: {
     readonly repair: boolean
+    readonly auths?: ReadonlyMap<string, RegistryAuth>
     readonly signal?: AbortSignal | undefined
   }): AsyncIterable<FsckMessage> {
     return reporting<FsckMessage>(async (report, signal) => {
@@ -31,7 +33,7 @@ export class Fsck implements FsckService {
       try {
         let findings = 0
         let repaired = 0
-        for await (const problem of this.#problems(report, signal)) {
+        for await (const problem of this.#problems(report, options.auths, signal)) {
           const finding = await settled(problem, options.repair, signal)
           findings++
           if (finding.repaired) repaired++
@@ -44,14 +46,18 @@ export class Fsck implements FsckService {
     }, options)
   }
 
-  async *#problems(report: (message: FsckMessage) => void, signal: AbortSignal): AsyncGenerator<Problem> {
+  async *#problems(
+    report: (message: FsckMessage) => void,
+    auths: ReadonlyMap<string, RegistryAuth> | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<Problem> {
     const deps = this.#deps
     report({ status: 'Checking images' })
     yield* checkImages(deps, { signal })
     report({ status: 'Checking layers' })
     const progress = (current: number, total: number): void =>
       report({ status: 'Checking layers', id: 'layers', progressDetail: { current, total } })
-    yield* checkLayers(deps, { signal, progress })
+    yield* checkLayers(deps, { signal, progress, auths })
     report({ status: 'Checking containers and volumes' })
     yield* checkContainers(deps)
     report({ status: 'Checking what else lies in the data root' })

@@ -1,3 +1,4 @@
+import type { RegistryAuth } from '#api/registry-auth.ts'
 import type { Digest } from '#base/digest.ts'
 import type { LayerBlobRow } from '#store/images.ts'
 
@@ -9,6 +10,11 @@ export interface LayerSource {
    */
   fetch(
     diffId: Digest,
-    options: { readonly blobs: readonly LayerBlobRow[]; readonly signal?: AbortSignal | undefined },
+    options: {
+      readonly blobs: readonly LayerBlobRow[]
+      /** Who asks which registry; others are asked anonymously. */
+      readonly auths?: ReadonlyMap<string, RegistryAuth> | undefined
+      readonly signal?: AbortSignal | undefined
+    },
   ): AsyncIterable<Uint8Array>
 }

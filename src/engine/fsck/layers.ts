@@ -1,3 +1,4 @@
+import type { RegistryAuth } from '#api/registry-auth.ts'
 import type { Digest } from '#base/digest.ts'
 import { messageOf } from '#base/errors.ts'
 import type { LayerHealth } from '#store/snapshots/layer-check.ts'
@@ -13,10 +14,15 @@ export interface LayerCheckDeps {
   readonly layerSource: LayerSource | undefined
 }
 
+interface Fetching {
+  readonly signal: AbortSignal
+  readonly auths: ReadonlyMap<string, RegistryAuth> | undefined
+}
+
 /** Every layer that images or containers need, read from its first byte to its last. */
 export async function* checkLayers(
   deps: LayerCheckDeps,
-  options: { readonly signal: AbortSignal; readonly progress: (at: number, of: number) => void },
+  options: Fetching & { readonly progress: (at: number, of: number) => void },
 ): AsyncGenerator<Problem> {
   const { images, registry } = deps
   const damage = new Damage(images, registry)
@@ -26,7 +32,7 @@ export async function* checkLayers(
     const health = await images.deps.snapshots.checkLayer(diffId, { signal: options.signal })
     options.progress(++at, needed.size)
     if (health.state === 'whole') continue
-    yield problemOf(deps, diffId, health, damage.ofLayer(diffId), options.signal)
+    yield problemOf(deps, diffId, health, damage.ofLayer(diffId), options)
   }
 }
 
@@ -35,9 +41,9 @@ function problemOf(
   diffId: Digest,
   health: Exclude<LayerHealth, { state: 'whole' }>,
   damage: Finding['damage'],
-  signal: AbortSignal,
+  fetching: Fetching,
 ): Problem {
-  const remedy = remedyFor(deps, diffId, health, signal)
+  const remedy = remedyFor(deps, diffId, health, fetching)
   const [image = 'an image that has it'] = damage.images
   return {
     object: { kind: 'layer', name: diffId },
@@ -52,7 +58,7 @@ function remedyFor(
   deps: LayerCheckDeps,
   diffId: Digest,
   health: LayerHealth,
-  signal: AbortSignal,
+  { signal, auths }: Fetching,
 ): Problem['remedy'] {
   const { snapshots } = deps.images.deps
   const parents = (): Promise<readonly Digest[]> => Promise.resolve(layersBelow(deps, diffId))
@@ -69,7 +75,7 @@ function remedyFor(
   return {
     says: `fetch it again from ${first.repository}`,
     apply: async () => {
-      const tar = layerSource.fetch(diffId, { blobs, signal })
+      const tar = layerSource.fetch(diffId, { blobs, auths, signal })
       await snapshots.ingest(tar, { expected: diffId, parents, signal })
     },
   }

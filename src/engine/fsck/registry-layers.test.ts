@@ -21,10 +21,11 @@ function clientWith(
   blobs: Readonly<Record<string, () => AsyncIterable<Uint8Array>>>,
 ): Pick<RegistryClient, 'repository'> {
   return {
-    repository: ({ domain, path }) =>
+    repository: ({ domain, path }, { credentials } = {}) =>
       ({
         blob: async () => {
-          const bytes = blobs[`${domain}/${path}`]
+          const who = credentials?.username === undefined ? '' : `${credentials.username}@`
+          const bytes = blobs[`${who}${domain}/${path}`]
           if (bytes === undefined) throw new Error('no such blob')
           return { offset: 0, chunks: bytes() }
         },
@@ -39,6 +40,23 @@ describe('RegistryLayers.fetch()', () => {
     const blobs = [blobIn('gone:5000/x'), blobIn('docker.io/library/x')]
     const bytes = await Array.fromAsync(layers.fetch(diffId, { blobs }))
     assert.equal(Buffer.concat(bytes).toString(), 'plain')
+  })
+
+  it('asks every registry as whom it knows, and others anonymously', async () => {
+    const auths = new Map([
+      ['https://index.docker.io/v1/', { username: 'ann' }],
+      ['own:5000', { username: 'bob' }],
+    ])
+    for (const [repository, asked] of [
+      ['docker.io/library/x', 'ann@docker.io/library/x'],
+      ['own:5000/x', 'bob@own:5000/x'],
+      ['own:50/x', 'own:50/x'],
+      ['docker.io.evil.com/x', 'docker.io.evil.com/x'],
+    ] as const) {
+      const client = clientWith({ [asked]: () => chunks(gzipSync('plain')) })
+      const layers = new RegistryLayers(client, silentLogger)
+      await Array.fromAsync(layers.fetch(diffId, { blobs: [blobIn(repository)], auths }))
+    }
   })
 
   it('says what the last one said', async () => {

@@ -1,3 +1,4 @@
+import { HUB_AUTH_KEY, type RegistryAuth } from '#api/registry-auth.ts'
 import type { Digest } from '#base/digest.ts'
 import { messageOf } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
@@ -6,9 +7,10 @@ import { Expansion } from '#oci/expansion.ts'
 import { parseReference } from '#oci/reference.ts'
 import type { RegistryClient } from '#registry/client/repository.ts'
 import type { LayerBlobRow } from '#store/images.ts'
+import { credentialsOf } from '../registries/credentials.ts'
 import type { LayerSource } from './layer-source.ts'
 
-/** Layers from the registries that they came from, asked anonymously: who repairs has no passwords to give. */
+/** Layers from the registries that they came from, asked with the credentials of who repairs. */
 export class RegistryLayers implements LayerSource {
   readonly #client: Pick<RegistryClient, 'repository'>
   readonly #logger: Logger
@@ -18,15 +20,12 @@ export class RegistryLayers implements LayerSource {
     this.#logger = logger
   }
 
-  async *fetch(
-    diffId: Digest,
-    options: { readonly blobs: readonly LayerBlobRow[]; readonly signal?: AbortSignal | undefined },
-  ): AsyncGenerator<Uint8Array> {
-    const { blobs, signal } = options
+  async *fetch(diffId: Digest, options: Parameters<LayerSource['fetch']>[1]): AsyncGenerator<Uint8Array> {
+    const { blobs, auths, signal } = options
     for (const [at, blob] of blobs.entries()) {
       let begun = false
       try {
-        for await (const chunk of this.#read(blob, signal)) {
+        for await (const chunk of this.#read(blob, auths, signal)) {
           begun = true
           yield chunk
         }
@@ -44,9 +43,15 @@ export class RegistryLayers implements LayerSource {
     }
   }
 
-  async *#read(blob: LayerBlobRow, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  async *#read(
+    blob: LayerBlobRow,
+    auths: ReadonlyMap<string, RegistryAuth> | undefined,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Uint8Array> {
     const { domain, path } = parseReference(blob.repository)
-    const { chunks } = await this.#client.repository({ domain, path }).blob(blob, { signal })
+    const credentials = credentialsOf(auths?.get(domain === 'docker.io' ? HUB_AUTH_KEY : domain))
+    const repository = this.#client.repository({ domain, path }, { credentials })
+    const { chunks } = await repository.blob(blob, { signal })
     const expansion = new Expansion()
     // The caller checks the digest of what comes out.
     yield* expansion.into(decompress(expansion.from(chunks), { signal }))

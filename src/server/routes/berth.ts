@@ -1,3 +1,4 @@
+import { parseRegistryConfig } from '#api/registry-auth.ts'
 import type { Engine } from '#engine/services.ts'
 import { progress } from '../reply.ts'
 import { route, type Route } from '../route.ts'
@@ -9,7 +10,10 @@ export function berthRoutes({ fsck }: Pick<Engine, 'fsck'>): readonly Route[] {
       operation: 'BerthFsck',
       method: 'POST',
       path: '/berth/fsck',
-      handle: ({ query, signal }) => progress(fsck.check({ repair: query.flag('repair'), signal })),
+      handle({ query, headers, signal }) {
+        const auths = parseRegistryConfig(headers['x-registry-config']?.toString())
+        return progress(fsck.check({ repair: query.flag('repair'), auths, signal }))
+      },
     }),
   ]
 }

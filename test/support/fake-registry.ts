@@ -6,7 +6,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Digest } from '#base/digest.ts'
 import { type FakeAuth, FakeTokens } from './fake-tokens.ts'
 
@@ -63,10 +63,15 @@ export class FakeRegistry implements AsyncDisposable {
   referrersApi = true
   readonly tokens: FakeTokens
   readonly #server: http.Server
+  readonly #sockets = new Set<Socket>()
 
   private constructor(server: http.Server, auth: FakeAuth | undefined) {
     this.#server = server
     this.tokens = new FakeTokens(auth, () => this.origin)
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+    })
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       this.#handle(request, response).catch(() => response.destroy())
     })
@@ -113,6 +118,11 @@ export class FakeRegistry implements AsyncDisposable {
     const known = this.repositories.get(name) ?? new Map<string, Stored>()
     this.repositories.set(name, known)
     return known
+  }
+
+  /** Nobody is connected any more. */
+  async closed(): Promise<void> {
+    for (const socket of this.#sockets) await once(socket, 'close')
   }
 
   /** Requests as `METHOD path`, those for tokens included. */

@@ -33,7 +33,7 @@ beforeEach(async () => {
       runtime: { name: 'crun', path: '/usr/bin/crun', version: '1.8', reason: '' },
       cgroupVersion: '2',
       warnings: [],
-      registries: { hubMirrors: [], insecure: [] },
+      registries: { hubMirrors: ['https://mirror.example/'], insecure: ['reg.example:5000', '10.0.0.0/8'] },
     },
   })
 })
@@ -53,6 +53,20 @@ describe('System.info()', () => {
       [Containers, ContainersRunning, ContainersPaused, ContainersStopped, Images],
       [4, 2, 1, 1, 1],
     )
+  })
+})
+
+describe('System.info().RegistryConfig', () => {
+  it('shows mirrors, insecure hosts and networks', async () => {
+    const mirrors = ['https://mirror.example/']
+    assert.deepEqual((await system.info()).RegistryConfig, {
+      IndexConfigs: {
+        'docker.io': { Name: 'docker.io', Mirrors: mirrors, Secure: true, Official: true },
+        'reg.example:5000': { Name: 'reg.example:5000', Mirrors: [], Secure: false, Official: false },
+      },
+      InsecureRegistryCIDRs: ['10.0.0.0/8', '127.0.0.0/8', '::1/128'],
+      Mirrors: mirrors,
+    })
   })
 })
 

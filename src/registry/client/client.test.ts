@@ -178,6 +178,19 @@ describe('Repository.blob()', () => {
     await assert.rejects(reading, reason)
   })
 
+  it('may be given up before anybody reads it, or closed by the registry', async () => {
+    const blob = registry.addBlob(content)
+    registry.fault = () => ({ kind: 'stall', after: 10 })
+    const abort = new AbortController()
+    const given = await repository().blob(blob, { signal: abort.signal })
+    abort.abort(new Error('enough'))
+    await assert.rejects(read(given.chunks), /enough/)
+    registry.fault = () => ({ kind: 'cut', after: 10 })
+    const cut = await repository().blob(blob)
+    await registry.closed()
+    await assert.rejects(read(cut.chunks), { code: 'REGISTRY_CUT' })
+  })
+
   it('waits as long as a 429 says before it asks again, and hands on what is too long', async () => {
     const blob = registry.addBlob(content)
     const limited = (seconds: string): Fault => ({

@@ -152,7 +152,7 @@ class Client implements RegistryClient, AsyncDisposable {
       tokenHosts: this.#options.tokenHosts ?? [],
       closing: this.#closing.signal,
     }
-    return new Authorizer(deps, endpoint, credentials, this.#memory(endpoint), offline)
+    return new Authorizer(deps, endpoint, meant(credentials), this.#memory(endpoint), offline)
   }
 
   #memory({ registry, host, prefix, schemes }: Endpoint): ServerMemory {
@@ -167,6 +167,11 @@ class Client implements RegistryClient, AsyncDisposable {
   #retries(attempts: number = this.#options.attempts ?? DEFAULT_ATTEMPTS): RetryPolicy {
     return { clock: this.#clock, random: this.#options.random ?? Math.random, attempts }
   }
+}
+
+/** Clients write empty texts for what they do not have. */
+function meant(credentials: Credentials): Credentials {
+  return Object.fromEntries(Object.entries(credentials).filter(([, value]) => value !== ''))
 }
 
 /** Made when it is first needed; anew after a failure. */

@@ -139,6 +139,8 @@ class Exchange {
 
   #reply(response: IncomingMessage): HttpReply {
     this.#watchdog.rest()
+    // A body may fail, or be given up, before anybody reads it.
+    response.on('error', () => this.#release()).on('close', () => this.#release())
     const chunks = (): AsyncIterable<Uint8Array> => this.#chunks(response)
     return {
       url: this.#request.url,
@@ -170,7 +172,6 @@ class Exchange {
 
   #drop(response: IncomingMessage): void {
     if (response.readableEnded || response.destroyed) return this.#release()
-    response.on('error', () => this.#release()).on('close', () => this.#release())
     const length = Number(response.headers['content-length'] ?? Number.NaN)
     const empty = this.#request.method === 'HEAD' || response.statusCode === 204
     if (!this.#sent.writableFinished || !(empty || length <= MAX_DRAIN)) {

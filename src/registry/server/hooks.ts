@@ -1,4 +1,5 @@
 import type { Digest } from '#base/digest.ts'
+import type { Descriptor } from '#oci/image-spec.ts'
 
 /** What other rooms add to pulls and pushes. All of it may be left out. */
 export interface Hooks {
@@ -13,6 +14,17 @@ export interface Hooks {
     reference: string,
     options: { readonly signal: AbortSignal },
   ): Promise<ManifestNote | undefined>
+  /** Names of tags in a cached repository, in any order. Undefined: those in the catalogue. */
+  listTags?(
+    repository: string,
+    options: { readonly signal: AbortSignal },
+  ): Promise<readonly string[] | undefined>
+  /** What refers to a manifest of a cached repository. Undefined: what is in the catalogue. */
+  listReferrers?(
+    repository: string,
+    subject: Digest,
+    options: { readonly signal: AbortSignal },
+  ): Promise<readonly Descriptor[] | undefined>
   /** A blob that the repository does not hold: links it (after bringing it), or streams it. Undefined: unknown. */
   missingBlob?(
     repository: string,
@@ -59,15 +71,22 @@ export function joinHooks(all: readonly Hooks[]): Hooks {
       }
       return { headers }
     },
-    async missingBlob(repository, digest, options) {
-      for (const hooks of all) {
-        const blob = await hooks.missingBlob?.(repository, digest, options)
-        if (blob !== undefined) return blob
-      }
-      return undefined
-    },
+    listTags: (...asked) => firstOf(all, (hooks) => hooks.listTags?.(...asked)),
+    listReferrers: (...asked) => firstOf(all, (hooks) => hooks.listReferrers?.(...asked)),
+    missingBlob: (...asked) => firstOf(all, (hooks) => hooks.missingBlob?.(...asked)),
     async beforePush(repository, push) {
       for (const hooks of all) await hooks.beforePush?.(repository, push)
     },
   }
+}
+
+async function firstOf<T>(
+  all: readonly Hooks[],
+  ask: (hooks: Hooks) => Promise<T | undefined> | undefined,
+): Promise<T | undefined> {
+  for (const hooks of all) {
+    const answer = await ask(hooks)
+    if (answer !== undefined) return answer
+  }
+  return undefined
 }

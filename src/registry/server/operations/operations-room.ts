@@ -24,10 +24,12 @@ import { tagRoutes } from '../pages-api/tag-routes.ts'
 import { BlobCache } from '../proxy/blob-cache.ts'
 import { ManifestCache } from '../proxy/manifest-cache.ts'
 import { ProxyStatistics } from '../proxy/statistics.ts'
+import { UpstreamLists } from '../proxy/upstream-lists.ts'
 import { mirrorOf, readUpstreams, Upstreams } from '../proxy/upstreams.ts'
 import { Quota, readQuota } from '../quota/quota.ts'
 import { readRetention } from '../retention/rule.ts'
 import type { Room, RoomContext, RoomDefinition } from '../room.ts'
+import { Section } from '../settings/section.ts'
 import { searchRoutes } from '../search/routes.ts'
 import { readWebhooks } from '../webhooks/endpoint.ts'
 import { Webhooks } from '../webhooks/webhooks.ts'
@@ -69,12 +71,8 @@ export async function openOperations(context: RoomContext, options: OperationsOp
 
 /** Everything that a configuration says to these rooms; throws `invalid_argument`. */
 export function readSettings({ setting, mirrorOf: url }: Pick<RoomContext, 'setting' | 'mirrorOf'>) {
-  const publicUrl = typeof setting('url') === 'string' ? String(setting('url')) : `http://${hostname()}`
-  const source = {
-    baseUrl: publicUrl.replace(/\/+$/, ''),
-    address: URL.parse(publicUrl)?.host ?? hostname(),
-    instanceId: randomUUID(),
-  }
+  const own = new Section({ url: setting('url') ?? `http://${hostname()}` }, 'registry').url('url')
+  const source = { baseUrl: own.href.replace(/\/+$/, ''), address: own.host, instanceId: randomUUID() }
   const upstreams = readUpstreams(setting('proxy'))
   return {
     collection: readCollection(setting('collection')),
@@ -129,7 +127,11 @@ async function openProxy(
     await blobs.close()
     await manifests.idle()
   })
-  return { hooks: proxyHooks({ upstreams, manifests, blobs }), ingests, statistics }
+  return {
+    hooks: proxyHooks({ upstreams, manifests, blobs, lists: new UpstreamLists(deps) }),
+    ingests,
+    statistics,
+  }
 }
 
 function pushChecks(proxy: Hooks, quota: Quota, upkeep: Upkeep): NonNullable<Hooks['beforePush']> {

@@ -50,13 +50,13 @@ export class Upkeep {
   async run(
     request: UpkeepRequest = {},
   ): Promise<{ readonly retention: RetentionReport; readonly collection: CollectionReport }> {
-    const retention = this.applyRetention({ dryRun: request.dryRun ?? false })
+    const retention = await this.applyRetention({ dryRun: request.dryRun ?? false })
     if (request.dryRun !== true) this.#evict()
     return { retention, collection: await this.collect(request) }
   }
 
-  applyRetention(options: { readonly dryRun: boolean }): RetentionReport {
-    const report = this.retention.apply(options)
+  async applyRetention(options: { readonly dryRun: boolean }): Promise<RetentionReport> {
+    const report = await this.retention.apply(options)
     if (report.deleted.length > 0 && !report.dryRun) {
       this.#deps.logger.info('tags deleted by retention rules', {
         tags: report.deleted.map(({ tag }) => `${tag.repository}:${tag.tag}`),

@@ -28,7 +28,7 @@ export interface AdminDeps {
   readonly upstreams: readonly Upstream[]
   readonly proxyStatistics: ProxyStatistics
   readonly collect: (request: CollectionRequest) => Promise<CollectionReport>
-  readonly applyRetention: (options: { readonly dryRun: boolean }) => RetentionReport
+  readonly applyRetention: (options: { readonly dryRun: boolean }) => Promise<RetentionReport>
 }
 
 const admin = (): { readonly kind: 'admin' } => ({ kind: 'admin' })
@@ -97,7 +97,7 @@ async function collect(deps: AdminDeps, request: RegistryRequest): Promise<Reply
 
 async function retain({ applyRetention }: AdminDeps, request: RegistryRequest): Promise<Reply> {
   const { dry_run: dryRun } = await documentOf(request)
-  const report = applyRetention({ dryRun: dryRun === true })
+  const report = await applyRetention({ dryRun: dryRun === true })
   return json({
     dry_run: report.dryRun,
     kept: report.kept,

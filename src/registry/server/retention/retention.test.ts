@@ -47,20 +47,20 @@ describe('Retention', () => {
     await using t = await bench([
       { repositories: ['team/*'], keepLast: 2, keepPulledWithin: '1d', keepTags: ['a'] },
     ])
-    const dry = t.retention.apply({ dryRun: true })
+    const dry = await t.retention.apply({ dryRun: true })
     assert.deepEqual(
       dry.deleted.map(({ tag }) => tag.tag),
       ['c'],
     )
     assert.match(retentionText(dry), /would delete tag team\/app:c .*: no rule keeps it/)
     assert.equal(t.tags().length, 5)
-    assert.deepEqual(t.retention.apply().repositories, ['team/app'])
+    assert.deepEqual((await t.retention.apply()).repositories, ['team/app'])
     assert.deepEqual(t.tags(), ['a', 'b', 'd', 'v1'])
   })
 
   it('goes by the first rule that fits, and leaves alone what no rule names', async () => {
     await using t = await bench([{ repositories: ['team/*'] }, { keepLast: 1 }])
-    assert.deepEqual(t.retention.apply().deleted, [])
+    assert.deepEqual((await t.retention.apply()).deleted, [])
     assert.equal(t.retention.covers('team/app'), false)
     assert.equal(t.retention.covers('x'), true)
   })
@@ -72,7 +72,7 @@ describe('Retention', () => {
       code: 'DENIED',
       message: /tag team\/app:v1 is immutable and leads to sha256:4/,
     })
-    t.retention.apply()
+    await t.retention.apply()
     assert.deepEqual(t.tags(), ['v1'])
   })
 })

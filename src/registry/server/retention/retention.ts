@@ -1,4 +1,5 @@
 /** Keeps the tags that rules keep, and those immutable that are to be. */
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Clock } from '#base/clock.ts'
 import type { Digest } from '#base/digest.ts'
 import { EngineError } from '#base/errors.ts'
@@ -36,7 +37,7 @@ export class Retention {
   }
 
   /** Applies the rules to every repository, each in one transaction of its own. */
-  apply({ dryRun = false }: { readonly dryRun?: boolean } = {}): RetentionReport {
+  async apply({ dryRun = false }: { readonly dryRun?: boolean } = {}): Promise<RetentionReport> {
     const { catalogue } = this.#deps
     const deleted: TagVerdict[] = []
     let kept = 0
@@ -46,6 +47,8 @@ export class Retention {
       const gone = verdicts.filter((verdict) => !verdict.kept)
       deleted.push(...gone)
       kept += verdicts.length - gone.length
+      // Requests get their turn.
+      await turn()
     }
     const repositories = [...new Set(deleted.map(({ tag }) => tag.repository))]
     return { dryRun, deleted, kept, repositories }

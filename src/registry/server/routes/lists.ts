@@ -1,4 +1,4 @@
-import { mediaTypes } from '#oci/image-spec.ts'
+import { type Descriptor, mediaTypes } from '#oci/image-spec.ts'
 import type { ContentDeps } from '../content/deps.ts'
 import { nameUnknown } from '../content/errors.ts'
 import { bytes, json, type Reply } from '../http/reply.ts'
@@ -38,14 +38,35 @@ export function listRoutes(deps: ContentDeps): readonly Route[] {
   ]
 }
 
-function tags({ catalogue }: ContentDeps, { params: { name }, query }: RegistryRequest<'name'>): Reply {
-  if (catalogue.repositories.get(name) === undefined) throw nameUnknown(name)
+async function tags(
+  { catalogue, hooks }: ContentDeps,
+  { params: { name }, query, signal }: RegistryRequest<'name'>,
+): Promise<Reply> {
+  const cached = await hooks.listTags?.(name, { signal })
+  if (cached === undefined && catalogue.repositories.get(name) === undefined) throw nameUnknown(name)
   const { n, last } = pagingOf(query)
   // One more than is shown tells whether there is another page.
-  const found = n === 0 ? [] : catalogue.tags.list(name, { last, limit: n + 1 })
-  const shown = found.slice(0, n).map(({ tag }) => tag)
+  const page = { last, limit: n + 1 }
+  const stored = (): readonly string[] => catalogue.tags.list(name, page).map(({ tag }) => tag)
+  const found = n === 0 ? [] : cached === undefined ? stored() : pageOfTags(cached, page)
+  const shown = found.slice(0, n)
   const link = nextLink(`/v2/${name}/tags/list`, found.length > n, { n, last: shown.at(-1) })
   return json({ name, tags: shown }, link)
+}
+
+/** In the order of the catalogue: lexical, whatever the case. */
+function pageOfTags(
+  all: readonly string[],
+  { last, limit }: { readonly last: string | undefined; readonly limit: number },
+): readonly string[] {
+  const after = last === undefined ? all : all.filter((tag) => compareTags(tag, last) > 0)
+  return after.toSorted(compareTags).slice(0, limit)
+}
+
+function compareTags(a: string, b: string): number {
+  const [left, right] = [a.toLowerCase(), b.toLowerCase()]
+  if (left !== right) return left < right ? -1 : 1
+  return a === b ? 0 : a < b ? -1 : 1
 }
 
 function catalog({ catalogue, access }: ContentDeps, { caller, query }: RegistryRequest): Reply {
@@ -65,13 +86,19 @@ function catalog({ catalogue, access }: ContentDeps, { caller, query }: Registry
 }
 
 /** Always an index: nothing refers to what is not there. */
-function referrers({ catalogue }: ContentDeps, { params, query }: RegistryRequest<'name' | 'digest'>): Reply {
+async function referrers(
+  { catalogue, hooks }: ContentDeps,
+  { params, query, signal }: RegistryRequest<'name' | 'digest'>,
+): Promise<Reply> {
   const subject = parseDigest(params.digest)
+  const cached = await hooks.listReferrers?.(params.name, subject, { signal })
   const { n, last } = pagingOf(query)
   const artifactType = query.get('artifactType') || undefined
   const page = { last, limit: n + 1, artifactType }
-  const found = n === 0 ? [] : catalogue.manifests.referrers(params.name, subject, page)
-  const shown = fitting(found.slice(0, n).map(descriptorOf))
+  const stored = (): readonly Shown[] =>
+    catalogue.manifests.referrers(params.name, subject, page).map(descriptorOf)
+  const found = n === 0 ? [] : cached === undefined ? stored() : pageOfReferrers(cached, page)
+  const shown = fitting(found.slice(0, n))
   const path = `/v2/${params.name}/referrers/${subject}`
   const link = nextLink(path, found.length > shown.length, { n, last: shown.at(-1)?.digest, artifactType })
   const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: shown }
@@ -81,7 +108,27 @@ function referrers({ catalogue }: ContentDeps, { params, query }: RegistryReques
   })
 }
 
-function descriptorOf(row: ManifestRow): { readonly digest: string } {
+/** A descriptor, of which only the digest matters here. */
+interface Shown {
+  readonly digest: string
+}
+
+function pageOfReferrers(
+  all: readonly Descriptor[],
+  page: {
+    readonly last: string | undefined
+    readonly limit: number
+    readonly artifactType: string | undefined
+  },
+): readonly Shown[] {
+  return all
+    .filter(({ digest }) => page.last === undefined || digest > page.last)
+    .filter(({ artifactType: type }) => page.artifactType === undefined || type === page.artifactType)
+    .toSorted((a, b) => (a.digest < b.digest ? -1 : 1))
+    .slice(0, page.limit)
+}
+
+function descriptorOf(row: ManifestRow): Shown {
   const { mediaType, digest, size, artifactType, annotations } = row
   return {
     mediaType,
@@ -89,7 +136,7 @@ function descriptorOf(row: ManifestRow): { readonly digest: string } {
     size,
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(annotations === undefined ? {} : { annotations }),
-  } as { readonly digest: string }
+  } as Shown
 }
 
 /** The first ones, as many as fit into a page, and at least one. */

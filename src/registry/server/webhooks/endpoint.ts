@@ -53,7 +53,8 @@ function readEndpoint(section: Section): WebhookEndpoint {
   const events = section.texts('events') ?? ['push', 'delete', 'mount']
   const authorization = section.text('authorization')
   return {
-    name: section.text('name') ?? `${url.host}${url.pathname}`,
+    // Not with the path, which often is a secret: names are labels of metrics.
+    name: section.text('name') ?? url.host,
     url,
     events: events.map(actionOf),
     repositories: anyPattern(section.texts('repositories') ?? [], true),

@@ -187,6 +187,30 @@ describe('openRegistryServer()', () => {
     assert.equal(done.status, 201)
   })
 
+  it('lets a client go on by another connection while the old one hangs', async () => {
+    const { promise: begun, resolve } = Promise.withResolvers<void>()
+    await using server = await open({
+      hooks: {
+        async beforePush(_repository, push) {
+          if (push.kind === 'blob' && push.bytes === 100) resolve()
+        },
+      },
+    })
+    const client = new TestClient(server.url)
+    const location = await client.begin('a')
+    const socket = connect(server.port, server.host)
+    socket.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n`)
+    await begun
+    const gone = once(socket, 'close')
+    assert.equal((await client.fetch(location)).headers.get('range'), '0-0')
+    const response = await client.fetch(`${location}?digest=${digestOf('whole')}`, {
+      method: 'PUT',
+      body: 'whole',
+    })
+    assert.equal(response.status, 201)
+    await gone
+  })
+
   it('cuts off who stalls', async () => {
     await using server = await open({ limits: { stall: 20 } })
     const location = await new TestClient(server.url).begin('a')

@@ -9,7 +9,7 @@ import type { ContentDeps } from './deps.ts'
 import { outOfOrder, sizeInvalid, tooManyUploads } from './errors.ts'
 import { uploadHeaders } from './locations.ts'
 
-/** Milliseconds a request waits for the one before it to let go of an upload: that one may just have been cut off. */
+/** Milliseconds a request waits for the one before it to let go of an upload. */
 const PATIENCE = 10_000
 
 const OCTETS = 'application/octet-stream'
@@ -23,10 +23,18 @@ export interface Incoming {
   readonly length: number | undefined
 }
 
+/** A request whose bytes go to an upload, and how many it had before. */
+interface Sending {
+  readonly size: number
+  readonly abandon: () => void
+}
+
 /** Receives blobs. An upload belongs to the repository it was begun in. */
 export class Uploads {
   readonly #deps: ContentDeps
   readonly #locks = new KeyedMutex()
+  /** Uploads whose bytes are awaited. */
+  readonly #awaited = new Map<string, Sending>()
   #receiving = 0
 
   constructor(deps: ContentDeps) {
@@ -42,8 +50,10 @@ export class Uploads {
     return id
   }
 
-  /** Bytes received so far. */
+  /** Bytes received so far; without those that are on their way. */
   async size(repository: string, id: string, request: RegistryRequest): Promise<number> {
+    const sending = this.#isOf(repository, id) ? this.#awaited.get(id) : undefined
+    if (sending !== undefined) return sending.size
     await using held = await this.#hold(repository, id, request)
     return held.upload.size
   }
@@ -56,7 +66,7 @@ export class Uploads {
     request: RegistryRequest,
   ): Promise<number> {
     await using held = await this.#hold(repository, id, request)
-    await this.#receive(repository, held.upload, incoming)
+    await this.#receive(repository, held.upload, incoming, request)
     return held.upload.size
   }
 
@@ -70,7 +80,7 @@ export class Uploads {
   ): Promise<void> {
     await using held = await this.#hold(repository, id, request)
     const { upload } = held
-    await this.#receive(repository, upload, incoming)
+    await this.#receive(repository, upload, incoming, request)
     let facts: BlobFacts
     try {
       facts = await upload.commit(digest)
@@ -117,24 +127,27 @@ export class Uploads {
     return true
   }
 
-  async #receive(repository: string, upload: Upload, { body, range, length }: Incoming): Promise<void> {
+  async #receive(
+    repository: string,
+    upload: Upload,
+    incoming: Incoming,
+    { abandon }: RegistryRequest,
+  ): Promise<void> {
     const { limits, hooks } = this.#deps
+    const { body, range, length } = incoming
     const before = upload.size
-    if (range !== undefined && range.offset !== before) {
-      throw outOfOrder(range.offset, before, uploadHeaders(repository, upload.id, before))
-    }
-    if (range !== undefined && length !== undefined && range.end - range.offset !== length) {
-      throw sizeInvalid('Content-Range and Content-Length disagree', { length })
-    }
+    checkOrder(repository, upload, incoming)
     if (length === 0) return
     if (this.#receiving >= limits.receiving) throw tooManyUploads('blobs being received')
     this.#receiving++
+    this.#awaited.set(upload.id, { size: before, abandon })
     try {
       if (length !== undefined) await hooks.beforePush?.(repository, { kind: 'blob', bytes: length })
       const limit = Math.min(limits.blob, range?.end ?? limits.blob)
       await upload.append(body, { limit })
     } finally {
       this.#receiving--
+      this.#awaited.delete(upload.id)
     }
     if (range !== undefined && upload.size !== range.end) {
       throw sizeInvalid('fewer bytes came than Content-Range said', { received: upload.size - before })
@@ -163,11 +176,12 @@ export class Uploads {
     request: RegistryRequest,
   ): Promise<{ readonly upload: Upload } & AsyncDisposable> {
     const { catalogue, blobs } = this.#deps
-    const known = (): boolean => catalogue.uploads.get(id)?.repository === repository
-    if (!known()) throw uploadUnknown(id)
+    if (!this.#isOf(repository, id)) throw uploadUnknown(id)
+    // A client sends one chunk at a time: the one before comes over a connection that it has given up.
+    this.#awaited.get(id)?.abandon()
     const lock = await this.#turn(id, request.signal)
     try {
-      if (!known()) throw uploadUnknown(id)
+      if (!this.#isOf(repository, id)) throw uploadUnknown(id)
       const upload = await blobs.upload(id)
       return {
         upload,
@@ -185,6 +199,10 @@ export class Uploads {
       lock[Symbol.dispose]()
       throw error
     }
+  }
+
+  #isOf(repository: string, id: string): boolean {
+    return this.#deps.catalogue.uploads.get(id)?.repository === repository
   }
 
   async #turn(id: string, signal: AbortSignal): Promise<Disposable> {
@@ -210,5 +228,15 @@ export class Uploads {
 
   #now(): number {
     return this.#deps.clock.now().getTime()
+  }
+}
+
+/** A chunk continues where the upload ends, and is as long as it says. */
+function checkOrder(repository: string, upload: Upload, { range, length }: Incoming): void {
+  if (range === undefined) return
+  const { id, size } = upload
+  if (range.offset !== size) throw outOfOrder(range.offset, size, uploadHeaders(repository, id, size))
+  if (length !== undefined && range.end - range.offset !== length) {
+    throw sizeInvalid('Content-Range and Content-Length disagree', { length })
   }
 }

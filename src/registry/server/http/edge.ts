@@ -165,13 +165,17 @@ class Exchange {
 
   #registryRequest({
     params,
-  }: Match): Pick<RegistryRequest, 'method' | 'params' | 'query' | 'headers' | 'body' | 'signal'> {
+  }: Match): Pick<
+    RegistryRequest,
+    'method' | 'params' | 'query' | 'headers' | 'body' | 'abandon' | 'signal'
+  > {
     return {
       method: (this.#request.method ?? 'GET') as Method,
       params,
       query: this.#query,
       headers: this.#request.headers,
       body: this.#body(),
+      abandon: () => this.#request.destroy(),
       signal: this.#aborted.signal,
     }
   }

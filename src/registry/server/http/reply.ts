@@ -44,7 +44,3 @@ export function bytes(
 export function json(body: unknown, headers: ReplyHeaders = {}, status = 200): Reply {
   return bytes('application/json', Buffer.from(JSON.stringify(body)), headers, status)
 }
-
-export function text(body: string, headers: ReplyHeaders = {}, status = 200): Reply {
-  return bytes('text/plain; charset=utf-8', Buffer.from(body), headers, status)
-}

@@ -13,6 +13,8 @@ export interface RegistryRequest<Name extends string = string> {
   readonly headers: IncomingHttpHeaders
   /** Read at most once. Ends with an error when the client leaves or stalls. */
   readonly body: AsyncIterable<Uint8Array>
+  /** Cuts the connection: nobody waits for the rest of the body any more. */
+  readonly abandon: () => void
   readonly caller: Caller
   /** Aborted when the client hangs up and when the server closes. */
   readonly signal: AbortSignal

@@ -38,9 +38,6 @@ function rangeStart(reply: HttpReply, offset: number, end: number): number {
 }
 
 function checkLength(reply: HttpReply, digest: string, length: number): void {
-  if (reply.status !== 200 && reply.status !== 206) {
-    throw badAnswer(reply.url.host, `unexpected status ${reply.status} for blob ${digest}`)
-  }
   const said = reply.headers['content-length']
   if (said !== undefined && Number(said) !== length) {
     throw badAnswer(reply.url.host, `blob ${digest}: it sends ${Number(said)} bytes, want ${length}`)

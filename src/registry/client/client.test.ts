@@ -96,6 +96,14 @@ describe('Repository.manifest()', () => {
     await assert.rejects(repository().manifest('v1'), (error) => isKind(error, 'invalid_argument'))
   })
 
+  it('takes no other status for success', async () => {
+    for (const status of [202, 204, 206, 304]) {
+      registry.fault = () => ({ kind: 'answer', status })
+      await assert.rejects(repository().manifest('v1'), { code: 'REGISTRY_ANSWER_INVALID' })
+      await assert.rejects(repository().hasBlob(digestOf(Buffer.alloc(0))), /unexpected status/)
+    }
+  })
+
   it('says what to do about images of before 2016', async () => {
     registry.addManifest('team/app', 'v1', {}, 'application/vnd.docker.distribution.manifest.v1+prettyjws')
     await assert.rejects(repository().manifest('v1'), /schema 1 is no longer supported/)

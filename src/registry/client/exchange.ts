@@ -20,7 +20,7 @@ export interface RegistryRequest {
   /** Called for every time that it is sent. */
   readonly body?: (() => Uint8Array | AsyncIterable<Uint8Array>) | undefined
   readonly scopes: readonly string[]
-  /** Statuses of 400 and above that are no failure. */
+  /** Statuses that are no failure, beside those that mean success. */
   readonly accept?: readonly number[] | undefined
   readonly retry: RetryScope
   readonly subject: Subject
@@ -68,7 +68,7 @@ export class RegistryExchange {
     return withRetries(this.#deps.retries, request.retry, request.signal, async () => {
       const reply = await this.#connect(request)
       this.#deps.onReply?.(this.endpoint.registry, reply.headers)
-      if (reply.status < 400 || request.accept?.includes(reply.status) === true) return reply
+      if (isSuccess(request, reply.status)) return reply
       throw await this.#failure(request.subject, reply)
     })
   }
@@ -216,6 +216,7 @@ export class RegistryExchange {
     const challenge = parseChallenges(headers['www-authenticate']).find(({ scheme }) => scheme === 'bearer')
     // The token was good, but may not do this: Docker says "denied" then, with words of its own.
     const narrow = status === 401 && challenge?.parameters['error'] === 'insufficient_scope'
+    if (status < 400) return badAnswer(url.host, `unexpected status ${status}`)
     const known = { ...subject, registry: url.host }
     return answerError(known, narrow ? { ...answer, status: 403, message: '' } : answer)
   }
@@ -233,6 +234,13 @@ export class RegistryExchange {
     if (this.endpoint.namespace !== undefined) url.searchParams.set('ns', this.endpoint.namespace)
     return url
   }
+}
+
+/** What is read comes with 200, or with 206 where a part was asked for; what is sent is answered in several ways. */
+function isSuccess({ method, headers = {}, accept = [] }: RegistryRequest, status: number): boolean {
+  if (accept.includes(status)) return true
+  const reading = method === 'GET' || method === 'HEAD'
+  return reading ? status === 200 || (status === 206 && 'range' in headers) : status < 300
 }
 
 /** As much as can be read; a failure here would hide the one that it belongs to. */

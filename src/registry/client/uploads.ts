@@ -195,7 +195,7 @@ export class Upload {
       ...this.#common(),
       method: 'GET',
       target,
-      accept: [400, 404, 405, 416],
+      accept: [202, 204, 400, 404, 405, 416],
       retry: 'always',
     })
     const offset = reply.status === 204 || reply.status === 202 ? storedBytes(reply) : undefined

@@ -77,7 +77,13 @@ const images = [
     Manifests: [
       manifest('3', 'amd64', 187654321, ['a1b2c3d4e5f6']),
       { ...manifest('4', 'arm64', 0, []), Available: false },
-      { ID: `sha256:${id('5')}`, Available: true, Kind: 'attestation', Size: { Content: 9, Total: 9 } },
+      {
+        ID: `sha256:${id('5')}`,
+        Available: true,
+        Kind: 'attestation',
+        AttestationData: { For: `sha256:${id('3')}` },
+        Size: { Content: 9, Total: 9 },
+      },
     ],
   },
   {

@@ -29,7 +29,7 @@ export default command({
       signal,
     })
     const format = chooseFormat(flags.format, undefined, searchTable)
-    const options = { trunc: !flags['no-trunc'], json: format === 'json' }
+    const options = { trunc: !flags['no-trunc'] }
     context.out(
       formatList(
         format,

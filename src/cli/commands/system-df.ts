@@ -4,12 +4,13 @@ import { bool, string } from '../flags.ts'
 import { accountText } from '../format/disk-account.ts'
 import { chooseFormat, formatList } from '../format/list.ts'
 import { toJson } from '../format/template/print.ts'
-import { view, type View } from '../format/template/view.ts'
+import type { View } from '../format/template/view.ts'
 import { buildCacheHeaders, buildCacheTable, buildCacheView } from '../format/views/build-cache.ts'
 import { diskUsageHeaders, diskUsageTable, diskUsageViews } from '../format/views/disk-usage.ts'
 import { containerHeaders, containerView } from '../format/views/container.ts'
 import { imageHeaders, imageRows, imageView } from '../format/views/image.ts'
 import { volumeHeaders, volumeView } from '../format/views/volume.ts'
+import { humanSize } from '../format/units.ts'
 import { commandError } from '../errors.ts'
 
 const imagesTable =
@@ -35,8 +36,8 @@ export default command({
     const usage = await client.system.diskUsage()
     const account = usage.Berth ? `\n${accountText(usage.Berth, { verbose })}` : ''
     if (verbose) {
-      const views = detailViews(usage, io.now())
-      out(format === '' ? details(views) + account : `${toJson(document(views, usage))}\n`)
+      const views = detailViews(usage, { trunc: format === '', now: io.now() })
+      out(format === '' ? details(views, usage) + account : `${json(views, usage)}\n`)
       return
     }
     // Whoever asks for a form of their own gets Docker's rows alone.
@@ -55,27 +56,28 @@ interface Details {
   readonly buildCache: readonly View[]
 }
 
-function detailViews(usage: DiskUsage, now: number): Details {
+function detailViews(usage: DiskUsage, options: { readonly trunc: boolean; readonly now: number }): Details {
   const images = (usage.Images ?? []).flatMap((image) => imageRows(image, { digests: false }).slice(0, 1))
-  const options = { trunc: true, now }
   return {
-    images: images.map((row) => imageView(row, options)),
+    images: images.map((row) => imageView({ ...row, digest: '' }, options)),
     containers: (usage.Containers ?? []).map((each) => containerView({ ...each, SizeRootFs: 0 }, options)),
     volumes: (usage.Volumes ?? []).map(volumeView),
     buildCache: (usage.BuildCache ?? []).map((each) => buildCacheView(each, options)),
   }
 }
 
-function document({ images, containers, volumes, buildCache }: Details, { Berth }: DiskUsage): View {
+/** One object, in Docker's order; what is berth's alone stands last. */
+function json({ images, containers, volumes, buildCache }: Details, { Berth }: DiskUsage): string {
   const fields = { Images: images, Containers: containers, Volumes: volumes, BuildCache: buildCache, Berth }
   const given = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null)
-  return view(
-    '*formatter.diskUsageContext',
-    Object.fromEntries(given.map(([key, value]) => [key, () => value])),
-  )
+  return `{${given.map(([key, value]) => `${JSON.stringify(key)}:${toJson(value)}`).join(',')}}`
 }
 
-function details({ images, containers, volumes, buildCache }: Details): string {
+function details({ images, containers, volumes, buildCache }: Details, usage: DiskUsage): string {
+  const cached = (usage.BuildCache ?? []).reduce(
+    (sum, { Size, Shared }) => sum + (Shared === true ? 0 : (Size ?? 0)),
+    0,
+  )
   return [
     'Images space usage:\n\n',
     formatList(imagesTable, imageHeaders, images),
@@ -83,7 +85,7 @@ function details({ images, containers, volumes, buildCache }: Details): string {
     formatList(containersTable, containerHeaders, containers),
     '\nLocal Volumes space usage:\n\n',
     formatList(volumesTable, volumeHeaders, volumes),
-    '\nBuild cache usage:\n\n',
+    `\nBuild cache usage: ${humanSize(cached)}\n\n`,
     formatList(buildCacheTable, buildCacheHeaders, buildCache),
   ].join('')
 }

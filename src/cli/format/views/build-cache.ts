@@ -1,7 +1,7 @@
 import type { BuildCache } from '#api/generated/types.ts'
 import type { Headers } from '../list.ts'
 import { view, type View } from '../template/view.ts'
-import { humanDuration, humanSize } from '../units.ts'
+import { goTimeOf, humanDuration, humanSize } from '../units.ts'
 
 export const buildCacheTable =
   'table {{.ID}}\\t{{.CacheType}}\\t{{.Size}}\\t{{.CreatedSince}}\\t{{.LastUsedSince}}\\t{{.UsageCount}}\\t{{.Shared}}'
@@ -23,20 +23,24 @@ export const buildCacheHeaders: Headers = {
 
 const SHORT = 12
 
-export function buildCacheView(item: BuildCache, options: { readonly now: number }): View {
+export function buildCacheView(
+  item: BuildCache,
+  options: { readonly trunc: boolean; readonly now: number },
+): View {
   const since = (time: string | null | undefined): string =>
     time ? `${humanDuration((options.now - Date.parse(time)) / 1000)} ago` : ''
+  const id = item.ID ?? ''
   return view('*formatter.buildCacheContext', {
-    ID: () => `${(item.ID ?? '').slice(0, SHORT)}${item.InUse === true ? '*' : ''}`,
+    ID: () => `${options.trunc ? id.slice(0, SHORT) : id}${item.InUse === true ? '*' : ''}`,
     Parent: () => (item.Parents ?? []).join(', '),
     CacheType: () => item.Type ?? '',
     Description: () => item.Description ?? '',
     InUse: () => String(item.InUse === true),
     Shared: () => String(item.Shared === true),
     Size: () => humanSize(item.Size ?? 0, 3),
-    CreatedAt: () => item.CreatedAt ?? '',
+    CreatedAt: () => goTimeOf(item.CreatedAt ?? ''),
     CreatedSince: () => since(item.CreatedAt),
-    LastUsedAt: () => item.LastUsedAt ?? '',
+    LastUsedAt: () => goTimeOf(item.LastUsedAt ?? ''),
     LastUsedSince: () => since(item.LastUsedAt),
     UsageCount: () => String(item.UsageCount ?? 0),
   })

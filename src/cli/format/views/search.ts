@@ -14,17 +14,19 @@ export const searchHeaders: Headers = {
 
 const DESCRIPTION_WIDTH = 45
 
-export function searchView(
-  item: SearchItem,
-  options: { readonly trunc: boolean; readonly json: boolean },
-): View {
+export function searchView(item: SearchItem, options: { readonly trunc: boolean }): View {
   // A description has line ends of its own, which would break the table.
-  const description = (item.description ?? '').replaceAll(/[\r\n\t]/g, ' ')
+  const text = (item.description ?? '').replaceAll(/[\r\n\t]/g, ' ')
+  const Description = options.trunc ? ellipsis(text, DESCRIPTION_WIDTH) : text
+  const Name = item.name ?? ''
+  const StarCount = String(item.star_count ?? 0)
   const official = item.is_official === true
-  return view('*search.searchContext', {
-    Name: () => item.name ?? '',
-    Description: () => (options.trunc ? ellipsis(description, DESCRIPTION_WIDTH) : description),
-    StarCount: () => String(item.star_count ?? 0),
-    IsOfficial: () => (options.json ? String(official) : official ? '[OK]' : ''),
-  })
+  const document = { Description, IsOfficial: String(official), Name, StarCount }
+  const fields = {
+    Name: () => Name,
+    Description: () => Description,
+    StarCount: () => StarCount,
+    IsOfficial: () => (official ? '[OK]' : ''),
+  }
+  return view('*search.searchContext', fields, document)
 }

@@ -13,19 +13,28 @@ import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
+import { openRegistryClient } from '#registry/client/client.ts'
 import { codeOf, digestOf, TestClient } from '#registry/server/distribution.suite.ts'
 import { RegistryProcess } from '#test/support/registry-process.ts'
 
 const run = promisify(execFile)
 const PROGRAM = join(import.meta.dirname, '../../bin/berth-registry')
 
-/** A registry with these settings. */
-async function withSettings(settings: object): Promise<RegistryProcess> {
+/** A registry with these settings, and accounts with the password `secret-1`. */
+async function withSettings(settings: object, accounts: readonly string[] = []): Promise<RegistryProcess> {
   const directory = mkdtempSync(join(tmpdir(), 'berth-registry-config-'))
   const path = join(directory, 'config.json')
+  const htpasswd = join(directory, 'htpasswd')
   try {
     writeFileSync(path, JSON.stringify(settings))
-    return await RegistryProcess.start(['--config', path])
+    for (const account of accounts) {
+      const adding = run(PROGRAM, ['user', 'add', account, '--htpasswd', htpasswd, '--password-stdin'])
+      adding.child.stdin?.end('secret-1\n')
+      await adding
+    }
+    // Both files are read before it listens.
+    const access = accounts.length === 0 ? [] : ['--htpasswd', htpasswd]
+    return await RegistryProcess.start(['--config', path, ...access])
   } finally {
     rmSync(directory, { recursive: true })
   }
@@ -171,6 +180,34 @@ describe('a pull-through cache', () => {
     assert.match(stale.headers.get('warning') ?? '', /^110 /)
     await pull()
     assert.equal((await client.fetch('/v2/up/library/app/manifests/other')).status, 503)
+  })
+
+  it('lists tags and referrers as its upstream does, also while that is away', async () => {
+    await using upstream = await RegistryProcess.start()
+    const origin = new TestClient(upstream.url)
+    const digest = await origin.putImage('org/app', 'v1')
+    for (const tag of ['B', 'a', 'c']) await origin.putImage('org/app', tag)
+    const subject = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 1 }
+    const artifact = await origin.image('org/app', 'sig', { subject, artifactType: 'application/x-sig' })
+    await origin.putManifest('org/app', digestOf(JSON.stringify(artifact)), artifact)
+
+    await using cache = await withSettings({ proxy: [{ upstream: upstream.url, prefix: 'up', ttl: '1ms' }] })
+    const client = new TestClient(cache.url)
+    const check = async (): Promise<void> => {
+      const page = await client.fetch('/v2/up/org/app/tags/list?n=2&last=a')
+      assert.match(page.headers.get('link') ?? '', /last=c/)
+      assert.deepEqual((await document<{ tags: string[] }>(page)).tags, ['B', 'c'])
+      const { manifests } = await document<{ manifests: { digest: string; artifactType: string }[] }>(
+        client.fetch(`/v2/up/org/app/referrers/${digest}?artifactType=application/x-sig`),
+      )
+      assert.deepEqual(
+        manifests.map((one) => [one.digest, one.artifactType]),
+        [[digestOf(JSON.stringify(artifact)), 'application/x-sig']],
+      )
+    }
+    await check()
+    await upstream.down()
+    await check()
   })
 
   it('takes no pushes, and answers ?ns= and HEAD', async () => {
@@ -377,6 +414,76 @@ describe('search and pages', () => {
       headers: { Origin: 'https://evil.test' },
     })
     assert.equal(foreign.status, 403)
+  })
+
+  it('is found by an engine that searches this host', async () => {
+    await using registry = await RegistryProcess.start()
+    await new TestClient(registry.url).putImage('team/app', 'v1')
+    await using client = openRegistryClient()
+    const { host } = new URL(registry.url)
+    assert.deepEqual(await client.search(host, { term: 'app', limit: 25 }), [
+      { name: 'team/app', description: '', stars: 0, official: false, automated: false },
+    ])
+  })
+
+  it('shows and does only what the caller may', async () => {
+    const access = {
+      admins: ['root'],
+      anonymous: ['public/**'],
+      rules: [{ repository: 'team/**', users: ['ann'], actions: ['pull', 'push'] }],
+    }
+    await using registry = await withSettings({ access }, ['root', 'ann', 'bob'])
+    const client = new TestClient(registry.url)
+    const as = (user: string, path: string, init: RequestInit = {}): Promise<Response> =>
+      client.fetch(path, {
+        ...init,
+        headers: { Authorization: `Basic ${Buffer.from(`${user}:secret-1`).toString('base64')}` },
+      })
+    for (const name of ['public/app', 'team/app', 'hidden/app']) {
+      const empty = '{}'
+      const uploads = await as('root', `/v2/${name}/blobs/uploads/?digest=${digestOf(empty)}`, {
+        method: 'POST',
+        body: empty,
+      })
+      assert.equal(uploads.status, 201)
+      const config = { mediaType: 'application/vnd.oci.empty.v1+json', digest: digestOf(empty), size: 2 }
+      const mediaType = 'application/vnd.oci.image.manifest.v1+json'
+      const manifest = { schemaVersion: 2, mediaType, config, layers: [] }
+      const put = { method: 'PUT', body: Buffer.from(JSON.stringify(manifest)) }
+      assert.equal((await as('root', `/v2/${name}/manifests/v1`, put)).status, 201)
+    }
+    const names = async (response: Promise<Response>): Promise<string[]> =>
+      (await document<{ results: { name: string }[] }>(response)).results.map(({ name }) => name).toSorted()
+    assert.deepEqual(await names(client.fetch('/v1/search?q=app')), ['public/app'])
+    assert.deepEqual(await names(as('ann', '/v1/search?q=app')), ['public/app', 'team/app'])
+    assert.deepEqual(await names(as('root', '/api/v1/repositories')), [
+      'hidden/app',
+      'public/app',
+      'team/app',
+    ])
+    assert.equal((await as('bob', '/api/v1/repositories/team/app')).status, 403)
+    assert.equal((await client.fetch('/api/v1/repositories/team/app')).status, 401)
+
+    const star = { method: 'PUT' }
+    assert.equal((await as('ann', '/api/v1/repositories/public/app/-/star', star)).status, 204)
+    assert.equal((await as('ann', '/api/v1/repositories/public/app/-/star', star)).status, 204)
+    assert.equal((await as('bob', '/api/v1/repositories/public/app/-/star', star)).status, 204)
+    const shown = await document<{ stars: number }>(client.fetch('/api/v1/repositories/public/app'))
+    assert.equal(shown.stars, 2)
+    for (const path of ['/api/v1/storage', '/api/v1/deliveries', '/api/v1/upstreams']) {
+      assert.deepEqual([(await as('ann', path)).status, (await as('root', path)).status], [403, 200], path)
+    }
+    const official = '/api/v1/repositories/team/app/-/official'
+    assert.deepEqual(
+      [(await as('ann', official, star)).status, (await as('root', official, star)).status],
+      [403, 204],
+    )
+    const remove = { method: 'DELETE' }
+    assert.equal((await as('ann', '/api/v1/repositories/team/app/-/tags/v1', remove)).status, 403)
+    assert.equal(
+      (await as('ann', '/api/v1/repositories/team/app', { method: 'PATCH', body: '{}' })).status,
+      204,
+    )
   })
 
   it('is alive, ready and measured', async () => {

@@ -39,7 +39,7 @@ describe('berth system fsck', () => {
       stdout: `layer sha256:aaaa: its bytes are not those of its diffID
   affects images nginx:1.25; containers web
   repair will fetch it again; or pull nginx:1.25
-1 finding; nothing was changed. 'berth system fsck --repair' repairs what can be repaired.
+1 finding; nothing was changed. 'berth system fsck --repair' repairs what the engine can.
 `,
       stderr: 'Checking images\n',
     })

@@ -22,7 +22,7 @@ export function verdict(findings: number, repaired: number, repair: boolean): st
   if (findings === 0) return 'Everything is as it should be.'
   const found = `${findings} ${findings === 1 ? 'finding' : 'findings'}`
   if (!repair)
-    return `${found}; nothing was changed. 'berth system fsck --repair' repairs what can be repaired.`
+    return `${found}; nothing was changed. 'berth system fsck --repair' repairs what the engine can.`
   const left = findings - repaired
   return left === 0 ? `${found}, all repaired.` : `${found}, ${repaired} repaired, ${left} left to you.`
 }

@@ -207,7 +207,7 @@ class Exchange {
     if (this.#request.method === 'HEAD' && reply.kind === 'stream') {
       const { status, contentType, size, headers } = reply
       const length = size === undefined ? {} : { 'Content-Length': String(size) }
-      await reply.chunks[Symbol.asyncIterator]().return?.()
+      await release(reply.chunks)
       await writeReply(
         { kind: 'empty', status, headers: { ...headers, 'Content-Type': contentType, ...length } },
         this.#response,
@@ -253,6 +253,11 @@ class Exchange {
       error: this.#error,
     })
   }
+}
+
+/** Ends what nobody reads: an iterator that has not begun would leave its file open. */
+async function release(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const _first of chunks) return
 }
 
 /** Path (not decoded) and query of a request's target, which proxies may send as a whole URL. */

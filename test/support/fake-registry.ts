@@ -38,6 +38,8 @@ export interface FakeRegistryOptions {
     | { readonly cert: string; readonly key: string; readonly ca?: string; readonly requestCert?: boolean }
     | undefined
   readonly auth?: FakeAuth | undefined
+  /** 127.0.0.1 and any port when absent. */
+  readonly listen?: { readonly address: string; readonly port: number } | undefined
 }
 
 interface Stored {
@@ -60,6 +62,8 @@ export class FakeRegistry implements AsyncDisposable {
   /** Looked at for every request that may pass; the first to return one wins. */
   fault: (request: SeenRequest) => Fault | undefined = () => undefined
   tagsPerPage = 1000
+  /** Made so far. */
+  connections = 0
   referrersApi = true
   readonly tokens: FakeTokens
   readonly #server: http.Server
@@ -69,6 +73,7 @@ export class FakeRegistry implements AsyncDisposable {
     this.#server = server
     this.tokens = new FakeTokens(auth, () => this.origin)
     server.on('connection', (socket: Socket) => {
+      this.connections += 1
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
     })
@@ -77,17 +82,18 @@ export class FakeRegistry implements AsyncDisposable {
     })
   }
 
-  static async start({ tls, auth }: FakeRegistryOptions = {}): Promise<FakeRegistry> {
+  static async start({ tls, auth, listen }: FakeRegistryOptions = {}): Promise<FakeRegistry> {
     const server = tls === undefined ? http.createServer() : https.createServer(tls)
     const registry = new FakeRegistry(server, auth)
-    server.listen(0, '127.0.0.1')
+    server.listen(listen?.port ?? 0, listen?.address ?? '127.0.0.1')
     await once(server, 'listening')
     return registry
   }
 
-  /** `127.0.0.1:PORT`, the domain of its references. */
+  /** Address and port: the domain of its references. */
   get host(): string {
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+    const { address, port } = this.#server.address() as AddressInfo
+    return `${address}:${port}`
   }
 
   get origin(): string {

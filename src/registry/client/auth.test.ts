@@ -78,6 +78,18 @@ describe('Bearer', () => {
     assert.deepEqual(registry.tokens.requests.at(-1)?.scopes, ['repository:team/app:pull,push'])
   })
 
+  it('asks for a token once where it covers too little, and goes on with the connection that it has', async () => {
+    await start({ kind: 'bearer', accounts, anonymousPull: true })
+    await assert.rejects(put(), { kind: 'permission_denied' })
+    assert.deepEqual(registry.log, [
+      'PUT /v2/team/app/manifests/v2',
+      'GET /token',
+      'PUT /v2/team/app/manifests/v2',
+    ])
+    // One tried TLS, one fetched the token.
+    assert.equal(registry.connections, 3)
+  })
+
   it('says as Docker does that a repository may not be read', async () => {
     await start({ kind: 'bearer', accounts })
     await assert.rejects(repository().manifest('v1'), {

@@ -24,6 +24,14 @@ export interface Memory {
   challenge: { readonly challenge: Challenge; readonly from: URL } | undefined
 }
 
+/** A 401. */
+export interface ReceivedChallenge {
+  readonly header: string | undefined
+  readonly from: URL
+  /** It answers a request that was made with what the challenge before it brought. */
+  readonly again: boolean
+}
+
 const MAX_SCOPE = 4096
 
 export class Authorizer {
@@ -65,7 +73,7 @@ export class Authorizer {
    * The new token covers what the challenge names too.
    */
   async renew(
-    { header, from }: { readonly header: string | undefined; readonly from: URL },
+    { header, from, again }: ReceivedChallenge,
     scopes: readonly string[],
     refused: string | undefined,
     signal: AbortSignal | undefined,
@@ -75,9 +83,13 @@ export class Authorizer {
     if (challenge === undefined) return undefined
     this.#memory.challenge = { challenge, from }
     if (challenge.scheme === 'bearer') {
-      this.#forget(scopes)
+      const before = this.#wanted(scopes)
       const asked = challenge.parameters['scope'] ?? ''
-      if (asked.length <= MAX_SCOPE) this.#wider.set(scopes.join(' '), uniteScopes([...scopes, asked]))
+      if (asked.length <= MAX_SCOPE) this.#wider.set(scopes.join(' '), uniteScopes([...before, asked]))
+      const wider = this.#wanted(scopes).join(' ') !== before.join(' ')
+      // A token of a moment ago that is too narrow for what it was asked for stays so.
+      if (again && !wider && challenge.parameters['error'] === 'insufficient_scope') return undefined
+      this.#forget(scopes)
     }
     const answer = await this.#answer(this.#memory.challenge, scopes, signal)
     return answer === refused ? undefined : answer
@@ -126,7 +138,7 @@ export class Authorizer {
     const withCredentials = credentials.password !== undefined || credentials.identityToken !== undefined
     const endpoint = this.#endpoint
     const vetted = vetRealm({ realm, endpoint, from, withCredentials, allowed: tokenHosts })
-    const wanted = this.#wider.get(scopes.join(' ')) ?? uniteScopes(scopes)
+    const wanted = this.#wanted(scopes)
     const offline = this.#offline
     // A token that came without a refresh token is no answer to a login.
     const key = { realm, service: offline ? `${name} offline` : name, scopes: wanted, credentials }
@@ -142,6 +154,10 @@ export class Authorizer {
         signal: closing,
       })
     return { key, token: await tokens.get(key, fetch, signal) }
+  }
+
+  #wanted(scopes: readonly string[]): readonly string[] {
+    return this.#wider.get(scopes.join(' ')) ?? uniteScopes(scopes)
   }
 
   #forget(scopes: readonly string[]): void {

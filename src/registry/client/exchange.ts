@@ -4,7 +4,7 @@
  */
 import type { Clock } from '#base/clock.ts'
 import { engineErrorOf } from '#base/errors.ts'
-import type { Authorizer, Memory } from './authorizer.ts'
+import type { Authorizer, Memory, ReceivedChallenge } from './authorizer.ts'
 import type { Connections } from './connections.ts'
 import { answerError, badAnswer, parseErrorBody, quotable, refusedTarget, type Subject } from './errors.ts'
 import type { Endpoint, Scheme } from './hosts.ts'
@@ -122,9 +122,11 @@ export class RegistryExchange {
       const reply = await this.#redirected(request, url, authorization)
       if (reply.status !== 401 || reply.url.origin !== url.origin || challenges === MAX_CHALLENGES)
         return reply
-      const challenge = { header: reply.headers['www-authenticate'], from: url }
+      const challenge = { header: reply.headers['www-authenticate'], from: url, again: challenges > 0 }
       const renewed = await this.#renewed(reply, challenge, scopes, authorization, signal)
       if (renewed === undefined) return reply
+      // Read to its end, so that the next request finds the connection free.
+      await bodyOf(reply)
       reply[Symbol.dispose]()
       authorization = renewed
     }
@@ -132,7 +134,7 @@ export class RegistryExchange {
 
   async #renewed(
     reply: HttpReply,
-    challenge: { readonly header: string | undefined; readonly from: URL },
+    challenge: ReceivedChallenge,
     scopes: readonly string[],
     refused: string | undefined,
     signal: AbortSignal | undefined,

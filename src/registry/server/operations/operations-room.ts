@@ -7,7 +7,6 @@ import { Background } from '#base/background.ts'
 import { FileIngests } from '#store/ingests/file-ingests.ts'
 import type { Ingests } from '#store/ingests/ingests.ts'
 import { openRegistryClient } from '../../client/client.ts'
-import type { RegistryClient } from '../../client/repository.ts'
 import { readCollection } from '../collection/settings.ts'
 import { every } from '../collection/schedule.ts'
 import { EventPublisher } from '../event-publisher.ts'
@@ -42,19 +41,14 @@ export const operations: RoomDefinition = {
   open: (context) => openOperations(context),
 }
 
-/** What other processes use in place of the network. */
-export interface OperationsOptions {
-  readonly client?: RegistryClient | undefined
-}
-
-export async function openOperations(context: RoomContext, options: OperationsOptions = {}): Promise<Room> {
+async function openOperations(context: RoomContext): Promise<Room> {
   const { catalogue, clock, logger } = context
   const settings = readSettings(context)
   await using opened = new AsyncDisposableStack()
   const metrics = new Metrics()
   const requests = new RequestLog(metrics, logger)
   const webhooks = new Webhooks({ db: catalogue.db, clock, logger, ...settings.webhooks })
-  const proxy = await openProxy(context, settings.upstreams, metrics, options, opened)
+  const proxy = await openProxy(context, settings.upstreams, metrics, opened)
   const upkeep = new Upkeep({ ...context, ...settings, ingests: proxy.ingests })
   const quota = new Quota(catalogue.db, settings.quota)
   addGauges(metrics, { catalogue, clock, webhooks })
@@ -96,7 +90,6 @@ async function openProxy(
   context: RoomContext,
   upstreams: Upstreams,
   metrics: Metrics,
-  options: OperationsOptions,
   opened: AsyncDisposableStack,
 ): Promise<Proxy> {
   const { clock, logger, root } = context
@@ -105,21 +98,19 @@ async function openProxy(
   const ingests = new FileIngests({ dataRoot: join(root, 'proxy'), logger })
   await mkdir(join(root, 'proxy'), { recursive: true, mode: 0o700 })
   await ingests.recover()
-  const client =
-    options.client ??
-    opened.use(
-      openRegistryClient({
-        insecure: upstreams.list.filter(({ plain }) => plain).map(({ domain }) => domain),
-        environment: process.env,
-        attempts: 2,
-        limits: clientLimits,
-        userAgent: 'berth-registry',
-        clock,
-        logger,
-        onReply: (registry, headers) =>
-          statistics.observe(registry, (name) => headers[name]?.toString(), clock.now().getTime()),
-      }),
-    )
+  const client = opened.use(
+    openRegistryClient({
+      insecure: upstreams.list.filter(({ plain }) => plain).map(({ domain }) => domain),
+      environment: process.env,
+      attempts: 2,
+      limits: clientLimits,
+      userAgent: 'berth-registry',
+      clock,
+      logger,
+      onReply: (registry, headers) =>
+        statistics.observe(registry, (name) => headers[name]?.toString(), clock.now().getTime()),
+    }),
+  )
   const deps = { ...context, ingests, client, statistics }
   const manifests = new ManifestCache(deps)
   const blobs = new BlobCache(deps)

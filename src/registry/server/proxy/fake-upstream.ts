@@ -124,7 +124,7 @@ export class FakeUpstream implements RegistryClient {
   }
 }
 
-export function digestOf(bytes: Uint8Array): Digest {
+function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 }
 

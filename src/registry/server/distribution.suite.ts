@@ -558,6 +558,15 @@ export function distributionSuite(name: string, make: () => Promise<RegistryUnde
       assert.equal((await client.fetch('/nothing')).status, 404)
     })
 
+    test('a hostile document is refused, and the registry lives (CVE-2021-21285)', async (client) => {
+      const put = (body: string): Promise<Response> =>
+        client.fetch('/v2/a/manifests/v1', { method: 'PUT', body, headers: { 'Content-Type': OCI } })
+      for (const body of ['', '{', 'null', '[]', '['.repeat(4 << 20), '{"config":'.repeat(400_000)]) {
+        assert.equal(await codeOf(await put(body)), 'MANIFEST_INVALID')
+      }
+      assert.equal((await client.fetch('/v2/')).status, 200)
+    })
+
     test('who is refused may send on, and asks again on the same connection', async (client) => {
       const body = new Uint8Array(3 << 20)
       for (const _time of [1, 2]) {

@@ -3,7 +3,7 @@ import { EngineError } from '#base/errors.ts'
 import { bodyTooLarge } from './errors.ts'
 
 /** Bytes that wait to be taken before the sender has to. */
-const HIGH_WATER = 1 << 20
+const HIGH_WATER = 1 << 18
 
 /**
  * The body of a request, chunk by chunk as it comes, without joining chunks as a stream's own iterator does. `onRead` is

@@ -49,7 +49,12 @@ async function openOperations(context: RoomContext): Promise<Room> {
   const requests = new RequestLog(metrics, logger)
   const webhooks = new Webhooks({ db: catalogue.db, clock, logger, ...settings.webhooks })
   const proxy = await openProxy(context, settings.upstreams, metrics, opened)
-  const upkeep = new Upkeep({ ...context, ...settings, ingests: proxy.ingests })
+  const upkeep = new Upkeep({
+    ...context,
+    ...settings,
+    ingests: proxy.ingests,
+    listener: webhooks.listener,
+  })
   const quota = new Quota(catalogue.db, settings.quota)
   addGauges(metrics, { catalogue, clock, webhooks })
   runInBackground(context, { webhooks, upkeep, interval: settings.collection.interval }, opened)

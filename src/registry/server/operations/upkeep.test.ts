@@ -14,7 +14,9 @@ const HOUR = 3_600_000
 async function bench(settings: Readonly<Record<string, unknown>>) {
   const clock = new FakeClock()
   const catalogue = openCatalogue(':memory:', { logger: silentLogger })
+  const told: string[] = []
   const upkeep = new Upkeep({
+    listener: ({ action, repository, tag, actor }) => told.push(`${actor} ${action} ${repository}:${tag}`),
     ...readSettings({ setting: (key) => settings[key], mirrorOf: undefined }),
     catalogue,
     blobs: new MemoryBlobs({ clock }),
@@ -48,6 +50,7 @@ async function bench(settings: Readonly<Record<string, unknown>>) {
     clock,
     catalogue,
     upkeep,
+    told,
     put,
     left,
     [Symbol.asyncDispose]: () => catalogue[Symbol.asyncDispose](),
@@ -66,6 +69,7 @@ describe('Upkeep', () => {
     assert.deepEqual(t.left('team/app'), ['a', 'b'])
     await t.upkeep.run()
     assert.deepEqual(t.left('team/app'), ['a'])
+    assert.deepEqual(t.told, ['retention delete team/app:nightly'])
     assert.deepEqual(t.left('other/app'), ['c'])
   })
 

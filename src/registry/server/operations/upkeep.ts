@@ -1,16 +1,19 @@
 /** What is done again and again so that a registry does not grow for ever. */
+import { randomUUID } from 'node:crypto'
 import type { Clock } from '#base/clock.ts'
 import type { Logger } from '#base/logger.ts'
 import type { Ingests } from '#store/ingests/ingests.ts'
 import { Collector } from '../collection/collector.ts'
 import { type CollectionReport, summaryOf } from '../collection/report.ts'
 import type { CollectionSettings } from '../collection/settings.ts'
+import type { RegistryEventListener } from '../events.ts'
 import { CachedRows } from '../proxy/cached-rows.ts'
 import type { Upstreams } from '../proxy/upstreams.ts'
 import { Retention, type RetentionReport } from '../retention/retention.ts'
 import type { RetentionRule } from '../retention/rule.ts'
 import type { Catalogue } from '../storage/catalogue.ts'
 import type { BlobStorage } from '../storage/storage.ts'
+import type { TagRow } from '../storage/tag-rows.ts'
 
 export interface UpkeepDeps {
   readonly catalogue: Catalogue
@@ -21,6 +24,8 @@ export interface UpkeepDeps {
   readonly collection: CollectionSettings
   readonly rules: readonly RetentionRule[]
   readonly upstreams: Upstreams
+  /** Told of tags that rules delete. */
+  readonly listener?: RegistryEventListener | undefined
 }
 
 /** What differs from the settings. */
@@ -61,6 +66,7 @@ export class Upkeep {
       this.#deps.logger.info('tags deleted by retention rules', {
         tags: report.deleted.map(({ tag }) => `${tag.repository}:${tag.tag}`),
       })
+      for (const { tag } of report.deleted) this.#tell(tag)
     }
     return report
   }
@@ -78,6 +84,24 @@ export class Upkeep {
     })
     if (dryRun !== true) logger.info('garbage collected', { ...summaryOf(report) })
     return report
+  }
+
+  #tell({ repository, tag, manifest: digest }: TagRow): void {
+    const { catalogue, clock, listener } = this.#deps
+    const row = catalogue.manifests.get(repository, digest)
+    listener?.({
+      id: randomUUID(),
+      at: clock.now().getTime(),
+      action: 'delete',
+      repository,
+      digest,
+      tag,
+      mediaType: row?.mediaType ?? '',
+      size: row?.size ?? 0,
+      actor: 'retention',
+      remoteAddress: '',
+      userAgent: 'berth-registry',
+    })
   }
 
   #ruled(): readonly string[] {

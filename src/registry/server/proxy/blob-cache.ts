@@ -4,6 +4,7 @@
  */
 import type { Clock } from '#base/clock.ts'
 import type { Digest } from '#base/digest.ts'
+import { isKind } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import { abortable } from '#base/mutex.ts'
 import type { Ingest, Ingests } from '#store/ingests/ingests.ts'
@@ -103,11 +104,20 @@ export class BlobCache {
     if (!(await this.#source(proxied).hasBlob(digest, { signal }))) {
       throw upstreamHasNoBlob(proxied.name, digest)
     }
-    if (stored === undefined) return false
-    // It may be collected any moment until its time is renewed.
-    await blobs.touch(digest)
+    if (stored === undefined || !(await this.#touched(digest))) return false
     this.#rows.link(proxied.name, digest, size, this.#now())
     return true
+  }
+
+  /** It may be collected any moment until its time is renewed; false when it just has been. */
+  async #touched(digest: Digest): Promise<boolean> {
+    try {
+      await this.#deps.blobs.touch(digest)
+      return true
+    } catch (error) {
+      if (isKind(error, 'not_found')) return false
+      throw error
+    }
   }
 
   async #read(

@@ -10,6 +10,14 @@ export function upstreamHasNoManifest(repository: string, reference: string, cau
   })
 }
 
+export function upstreamHasNone(repository: string, cause?: unknown): EngineError {
+  return new EngineError('not_found', `repository name not known to registry, nor upstream: ${repository}`, {
+    code: 'NAME_UNKNOWN',
+    details: { name: repository },
+    cause,
+  })
+}
+
 export function upstreamHasNoBlob(repository: string, digest: Digest, cause?: unknown): EngineError {
   return new EngineError('not_found', `blob unknown to registry: no cached manifest names ${digest}`, {
     code: 'BLOB_UNKNOWN',
@@ -44,11 +52,17 @@ export function isRefusal(error: unknown): boolean {
 export function passedOn(error: unknown): unknown {
   const known = engineErrorOf(error)
   if (known?.kind !== 'resource_exhausted') return error
-  const { retryAfter } = known.details
+  const wait = waitOf(error)
   return new EngineError('resource_exhausted', known.message, {
     code: 'UPSTREAM_LIMITED',
     // The client's are milliseconds, the answer's seconds.
-    details: typeof retryAfter === 'number' ? { retryAfter: Math.ceil(retryAfter / 1000) } : {},
+    details: wait === undefined ? {} : { retryAfter: Math.ceil(wait / 1000) },
     cause: error,
   })
+}
+
+/** Milliseconds for which the upstream wants to be left alone. */
+export function waitOf(error: unknown): number | undefined {
+  const retryAfter = engineErrorOf(error)?.details['retryAfter']
+  return typeof retryAfter === 'number' ? retryAfter : undefined
 }

@@ -6,7 +6,7 @@ import type { FetchedManifest, RegistryClient, Repository } from '../../client/r
 import type { Catalogue } from '../storage/catalogue.ts'
 import { cachedDocument } from './cached-document.ts'
 import { CachedRows } from './cached-rows.ts'
-import { isAway, isRefusal, passedOn, upstreamHasNoManifest } from './errors.ts'
+import { isAway, isRefusal, passedOn, upstreamHasNoManifest, waitOf } from './errors.ts'
 import { SingleFlight } from './single-flight.ts'
 import type { ProxyStatistics } from './statistics.ts'
 import type { ProxiedRepository } from './upstreams.ts'
@@ -32,6 +32,8 @@ export interface Resolved {
 
 /** An upstream that has just failed is left alone for so many milliseconds, where the cache has an answer. */
 const RESPITE = 10_000
+/** However long the upstream asks for. */
+const LONGEST_RESPITE = 10 * 60_000
 
 export class ManifestCache {
   readonly #deps: ManifestCacheDeps
@@ -107,7 +109,8 @@ export class ManifestCache {
     } catch (error) {
       const kept = known === undefined ? undefined : this.#kept(proxied, known)
       if (isAway(error) && kept !== undefined) {
-        this.#awayUntil.set(proxied.source.domain, this.#now() + RESPITE)
+        const respite = Math.min(Math.max(waitOf(error) ?? 0, RESPITE), LONGEST_RESPITE)
+        this.#awayUntil.set(proxied.source.domain, this.#now() + respite)
         return { descriptor: kept.descriptor, stale: true }
       }
       if (!isRefusal(error)) throw passedOn(error)

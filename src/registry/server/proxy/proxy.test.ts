@@ -163,6 +163,24 @@ describe('ManifestCache', () => {
     })
   })
 
+  it('leaves an upstream alone for as long as it asks, where it has an answer', async () => {
+    await using t = await bench()
+    t.upstream.addImage('library/alpine', '3', Buffer.from('one'))
+    await t.cache.manifest(t.alpine, '3')
+    t.upstream.failure = new EngineError('resource_exhausted', 'slow down', {
+      code: 'REGISTRY_LIMITED',
+      details: { retryAfter: 60_000 },
+    })
+    await t.clock.advance(5 * 60_000)
+    assert.equal((await t.cache.manifest(t.alpine, '3')).stale, true)
+    await t.clock.advance(59_000)
+    await t.cache.manifest(t.alpine, '3')
+    assert.equal(t.upstream.count(/^HEAD/), 2)
+    await t.clock.advance(1000)
+    await t.cache.manifest(t.alpine, '3')
+    assert.equal(t.upstream.count(/^HEAD/), 3)
+  })
+
   it('says "unknown" where the upstream refuses, as if the repository did not exist', async () => {
     await using t = await bench()
     t.upstream.failure = new EngineError('unauthenticated', 'no', { code: 'REGISTRY_DENIED' })

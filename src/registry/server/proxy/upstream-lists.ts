@@ -3,7 +3,7 @@ import type { Clock } from '#base/clock.ts'
 import type { Digest } from '#base/digest.ts'
 import type { Descriptor } from '#oci/image-spec.ts'
 import type { RegistryClient, Repository } from '../../client/repository.ts'
-import { isAway, isRefusal, passedOn, upstreamHasNoManifest } from './errors.ts'
+import { isAway, isRefusal, passedOn, upstreamHasNone } from './errors.ts'
 import { SingleFlight } from './single-flight.ts'
 import type { ProxiedRepository } from './upstreams.ts'
 
@@ -70,8 +70,7 @@ export class UpstreamLists {
     } catch (error) {
       signal?.throwIfAborted()
       if (isAway(error)) return kept?.list
-      if (isRefusal(error)) throw upstreamHasNoManifest(proxied.name, what, error)
-      throw passedOn(error)
+      throw isRefusal(error) ? upstreamHasNone(proxied.name, error) : passedOn(error)
     }
   }
 

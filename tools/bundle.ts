@@ -43,6 +43,7 @@ await build({
   entryPoints: {
     berthd: 'src/bin/berthd.ts',
     'berth-registry': 'src/bin/berth-registry.ts',
+    'layer-thread': 'src/store/snapshots/layer-thread.ts',
     'bcrypt-thread': 'src/registry/server/access/bcrypt-thread.ts',
   },
   sourcemap: true,

@@ -3,7 +3,7 @@ import { EngineError } from '#base/errors.ts'
 import { type ImageConfig, parseImageConfig } from '#oci/image-spec.ts'
 import { type Reference, formatReference } from '#oci/reference.ts'
 import type { LayerBlobRow, LayerRow, ManifestRow } from '#store/images.ts'
-import type { IngestOptions, Layer } from '#store/snapshots/snapshots.ts'
+import type { BlobOptions, IngestOptions, Layer, LayerBlob } from '#store/snapshots/snapshots.ts'
 import { invalidImage } from './errors.ts'
 import type { ImageStore } from './image-store.ts'
 
@@ -54,6 +54,13 @@ export class Addition implements AsyncDisposable {
   async ingest(tar: AsyncIterable<Uint8Array>, options: IngestOptions = {}): Promise<Layer> {
     const layer = await this.#store.deps.snapshots.ingest(tar, options)
     this.#layers.add(layer.diffId)
+    return layer
+  }
+
+  /** The same for a compressed blob that may still be growing, where the store has threads for that. */
+  async ingestBlob(blob: LayerBlob, options: BlobOptions): Promise<Layer | undefined> {
+    const layer = await this.#store.deps.snapshots.ingestBlob?.(blob, options)
+    if (layer !== undefined) this.#layers.add(layer.diffId)
     return layer
   }
 

@@ -39,6 +39,9 @@ export interface WantedLayer {
 /** A blob that has another digest than it should may have been damaged on the way, or here: once more from nothing. */
 const ATTEMPTS = 2
 
+/** Bytes from which on a layer is worth a thread. */
+const THREAD_FROM = 1 << 20
+
 type Control = FlightControl<WantedLayer, ProgressMessage>
 
 /**
@@ -153,8 +156,7 @@ export class LayerFetches {
     let slot = await this.#unpacking.acquire({ signal })
     try {
       const limit = unpackedLimit(size, await this.#deps.freeSpace())
-      const tar = layerTar(ingest, ingest, { signal, limit, onProgress: report })
-      await addition.ingest(tar, {
+      const common = {
         signal,
         expected: diffId,
         parents: async () => {
@@ -164,7 +166,10 @@ export class LayerFetches {
           slot = await this.#unpacking.acquire({ signal })
           return parents
         },
-      })
+      }
+      const limits = { limit, onProgress: report }
+      const done = size >= THREAD_FROM && (await addition.ingestBlob(ingest, { ...common, ...limits }))
+      if (!done) await addition.ingest(layerTar(ingest, ingest, { signal, ...limits }), common)
     } finally {
       slot[Symbol.dispose]()
     }

@@ -28,7 +28,9 @@ interface Opened {
 export class FileIngest implements Ingest {
   readonly digest: Digest
   readonly size: number
+  readonly path: string
   readonly #path: string
+  readonly #followers = new Set<(prefix: number) => void>()
   readonly #data: FileHandle
   readonly #onClosed: () => void
   readonly #received: ByteRanges
@@ -42,6 +44,7 @@ export class FileIngest implements Ingest {
   private constructor(blob: { readonly digest: Digest; readonly size: number }, opened: Opened) {
     this.digest = blob.digest
     this.size = blob.size
+    this.path = join(opened.path, files.data)
     this.#path = opened.path
     this.#data = opened.data
     this.#progress = opened.progress
@@ -109,6 +112,12 @@ export class FileIngest implements Ingest {
     }
   }
 
+  follow(onGrown: (prefix: number) => void): Disposable {
+    this.#followers.add(onGrown)
+    onGrown(this.#received.prefix)
+    return { [Symbol.dispose]: () => void this.#followers.delete(onGrown) }
+  }
+
   async reset(): Promise<void> {
     this.#generation++
     this.#received.clear()
@@ -147,6 +156,7 @@ export class FileIngest implements Ingest {
   }
 
   #notify(): void {
+    for (const onGrown of this.#followers) onGrown(this.#received.prefix)
     this.#wake.resolve()
     this.#wake = Promise.withResolvers<void>()
   }

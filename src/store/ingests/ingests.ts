@@ -34,6 +34,8 @@ export interface IngestUsage {
 export interface Ingest extends AsyncDisposable {
   readonly digest: Digest
   readonly size: number
+  /** The file of the bytes: whole from its beginning as far as follow() says. */
+  readonly path: string
   /** Bytes that have come. */
   readonly received: number
   /** What is still missing, in order; `end` exclusive. */
@@ -42,6 +44,8 @@ export interface Ingest extends AsyncDisposable {
   write(offset: number, bytes: Uint8Array): Promise<void>
   /** The bytes from the beginning, as they come to be there; ends at `size`. */
   read(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<Uint8Array>
+  /** Calls back with how many bytes have come from the beginning on, now and whenever it grows. */
+  follow(onGrown: (prefix: number) => void): Disposable
   /** Forgets what has come: it turned out to be wrong. */
   reset(): Promise<void>
   /** It has become something else. */

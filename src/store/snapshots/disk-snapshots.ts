@@ -13,7 +13,7 @@ import { noSuchSnapshot, snapshotExists, storageError } from './errors.ts'
 import type { LayerHealth } from './layer-check.ts'
 import { LayerStore } from './layer-store.ts'
 import type { Attributes, StoredLayer } from './layer-record.ts'
-import type { IngestOptions, Layer, RootMount, Snapshots, View } from './snapshots.ts'
+import type { BlobOptions, IngestOptions, Layer, LayerBlob, RootMount, Snapshots, View } from './snapshots.ts'
 import { diskUsage } from './disk-usage.ts'
 
 export interface DiskSnapshotsDeps {
@@ -55,7 +55,12 @@ export class DiskSnapshots implements Snapshots, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#layers[Symbol.asyncDispose]()
     await this.idle()
+  }
+
+  async ingestBlob(blob: LayerBlob, options: BlobOptions): Promise<Layer> {
+    return this.#layers.ingestBlob(blob, options)
   }
 
   async ingest(tar: AsyncIterable<Uint8Array>, options: IngestOptions = {}): Promise<Layer> {

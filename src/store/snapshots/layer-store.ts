@@ -24,8 +24,9 @@ import {
   type LayerRecord,
   type StoredLayer,
 } from './layer-record.ts'
-import type { IngestOptions, Layer } from './snapshots.ts'
-import { abortableSource, stageTar, type StagedTar } from './stage-tar.ts'
+import { LayerThreads } from './layer-threads.ts'
+import type { BlobOptions, IngestOptions, Layer, LayerBlob } from './snapshots.ts'
+import { abortableSource, parsedTar, stageTar, type StagedTar } from './stage-tar.ts'
 
 export interface LayerStoreDeps {
   readonly driver: 'erofs' | 'directory'
@@ -39,9 +40,10 @@ export interface LayerStoreDeps {
 }
 
 /** Layers on disk and where they are mounted. With `erofs`, a layer that an index cannot express is unpacked. */
-export class LayerStore {
+export class LayerStore implements AsyncDisposable {
   readonly #deps: LayerStoreDeps
   readonly #mounts: LayerMounts
+  readonly #threads = new LayerThreads()
   /** Held while a layer comes or goes. */
   readonly #locks = new KeyedMutex()
   readonly #loaded = new Map<Digest, StoredLayer>()
@@ -70,6 +72,32 @@ export class LayerStore {
     const record = await this.#finish(staged, content, options)
     signal?.throwIfAborted()
     return await this.#commit(staged, content.diffId, record)
+  }
+
+  /** Unpacks a blob while it grows. One of a layer that is there already is not looked at. */
+  async ingestBlob(blob: LayerBlob, options: BlobOptions): Promise<Layer> {
+    const { expected, signal, limit, onProgress } = options
+    const known = expected === undefined ? undefined : await this.find(expected)
+    if (known !== undefined) return layerOf(known)
+    const { directory, driver } = this.#deps
+    await using staged = await directory.stage().catch((error: unknown) => {
+      throw storageError(error, directory.layers)
+    })
+    const { path, digest, size } = blob
+    const tar = join(staged.path, files.tar)
+    const job = { blob: path, digest, size, tar, index: driver === 'erofs', limit, expected }
+    const follow = blob.follow.bind(blob)
+    const unpacked = await this.#threads.run(job, { signal, follow, onProgress })
+    const record =
+      unpacked.indexed === undefined
+        ? await this.#finish(staged, await parsedTar(unpacked, tar), options)
+        : await this.#record(staged, unpacked.size, unpacked.root, unpacked.indexed)
+    signal?.throwIfAborted()
+    return await this.#commit(staged, unpacked.diffId, record)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#threads[Symbol.asyncDispose]()
   }
 
   /** The layer; undefined when it is missing or damaged, as far as its lengths and the last check tell. */
@@ -175,17 +203,25 @@ export class LayerStore {
             lowerFile: (path) => this.#lowerFile(path, options),
             signal: options.signal,
           })
-      const record: LayerRecord = {
-        version: 1,
-        size: content.size,
-        ...rootOf(content.tree),
-        ...finished,
-      }
-      await writeRecord(staged.path, record)
-      return record
+      return await this.#record(staged, content.size, rootOf(content.tree), finished)
     } catch (error) {
       throw storageError(error, staged.path)
     }
+  }
+
+  async #record(
+    staged: StagedDirectory,
+    size: number,
+    root: Pick<LayerRecord, 'root' | 'opaqueRoot'>,
+    finished: Pick<LayerRecord, 'kind' | 'stored' | 'lengths' | 'indexSha256'>,
+  ): Promise<LayerRecord> {
+    const record: LayerRecord = { version: 1, size, ...root, ...finished }
+    try {
+      await writeRecord(staged.path, record)
+    } catch (error) {
+      throw storageError(error, staged.path)
+    }
+    return record
   }
 
   /** A data root that came from a machine with EROFS: the layer is unpacked from its own archive. */

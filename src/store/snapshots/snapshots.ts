@@ -30,6 +30,12 @@ export interface Snapshots {
    */
   ingest(tar: AsyncIterable<Uint8Array>, options?: IngestOptions): Promise<Layer>
 
+  /**
+   * The same for a compressed blob that may still be growing, in a thread of its own where that is possible. The blob is
+   * hashed as well: `invalid_argument` when it has another digest. Undefined where there are no threads.
+   */
+  readonly ingestBlob?: (blob: LayerBlob, options: BlobOptions) => Promise<Layer>
+
   /** The layer, or undefined when it is not (or not wholly) there. */
   layer(diffId: Digest): Promise<Layer | undefined>
 
@@ -91,6 +97,22 @@ export interface IngestOptions {
    * itself, which then becomes a copy. Without it such a layer is refused.
    */
   readonly parents?: (() => Promise<readonly Digest[]>) | undefined
+}
+
+/** A layer as registries have it, in a file that grows from its beginning. */
+export interface LayerBlob {
+  readonly path: string
+  readonly digest: Digest
+  readonly size: number
+  /** Calls back with how many bytes are there from the beginning, now and whenever it grows. */
+  follow(onGrown: (prefix: number) => void): Disposable
+}
+
+export interface BlobOptions extends IngestOptions {
+  /** Most bytes that come out; more is refused with `resource_exhausted`. */
+  readonly limit: number
+  /** Bytes of the blob that have been read. */
+  readonly onProgress: (read: number) => void
 }
 
 export interface Layer {

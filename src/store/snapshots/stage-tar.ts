@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import type { Digest } from '#base/digest.ts'
 import { abortable } from '#base/mutex.ts'
 import { LayerTree } from '#oci/tar/layer-tree.ts'
@@ -39,6 +40,20 @@ export async function stageTar(
   parser.end()
   await attempt(sink.sync(), path)
   return { diffId: `sha256:${hash.digest('hex')}`, size, tree }
+}
+
+/** What stageTar() said about the file `path` that it has written. */
+export async function parsedTar(
+  { diffId, size }: Pick<StagedTar, 'diffId' | 'size'>,
+  path: string,
+): Promise<StagedTar> {
+  const tree = new LayerTree()
+  const parser = new TarParser(tree)
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Uint8Array>) {
+    parser.push(chunk)
+  }
+  parser.end()
+  return { diffId, size, tree }
 }
 
 /** `source`, given up as soon as `signal` is aborted, even while it is silent. */

@@ -90,6 +90,28 @@ describe('Repository.upload()', () => {
     assert.deepEqual(from.starts, [0, 0])
   })
 
+  it('sends small chunks where large ones are refused', async () => {
+    const large = randomBytes(3_500_000)
+    const name = `sha256:${createHash('sha256').update(large).digest('hex')}` as const
+    for (const known of [{}, { digest: name, size: large.length }]) {
+      registry.blobs.clear()
+      let refusals = 2
+      registry.fault = ({ method }) => {
+        if (method !== 'PATCH' && method !== 'PUT') return undefined
+        refusals -= 1
+        return refusals < 0 ? undefined : { kind: 'answer', status: 413 }
+      }
+      const before = registry.requests.length
+      const read = async function* (offset: number): AsyncGenerator<Uint8Array> {
+        for (let at = offset; at < large.length; at += 300_000) yield large.subarray(at, at + 300_000)
+      }
+      assert.deepEqual(await repository.upload({ ...known, read }), { digest: name, size: large.length })
+      assert.deepEqual(registry.blobs.get(name), large)
+      const patches = registry.requests.slice(before).filter(({ method }) => method === 'PATCH')
+      assert.equal(patches.filter(({ url }) => url === patches.at(-1)?.url).length, 4)
+    }
+  })
+
   it('asks whether a blob has arrived when the last answer is lost, and does not send it again', async () => {
     registry.fault = ({ method }) => {
       if (method !== 'PUT') return undefined

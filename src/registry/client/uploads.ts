@@ -6,26 +6,19 @@ import { createHash, type Hash } from 'node:crypto'
 import type { Digest } from '#base/digest.ts'
 import { engineErrorOf } from '#base/errors.ts'
 import { finish } from './digests.ts'
-import { badAnswer, type Subject, wrongDigest } from './errors.ts'
-import type { RegistryExchange } from './exchange.ts'
+import { badAnswer, wrongDigest } from './errors.ts'
 import type { UploadOptions, UploadSource } from './repository.ts'
-import { isTransient, pauseAfter, type RetryPolicy } from './retries.ts'
-import type { HttpReply } from './transport.ts'
-
-export interface UploadTarget {
-  readonly exchange: RegistryExchange
-  /** Of the repository. */
-  readonly path: string
-  readonly scopes: readonly string[]
-  readonly subject: Subject
-  readonly retries: RetryPolicy
-}
+import { cancelUpload, storedBytes, type UploadTarget } from './upload-session.ts'
+import { PieceReader } from './piece-reader.ts'
+import { isTransient, pauseAfter } from './retries.ts'
 
 export interface UploadResult {
   readonly digest: Digest
   readonly size: number
 }
 
+/** Bytes, for what stands before a registry and limits bodies: common limits are 100 MB and nginx's 1 MiB. */
+const chunkSizes: readonly number[] = [16 << 20, 1 << 20]
 const binary = { 'content-type': 'application/octet-stream' }
 
 export class Upload {
@@ -39,6 +32,11 @@ export class Upload {
   #location: URL | undefined
   /** Where the registry stands. */
   #offset = 0
+  /** The stream that chunks are cut from. */
+  #reader: PieceReader | undefined
+  #chunk = Infinity
+  /** What the registry says. */
+  #smallestChunk = 0
   /** Everything was sent, and whether it arrived is all that is not known. */
   #completing: UploadResult | undefined
 
@@ -55,6 +53,7 @@ export class Upload {
       try {
         return await this.#attempt()
       } catch (error) {
+        this.#reader?.close()
         failures = this.#offset > best ? 1 : failures + 1
         best = Math.max(best, this.#offset)
         const pause = pauseAfter(error, failures, retries.random)
@@ -74,8 +73,10 @@ export class Upload {
   async #attempt(): Promise<UploadResult> {
     const { digest, size } = this.#source
     if (this.#location === undefined) await this.#begin()
+    this.#reader?.close()
+    this.#reader = undefined
     // With everything known one request less is needed.
-    if (digest !== undefined && size !== undefined && this.#offset === 0) {
+    if (digest !== undefined && size !== undefined && this.#offset === 0 && size <= this.#chunk) {
       return this.#complete(digest, { size, body: true })
     }
     if (size === undefined || this.#offset < size) await this.#sendRest()
@@ -96,27 +97,42 @@ export class Upload {
       throw badAnswer(reply.url.host, `unexpected status ${reply.status} for a new upload`)
     this.#location = exchange.follow(reply, reply.headers.location, 'Location')
     this.#offset = 0
+    this.#smallestChunk = Number(reply.headers['oci-chunk-min-length'] ?? 0) || 0
   }
 
-  /** end-5, everything that is left as one chunk. */
+  /** end-5: everything that is left as one chunk, unless something on the way takes only small ones. */
   async #sendRest(): Promise<void> {
+    do await this.#sendChunk(this.#offset)
+    while ((await this.#reader?.ended()) === false)
+  }
+
+  async #sendChunk(from: number): Promise<void> {
     const { exchange } = this.#target
     const { size } = this.#source
-    const from = this.#offset
+    const length = Math.min(Math.max(this.#chunk, this.#smallestChunk), (size ?? Infinity) - from)
     const known: Record<string, string> =
       size === undefined
         ? {}
-        : { 'content-length': String(size - from), 'content-range': `${from}-${size - 1}` }
+        : { 'content-length': String(length), 'content-range': `${from}-${from + length - 1}` }
     using reply = await exchange.send({
       ...this.#common(),
       method: 'PATCH',
       target: this.#opened(),
       headers: { ...binary, ...known },
-      body: () => this.#bytes(from),
+      body: () => this.#piece(from, length),
       retry: 'never',
     })
     this.#location = exchange.follow(reply, reply.headers.location, 'Location')
-    this.#offset = this.#hashed
+    this.#offset = this.#reader?.position ?? from
+  }
+
+  /** Goes on in the stream that is open, if it stands there. */
+  #piece(from: number, length: number): AsyncIterable<Uint8Array> {
+    if (this.#reader?.position !== from) {
+      this.#reader?.close()
+      this.#reader = new PieceReader(this.#bytes(from), from)
+    }
+    return this.#reader.take(length)
   }
 
   /** end-6 */
@@ -168,7 +184,13 @@ export class Upload {
 
   /** The registry may have lost the upload, or have another idea of where it stands: that can be asked. */
   #mayGoOn(error: unknown): boolean {
-    const lost = [404, 416].includes(Number(engineErrorOf(error)?.details['status']))
+    const status = Number(engineErrorOf(error)?.details['status'])
+    const smaller = chunkSizes.find((size) => size < this.#chunk)
+    if (status === 413 && smaller !== undefined) {
+      this.#chunk = smaller
+      return true
+    }
+    const lost = [404, 416].includes(status)
     return isTransient(error) || (lost && this.#location !== undefined)
   }
 
@@ -221,25 +243,6 @@ export class Upload {
     const { scopes, subject } = this.#target
     return { scopes, subject, signal: this.#options.signal }
   }
-}
-
-/** Milliseconds; longer than that nobody waits for something that is given up. */
-const CANCEL_LIMIT = 2000
-
-/** Best effort: a registry removes what is abandoned, later. */
-export async function cancelUpload({ exchange, scopes, subject }: UploadTarget, target: URL): Promise<void> {
-  try {
-    const signal = AbortSignal.timeout(CANCEL_LIMIT)
-    using _reply = await exchange.send({ method: 'DELETE', target, scopes, subject, retry: 'never', signal })
-  } catch {
-    // The registry purges it in its own time.
-  }
-}
-
-/** `Range: 0-99` are 100 bytes; `0-0` may be none or one, and so begins anew. */
-function storedBytes(reply: HttpReply): number | undefined {
-  const [, last] = /^(?:bytes=)?0-(\d+)$/.exec(String(reply.headers['range'] ?? '')) ?? []
-  return last === undefined || last === '0' ? undefined : Number(last) + 1
 }
 
 function badSource(what: string): Error {

@@ -13,7 +13,8 @@ import type {
 } from './repository.ts'
 import type { RetryPolicy } from './retries.ts'
 import { repositoryScope } from './scopes.ts'
-import { cancelUpload, Upload, type UploadResult, type UploadTarget } from './uploads.ts'
+import { cancelUpload, type UploadTarget } from './upload-session.ts'
+import { Upload, type UploadResult } from './uploads.ts'
 
 export class RepositoryWrites implements WritableRepository {
   readonly #exchange: () => Promise<RegistryExchange>

@@ -8,7 +8,7 @@ import type { Repository } from '#registry/client/repository.ts'
 import type { LayerBlobRow, LayerRow } from '#store/images.ts'
 import type { ImageStore } from '../images/image-store.ts'
 import { type Report, reportingBytes } from '../images/progress.ts'
-import type { Slots } from './slots.ts'
+import type { Slots } from '../pull/slots.ts'
 
 /** A layer as the target repository has it. */
 export type LayerBlob = Pick<Descriptor, 'mediaType' | 'digest' | 'size'>
@@ -53,8 +53,8 @@ export class LayerPush {
   async #push(layer: LayerRow, wanted: LayerBlob | undefined): Promise<LayerBlob> {
     const { slots, sending, signal, store } = this.#deps
     this.#say(layer, 'Preparing')
-    if (slots.full) this.#say(layer, 'Waiting')
-    using _slot = await slots.acquire(signal)
+    if (!slots.available) this.#say(layer, 'Waiting')
+    using _slot = await slots.acquire({ signal })
     using _turn = await sending.acquire(`${this.#name} ${layer.diffId}`, { signal })
 
     const known = wantedFirst(store.layerBlobs.of(layer.diffId), wanted)

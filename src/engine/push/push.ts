@@ -18,7 +18,7 @@ import { readyImage, type ReadyManifest } from './image-push.ts'
 import { type IndexPushDeps, readyIndex } from './index-push.ts'
 import { LayerPush, type LayerPushDeps } from './layer-push.ts'
 import { type PushPlan, planPush } from './push-plan.ts'
-import { Slots } from './slots.ts'
+import { Slots } from '../pull/slots.ts'
 
 export interface PushDeps {
   readonly store: ImageStore
@@ -138,11 +138,10 @@ export class Pushes implements PushService {
       for (const { descriptor, imageIds } of manifests) {
         for (const id of imageIds) if (rows.get(id) !== undefined) rows.putManifest(id, descriptor)
       }
-      if (rows.get(plan.imageId) === undefined) return
       const name = formatReference(reference)
-      if (plan.whole && references.get(name) === plan.imageId) {
-        references.put(name, plan.imageId, undefined, digest)
-      }
+      // Another platform than the one that the name leads to gets no name of its own: nobody would remove it.
+      if (references.get(name) !== plan.imageId) return
+      if (plan.whole) references.put(name, plan.imageId, undefined, digest)
       const byDigest = { ...reference, tag: undefined, digest }
       references.put(formatReference(byDigest), plan.imageId, undefined, digest)
     })

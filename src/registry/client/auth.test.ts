@@ -171,14 +171,17 @@ describe('RegistryClient.login()', () => {
   it('checks a password against Basic and gives no token', async () => {
     await start({ kind: 'basic', accounts })
     assert.deepEqual(await client.login(registry.host, ann), { identityToken: undefined })
-    await assert.rejects(client.login(registry.host, { ...ann, password: 'no' }), { kind: 'unauthenticated' })
+    await assert.rejects(client.login(registry.host, { ...ann, password: 'no' }), {
+      kind: 'unauthenticated',
+      message: `Get "${registry.origin}/v2/": unauthorized: incorrect username or password`,
+    })
   })
 
   it('refuses a wrong password at once', async () => {
     await start({ kind: 'bearer', accounts, oauth: true })
     await assert.rejects(client.login(registry.host, { ...ann, password: 'no' }), {
       kind: 'unauthenticated',
-      message: 'unauthorized: incorrect username or password',
+      message: `Get "${registry.origin}/v2/": unauthorized: incorrect username or password`,
     })
     assert.equal(registry.tokens.requests.length, 1)
   })

@@ -352,7 +352,7 @@ describe('a request', () => {
     const client = opened.use(openRegistryClient({ clock, limits: watchedForHours, attempts: 2 }))
     await assert.rejects(client.repository({ domain: host, path: 'a' }).manifest('v1'), {
       kind: 'unavailable',
-      message: `cannot reach registry ${host}: connection refused`,
+      message: `cannot reach registry ${host}: dial tcp ${host}: connect: connection refused`,
     })
   })
 })
@@ -427,5 +427,7 @@ describe('RegistryClient.search()', () => {
       { name: 'team/app', description: 'An app', stars: 3, official: true, automated: false },
     ])
     assert.equal(registry.requests.at(-1)?.url, '/v1/search?q=app&n=100')
+    registry.fault = () => ({ kind: 'answer', status: 404 })
+    await assert.rejects(client.search(registry.host, { term: 'app', limit: 1 }), /does not answer searches/)
   })
 })

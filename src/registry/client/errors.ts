@@ -164,7 +164,8 @@ function denied({ action, repository }: Subject, answer: ErrorAnswer): Known {
 }
 
 function missing(subject: Subject, answer: ErrorAnswer): Known | undefined {
-  const { repository, reference } = subject
+  const { repository, reference, action, registry } = subject
+  if (action === 'search') return ['not_found', `registry ${registry} does not answer searches (/v1/search)`]
   if (repository === undefined) return undefined
   const name = familiar(repository)
   if (answer.code === 'NAME_UNKNOWN') return ['not_found', `repository ${name} not found: ${said(answer)}`]
@@ -249,9 +250,18 @@ function certificateProblem(error: unknown): string | undefined {
 function connectionProblem(error: unknown): string {
   if (isErrno(error, 'ENOTFOUND')) return 'no such host'
   if (isErrno(error, 'EAI_AGAIN')) return 'the name cannot be resolved now (server misbehaving)'
-  if (isErrno(error, 'ECONNREFUSED')) return 'connection refused'
+  if (isErrno(error, 'ECONNREFUSED')) return `${dialed(error)}connection refused`
   if (isErrno(error, 'EHOSTUNREACH', 'ENETUNREACH')) return 'no route to host'
   if (isErrno(error, 'ECONNRESET', 'EPIPE')) return 'connection reset by peer'
   if (isErrno(error, 'ETIMEDOUT')) return 'i/o timeout'
-  return quotable(messageOf(error))
+  // A proxy is named with its address, and that may hold a password.
+  return quotable(messageOf(error).replaceAll(/\/\/[^@/\s]*@/g, '//'))
+}
+
+/** Who was called, in Docker's words: it may have been a proxy. */
+function dialed(error: unknown): string {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error
+  if (!(first instanceof Error && 'address' in first && 'port' in first)) return ''
+  const address = String(first.address)
+  return `dial tcp ${address.includes(':') ? `[${address}]` : address}:${String(first.port)}: connect: `
 }

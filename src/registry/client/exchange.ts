@@ -9,6 +9,7 @@ import type { Connections } from './connections.ts'
 import { answerError, badAnswer, parseErrorBody, quotable, refusedTarget, type Subject } from './errors.ts'
 import type { Endpoint, Scheme } from './hosts.ts'
 import { parseChallenges } from './challenge.ts'
+import { refusedLogin } from './refused-login.ts'
 import { parseRetryAfter, type RetryPolicy, type RetryScope, withRetries } from './retries.ts'
 import type { HttpReply, Transport } from './transport.ts'
 
@@ -123,7 +124,7 @@ export class RegistryExchange {
       if (reply.status !== 401 || reply.url.origin !== url.origin || challenges === MAX_CHALLENGES)
         return reply
       const challenge = { header: reply.headers['www-authenticate'], from: url, again: challenges > 0 }
-      const renewed = await this.#renewed(reply, challenge, scopes, authorization, signal)
+      const renewed = await this.#renewed(reply, challenge, request, authorization)
       if (renewed === undefined) return reply
       // Read to its end, so that the next request finds the connection free.
       await bodyOf(reply)
@@ -135,15 +136,14 @@ export class RegistryExchange {
   async #renewed(
     reply: HttpReply,
     challenge: ReceivedChallenge,
-    scopes: readonly string[],
+    { scopes, signal, subject }: RegistryRequest,
     refused: string | undefined,
-    signal: AbortSignal | undefined,
   ): Promise<string | undefined> {
     try {
       return await this.#deps.authorizer.renew(challenge, scopes, refused, signal)
     } catch (error) {
       reply[Symbol.dispose]()
-      throw error
+      throw subject.action === 'login' ? refusedLogin(challenge.from, error) : error
     }
   }
 
@@ -209,7 +209,7 @@ export class RegistryExchange {
     })
   }
 
-  async #failure(subject: Subject, reply: HttpReply): Promise<Error> {
+  async #failure(subject: Subject, reply: HttpReply): Promise<unknown> {
     using dropped = reply
     const { status, headers, url } = dropped
     const retryAfter = parseRetryAfter(headers['retry-after'], this.#deps.clock.now().getTime())
@@ -220,7 +220,8 @@ export class RegistryExchange {
     const narrow = status === 401 && challenge?.parameters['error'] === 'insufficient_scope'
     if (status < 400) return badAnswer(url.host, `unexpected status ${status}`)
     const known = { ...subject, registry: url.host }
-    return answerError(known, narrow ? { ...answer, status: 403, message: '' } : answer)
+    const error = answerError(known, narrow ? { ...answer, status: 403, message: '' } : answer)
+    return subject.action === 'login' ? refusedLogin(url, error) : error
   }
 
   #scheme(): Scheme {

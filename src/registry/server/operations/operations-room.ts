@@ -4,9 +4,12 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { Background } from '#base/background.ts'
+import type { Clock } from '#base/clock.ts'
 import { FileIngests } from '#store/ingests/file-ingests.ts'
 import type { Ingests } from '#store/ingests/ingests.ts'
 import { openRegistryClient } from '../../client/client.ts'
+import { LAST_COLLECTION } from '../collection/collector.ts'
+import type { CollectionSummary } from '../collection/report.ts'
 import { readCollection } from '../collection/settings.ts'
 import { every } from '../collection/schedule.ts'
 import { EventPublisher } from '../event-publisher.ts'
@@ -30,6 +33,7 @@ import { readRetention } from '../retention/rule.ts'
 import type { Room, RoomContext, RoomDefinition } from '../room.ts'
 import { Section } from '../settings/section.ts'
 import { searchRoutes } from '../search/routes.ts'
+import type { Catalogue } from '../storage/catalogue.ts'
 import { readWebhooks } from '../webhooks/endpoint.ts'
 import { Webhooks } from '../webhooks/webhooks.ts'
 import { addGauges } from './gauges.ts'
@@ -139,7 +143,7 @@ function pushChecks(proxy: Hooks, quota: Quota, upkeep: Upkeep): NonNullable<Hoo
 }
 
 function runInBackground(
-  { clock, logger }: RoomContext,
+  { catalogue, clock, logger }: RoomContext,
   { webhooks, upkeep, interval }: { webhooks: Webhooks; upkeep: Upkeep; interval: number },
   opened: AsyncDisposableStack,
 ): void {
@@ -148,7 +152,7 @@ function runInBackground(
   background.run('webhooks', () => webhooks.run(ended.signal))
   background.run('upkeep', () =>
     every(
-      interval,
+      { interval, first: firstCollection(catalogue, interval, clock) },
       async (signal) => {
         await upkeep.run({ signal })
       },
@@ -161,6 +165,16 @@ function runInBackground(
     await background.idle()
   })
 }
+
+/** Restarts do not put it off; nor does everything begin with it. */
+function firstCollection({ settings }: Catalogue, interval: number, clock: Clock): number {
+  const last = settings.get(LAST_COLLECTION) as CollectionSummary | undefined
+  const due = last === undefined ? interval : last.started + interval - clock.now().getTime()
+  return Math.min(Math.max(due, SETTLING), interval)
+}
+
+/** Milliseconds after a start. */
+const SETTLING = 60_000
 
 function routesOf(
   context: RoomContext,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Digest } from '#base/digest.ts'
 import { EngineError } from '#base/errors.ts'
+import { abortable } from '#base/mutex.ts'
 import { type Descriptor, mediaTypes } from '#oci/image-spec.ts'
 import type { RegistryClient, Repository, RepositoryName } from '../../client/repository.ts'
 
@@ -77,11 +78,11 @@ export class FakeUpstream implements RegistryClient {
         return { descriptor, bytes: found.bytes }
       },
       document: refuse,
-      blob: async ({ digest }, { offset = 0 } = {}) => {
+      blob: async ({ digest }, { offset = 0, signal } = {}) => {
         this.#ask(`GET ${path} blob ${digest} from ${offset}`)
         const bytes = this.#blobs.get(`${path}@${digest}`)
         if (bytes === undefined) throw missing(digest)
-        return { offset, chunks: this.#send(bytes, offset) }
+        return { offset, chunks: this.#send(bytes, offset, signal) }
       },
       async *tags() {
         yield* []
@@ -108,10 +109,10 @@ export class FakeUpstream implements RegistryClient {
     return found && { mediaType: found.mediaType, digest, size: found.bytes.length }
   }
 
-  async *#send(bytes: Uint8Array, offset: number): AsyncGenerator<Uint8Array> {
+  async *#send(bytes: Uint8Array, offset: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     const cut = this.cuts.shift()
     for (let at = offset; at < bytes.length; at += 1000) {
-      if (at >= this.pauseAt) await this.#paused.promise
+      if (at >= this.pauseAt) await abortable(this.#paused.promise, signal)
       if (cut !== undefined && at >= cut)
         throw new EngineError('unavailable', 'cut', { code: 'REGISTRY_CUT' })
       yield bytes.subarray(at, at + 1000)

@@ -243,6 +243,37 @@ describe('BlobCache', () => {
     assert.equal(t.upstream.count(/blob .* from 20000/), 1)
   })
 
+  it('goes on after a restart where it was', async () => {
+    await using t = await bench()
+    const image = t.upstream.addImage('library/alpine', '3', layer)
+    await t.cache.manifest(t.alpine, '3')
+    t.upstream.pauseAt = 20_000
+    const cut = bytesOf(await (await t.blobCache.open(t.alpine, image.layer)).read())
+    while (!t.metrics.render().includes('fetched_bytes_total 20000')) await new Promise(setImmediate)
+    await Promise.all([assert.rejects(cut), t.blobCache.close()])
+    t.upstream.release()
+    const next = new BlobCache(t)
+    assert.ok((await bytesOf(await (await next.open(t.alpine, image.layer)).read())).equals(layer))
+    await next.close()
+    const starts = t.upstream.asked.flatMap((line) => / blob .* from (\d+)/.exec(line)?.[1] ?? [])
+    assert.deepEqual(starts, ['0', '20000'])
+  })
+
+  it('gives one that asks up when it leaves, and goes on for the others', async () => {
+    await using t = await bench()
+    const image = t.upstream.addImage('library/alpine', '3', layer)
+    await t.cache.manifest(t.alpine, '3')
+    t.upstream.pauseAt = 20_000
+    const leaving = new AbortController()
+    const { signal } = leaving
+    const left = bytesOf(await (await t.blobCache.open(t.alpine, image.layer, { signal })).read())
+    const stays = bytesOf(await (await t.blobCache.open(t.alpine, image.layer)).read())
+    leaving.abort(new Error('gone'))
+    await assert.rejects(left, /gone/)
+    t.upstream.release()
+    assert.ok((await stays).equals(layer))
+  })
+
   it('hands out no whole blob that has another digest, and keeps nothing of it', async () => {
     await using t = await bench()
     const image = t.upstream.addImage('library/alpine', '3', layer)

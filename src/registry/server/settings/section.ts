@@ -64,7 +64,9 @@ export class Section {
       const url = typeof text === 'string' ? URL.parse(text) : null
       return url !== null && /^https?:$/.test(url.protocol) ? url : undefined
     })
-    return value ?? this.#missing(key)
+    if (value === undefined) return this.#missing(key)
+    if (value.username === '' && value.password === '') return value
+    throw invalid(`${this.#at}.${key}: credentials have keys of their own, not a place in the URL`)
   }
 
   section(key: string): Section | undefined {

@@ -57,6 +57,7 @@ describe('Section', () => {
       }))
     assert.deepEqual(read([{ url: 'http://h/', attempts: 2 }]), [{ url: 'http://h/', n: 2 }])
     assert.throws(() => read([{ url: 'ftp://h/' }]), /webhooks\[0\]\.url: want an http or https URL/)
+    assert.throws(() => read([{ url: 'http://ann:secret@h/' }]), /url: credentials have keys of their own/)
     assert.throws(() => read([{ url: 'http://h/', tries: 1 }]), /webhooks\[0\]\.tries is not a setting/)
     assert.throws(
       () => read({}),

@@ -181,13 +181,14 @@ class IngestWriter {
   async #next(): Promise<void> {
     await this.#writing
     if (this.#bytes === 0) return
-    const bytes = this.#gathered.length === 1 ? this.#gathered[0]! : Buffer.concat(this.#gathered)
+    const pieces = this.#gathered
+    const bytes = this.#bytes
     this.#gathered = []
     this.#bytes = 0
-    this.#writing = this.#ingest.write(this.position, bytes).then(this.#onWritten)
+    this.#writing = this.#ingest.write(this.position, ...pieces).then(this.#onWritten)
     // Whoever waits for it next gets the rejection; until then it is not unhandled.
     this.#writing.catch(() => undefined)
-    this.position += bytes.length
+    this.position += bytes
   }
 }
 

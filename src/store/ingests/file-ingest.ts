@@ -7,6 +7,7 @@ import { storageError } from '../snapshots/errors.ts'
 import { ByteRanges } from './byte-ranges.ts'
 import { ingestEnded } from './errors.ts'
 import type { ByteRange, Ingest } from './ingests.ts'
+import { withoutFirst } from '../snapshots/file-sink.ts'
 import { ProgressFile, readProgress } from './progress-file.ts'
 
 /** Names inside a partial blob's directory. */
@@ -77,14 +78,12 @@ export class FileIngest implements Ingest {
     return this.#received.missing(this.size)
   }
 
-  async write(offset: number, bytes: Uint8Array): Promise<void> {
+  async write(offset: number, ...pieces: readonly Uint8Array[]): Promise<void> {
     const generation = this.#generation
     try {
-      for (let at = 0; at < bytes.length;) {
-        at += (await this.#data.write(bytes, at, bytes.length - at, offset + at)).bytesWritten
-      }
+      const end = await writeAll(this.#data, offset, pieces)
       if (generation !== this.#generation) return
-      const range = { offset, end: offset + bytes.length }
+      const range = { offset, end }
       this.#received.add(range)
       this.#unrecorded.add(range)
       this.#notify()
@@ -160,6 +159,17 @@ export class FileIngest implements Ingest {
     this.#wake.resolve()
     this.#wake = Promise.withResolvers<void>()
   }
+}
+
+/** Returns where the last piece ends. */
+async function writeAll(file: FileHandle, offset: number, pieces: readonly Uint8Array[]): Promise<number> {
+  let at = offset
+  for (let left = pieces; left.length > 0;) {
+    const { bytesWritten } = await file.writev(left, at)
+    at += bytesWritten
+    left = withoutFirst(left, bytesWritten)
+  }
+  return at
 }
 
 /** What was recorded, as far as the file has it; nothing when it was another blob's size. */

@@ -40,8 +40,8 @@ export interface Ingest extends AsyncDisposable {
   readonly received: number
   /** What is still missing, in order; `end` exclusive. */
   missing(): readonly ByteRange[]
-  /** At any position; a restart finds what was written here again, but for the last piece of every range. */
-  write(offset: number, bytes: Uint8Array): Promise<void>
+  /** Pieces that follow each other, at any position; a restart finds what was written here again, but for the last piece of every range. */
+  write(offset: number, ...pieces: readonly Uint8Array[]): Promise<void>
   /** The bytes from the beginning, as they come to be there; ends at `size`. */
   read(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<Uint8Array>
   /** Calls back with how many bytes have come from the beginning on, now and whenever it grows. */

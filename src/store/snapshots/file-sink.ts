@@ -72,12 +72,13 @@ export class FileSink implements AsyncDisposable {
     while (left.length > 0) {
       const { bytesWritten } = await this.#file.writev(left.slice(0, 1024))
       this.#written += bytesWritten
-      left = rest(left, bytesWritten)
+      left = withoutFirst(left, bytesWritten)
     }
   }
 }
 
-function rest(chunks: readonly Uint8Array[], written: number): readonly Uint8Array[] {
+/** What is left of `chunks` when so many bytes of them have been written. */
+export function withoutFirst(chunks: readonly Uint8Array[], written: number): readonly Uint8Array[] {
   let skip = written
   for (let i = 0; i < chunks.length; i++) {
     const chunk = chunks[i]!

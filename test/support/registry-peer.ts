@@ -49,7 +49,12 @@ export class RegistryPeer implements AsyncDisposable {
   get(path: string, accept = '*/*'): { readonly status: number; readonly body: string } {
     const { stdout } = this.#daemon.inside(
       'curl',
-      ...['-s', '-H', `Accept: ${accept}`, '-w', '\n%{http_code}', `http://${this.host}${path}`],
+      '-s',
+      '-H',
+      `Accept: ${accept}`,
+      '-w',
+      '\n%{http_code}',
+      `http://${this.host}${path}`,
     )
     const end = stdout.lastIndexOf('\n')
     return { status: Number(stdout.slice(end + 1)), body: stdout.slice(0, end) }

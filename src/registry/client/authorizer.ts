@@ -1,7 +1,7 @@
 /** Answers the challenges of one registry with one person's credentials. */
 import { EngineError } from '#base/errors.ts'
 import { type Challenge, parseChallenges } from './challenge.ts'
-import type { Connections } from './connections.ts'
+import { type Connections, forgetting } from './connections.ts'
 import type { Endpoint } from './hosts.ts'
 import { vetRealm } from './realm.ts'
 import type { Credentials } from './repository.ts'
@@ -142,17 +142,20 @@ export class Authorizer {
     const offline = this.#offline
     // A token that came without a refresh token is no answer to a login.
     const key = { realm, service: offline ? `${name} offline` : name, scopes: wanted, credentials }
-    const fetch = async (): Promise<Token> =>
-      service.fetch({
+    const fetch = async (): Promise<Token> => {
+      const agent = await connections.guest(endpoint, vetted.url, vetted.trusted)
+      const { registry } = endpoint
+      const question = {
         realm: vetted.url,
-        agent: await connections.guest(endpoint, vetted.url, vetted.trusted),
+        agent,
         service: name,
         scopes: wanted,
         credentials,
         offline,
-        registry: endpoint.registry,
-        signal: closing,
-      })
+        registry,
+      }
+      return forgetting(connections, vetted.url, service.fetch({ ...question, signal: closing }))
+    }
     return { key, token: await tokens.get(key, fetch, signal) }
   }
 

@@ -5,7 +5,7 @@ import http from 'node:http'
 import https from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
 import { createSecureContext, type SecureContext } from 'node:tls'
-import { EngineError } from '#base/errors.ts'
+import { EngineError, engineErrorOf } from '#base/errors.ts'
 import {
   type AddressClass,
   classOfAddress,
@@ -45,7 +45,10 @@ export class Connections implements Disposable {
   own(endpoint: Endpoint, url: URL): Promise<http.Agent> {
     return this.#agent(`own ${endpoint.registry} ${endpoint.verify} ${url.origin}`, url, async () => ({
       rejectUnauthorized: endpoint.verify,
-      secureContext: await this.#trust(url, [endpoint.registry, endpoint.host], [endpoint.host]),
+      secureContext: await this.#trust(url, {
+        trust: endpoint.verify ? [endpoint.registry, endpoint.host] : undefined,
+        show: endpoint.host,
+      }),
       ...(this.#deps.lookup === undefined
         ? {}
         : { lookup: guarded(this.#deps.lookup, () => true, neverRefused) }),
@@ -63,9 +66,13 @@ export class Connections implements Disposable {
     const literal = classOfHost(url.hostname)
     if (literal !== undefined && !allowed(literal)) throw refusedAddress(endpoint, url.hostname, url.hostname)
     const key = `guest ${endpoint.registry} ${endpoint.host} ${trusted} ${url.origin}`
+    const verify = !(await this.#deps.hosts.isInsecure(url.host))
     return this.#agent(key, url, async () => ({
-      rejectUnauthorized: !(await this.#deps.hosts.isInsecure(url.host)),
-      secureContext: await this.#trust(url, [endpoint.registry, endpoint.host, url.host], [url.host]),
+      rejectUnauthorized: verify,
+      secureContext: await this.#trust(url, {
+        trust: verify ? [endpoint.registry, endpoint.host, url.host] : undefined,
+        show: url.host,
+      }),
       // Behind a proxy it is the proxy that resolves names, and its own address is an inner one by right.
       ...(proxyFor(this.#deps.environment, url) === undefined
         ? {
@@ -75,6 +82,15 @@ export class Connections implements Disposable {
           }
         : {}),
     }))
+  }
+
+  /** Whoever asks next reads the certificates again: somebody may have put the missing one there. */
+  forget(url: URL): void {
+    for (const [key, agent] of this.#agents) {
+      if (!key.endsWith(` ${url.origin}`)) continue
+      this.#agents.delete(key)
+      close(agent)
+    }
   }
 
   /** How far inside the registry itself is. */
@@ -87,12 +103,7 @@ export class Connections implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const agent of this.#agents.values()) {
-      agent.then(
-        (made) => made.destroy(),
-        () => undefined, // never came to be; whoever asked has the error
-      )
-    }
+    for (const agent of this.#agents.values()) close(agent)
     this.#agents.clear()
   }
 
@@ -123,20 +134,21 @@ export class Connections implements Disposable {
     return url.protocol === 'https:' ? new https.Agent(common) : new http.Agent(common)
   }
 
-  /** Authorities of `trust`; our own certificate is shown to `show` alone. */
+  /** Authorities of `trust`, undefined where nothing is verified; our own certificate is shown to `show` alone. */
   async #trust(
     url: URL,
-    trust: readonly string[],
-    show: readonly string[],
+    { trust, show }: { readonly trust: readonly string[] | undefined; readonly show: string },
   ): Promise<SecureContext | undefined> {
     if (url.protocol !== 'https:') return undefined
     const { certificateDirectories } = this.#deps
     const of = (host: string) => certificatesOf(certificateDirectories, host)
-    const authorities = (await Promise.all(trust.map(of))).flatMap((found) => found.authorities)
-    const own = (await Promise.all(show.map(of))).flatMap((found) => found.own)
+    const authorities = (await Promise.all((trust ?? []).map(of))).flatMap((found) => found.authorities)
+    const { own } = await of(show)
+    // Reading all authorities takes tens of milliseconds, which only who verifies has to pay, and once.
+    if (trust !== undefined && authorities.length + own.length === 0) return machineTrust()
     try {
       return createSecureContext({
-        ca: [...machineAuthorities(), ...authorities],
+        ca: trust === undefined ? [] : [...machineAuthorities(), ...authorities],
         cert: own.map(({ cert }) => cert),
         key: own.map(({ key }) => key),
         minVersion: 'TLSv1.2',
@@ -162,6 +174,31 @@ export class Connections implements Disposable {
     given(hostname, options, (error, found) => resolve(error ? [] : found.map(({ address }) => address)))
     return promise
   }
+}
+
+let shared: SecureContext | undefined
+
+function machineTrust(): SecureContext {
+  shared ??= createSecureContext({ ca: [...machineAuthorities()], minVersion: 'TLSv1.2' })
+  return shared
+}
+
+/** `answer`; where it failed for certificates, they are read again the next time. */
+export async function forgetting<T>(connections: Connections, url: URL, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    const code = engineErrorOf(error)?.code
+    if (code === 'REGISTRY_CERTIFICATE' || code === 'REGISTRY_TLS') connections.forget(url)
+    throw error
+  }
+}
+
+function close(agent: Promise<http.Agent>): void {
+  agent.then(
+    (made) => made.destroy(),
+    () => undefined, // never came to be; whoever asked has the error
+  )
 }
 
 function hostnameOf({ host }: Endpoint): string {

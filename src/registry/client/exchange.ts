@@ -5,11 +5,10 @@
 import type { Clock } from '#base/clock.ts'
 import { engineErrorOf } from '#base/errors.ts'
 import type { Authorizer, Memory, ReceivedChallenge } from './authorizer.ts'
-import type { Connections } from './connections.ts'
+import { type Connections, forgetting } from './connections.ts'
 import { answerError, badAnswer, parseErrorBody, quotable, refusedTarget, type Subject } from './errors.ts'
 import type { Endpoint, Scheme } from './hosts.ts'
 import { parseChallenges } from './challenge.ts'
-import { refusedLogin } from './refused-login.ts'
 import { parseRetryAfter, type RetryPolicy, type RetryScope, withRetries } from './retries.ts'
 import type { HttpReply, Transport } from './transport.ts'
 
@@ -74,6 +73,11 @@ export class RegistryExchange {
     })
   }
 
+  /** What `target` is asked for at, as far as is known. */
+  address(target: string): URL {
+    return this.#url(this.#scheme(), target)
+  }
+
   /** The address in a `Location` or `Link`, which must be one of this registry. CVE-2026-88887 */
   follow(reply: HttpReply, location: string | undefined, what: string): URL {
     const url = location === undefined ? null : URL.parse(location, reply.url)
@@ -93,14 +97,10 @@ export class RegistryExchange {
     const scheme = this.#scheme()
     const fallback = memory.scheme === undefined && this.endpoint.schemes.length > 1
     try {
-      const reply = await this.#authorized(request, scheme)
-      memory.scheme = scheme
-      return reply
+      return await this.#authorized(request, scheme)
     } catch (error) {
       if (!fallback || !failedToConnect(error)) throw error
-      const plain = await this.#plain(request, error)
-      memory.scheme = 'http'
-      return plain
+      return this.#plain(request, error)
     }
   }
 
@@ -121,6 +121,7 @@ export class RegistryExchange {
     let authorization = await authorizer.header(scopes, signal)
     for (let challenges = 0; ; challenges += 1) {
       const reply = await this.#redirected(request, url, authorization)
+      this.#deps.memory.scheme = scheme
       if (reply.status !== 401 || reply.url.origin !== url.origin || challenges === MAX_CHALLENGES)
         return reply
       const challenge = { header: reply.headers['www-authenticate'], from: url, again: challenges > 0 }
@@ -136,14 +137,14 @@ export class RegistryExchange {
   async #renewed(
     reply: HttpReply,
     challenge: ReceivedChallenge,
-    { scopes, signal, subject }: RegistryRequest,
+    { scopes, signal }: RegistryRequest,
     refused: string | undefined,
   ): Promise<string | undefined> {
     try {
       return await this.#deps.authorizer.renew(challenge, scopes, refused, signal)
     } catch (error) {
       reply[Symbol.dispose]()
-      throw subject.action === 'login' ? refusedLogin(challenge.from, error) : error
+      throw error
     }
   }
 
@@ -194,10 +195,11 @@ export class RegistryExchange {
     const { transport, connections, userAgent } = this.#deps
     const { method, headers = {}, body, signal } = request
     const home = url.host === this.#base(this.#scheme()).host
-    return transport.send({
+    const agent = await (home ? connections.own(this.endpoint, url) : connections.guest(this.endpoint, url))
+    const sending = transport.send({
       method,
       url,
-      agent: await (home ? connections.own(this.endpoint, url) : connections.guest(this.endpoint, url)),
+      agent,
       headers: {
         'user-agent': userAgent,
         'accept-encoding': 'identity',
@@ -207,9 +209,10 @@ export class RegistryExchange {
       body: body?.(),
       signal,
     })
+    return forgetting(connections, url, sending)
   }
 
-  async #failure(subject: Subject, reply: HttpReply): Promise<unknown> {
+  async #failure(subject: Subject, reply: HttpReply): Promise<Error> {
     using dropped = reply
     const { status, headers, url } = dropped
     const retryAfter = parseRetryAfter(headers['retry-after'], this.#deps.clock.now().getTime())
@@ -220,8 +223,7 @@ export class RegistryExchange {
     const narrow = status === 401 && challenge?.parameters['error'] === 'insufficient_scope'
     if (status < 400) return badAnswer(url.host, `unexpected status ${status}`)
     const known = { ...subject, registry: url.host }
-    const error = answerError(known, narrow ? { ...answer, status: 403, message: '' } : answer)
-    return subject.action === 'login' ? refusedLogin(url, error) : error
+    return answerError(known, narrow ? { ...answer, status: 403, message: '' } : answer)
   }
 
   #scheme(): Scheme {

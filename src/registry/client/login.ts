@@ -1,6 +1,7 @@
 import { EngineError } from '#base/errors.ts'
 import type { Authorizer } from './authorizer.ts'
 import type { RegistryExchange } from './exchange.ts'
+import { refusedLogin } from './refused-login.ts'
 import type { RequestOptions } from './repository.ts'
 
 /** Asks `GET /v2/` as the person; distribution-spec end-1. `identityToken` where the token service gives one. */
@@ -9,6 +10,15 @@ export async function login(
   authorizer: Authorizer,
   { signal }: RequestOptions,
 ): Promise<{ readonly identityToken: string | undefined }> {
+  try {
+    await ask(exchange, signal)
+    return { identityToken: await authorizer.login(signal) }
+  } catch (error) {
+    throw refusedLogin(exchange.address('/v2/'), error)
+  }
+}
+
+async function ask(exchange: RegistryExchange, signal: AbortSignal | undefined): Promise<void> {
   const { registry, host } = exchange.endpoint
   using reply = await exchange.send({
     method: 'GET',
@@ -28,5 +38,4 @@ export async function login(
       },
     )
   }
-  return { identityToken: await authorizer.login(signal) }
 }

@@ -257,9 +257,13 @@ describe('certificates', () => {
     )
   })
 
-  it('are trusted by their authority in certs.d', async () => {
+  it('are trusted by their authority in certs.d, once it is there', async () => {
     const { domain } = await secureRegistry()
-    await repository(domain, here).manifest('v1')
+    await rm(join(certs, domain), { recursive: true })
+    const asked = repository(domain, here)
+    await assert.rejects(asked.manifest('v1'), { code: 'REGISTRY_CERTIFICATE' })
+    await trust(domain, { 'ca.crt': authority.cert })
+    await asked.manifest('v1')
   })
 
   it('are not looked at where the registry is insecure, and plain HTTP is taken there alone', async () => {

@@ -1,5 +1,6 @@
 import { frame, streamType } from '#api/stdcopy.ts'
 import type { Background } from '#base/background.ts'
+import { type Clock, settlesWithin } from '#base/clock.ts'
 import { EngineError, messageOf } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
 import { AttachStream } from '../containers/attach-stream.ts'
@@ -46,11 +47,14 @@ export interface ExecsDeps {
   readonly paths: PathsOf
   readonly directories: Directories
   readonly background: Background
+  readonly clock: Clock
 }
 
 /** Ended execs are kept so that clients can ask for the exit code; the oldest go first. */
 const KEPT = 1000
 const CANNOT_START = 126
+/** Milliseconds from the end of a container to the word of it. */
+const END_PATIENCE = 1000
 /** It was lost with its container. */
 const UNKNOWN_EXIT = 137
 
@@ -152,7 +156,8 @@ export class Execs implements ExecService {
       if (started.stream !== undefined) stream?.connect(started.stream)
       else stream?.abandon()
     } catch (error) {
-      throw this.#failed(exec, error)
+      await this.#end(task, error)
+      throw this.#failed(exec, task, error)
     } finally {
       // The runtime has read it; a health check would leave one with every probe.
       background.run('removing the file of an exec', () => directories.removeFile(file))
@@ -232,14 +237,21 @@ export class Execs implements ExecService {
     })
   }
 
-  #failed(exec: Exec, error: unknown): EngineError {
+  /** A runtime that gives no reason has most likely seen the container end, which is told a moment later. */
+  async #end(task: Task, error: unknown): Promise<void> {
+    if (!/failed with status \d+$/.test(messageOf(error))) return
+    await settlesWithin(this.#deps.clock, END_PATIENCE, task.exited)
+  }
+
+  #failed(exec: Exec, task: Task, error: unknown): EngineError {
     exec.state = 'exited'
     if (error instanceof EngineError && error.kind === 'invalid_argument') {
       exec.exitCode = CANNOT_START
       return error
     }
     const { registry, supervisor } = this.#deps
-    if (supervisor.running(exec.containerId) === undefined) {
+    // It may run again by now, but not as what it was.
+    if (supervisor.running(exec.containerId) !== task) {
       exec.exitCode = CANNOT_START
       return notRunning(exec.containerId)
     }

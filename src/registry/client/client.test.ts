@@ -217,6 +217,13 @@ describe('Repository.blob()', () => {
       message: /toomanyrequests.*3600 s/,
     })
   })
+
+  it('does not ask again when the limit of hours is used up', async () => {
+    const usedUp = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '0;w=21600' }
+    registry.fault = () => ({ kind: 'answer', status: 429, headers: usedUp })
+    await assert.rejects(repository().manifest('v1'), { kind: 'resource_exhausted' })
+    assert.deepEqual([registry.requests.length, clock.pauses], [1, []])
+  })
 })
 
 describe('Repository.document()', () => {

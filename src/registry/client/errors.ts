@@ -108,6 +108,8 @@ export interface ErrorAnswer {
   readonly message: string
   /** Milliseconds, from `Retry-After`. */
   readonly retryAfter: number | undefined
+  /** How often it is worth to ask. */
+  readonly attempts?: number | undefined
 }
 
 /** distribution-spec "Error Codes"; token services and proxies write other things. */
@@ -131,12 +133,17 @@ export function parseErrorBody(bytes: Uint8Array): { readonly code: string; read
 
 /** What an answer of 400 and above means. */
 export function answerError(subject: Subject, answer: ErrorAnswer): EngineError {
-  const { status, code, retryAfter } = answer
+  const { status, code, retryAfter, attempts } = answer
   const known = knownAnswer(subject, answer)
   const [kind, text] = known ?? [kindOf(status), `registry ${subject.registry}: ${said(answer)}`]
   return new EngineError(kind, text, {
     ...(codes[kind] ?? otherwise),
-    details: { status, registryCode: code, ...(retryAfter === undefined ? {} : { retryAfter }) },
+    details: {
+      status,
+      registryCode: code,
+      ...(retryAfter === undefined ? {} : { retryAfter }),
+      ...(attempts === undefined ? {} : { attempts }),
+    },
   })
 }
 

@@ -9,7 +9,7 @@ import { type Connections, forgetting } from './connections.ts'
 import { answerError, badAnswer, parseErrorBody, quotable, refusedTarget, type Subject } from './errors.ts'
 import type { Endpoint, Scheme } from './hosts.ts'
 import { parseChallenges } from './challenge.ts'
-import { parseRetryAfter, type RetryPolicy, type RetryScope, withRetries } from './retries.ts'
+import { isUsedUp, parseRetryAfter, type RetryPolicy, type RetryScope, withRetries } from './retries.ts'
 import type { HttpReply, Transport } from './transport.ts'
 
 export interface RegistryRequest {
@@ -217,7 +217,8 @@ export class RegistryExchange {
     const { status, headers, url } = dropped
     const retryAfter = parseRetryAfter(headers['retry-after'], this.#deps.clock.now().getTime())
     const body = headers['content-type']?.includes('json') === true ? await bodyOf(dropped) : new Uint8Array()
-    const answer = { status, retryAfter, ...parseErrorBody(body) }
+    const attempts = status === 429 && isUsedUp(headers) ? 1 : undefined
+    const answer = { status, retryAfter, attempts, ...parseErrorBody(body) }
     const challenge = parseChallenges(headers['www-authenticate']).find(({ scheme }) => scheme === 'bearer')
     // The token was good, but may not do this: Docker says "denied" then, with words of its own.
     const narrow = status === 401 && challenge?.parameters['error'] === 'insufficient_scope'

@@ -68,6 +68,15 @@ export function pauseAfter(error: unknown, attempt: number, random: () => number
   return asked > LONGEST_ASKED ? undefined : Math.max(asked, pause)
 }
 
+/**
+ * Whether a 429 says that nothing is left of a limit of so long that nobody waits for it, as Docker Hub does:
+ * `ratelimit-remaining: 0;w=21600`, with the window in seconds.
+ */
+export function isUsedUp(headers: Readonly<Record<string, string | undefined>>): boolean {
+  const window = /^0;w=(\d{1,9})$/.exec(headers['ratelimit-remaining'] ?? '')?.[1]
+  return headers['retry-after'] === undefined && Number(window ?? 0) * 1000 > LONGEST_ASKED
+}
+
 /** `Retry-After` in milliseconds: seconds, or a date. RFC 9110 section 10.2.3. */
 export function parseRetryAfter(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined

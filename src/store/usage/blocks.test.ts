@@ -43,6 +43,18 @@ describe('countBlocks()', () => {
     )
   })
 
+  it('frees what has no name elsewhere', async () => {
+    await mkdir(join(root, 'inside'))
+    await writeFile(join(root, 'inside/own'), Buffer.alloc(50_000))
+    await link(join(root, 'inside/own'), join(root, 'inside/own-too'))
+    await writeFile(join(root, 'shared'), Buffer.alloc(100_000))
+    const alone = await allocatedBytes(join(root, 'inside'))
+    await link(join(root, 'shared'), join(root, 'inside/shared'))
+    assert.equal(await allocatedBytes(join(root, 'inside')), alone)
+    assert.equal(await allocatedBytes(join(root, 'inside/shared')), 0)
+    assert.ok(alone >= 50_000 && alone < 100_000, String(alone))
+  })
+
   it('counts trees of a thousand levels', async () => {
     const deep = Array.from({ length: 1000 }, () => 'd').join('/')
     await mkdir(join(root, deep), { recursive: true })

@@ -1,6 +1,5 @@
 import { constants } from 'node:fs'
 import { lstat, open, readdir, type FileHandle } from 'node:fs/promises'
-import { basename } from 'node:path'
 import { isErrno } from '#base/errors.ts'
 
 /** Every level holds a descriptor; what lies deeper is not counted. */
@@ -31,10 +30,17 @@ export async function countBlocks(
   return count.piles
 }
 
-/** Bytes in allocated blocks of one file or tree; none when it is not there. */
+/**
+ * Bytes in allocated blocks that removing a file or tree frees; none when it is not there. What has another name
+ * elsewhere stays.
+ */
 export async function allocatedBytes(path: string): Promise<number> {
-  const piles = await countBlocks(path, (relative) => (relative === '' ? basename(path) : undefined))
-  return piles.get(basename(path)) ?? 0
+  const count = new Count(() => undefined, undefined, 'with the last name')
+  const stats = await lstat(path).catch(gone)
+  if (stats === undefined) return 0
+  count.add('', stats)
+  if (stats.isDirectory()) await count.directory(path, '', '', 0)
+  return count.piles.get('') ?? 0
 }
 
 interface Inode {
@@ -49,18 +55,26 @@ class Count {
   readonly piles = new Map<string, number>()
   readonly #pileOf: PileOf
   readonly #signal: AbortSignal | undefined
-  readonly #seen = new Set<string>()
+  readonly #when: 'with the first name' | 'with the last name'
+  /** Names that were seen of each inode that has several. */
+  readonly #names = new Map<string, number>()
 
-  constructor(pileOf: PileOf, signal: AbortSignal | undefined) {
+  constructor(
+    pileOf: PileOf,
+    signal: AbortSignal | undefined,
+    when: 'with the first name' | 'with the last name' = 'with the first name',
+  ) {
     this.#pileOf = pileOf
     this.#signal = signal
+    this.#when = when
   }
 
   add(pile: string, stats: Inode): void {
     if (stats.nlink > 1 && !stats.isDirectory()) {
       const inode = `${stats.dev}:${stats.ino}`
-      if (this.#seen.has(inode)) return
-      this.#seen.add(inode)
+      const names = (this.#names.get(inode) ?? 0) + 1
+      this.#names.set(inode, names)
+      if (names !== (this.#when === 'with the first name' ? 1 : stats.nlink)) return
     }
     this.piles.set(pile, (this.piles.get(pile) ?? 0) + stats.blocks * 512)
   }

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Clock } from '#base/clock.ts'
 import { engineErrorOf } from '#base/errors.ts'
 
@@ -72,8 +73,8 @@ export function pauseAfter(error: unknown, attempt: number, random: () => number
  * Whether a 429 says that nothing is left of a limit of so long that nobody waits for it, as Docker Hub does:
  * `ratelimit-remaining: 0;w=21600`, with the window in seconds.
  */
-export function isUsedUp(headers: Readonly<Record<string, string | undefined>>): boolean {
-  const window = /^0;w=(\d{1,9})$/.exec(headers['ratelimit-remaining'] ?? '')?.[1]
+export function isUsedUp(headers: IncomingHttpHeaders): boolean {
+  const window = /^0;w=(\d{1,9})$/.exec(String(headers['ratelimit-remaining']))?.[1]
   return headers['retry-after'] === undefined && Number(window ?? 0) * 1000 > LONGEST_ASKED
 }
 

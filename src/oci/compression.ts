@@ -45,6 +45,8 @@ export interface DecompressOptions {
   /** Most bytes that come out; more is refused with `resource_exhausted`. */
   readonly limit?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /** Bytes that come out at a time; 1 MiB by default. */
+  readonly chunk?: number | undefined
 }
 
 /**
@@ -71,7 +73,7 @@ export async function* decompress(
 
 async function* decompressed(
   source: AsyncIterable<Uint8Array>,
-  { compression, signal }: DecompressOptions,
+  { compression, signal, chunk }: DecompressOptions,
 ): AsyncGenerator<Uint8Array> {
   const iterator = source[Symbol.asyncIterator]()
   const rest: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => iterator }
@@ -79,7 +81,7 @@ async function* decompressed(
   const format = compression ?? detectCompression(Buffer.concat(head))
   const all = withHead(head, rest)
   if (format === 'none') yield* all
-  else yield* through(format, all, signal)
+  else yield* through(format, all, signal, chunk)
 }
 
 async function readHead(iterator: AsyncIterator<Uint8Array>): Promise<Uint8Array[]> {
@@ -105,9 +107,10 @@ async function* through(
   format: 'gzip' | 'zstd',
   source: AsyncIterable<Uint8Array>,
   signal: AbortSignal | undefined,
+  chunkSize = CHUNK,
 ): AsyncGenerator<Uint8Array> {
   const counted = new Counter(source)
-  const decoder = decoderOf(format)
+  const decoder = decoderOf(format, chunkSize)
   const input = Readable.from(counted, { objectMode: false, highWaterMark: CHUNK })
   const onAbort = (): void => void decoder.destroy(signal?.reason as Error)
   signal?.addEventListener('abort', onAbort, { once: true })
@@ -127,10 +130,10 @@ async function* through(
   if (extra > 0) throw invalid(`${extra} bytes after the end of the ${format} stream`, 'COMPRESSION_INVALID')
 }
 
-function decoderOf(format: 'gzip' | 'zstd'): Gunzip | ZstdDecompress {
+function decoderOf(format: 'gzip' | 'zstd', chunkSize: number): Gunzip | ZstdDecompress {
   return format === 'gzip'
-    ? createGunzip({ chunkSize: CHUNK })
-    : createZstdDecompress({ chunkSize: CHUNK, params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } })
+    ? createGunzip({ chunkSize })
+    : createZstdDecompress({ chunkSize, params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } })
 }
 
 class Counter implements AsyncIterable<Uint8Array> {

@@ -118,6 +118,47 @@ describe('pull', () => {
       requests.filter((request) => request.startsWith('GET /v2/team')),
       [],
     )
+    const docker = daemon.docker('pull', name)
+    assert.equal(
+      docker.stdout,
+      `1: Pulling from team/demo\nDigest: ${digest}\nStatus: Image is up to date for ${name}\n${name}\n`,
+      docker.stderr,
+    )
+    await removeImages()
+    assert.match(daemon.docker('pull', name).stdout, /Status: Downloaded newer image for /)
+    await removeImages()
+  })
+
+  it('takes both of several names and tags of one image, by digest too, and tells of it', async () => {
+    const contents = new RegistryContents()
+    await registry.holds(contents)
+    const none = daemon.docker('pull', '--all-tags', `${registry.host}/names/none`)
+    assert.match(none.stderr, /no tags in the repository/)
+    const { digest } = contents.image({ layers: [base] }, '1')
+    contents.tags.set('2', digest)
+    await registry.holds(contents)
+    await registry.does({})
+    const since = Math.floor(Date.now() / 1000)
+    const name = `${registry.host}/names/demo`
+    assert.match(
+      daemon.docker('pull', '--all-tags', name).stdout,
+      new RegExp(`Downloaded newer image for ${name}\n`),
+    )
+    assert.match(daemon.docker('pull', `${name}@${digest}`).stdout, /Image is up to date/)
+    assert.deepEqual([...(await images())].toSorted(), [`${name}:1`, `${name}:2`])
+    const events = (
+      await daemon.call('GET', `/events?since=${since}&until=${since + 2}&filters={"event":["pull"]}`)
+    ).text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => (JSON.parse(line) as { Actor: { ID: string; Attributes: { name: string } } }).Actor)
+    assert.deepEqual(
+      events.map(({ ID, Attributes }) => [ID, Attributes.name]),
+      [
+        [`${name}:1`, name],
+        [`${name}:2`, name],
+      ],
+    )
     await removeImages()
   })
 

@@ -55,7 +55,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const manifest = /\/manifests\/(.+)$/.exec(url)?.[1]
   const blob = /\/blobs\/(.+)$/.exec(url)?.[1]
   if (url === '/v2/') response.end('{}')
-  else if (url.endsWith('/tags/list')) response.end(JSON.stringify({ name: 'x', tags: tags() }))
+  else if (/\/tags\/list(\?|$)/.test(url)) response.end(JSON.stringify({ name: 'x', tags: tags() }))
   else if (refused < (faults.tooMany ?? 0)) tooMany(response)
   else if (manifest !== undefined) sendManifest(method, manifest, response)
   else if (blob !== undefined) await sendBlob(blob, request, response)

@@ -12,6 +12,13 @@ export function noMatchingManifest(platform: Platform): EngineError {
   })
 }
 
+export function noTags(familiar: string): EngineError {
+  return new EngineError('not_found', `no tags in the repository ${familiar}`, {
+    code: 'REPOSITORY_EMPTY',
+    details: { repository: familiar },
+  })
+}
+
 /** The old format whose layers are named by nothing but themselves. */
 export function oldManifest(mediaType: string): EngineError {
   return new EngineError(

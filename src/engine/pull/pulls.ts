@@ -13,7 +13,8 @@ import { credentialsOf } from '../registries/credentials.ts'
 import type { ProgressMessage, PullService } from '../services.ts'
 import type { DownloadLimits } from './download.ts'
 import { type FlightControl, Flights } from './flights.ts'
-import { ImagePull } from './image-pull.ts'
+import { noTags } from './errors.ts'
+import { ImagePull, type PullRequest } from './image-pull.ts'
 import { LayerFetches } from './layer-fetches.ts'
 import { pullReference } from './names.ts'
 
@@ -84,20 +85,27 @@ export class Pulls implements PullService {
   }
 
   async #pull(wish: Wish, control: FlightControl<undefined, ProgressMessage>): Promise<void> {
-    const { reference, repository } = wish
+    const { reference } = wish
     const { signal } = control
     const report = (message: ProgressMessage): void => control.report(message)
     const isOne = reference.tag !== undefined || reference.digest !== undefined
-    let changed = false
-    if (isOne) changed = await this.#image.pull({ ...wish, report, signal })
-    else {
-      for await (const tag of repository.tags({ signal })) {
-        const one = { ...wish, reference: withTag(reference, tag), report, signal }
-        if (await this.#image.pull(one)) changed = true
-      }
-    }
+    const changed = isOne
+      ? await this.#image.pull({ ...wish, report, signal })
+      : await this.#pullAll({ ...wish, report, signal })
     const what = isOne ? formatFamiliar(reference) : familiarName(reference)
     report({ status: `Status: ${changed ? 'Downloaded newer image' : 'Image is up to date'} for ${what}` })
+  }
+
+  /** One tag after the other; the first that fails ends it. */
+  async #pullAll(request: PullRequest): Promise<boolean> {
+    const { reference, repository, signal } = request
+    let changed: boolean | undefined
+    for await (const tag of repository.tags({ signal })) {
+      const isNew = await this.#image.pull({ ...request, reference: withTag(reference, tag) })
+      changed = isNew || changed === true
+    }
+    if (changed === undefined) throw noTags(familiarName(reference))
+    return changed
   }
 }
 

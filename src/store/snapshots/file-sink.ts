@@ -1,4 +1,4 @@
-import { constants } from 'node:fs'
+import { constants, writeSync } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 
 /** Enough for the kernel to work in large pieces. */
@@ -12,6 +12,7 @@ const SYNC_EVERY = 32 << 20
  */
 export class FileSink implements AsyncDisposable {
   readonly #file: FileHandle
+  readonly #direct: boolean
   #pending: Uint8Array[] = []
   #pendingBytes = 0
   #written = 0
@@ -19,17 +20,20 @@ export class FileSink implements AsyncDisposable {
   #writing: Promise<void> = Promise.resolve()
   #syncing: Promise<void> = Promise.resolve()
 
-  private constructor(file: FileHandle) {
+  private constructor(file: FileHandle, direct: boolean) {
     this.#file = file
+    this.#direct = direct
   }
 
-  static async create(path: string): Promise<FileSink> {
+  /** `direct`: in a thread that has nothing else to do, chunks are written at once, while a processor still has them. */
+  static async create(path: string, { direct = false } = {}): Promise<FileSink> {
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
-    return new FileSink(await open(path, flags, 0o600))
+    return new FileSink(await open(path, flags, 0o600), direct)
   }
 
   /** A promise only when the disk is behind and the caller has to wait. */
   write(chunk: Uint8Array): Promise<void> | undefined {
+    if (this.#direct) return this.#writeNow(chunk)
     this.#pending.push(chunk)
     this.#pendingBytes += chunk.length
     return this.#pendingBytes < BATCH ? undefined : this.#flush()
@@ -46,6 +50,12 @@ export class FileSink implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled([this.#writing, this.#syncing])
     await this.#file.close()
+  }
+
+  #writeNow(chunk: Uint8Array): Promise<void> | undefined {
+    for (let at = 0; at < chunk.length;) at += writeSync(this.#file.fd, chunk, at)
+    this.#written += chunk.length
+    return this.#written - this.#synced >= SYNC_EVERY ? this.#startSync() : undefined
   }
 
   async #flush(): Promise<void> {

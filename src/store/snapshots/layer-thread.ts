@@ -54,6 +54,8 @@ export interface ThreadError {
 }
 
 const READ_SIZE = 1 << 20
+/** Small enough to stay in a processor's cache while it is hashed, parsed and written. */
+const CHUNK = 256 << 10
 
 /** Reads the blob as it grows, and hashes all of it. */
 class BlobReader implements AsyncIterable<Uint8Array> {
@@ -110,7 +112,7 @@ class BlobReader implements AsyncIterable<Uint8Array> {
 }
 
 async function unpack(job: LayerJob, reader: BlobReader): Promise<UnpackedLayer> {
-  const content = await stageTar(verified(job, reader), job.tar)
+  const content = await stageTar(verified(job, reader), job.tar, { direct: true })
   const { diffId, size, tree } = content
   if (job.expected !== undefined && diffId !== job.expected) throw wrongDiffId(job.expected, diffId)
   const withIndex = job.index && indexObstacle(tree, size) === undefined
@@ -120,7 +122,7 @@ async function unpack(job: LayerJob, reader: BlobReader): Promise<UnpackedLayer>
 
 /** Ends only when every compressed byte has been hashed and has the digest that was asked for. */
 async function* verified(job: LayerJob, reader: BlobReader): AsyncGenerator<Uint8Array> {
-  yield* decompress(reader, { limit: job.limit })
+  yield* decompress(reader, { limit: job.limit, chunk: CHUNK })
   const actual = await reader.digest()
   if (actual !== job.digest) throw wrongDigest(job.digest, actual)
 }

@@ -15,19 +15,19 @@ export interface StagedTar {
 
 /**
  * Writes `source` to the new file `path` and, in the same pass, hashes and parses it. Resolves once the file is
- * durable; an archive that is malformed or cut off is refused at the first byte that shows it.
+ * durable (`direct` as for FileSink); an archive that is malformed or cut off is refused at the first byte that shows it.
  */
 export async function stageTar(
   source: AsyncIterable<Uint8Array>,
   path: string,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  options: { readonly signal?: AbortSignal | undefined; readonly direct?: boolean } = {},
 ): Promise<StagedTar> {
   const tree = new LayerTree()
   const parser = new TarParser(tree)
   const hash = createHash('sha256')
   let size = 0
 
-  const sink = await FileSink.create(path).catch((error: unknown) => {
+  const sink = await FileSink.create(path, { direct: options.direct ?? false }).catch((error: unknown) => {
     throw storageError(error, path)
   })
   await using _close = sink

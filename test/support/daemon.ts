@@ -28,6 +28,8 @@ export interface TestDaemonOptions {
   readonly args?: readonly string[]
   /** Where the daemon's data lives; default: a directory below the system's temporary one. */
   readonly dataRoot?: string
+  /** The command that becomes the daemon, `argv`; for a daemon that sees other files than the machine has. */
+  readonly dress?: (...argv: readonly string[]) => readonly string[]
 }
 
 export class TestDaemon implements AsyncDisposable {
@@ -35,6 +37,7 @@ export class TestDaemon implements AsyncDisposable {
   readonly socket: string
   readonly marks: Marks
   readonly #args: readonly string[]
+  readonly #dress: (...argv: readonly string[]) => readonly string[]
   #process: ChildProcess | undefined
 
   private constructor(root: string, options: TestDaemonOptions) {
@@ -49,6 +52,7 @@ export class TestDaemon implements AsyncDisposable {
       firewallTable: name.replaceAll('-', '_'),
     }
     this.#args = options.args ?? []
+    this.#dress = options.dress ?? ((...argv) => argv)
   }
 
   static async start(options: TestDaemonOptions = {}): Promise<TestDaemon> {
@@ -98,9 +102,8 @@ export class TestDaemon implements AsyncDisposable {
       'debug',
       ...this.#args,
     ]
-    return spawn('nsenter', [`--net=/run/netns/${netns}`, ...daemon, ...roots, ...rest], {
-      stdio: ['ignore', log, log],
-    })
+    const command = this.#dress(...daemon, ...roots, ...rest)
+    return spawn('nsenter', [`--net=/run/netns/${netns}`, ...command], { stdio: ['ignore', log, log] })
   }
 
   /** Ends the daemon and waits until it is gone; containers keep running. */

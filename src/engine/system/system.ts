@@ -28,6 +28,8 @@ export interface EngineFacts {
   readonly cgroupVersion: '1' | '2'
   readonly warnings: readonly string[]
   readonly registries: { readonly hubMirrors: readonly string[]; readonly insecure: readonly string[] }
+  /** The registry that this engine serves. */
+  readonly ownRegistry?: { readonly url: string; readonly root: string } | undefined
 }
 
 export interface SystemDeps {
@@ -47,6 +49,7 @@ const LIST_IMAGES = { all: true, filters: NO_FILTERS, sharedSize: true, digests:
 /** The daemon as a whole. */
 export class System implements SystemService {
   readonly #deps: SystemDeps
+  #accounting: Promise<DiskAccount> | undefined
 
   constructor(deps: SystemDeps) {
     this.#deps = deps
@@ -141,6 +144,7 @@ export class System implements SystemService {
       Warnings: [...facts.warnings],
       CDISpecDirs: [],
       FirewallBackend: { Driver: 'nftables', Info: [] },
+      ...ownRegistryFacts(facts.ownRegistry),
     } as unknown as SystemInfo
   }
 
@@ -163,8 +167,15 @@ export class System implements SystemService {
           }
         : {}),
       // Not Docker's: its clients leave it alone.
-      ...(types.length === 0 ? { Berth: await this.#deps.account() } : {}),
+      ...(types.length === 0 ? { Berth: await this.#account() } : {}),
     }
+  }
+
+  /** Callers that overlap share one walk. */
+  #account(): Promise<DiskAccount> {
+    return (this.#accounting ??= this.#deps.account().finally(() => {
+      this.#accounting = undefined
+    }))
   }
 
   async #layersSize(): Promise<number> {
@@ -225,6 +236,11 @@ function registryFacts({ hubMirrors, insecure }: EngineFacts['registries']): obj
       Mirrors: hubMirrors,
     },
   }
+}
+
+/** Not Docker's: its clients leave it alone. */
+function ownRegistryFacts(registry: EngineFacts['ownRegistry']): object {
+  return registry === undefined ? {} : { Berth: { Registry: { URL: registry.url, Root: registry.root } } }
 }
 
 function limitSupport(): object {

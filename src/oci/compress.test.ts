@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { describe, it } from 'node:test'
+import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { compress } from './compress.ts'
 import { decompress } from './compression.ts'
 
@@ -12,7 +14,12 @@ async function bytesOf(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(await Array.fromAsync(source))
 }
 
-const sample = Buffer.concat([Buffer.alloc(900_000, 'layer '), randomBytes(700_000), Buffer.alloc(900_000)])
+/** Of several blocks. */
+const sample = Buffer.concat([
+  Buffer.alloc(2_900_000, 'layer '),
+  randomBytes(2_700_000),
+  Buffer.alloc(900_000),
+])
 
 for (const format of ['gzip', 'zstd'] as const) {
   describe(`compress() to ${format}`, () => {
@@ -22,6 +29,20 @@ for (const format of ['gzip', 'zstd'] as const) {
         assert.equal(whole.equals(await bytesOf(compress(cut(sample, size), format))), true, `${size}`)
       }
       assert.equal(sample.equals(await bytesOf(decompress(cut(whole, 65_536)))), true)
+    })
+
+    it('makes a stream of nothing', async () => {
+      const nothing = await bytesOf(compress(cut(Buffer.alloc(0), 1), format))
+      assert.equal(nothing.length > 0, true)
+      assert.equal((await bytesOf(decompress(cut(nothing, 100)))).length, 0)
+    })
+
+    it('is one stream to other programs', async () => {
+      const input = await bytesOf(compress(cut(sample, 65_536), format))
+      const plain = format === 'gzip' ? gunzipSync(input) : zstdDecompressSync(input)
+      assert.equal(plain.equals(sample), true)
+      const { stdout, error } = spawnSync(format, ['-dc'], { input, maxBuffer: 1 << 26 })
+      if (error === undefined) assert.equal(stdout.equals(sample), true)
     })
 
     it('passes on a failure of its source', async () => {

@@ -44,7 +44,7 @@ export async function readyImage(
     isKnown(original) &&
     original.descriptor.digest !== savedManifestOf(config, layers).descriptor.digest
   const wanted = fits ? original.document.layers : []
-  const blobs = await all(
+  const blobs = await settled(
     layers.map((layer, at) => deps.layers.push(layer, wanted[at])),
     deps.stop,
   )
@@ -113,7 +113,10 @@ async function layersOf(imageId: Digest, { rows, deps }: ImageStore): Promise<La
 }
 
 /** All results; after a failure the others are stopped and waited for: nothing goes on behind the caller's back. */
-async function all<T>(promises: readonly Promise<T>[], stop: (reason: unknown) => void): Promise<T[]> {
+export async function settled<T>(
+  promises: readonly Promise<T>[],
+  stop: (reason: unknown) => void,
+): Promise<T[]> {
   const results = await Promise.allSettled(promises.map((promise) => stopping(promise, stop)))
   return results.map((result) => {
     if (result.status === 'rejected') throw result.reason

@@ -1,7 +1,14 @@
 import type { Digest } from '#base/digest.ts'
 import { type Descriptor, type Index, mediaTypes, parseManifest } from '#oci/image-spec.ts'
 import { type ImageManifests, type StoredIndex, subjectOf, type Variant } from '../images/image-manifests.ts'
-import { type ImagePushDeps, readyImage, type ReadyManifest, sendDocument, written } from './image-push.ts'
+import {
+  type ImagePushDeps,
+  readyImage,
+  type ReadyManifest,
+  sendDocument,
+  settled,
+  written,
+} from './image-push.ts'
 
 export interface IndexPushDeps extends ImagePushDeps {
   readonly manifests: ImageManifests
@@ -19,15 +26,13 @@ export async function readyIndex(
   deps: IndexPushDeps,
 ): Promise<ReadyManifest> {
   const entries = new Map<Digest, Descriptor>()
-  const children: ReadyManifest[] = []
-  for (const { descriptor, imageId } of variants) {
-    if (imageId === undefined) continue
-    const [original] = await deps.manifests.of(imageId, descriptor.digest)
-    const ready = await readyImage(imageId, original, deps)
-    await putByDigest(ready, deps)
-    entries.set(descriptor.digest, { ...descriptor, ...ready.descriptor })
-    children.push(ready)
-  }
+  const children = await settled(
+    variants.flatMap((variant) =>
+      variant.imageId === undefined ? [] : [readyChild(variant, variant.imageId, deps)],
+    ),
+    deps.stop,
+  )
+  for (const { named, descriptor } of children) entries.set(named.digest, { ...named, ...descriptor })
   for (const { descriptor, kind } of variants) {
     if (kind === 'attestation' && (await sendAttestation(descriptor, entries, deps))) {
       entries.set(descriptor.digest, descriptor)
@@ -45,12 +50,17 @@ export async function readyIndex(
   return { ...written(document, imageIds), children }
 }
 
-async function putByDigest(
-  { bytes, descriptor }: ReadyManifest,
-  { repository, signal }: ImagePushDeps,
-): Promise<void> {
-  const { digest, mediaType } = descriptor
-  await repository.putManifest(digest, { bytes, mediaType }, { signal })
+/** An image of the index, put by its digest; `named` is what the index had for it. */
+async function readyChild(
+  { descriptor: named }: Variant,
+  imageId: Digest,
+  deps: IndexPushDeps,
+): Promise<ReadyManifest & { readonly named: Descriptor }> {
+  const [original] = await deps.manifests.of(imageId, named.digest)
+  const ready = await readyImage(imageId, original, deps)
+  const { digest, mediaType } = ready.descriptor
+  await deps.repository.putManifest(digest, { bytes: ready.bytes, mediaType }, { signal: deps.signal })
+  return { ...ready, named }
 }
 
 /** False when it is not wholly here, or when it would speak about something else. */

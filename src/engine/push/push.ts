@@ -14,7 +14,7 @@ import { type Report, reporting } from '../images/progress.ts'
 import { credentialsOf } from '../registries/credentials.ts'
 import type { ProgressMessage, PushService } from '../services.ts'
 import { digestPush, noSuchTag, nothingToPush, unknownCompression } from './errors.ts'
-import { readyImage, type ReadyManifest } from './image-push.ts'
+import { readyImage, type ReadyManifest, settled } from './image-push.ts'
 import { type IndexPushDeps, readyIndex } from './index-push.ts'
 import { LayerPush, type LayerPushDeps } from './layer-push.ts'
 import { type PushPlan, planPush } from './push-plan.ts'
@@ -64,7 +64,15 @@ export class Pushes implements PushService {
     report({ status: `The push refers to repository [${repositoryOf(first)}]` })
     const stop = (reason: unknown): void => failing.abort(reason)
     const work = this.#workOn(first, options.auth, { compression, report, signal, stop })
-    for (const { reference, plan } of pushes) await this.#pushOne(reference, plan, work, report)
+    for (const { plan } of pushes) for (const message of plan.notes) report(message)
+    const ready = await settled(
+      pushes.map(({ plan }) => readyFor(plan, work)),
+      stop,
+    )
+    for (const [at, { reference, plan }] of pushes.entries()) {
+      const manifest = ready[at]
+      if (manifest !== undefined) await this.#finish(reference, plan, manifest, work, report)
+    }
   }
 
   /** Names with tags, at least one; the tag of `name` counts only where there is no other way to ask for all. */
@@ -107,12 +115,14 @@ export class Pushes implements PushService {
     return { store, repository, layers, manifests: this.#manifests, signal, stop, note }
   }
 
-  async #pushOne(reference: Reference, plan: PushPlan, work: IndexPushDeps, report: Report): Promise<void> {
-    for (const message of plan.notes) report(message)
-    const ready =
-      plan.kind === 'index'
-        ? await readyIndex(plan.index, plan.variants, work)
-        : await readyImage(plan.imageId, plan.original, work)
+  /** Everything is there: it gets its name, there and here. */
+  async #finish(
+    reference: Reference,
+    plan: PushPlan,
+    ready: ReadyManifest,
+    work: IndexPushDeps,
+    report: Report,
+  ): Promise<void> {
     const { bytes, descriptor } = ready
     const tag = reference.tag ?? ''
     const { mediaType, digest, size } = descriptor
@@ -148,6 +158,12 @@ export class Pushes implements PushService {
     // Needed by nobody when the image was removed meanwhile; else they stay.
     await collector.discard({ blobs: manifests.map(({ descriptor }) => descriptor.digest) })
   }
+}
+
+function readyFor(plan: PushPlan, work: IndexPushDeps): Promise<ReadyManifest> {
+  return plan.kind === 'index'
+    ? readyIndex(plan.index, plan.variants, work)
+    : readyImage(plan.imageId, plan.original, work)
 }
 
 function compressionFor(name: string): 'gzip' | 'zstd' {

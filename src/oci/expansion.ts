@@ -8,7 +8,7 @@ export interface ExpansionLimits {
 }
 
 /** Deflate alone can do a thousandfold, zstd far more; real archives stay below ten. */
-export const expansionLimits: ExpansionLimits = { unquestioned: 1 << 30, ratio: 200 }
+const expansionLimits: ExpansionLimits = { unquestioned: 1 << 30, ratio: 200 }
 
 /**
  * Watches what becomes of an archive when all that is compressed in it, at whatever depth, is decompressed: what is made

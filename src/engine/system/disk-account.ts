@@ -1,4 +1,4 @@
-import { hexOf, type Digest } from '#base/digest.ts'
+import type { Digest } from '#base/digest.ts'
 import { countBlocks, type PileOf } from '#store/usage/blocks.ts'
 
 /** What is to be found below the data root, by the rows. */
@@ -102,7 +102,7 @@ const directories = new Set([
 ])
 
 /** The place of every path, by the layout that ARCHITECTURE.md draws. */
-export function pilesOf(known: KnownObjects): PileOf {
+function pilesOf(known: KnownObjects): PileOf {
   return (path, isDirectory) => {
     if (isDirectory && directories.has(path)) return 'Directories'
     const parts = path.split('/', 4)
@@ -170,12 +170,4 @@ function volumePile(known: KnownObjects, name: string, path: string): string {
   const used = known.volumes.get(name)
   if (used === undefined) return UNEXPLAINED + path
   return used ? 'Volumes' : `Volumes${RECLAIMABLE}`
-}
-
-export function pathOfLayer(diffId: Digest): string {
-  return `${LAYER_PLACE}/${hexOf(diffId)}`
-}
-
-export function pathOfBlob(digest: Digest): string {
-  return `${BLOB_PLACE}/${hexOf(digest)}`
 }

@@ -126,14 +126,7 @@ export class System implements SystemService {
       // Docker's name for its default is taken for ours.
       Runtimes: { runc: { path: facts.runtime.path }, [facts.runtime.name]: { path: facts.runtime.path } },
       DefaultRuntime: facts.runtime.name,
-      Swarm: {
-        NodeID: '',
-        NodeAddr: '',
-        LocalNodeState: 'inactive',
-        ControlAvailable: false,
-        Error: '',
-        RemoteManagers: null,
-      },
+      Swarm: noSwarm,
       LiveRestoreEnabled: true,
       Isolation: '',
       InitBinary: '',
@@ -273,4 +266,13 @@ function goArch(): string {
 
 function machineName(): string {
   return arch() === 'x64' ? 'x86_64' : arch() === 'arm64' ? 'aarch64' : arch()
+}
+
+const noSwarm = {
+  NodeID: '',
+  NodeAddr: '',
+  LocalNodeState: 'inactive',
+  ControlAvailable: false,
+  Error: '',
+  RemoteManagers: null,
 }

@@ -102,3 +102,29 @@ describe('the settings for registries', () => {
     assert.throws(() => read({ 'max-concurrent-downloads': 0 }), /must be a number from 1 to 1000/)
   })
 })
+
+describe('the registry of the engine itself', () => {
+  it('is served when a flag or a section of the file says so, below the data root', () => {
+    assert.equal(read({}).ownRegistry, undefined)
+    const { listen, root } = read({ 'data-root': '/d', registry: {} }).ownRegistry ?? {}
+    assert.deepEqual([listen, root], [{ host: '127.0.0.1', port: 5000 }, '/d/registry'])
+    const both = read(
+      { registry: { listen: '127.0.0.1:1', 'read-only': true } },
+      '--registry-listen',
+      '[::1]:2',
+    )
+    assert.deepEqual(both.ownRegistry?.listen, { host: '::1', port: 2 })
+    assert.equal(both.ownRegistry.readOnly, true)
+  })
+
+  it('is refused by the name of the setting', () => {
+    const refuses = (registry: unknown, why: RegExp): void => assert.throws(() => read({ registry }), why)
+    refuses('127.0.0.1:5000', /setting "registry" \(--registry-listen\): want an object/)
+    refuses({ root: '/x' }, /setting "registry".*: root is always .*\/registry/)
+    refuses({ listne: '1' }, /setting "registry".*: listne is not a setting/)
+    assert.throws(
+      () => read({}, '--registry-listen', 'here'),
+      /setting "registry".*: listen: want ADDRESS:PORT/,
+    )
+  })
+})

@@ -3,6 +3,8 @@ import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { EngineError, isErrno, messageOf } from '#base/errors.ts'
 import type { LogLevel } from '#base/logger.ts'
+import type { RegistryConfig } from '#registry/server/config.ts'
+import { ownRegistryConfig } from './own-registry.ts'
 import {
   registryOptions,
   type RegistrySettings,
@@ -32,7 +34,10 @@ export interface DaemonConfig {
   /** Per container: rotation of the log, in bytes and files. */
   readonly logMaxSize: number
   readonly logMaxFiles: number
+  /** How other registries are spoken to. */
   readonly registries: RegistrySettings
+  /** The registry that is served by the engine itself. */
+  readonly ownRegistry: RegistryConfig | undefined
 }
 
 const options = {
@@ -51,6 +56,7 @@ const options = {
   ipv6: { type: 'boolean' },
   pidfile: { type: 'string', short: 'p' },
   ...registryOptions,
+  'registry-listen': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
 } as const
@@ -77,9 +83,10 @@ export function readConfig(argv: readonly string[]): CommandLine {
   const values: Values = { ...file.values, ...flags }
   const text = (name: keyof Values, fallback: string): string =>
     typeof values[name] === 'string' ? values[name] : fallback
+  const dataRoot = resolve(text('data-root', '/var/lib/berth'))
   const config: DaemonConfig = {
     hosts: hostList(values.host),
-    dataRoot: resolve(text('data-root', '/var/lib/berth')),
+    dataRoot,
     execRoot: resolve(text('exec-root', '/run/berth')),
     logLevel: logLevel(text('log-level', 'info')),
     runtime: text('default-runtime', 'auto'),
@@ -94,6 +101,7 @@ export function readConfig(argv: readonly string[]): CommandLine {
     logMaxSize: 20 * 1024 * 1024,
     logMaxFiles: 5,
     registries: registrySettings(flags, file.registries),
+    ownRegistry: ownRegistryConfig(file.registry, text('registry-listen', '') || undefined, dataRoot),
   }
   return { config, help, version }
 }
@@ -115,9 +123,11 @@ function parseFlags(argv: readonly string[]): Values {
 interface ConfigFile {
   readonly values: Values
   readonly registries: Readonly<Record<string, unknown>>
+  /** The section of that name, unread. */
+  readonly registry: unknown
 }
 
-const nothing: ConfigFile = { values: {}, registries: {} }
+const nothing: ConfigFile = { values: {}, registries: {}, registry: undefined }
 
 /** A configuration file that was not asked for may be missing. */
 function readFile(path: string | undefined): ConfigFile {
@@ -129,17 +139,17 @@ function readFile(path: string | undefined): ConfigFile {
     if (path === undefined && isErrno(error, 'ENOENT')) return nothing
     throw invalid(`cannot read configuration file ${name}: ${messageOf(error)}`, error)
   }
-  const [registries, { hosts, ...rest }] = splitRegistryKeys(parseJson(name, text))
+  const [registries, { hosts, registry, ...rest }] = splitRegistryKeys(parseJson(name, text))
   const unknown = Object.keys(rest).filter((key) => !Object.hasOwn(options, key))
   if (unknown.length > 0) {
     throw invalid(`configuration file ${name}: unknown key ${unknown.map((key) => `"${key}"`).join(', ')}`)
   }
   for (const [key, value] of Object.entries(rest)) checkValue(name, key as keyof Values, value)
-  if (hosts === undefined) return { values: rest, registries }
+  if (hosts === undefined) return { values: rest, registries, registry }
   if (!Array.isArray(hosts) || !hosts.every((host) => typeof host === 'string')) {
     throw invalid(`configuration file ${name}: "hosts" must be a list of addresses`)
   }
-  return { values: { ...rest, host: hosts }, registries }
+  return { values: { ...rest, host: hosts }, registries, registry }
 }
 
 function checkValue(file: string, key: keyof Values, value: unknown): void {
@@ -198,6 +208,7 @@ Options:
       --max-concurrent-downloads N  Layers at a time (default 6)
       --max-concurrent-uploads N    (default 5)
       --max-download-attempts N     (default 5)
+      --registry-listen ADDR:PORT   Serve a registry; more in the section "registry" of the file
       --push-compression FORMAT  gzip or zstd (default gzip)
   -h, --help
   -v, --version

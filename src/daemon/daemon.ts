@@ -23,6 +23,7 @@ import type { DaemonConfig } from './config.ts'
 import { assembleEngine } from './engine.ts'
 import { type Identity, identityOf } from './identity.ts'
 import { chooseRuntime, makeRoots, openStorage, startLockedHelper } from './machine-setup.ts'
+import { openOwnRegistry } from './own-registry.ts'
 import { pidFile } from './pid-file.ts'
 import { version } from './version.ts'
 
@@ -50,6 +51,8 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
   const cgroups = await mountedCgroups()
   const registryClient = acquired.use(registryClientOf(config, logger))
   const events = new EventJournal({ rows: new EventRows(db), logger })
+  // Outlives the engine, which may be pulling from it.
+  const ownRegistry = acquired.use(await openOwnRegistry(config, logger))
 
   const assembled = await assembleEngine({
     config,
@@ -68,6 +71,7 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
     background,
     events,
     registryClient,
+    ownRegistry,
     cgroups,
     bootId: readBootId(),
   })
@@ -79,13 +83,8 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
   acquired.use(periodically(RECONCILE_EVERY, () => networks.reconcile(), logger))
   acquired.use(periodically(EXPIRE_EVERY, () => assembled.expire(), logger))
 
-  const server = acquired.use(
-    createServer({
-      engine: assembled.engine,
-      logger,
-      info: { version, experimental: false, builderVersion: '1' },
-    }),
-  )
+  const info = { version, experimental: false, builderVersion: '1' } as const
+  const server = acquired.use(createServer({ engine: assembled.engine, logger, info }))
   for (const host of config.hosts) await server.listen(await parseAddress(host, config.group))
   if (config.pidfile !== '') acquired.use(await pidFile(config.pidfile))
   logger.info('ready', { version, dataRoot: config.dataRoot })

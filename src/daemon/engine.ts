@@ -52,6 +52,7 @@ import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import { SeccompFilters } from '#runtime/seccomp-filters.ts'
 import type { SelectedRuntime } from '#runtime/select.ts'
 import type { RegistryClient } from '#registry/client/repository.ts'
+import type { Registry } from '#registry/server/registry.ts'
 import { ContainerRows } from '#store/containers.ts'
 import type { Database } from '#store/db.ts'
 import type { DiskSnapshots } from '#store/snapshots/disk-snapshots.ts'
@@ -61,6 +62,7 @@ import { VolumeRows } from '#store/volumes.ts'
 import type { DaemonConfig } from './config.ts'
 import { assembleContainers, type ContainerServices } from './container-services.ts'
 import type { Identity } from './identity.ts'
+import { twinInRegistry } from './own-registry.ts'
 import { openPulls } from './pulls.ts'
 import { apiVersion, minApiVersion, version } from './version.ts'
 
@@ -82,6 +84,8 @@ export interface Foundation {
   readonly background: Background
   readonly events: EventJournal
   readonly registryClient: RegistryClient
+  /** The registry that this engine serves. */
+  readonly ownRegistry: Registry | undefined
   readonly cgroups: Cgroups
   readonly bootId: string
 }
@@ -168,8 +172,13 @@ function baseOf(foundation: Foundation) {
   }
 }
 
-async function imagesOf({ db, config, events, snapshots, logger }: Foundation, { registry }: Base) {
-  const content = new FileContent({ dataRoot: config.dataRoot })
+async function imagesOf(
+  { db, config, events, snapshots, logger, ownRegistry }: Foundation,
+  { registry }: Base,
+) {
+  const { dataRoot } = config
+  const twinOf = ownRegistry === undefined ? undefined : twinInRegistry(dataRoot)
+  const content = new FileContent({ dataRoot, twinOf })
   await content.recover()
   const images = openImages({
     db,
@@ -305,7 +314,7 @@ function viewsOf(
 }
 
 function fsckOf(foundation: Foundation, base: Base, images: Images): Fsck {
-  const { db, config, snapshots, helper, registryClient, logger } = foundation
+  const { db, config, snapshots, helper, registryClient, ownRegistry, logger } = foundation
   const { registry, locks } = base
   return new Fsck({
     db,
@@ -316,6 +325,7 @@ function fsckOf(foundation: Foundation, base: Base, images: Images): Fsck {
     dataRoot: config.dataRoot,
     images: images.store,
     layerSource: new RegistryLayers(registryClient, logger),
+    ownRegistry,
     known: () => knownObjects({ db, registry, images: images.store }),
     clock: Date.now,
   })
@@ -346,7 +356,7 @@ function queryOf(
   })
 }
 
-function factsOf({ identity, config, probe, selected, machine }: Foundation): EngineFacts {
+function factsOf({ identity, config, probe, selected, machine, ownRegistry }: Foundation): EngineFacts {
   return {
     id: identity.engine,
     version,
@@ -360,6 +370,7 @@ function factsOf({ identity, config, probe, selected, machine }: Foundation): En
     cgroupVersion: machine.cgroupVersion === 'v2' ? '2' : '1',
     warnings: selected.warnings,
     registries: config.registries,
+    ownRegistry,
   }
 }
 

@@ -64,6 +64,7 @@ function host(facts: Facts, info: SystemInfo): void {
     .add(1, 'Experimental', info.ExperimentalBuild ?? false)
     .list(1, 'Insecure Registries', insecureRegistries(info))
     .list(1, 'Registry Mirrors', info.RegistryConfig?.Mirrors ?? [])
+    .add(1, 'Registry Served', ownRegistry(info))
     .add(1, 'Live Restore Enabled', info.LiveRestoreEnabled ?? false)
     .list(
       1,
@@ -93,6 +94,13 @@ function securityOptions(texts: readonly string[]): string[] {
       ...settings.map(([key, value]) => ` ${key.charAt(0).toUpperCase()}${key.slice(1)}: ${value}`),
     ]
   })
+}
+
+/** Docker's engines have none. */
+function ownRegistry(
+  info: SystemInfo & { readonly Berth?: { readonly Registry?: { readonly URL: string } } },
+) {
+  return info.Berth?.Registry?.URL
 }
 
 function insecureRegistries({ RegistryConfig }: SystemInfo): string[] {

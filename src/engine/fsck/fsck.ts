@@ -6,9 +6,12 @@ import { checkContainers, type ContainerCheckDeps } from './containers.ts'
 import { type Finding, noDamage, type Problem } from './finding.ts'
 import { checkImages } from './images.ts'
 import { checkLayers, failedRemedy, type LayerCheckDeps } from './layers.ts'
+import { type CheckedRegistry, checkOwnRegistry } from './own-registry.ts'
 import { checkPlaces, type PlaceCheckDeps } from './places.ts'
 
-export type FsckDeps = LayerCheckDeps & ContainerCheckDeps & PlaceCheckDeps
+export type FsckDeps = LayerCheckDeps &
+  ContainerCheckDeps &
+  PlaceCheckDeps & { readonly ownRegistry?: CheckedRegistry | undefined }
 
 /**
  * Compares everything below the data root with what it should be, while the engine works: blobs with their digests,
@@ -60,6 +63,10 @@ export class Fsck implements FsckService {
     yield* checkLayers(deps, { signal, progress, auths })
     report({ status: 'Checking containers and volumes' })
     yield* checkContainers(deps)
+    if (deps.ownRegistry !== undefined) {
+      report({ status: 'Checking the registry' })
+      yield* checkOwnRegistry(deps.ownRegistry, { signal })
+    }
     report({ status: 'Checking what else lies in the data root' })
     yield* checkPlaces(deps, { signal })
   }

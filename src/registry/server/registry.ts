@@ -2,6 +2,7 @@
 import { type Clock, systemClock } from '#base/clock.ts'
 import { Background } from '#base/background.ts'
 import type { Logger } from '#base/logger.ts'
+import type { TwinOf } from '#store/content/twin.ts'
 import { type AccessControl, openAccess } from './access.ts'
 import { openAccounts } from './access/accounts.ts'
 import { checkExposure } from './access/exposure.ts'
@@ -14,6 +15,7 @@ import type { Route } from './http/route.ts'
 import type { Room, RoomContext } from './room.ts'
 import { rooms } from './rooms.ts'
 import { lockRoot } from './root-lock.ts'
+import { checkStorage, type StoredDamage } from './storage/check.ts'
 import {
   openRegistryServer,
   openRegistryStorage,
@@ -25,25 +27,30 @@ import {
 export interface RegistryDeps {
   readonly logger: Logger
   readonly clock?: Clock
+  /** Of another store on the same filesystem, which shares files with this one. */
+  readonly twinOf?: TwinOf | undefined
 }
 
 /** A registry that serves. Disposing lets running requests end for a while. */
 export interface Registry extends AsyncDisposable {
   readonly url: string
+  readonly root: string
+  /** What is damaged, while it serves. */
+  check(options: { readonly signal: AbortSignal }): AsyncIterable<StoredDamage>
   /** For SIGHUP: certificates are read again. */
   reload(): Promise<void>
 }
 
 /** Opens everything that the configuration asks for. Throws `invalid_argument`, `conflict`, `unavailable`, `data_loss`. */
 export async function openRegistry(config: RegistryConfig, deps: RegistryDeps): Promise<Registry> {
-  const { logger, clock = systemClock } = deps
+  const { logger, clock = systemClock, twinOf } = deps
   const hasAccounts = config.htpasswd !== undefined
   const { host } = config.listen
   checkExposure({ host, hasTls: config.tls !== undefined, hasAccounts, insecureOpen: config.insecureOpen })
   const tls = config.tls === undefined ? undefined : await TlsFiles.open(config.tls, { clock, logger })
 
   await using opened = new AsyncDisposableStack()
-  const storage = opened.use(await openRegistryStorage({ root: config.root, logger, clock }))
+  const storage = opened.use(await openRegistryStorage({ root: config.root, logger, clock, twinOf }))
   opened.use(await lockRoot(config.root))
   const control = await openControl(config, storage, { logger, clock }, opened)
   const parts = await openRooms(config, storage, { logger, clock, access: control.access }, opened)
@@ -65,6 +72,8 @@ export async function openRegistry(config: RegistryConfig, deps: RegistryDeps): 
   const all = opened.move()
   return {
     url: server.url,
+    root: config.root,
+    check: (options) => checkStorage(storage, options),
     async reload() {
       if ((await tls?.reload()) === true && tls !== undefined) server.renewTls(tls.tls)
     },
@@ -72,7 +81,7 @@ export async function openRegistry(config: RegistryConfig, deps: RegistryDeps): 
   }
 }
 
-type Deps = Required<RegistryDeps>
+type Deps = Required<Omit<RegistryDeps, 'twinOf'>>
 
 async function openControl(
   { htpasswd, root, access }: RegistryConfig,

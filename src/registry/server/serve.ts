@@ -16,6 +16,7 @@ import { Background } from '#base/background.ts'
 import { type Clock, systemClock, settlesWithin } from '#base/clock.ts'
 import { EngineError, messageOf } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
+import type { TwinOf } from '#store/content/twin.ts'
 import { type AccessControl, openAccess } from './access.ts'
 import { EventPublisher } from './event-publisher.ts'
 import type { RegistryEventListener } from './events.ts'
@@ -39,10 +40,12 @@ export async function openRegistryStorage(options: {
   readonly root: string
   readonly logger: Logger
   readonly clock?: Clock
+  /** Of another store on the same filesystem, which shares files with this one. */
+  readonly twinOf?: TwinOf | undefined
 }): Promise<RegistryStorage> {
-  const { root, logger, clock = systemClock } = options
+  const { root, logger, clock = systemClock, twinOf } = options
   await mkdir(root, { recursive: true, mode: 0o700 })
-  const blobs = new FileBlobs({ root, clock })
+  const blobs = new FileBlobs({ root, clock, twinOf })
   await blobs.recover()
   const catalogue = openCatalogue(join(root, 'registry.db'), { logger })
   return { catalogue, blobs, [Symbol.asyncDispose]: () => catalogue[Symbol.asyncDispose]() }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -51,5 +51,28 @@ describe('FileContent', () => {
     await symlink(join(under.root, 'outside'), join(under.root, 'blobs/sha256', hexOf(digest)))
 
     await assert.rejects(under.content.read(digest), (error) => isKind(error, 'data_loss'))
+  })
+})
+
+describe('FileContent beside another store', () => {
+  it('links what is there already, if that is intact, and only then', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'berth-content-'))
+    await using _root = { [Symbol.asyncDispose]: () => rm(root, { recursive: true }) }
+    const twinOf = (digest: string): string => join(root, digest.slice(-3))
+    const content = new FileContent({ dataRoot: root, twinOf })
+    await content.recover()
+    const links = async (text: string, twin: string): Promise<number> => {
+      const digest = digestOf(Buffer.from(text))
+      await writeFile(twinOf(digest), twin)
+      await content.write(Buffer.from(text))
+      assert.equal(Buffer.from(await content.read(digest)).toString(), text)
+      return (await stat(twinOf(digest))).nlink
+    }
+    assert.equal(await links('the same', 'the same'), 2)
+    assert.equal(await links('damaged there', 'damaged thEre'), 1)
+    assert.equal(await links('longer there', 'longer there!'), 1)
+    // What is damaged here is replaced, never written to: the other store keeps its file.
+    await rm(twinOf(digestOf(Buffer.from('the same'))))
+    assert.equal(await links('the same', 'the same'), 1)
   })
 })

@@ -7,6 +7,7 @@ import { EngineError, isErrno } from '#base/errors.ts'
 import { allocatedBytes } from '../usage/blocks.ts'
 import type { Content } from './content.ts'
 import { damagedBlob, digestOf, noSuchBlob, wrongDigest } from './errors.ts'
+import { linkTwin, type TwinOf } from './twin.ts'
 
 /** Manifests and configs are small; whatever is larger was not written by us (CVE-2021-21285). */
 const MAX_BLOB = 64 << 20
@@ -18,10 +19,13 @@ const MAX_BLOB = 64 << 20
 export class FileContent implements Content {
   readonly #blobs: string
   readonly #staging: string
+  readonly #twinOf: TwinOf | undefined
 
-  constructor(deps: { readonly dataRoot: string }) {
+  /** What `twinOf` names is linked instead of written once more. */
+  constructor(deps: { readonly dataRoot: string; readonly twinOf?: TwinOf | undefined }) {
     this.#blobs = join(deps.dataRoot, 'blobs', 'sha256')
     this.#staging = join(deps.dataRoot, 'staging')
+    this.#twinOf = deps.twinOf
   }
 
   /** Makes the directories. What a crash has left in `staging` is removed by whoever empties that. */
@@ -99,8 +103,16 @@ export class FileContent implements Content {
   }
 
   async #replace(digest: Digest, bytes: Uint8Array): Promise<void> {
-    const temporary = join(this.#staging, `blob-${randomBytes(8).toString('hex')}`)
     const target = this.#path(digest)
+    const twin = this.#twinOf?.(digest)
+    const linked = twin !== undefined && (await linkTwin(twin, target, { digest, size: bytes.length }))
+    if (!linked) await this.#writeFile(target, bytes)
+    await using directory = await open(this.#blobs, 'r')
+    await directory.sync()
+  }
+
+  async #writeFile(target: string, bytes: Uint8Array): Promise<void> {
+    const temporary = join(this.#staging, `blob-${randomBytes(8).toString('hex')}`)
     try {
       const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
       await using file = await open(temporary, flags, 0o600)
@@ -116,8 +128,6 @@ export class FileContent implements Content {
         cause: error,
       })
     }
-    await using directory = await open(this.#blobs, 'r')
-    await directory.sync()
   }
 
   #path(digest: Digest): string {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -52,6 +52,30 @@ describe('FileBlobs', () => {
       await writeFile(file, 'wh0le')
     }
     assert.deepEqual(await readdir(join(under.root, 'uploads')), [])
+  })
+
+  it('shares the file of another store that has the same bytes, and no other', async () => {
+    await using under = await onDisk()
+    const digest = digestOf('shared')
+    const twin = join(under.root, 'twin')
+    const file = join(under.root, 'blobs/sha256', digest.slice(7, 9), digest.slice(7))
+    const blobs = new FileBlobs({ root: under.root, clock: under.clock, twinOf: () => twin })
+    const push = async (): Promise<void> => {
+      await using upload = await blobs.upload(await blobs.begin())
+      await upload.append(chunks('shared'), { limit: LIMIT })
+      const { touched } = await upload.commit(digest)
+      assert.equal((await blobs.stat(digest))?.touched, touched)
+    }
+    await writeFile(twin, 'sh4red')
+    await push()
+    assert.equal((await stat(file)).nlink, 1)
+    assert.equal(await blobs.remove(digest), true)
+    await writeFile(twin, 'shared')
+    for (const _time of [1, 2]) await push()
+    assert.deepEqual(await readdir(join(under.root, 'uploads')), [])
+    assert.equal(Buffer.concat(await Array.fromAsync(await blobs.read(digest))).toString(), 'shared')
+    assert.equal(await blobs.remove(digest), true)
+    assert.equal(await readFile(twin, 'utf8'), 'shared')
   })
 
   it('ignores what it did not write', async () => {

@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '#base/clock.ts'
 import { hexOf, isDigest, type Digest } from '#base/digest.ts'
 import { isErrno } from '#base/errors.ts'
 import { KeyedMutex } from '#base/mutex.ts'
+import { linkTwin, type TwinOf } from '#store/content/twin.ts'
 import { blobUnknown, rangeOutside, uploadBusy, uploadUnknown } from './errors.ts'
 import { FileRange } from './file-range.ts'
 import { FileUpload, type RunningHash } from './file-upload.ts'
@@ -26,15 +27,18 @@ export class FileBlobs implements BlobStorage {
   readonly #blobs: string
   readonly #uploads: string
   readonly #clock: Clock
+  readonly #twinOf: TwinOf | undefined
   readonly #running = new Map<string, RunningHash>()
   readonly #held = new Set<string>()
   /** Per digest: writing, touching and removing do not overlap. */
   readonly #locks = new KeyedMutex()
 
-  constructor(deps: { readonly root: string; readonly clock?: Clock }) {
+  /** What `twinOf` names is linked instead of kept once more. */
+  constructor(deps: { readonly root: string; readonly clock?: Clock; readonly twinOf?: TwinOf | undefined }) {
     this.#blobs = join(deps.root, 'blobs', 'sha256')
     this.#uploads = join(deps.root, 'uploads')
     this.#clock = deps.clock ?? systemClock
+    this.#twinOf = deps.twinOf
   }
 
   async recover(): Promise<void> {
@@ -161,9 +165,23 @@ export class FileBlobs implements BlobStorage {
       await syncDirectory(this.#blobs)
     }
     const touched = await this.#renew(upload)
-    await rename(upload, target)
+    if (await this.#linkTwin(target, digest, size)) await rm(upload)
+    else await rename(upload, target)
     await syncDirectory(directory)
     return { size, touched }
+  }
+
+  /** Its time is renewed first: collection must not find an old file at a final path. */
+  async #linkTwin(target: string, digest: Digest, size: number): Promise<boolean> {
+    const twin = this.#twinOf?.(digest)
+    if (twin === undefined || (await factsOf(twin)) === undefined) return false
+    try {
+      await this.#renew(twin)
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return false
+      throw error
+    }
+    return linkTwin(twin, target, { digest, size })
   }
 
   async #renew(path: string): Promise<number> {

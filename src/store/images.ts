@@ -136,13 +136,17 @@ export class ImageRows {
       .map(({ id }) => id)
   }
 
-  /** Images that came with what some name leads to: an index keeps the images of all its platforms. */
-  ofTargets(): Set<Digest> {
-    const rows = this.#db.all<{ id: Digest }>(
-      `SELECT DISTINCT image_manifests.image_id AS id FROM image_manifests
-       JOIN image_references ON target = digest`,
+  /** Images without a name that came with what some name leads to, by that: other platforms of an index. */
+  variants(): Map<Digest, Digest[]> {
+    const rows = this.#db.all<{ id: Digest; target: Digest }>(
+      `SELECT image_id AS id, digest AS target FROM image_manifests
+       WHERE digest IN (SELECT target FROM image_references)
+         AND image_id NOT IN (SELECT image_id FROM image_references)
+       ORDER BY image_id`,
     )
-    return new Set(rows.map(({ id }) => id))
+    const variants = new Map<Digest, Digest[]>()
+    for (const { id, target } of rows) variants.set(target, [...(variants.get(target) ?? []), id])
+    return variants
   }
 
   putManifest(id: Digest, { digest, mediaType, size }: ManifestRow): void {

@@ -44,7 +44,8 @@ export class ImageQuery {
       createdOf: (ref) => rows.get(this.#store.lookup(ref))?.created ?? 0,
     })
     const names = this.#namesByImage()
-    const covered = rows.ofTargets()
+    const variants = rows.variants()
+    const covered = new Set([...variants.values()].flat())
     const shared = options.sharedSize ? this.#store.layers.shared() : undefined
     const sizes = options.sharedSize ? this.#store.layers.sizes() : undefined
 
@@ -58,7 +59,7 @@ export class ImageQuery {
       summaries.push({
         ...summaryOf(row, listed),
         SharedSize: shared && sizes ? this.#sharedSize(row.id, shared, sizes) : -1,
-        Containers: this.#containers(row.id, covered),
+        Containers: this.#containers(row.id, variants),
         ...(await this.#manifestsOf(row.id, listed, options.manifests)),
       })
     }
@@ -149,14 +150,11 @@ export class ImageQuery {
   }
 
   /** Those of the other platforms as well, which are not listed by themselves. */
-  #containers(id: Digest, covered: ReadonlySet<Digest>): number {
-    const { rows, references, deps } = this.#store
-    const target = this.#manifests.targetOf(id)
-    const others = target === undefined ? [] : rows.withManifest(target)
-    const nameless = others.filter(
-      (other) => other !== id && covered.has(other) && references.of(other).length === 0,
-    )
-    return [id, ...nameless].reduce((count, each) => count + deps.inUse(each).length, 0)
+  #containers(id: Digest, variants: ReadonlyMap<Digest, readonly Digest[]>): number {
+    const target = variants.size === 0 ? undefined : this.#manifests.targetOf(id)
+    const others = (target === undefined ? undefined : variants.get(target)) ?? []
+    const all = new Set([id, ...others])
+    return [...all].reduce((count, each) => count + this.#store.deps.inUse(each).length, 0)
   }
 
   #namesByImage(): Map<Digest, Reference[]> {

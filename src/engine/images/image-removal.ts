@@ -101,7 +101,7 @@ export class ImageRemoval {
     const deleted: ImageDeleteResponseItem[] = []
     let reclaimed = 0
 
-    const covered = rows.ofTargets()
+    const covered = new Set([...rows.variants().values()].flat())
     for (const image of rows.list()) {
       const names = references.of(image.id)
       // Another platform of an image that has a name goes with that name.
@@ -172,7 +172,8 @@ export class ImageRemoval {
       for (const id of rows.withManifest(target)) {
         const image = rows.get(id)
         if (image === undefined || !this.#manifests.isIndex(id, target)) continue
-        if (!this.#isNeeded(id) && !rows.ofTargets().has(id)) this.#erase(image, removal)
+        const isVariant = [...rows.variants().values()].some((ids) => ids.includes(id))
+        if (!isVariant && !this.#isNeeded(id)) this.#erase(image, removal)
       }
     }
   }

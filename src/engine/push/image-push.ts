@@ -13,6 +13,8 @@ export interface ImagePushDeps {
   readonly repository: Repository
   readonly layers: LayerPush
   readonly signal: AbortSignal
+  /** Documents that this push has begun to send. */
+  readonly documents: Map<Digest, Promise<void>>
   /** Aborts the signal: after one failure nothing else is worth sending. */
   readonly stop: (reason: unknown) => void
 }
@@ -56,12 +58,14 @@ export async function readyImage(
   return written(manifestOf(imageId, config, blobs, original), [imageId])
 }
 
-/** A small blob, sent unless it is there. */
-export async function sendDocument(
-  bytes: Uint8Array,
-  digest: Digest,
-  { repository, signal }: Pick<ImagePushDeps, 'repository' | 'signal'>,
-): Promise<void> {
+/** A small blob, sent unless it is there; by one push only once, however many images need it. */
+export function sendDocument(bytes: Uint8Array, digest: Digest, deps: ImagePushDeps): Promise<void> {
+  const begun = deps.documents.get(digest) ?? send(bytes, digest, deps)
+  deps.documents.set(digest, begun)
+  return begun
+}
+
+async function send(bytes: Uint8Array, digest: Digest, { repository, signal }: ImagePushDeps): Promise<void> {
   if (await repository.hasBlob(digest, { signal })) return
   const read = async function* (offset: number): AsyncGenerator<Uint8Array> {
     yield bytes.subarray(offset)

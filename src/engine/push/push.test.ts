@@ -165,6 +165,8 @@ describe('Pushes.push()', () => {
     const messages = await context.push(REPOSITORY, '')
     const tags = messages.flatMap(({ aux }) => (aux === undefined ? [] : [(aux as { Tag: string }).Tag]))
     assert.deepEqual(tags, ['1', '2'])
+    // A layer and a config, once.
+    assert.equal(context.client.uploads().length, 2)
     assert.equal(context.store.references.of(id).length, 4)
   })
 

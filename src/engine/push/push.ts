@@ -112,7 +112,8 @@ export class Pushes implements PushService {
       signal,
     })
     const note = (status: string): void => report({ status })
-    return { store, repository, layers, manifests: this.#manifests, signal, stop, note }
+    const documents: IndexPushDeps['documents'] = new Map()
+    return { store, repository, layers, documents, manifests: this.#manifests, signal, stop, note }
   }
 
   /** Everything is there: it gets its name, there and here. */

@@ -1,5 +1,5 @@
 import type { Digest } from '#base/digest.ts'
-import { isKind } from '#base/errors.ts'
+import { engineErrorOf, isKind } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import { hostPlatform, type Platform, platformDistance } from '#oci/platform.ts'
 import { formatFamiliar, formatReference, type Reference, repositoryOf } from '#oci/reference.ts'
@@ -72,10 +72,12 @@ export class ImagePull {
       // The answer to a HEAD has no text; that to the GET, which follows, says what is wrong.
       if (signal.aborted || isKind(error, 'unavailable')) throw error
     }
-    return remote === target && (await this.#isWhole(id, platform ?? hostPlatform())) ? target : undefined
+    return remote === target && (await this.#isWhole(id, target, platform ?? hostPlatform()))
+      ? target
+      : undefined
   }
 
-  async #isWhole(id: Digest, wanted: Platform): Promise<boolean> {
+  async #isWhole(id: Digest, target: Digest, wanted: Platform): Promise<boolean> {
     const { store } = this.#deps
     try {
       const { config, layers } = await store.resolve(id)
@@ -86,6 +88,7 @@ export class ImagePull {
       }
       if (platformDistance(wanted, platform) !== 0) return false
       await store.deps.content.read(id)
+      await store.deps.content.read(target)
       for (const diffId of layers) if ((await store.deps.snapshots.layer(diffId)) === undefined) return false
       return true
     } catch (error) {
@@ -149,7 +152,15 @@ export class ImagePull {
       await ingests.list(),
       await freeSpace(),
     )
-    await this.#fetchAll(layers, wanted, { ...request, report, signal })
+    try {
+      await this.#fetchAll(layers, wanted, { ...request, report, signal })
+    } catch (error) {
+      // A full disk harms everybody; what has come of this image is the first thing to give up.
+      if (/^(DISK_FULL|PULL_NO_SPACE)$/.test(engineErrorOf(error)?.code ?? '')) {
+        for (const { blob } of wanted) await ingests.remove(blob.digest)
+      }
+      throw error
+    }
     return true
   }
 

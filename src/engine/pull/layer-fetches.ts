@@ -10,7 +10,7 @@ import type { Addition } from '../images/addition.ts'
 import type { ImageStore } from '../images/image-store.ts'
 import type { ProgressMessage } from '../services.ts'
 import { download, type DownloadLimits } from './download.ts'
-import { wrongBlob } from './errors.ts'
+import { noSpace, wrongBlob } from './errors.ts'
 import { type FlightControl, Flights } from './flights.ts'
 import { layerBytes, layerLine } from './layer-line.ts'
 import { Slots } from './slots.ts'
@@ -108,7 +108,7 @@ export class LayerFetches {
       if (stop.signal.aborted || !isKind(error, 'invalid_argument')) {
         stop.abort(error)
         await Promise.allSettled([downloading, unpacking])
-        if (engineErrorOf(error)?.code === 'ARCHIVE_TOO_LARGE') await ingest.remove()
+        if (isTooLarge(error)) await ingest.remove()
         throw stop.signal.reason
       }
       // Whose fault is it? Only all of the bytes can tell.
@@ -153,9 +153,10 @@ export class LayerFetches {
     const report = everyNow(size, (current) => {
       if (downloaded) control.report(layerBytes(digest, 'Extracting', current, size))
     })
+    const free = await this.#deps.freeSpace()
+    const limit = unpackedLimit(size, free)
     let slot = await this.#unpacking.acquire({ signal })
     try {
-      const limit = unpackedLimit(size, await this.#deps.freeSpace())
       const common = {
         signal,
         expected: diffId,
@@ -170,6 +171,9 @@ export class LayerFetches {
       const limits = { limit, onProgress: report }
       const done = size >= THREAD_FROM && (await addition.ingestBlob(ingest, { ...common, ...limits }))
       if (!done) await addition.ingest(layerTar(ingest, ingest, { signal, ...limits }), common)
+    } catch (error) {
+      // Where the limit is what is free, it is not the archive's fault.
+      throw isTooLarge(error) && limit === free ? noSpace(limit + 1, free) : error
     } finally {
       slot[Symbol.dispose]()
     }
@@ -192,6 +196,10 @@ async function parentsOf(control: Control): Promise<readonly Digest[]> {
       if (control.context() === context) throw error
     }
   }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return engineErrorOf(error)?.code === 'ARCHIVE_TOO_LARGE'
 }
 
 function isVerification(error: unknown): boolean {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
@@ -60,6 +60,8 @@ describe('LayerThreads.run()', () => {
       assert.equal(layer.indexed?.kind, 'erofs')
       assert.ok(readFileSync(job.tar).equals(tar))
     }
+    // The threads are nice; the engine is not.
+    assert.equal(getPriority(process.pid), 0)
   })
 
   it('refuses another digest, another layer, and more bytes than are allowed', async () => {

@@ -52,6 +52,7 @@ export interface ContainerParts {
   readonly mounts: CreationDeps['mounts']
   readonly volumes: Pick<Volumes, 'forget' | 'discard' | 'abandoned' | 'hold'>
   readonly logDefaults: CreationDeps['logDefaults']
+  readonly platform: CreationDeps['platform']
   readonly runtimeName: string
   readonly execProcess: ExecProcess
   /** Images that were kept for a container may go. */

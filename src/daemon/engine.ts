@@ -43,6 +43,7 @@ import { type EngineFacts, System } from '#engine/system/system.ts'
 import { Volumes } from '#engine/volumes/volumes.ts'
 import type { DefaultBridgeNetworks } from '#network/default-networks.ts'
 import type { Cgroups } from '#os/cgroups/cgroups.ts'
+import { detectedPlatform } from '#os/proc/host-platform.ts'
 import { hostResolvConf } from '#os/proc/resolv-conf.ts'
 import type { Helper } from '#os/helper.ts'
 import type { Trees } from '#os/tree.ts'
@@ -219,6 +220,7 @@ function containersOf(foundation: Foundation, base: Base, images: Images): Conta
     mounts: new Mounts({ volumes, snapshots, trees, helper }),
     logDefaults: { maxSize: config.logMaxSize, maxFiles: config.logMaxFiles },
     runtimeName: foundation.selected.name,
+    platform: detectedPlatform(),
     execProcess: execProcess(accounts, machine),
     imagesReleased: () => images.released(),
   })

@@ -221,6 +221,7 @@ export class TestEngine {
       mounts: new Mounts({ volumes: this.volumes, snapshots, trees, helper }),
       volumes: this.volumes,
       logDefaults: { maxSize: 0, maxFiles: 1 },
+      platform: { os: 'linux', architecture: 'amd64', variant: 'v3' },
       runtimeName: 'crun',
       execProcess: async (_container, body) => ({ args: body.Cmd ?? [] }),
       imagesReleased: async () => undefined,

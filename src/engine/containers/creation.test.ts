@@ -56,6 +56,27 @@ describe('Creation.create()', () => {
     assert.deepEqual(await machine.snapshots.snapshots(), [other])
   })
 
+  it('warns of an image for other machines, in the words of Docker, unless that is asked for', async () => {
+    const { images } = engine.parts
+    const image = await images.resolve('busybox')
+    const warnings = async (platform: object, asked?: string): Promise<readonly string[]> => {
+      Object.assign(images, { resolve: async () => ({ ...image, config: { ...image.config, ...platform } }) })
+      const { Warnings } = await engine.lifecycle.create(
+        { Image: 'busybox', Cmd: ['x'] },
+        { name: '', platform: asked },
+      )
+      return Warnings
+    }
+    assert.deepEqual(await warnings({ os: 'linux', architecture: 'arm64' }), [
+      "The requested image's platform (linux/arm64) does not match the detected host platform (linux/amd64/v3) and no specific platform was requested",
+    ])
+    assert.match(String(await warnings({ os: 'linux', architecture: 'amd64', variant: 'v4' })), /amd64\/v4\)/)
+    assert.deepEqual(await warnings({ os: 'linux', architecture: 'arm64' }, 'linux/arm64'), [])
+    for (const architecture of ['amd64', '386'])
+      assert.deepEqual(await warnings({ os: 'linux', architecture }), [])
+    assert.deepEqual(await warnings({ os: 'linux', architecture: 'amd64', variant: 'v2' }), [])
+  })
+
   it('says that the image is gone when it was removed meanwhile', async () => {
     const { mounts } = engine.parts
     Object.assign(mounts, {

@@ -2,11 +2,13 @@ import type { ContainerConfig, HostConfig } from '#api/generated/types.ts'
 import { EngineError } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
 import type { Logger } from '#base/logger.ts'
+import { formatPlatform, type Platform, platformDistance } from '#oci/platform.ts'
 import type { Machine } from '#runtime/machine.ts'
 import { resolveUser } from '#runtime/users.ts'
 import { isForeignKeyViolation } from '#store/db.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import { noSuchImage } from '../images/errors.ts'
+import { platformOf } from '../images/image-manifests.ts'
 import type { Image } from '../images/image-store.ts'
 import type { Images } from '../images/images.ts'
 import type { ContainerCreateBody } from '../services.ts'
@@ -35,6 +37,8 @@ export interface CreationDeps {
   readonly mounts: Pick<Mounts, 'resolve'>
   readonly events: ContainerEvents
   readonly machine: Machine
+  /** Of the host, with the level of its processor. */
+  readonly platform: Platform
   readonly logDefaults: { readonly maxSize: number; readonly maxFiles: number }
   /** Name of the OCI runtime that runs every container. */
   readonly runtimeName: string
@@ -75,7 +79,8 @@ export class Creation {
       resolveUser(numericParts(plan.config.User ?? ''), '', '', [])
       const container = await this.#make(id, name, body, image, plan)
       if (container.hostConfig.AutoRemove !== true) await registry.durable()
-      return { Id: id, Warnings: plan.warnings }
+      const foreign = options.platform ? [] : platformWarnings(image, this.#deps.platform)
+      return { Id: id, Warnings: [...foreign, ...plan.warnings] }
     } finally {
       this.#reserved.delete(name)
     }
@@ -173,6 +178,16 @@ export class Creation {
       this.#deps.logger.error('what a failed creation left cannot be removed', { container: id, error })
     }
   }
+}
+
+/** Docker's words. Whoever names a platform knows what they do. */
+function platformWarnings({ config }: Image, host: Platform): readonly string[] {
+  const own = platformOf(config)
+  if (platformDistance(host, own) !== undefined) return []
+  return [
+    `The requested image's platform (${formatPlatform(own)}) does not match the detected host platform ` +
+      `(${formatPlatform(host)}) and no specific platform was requested`,
+  ]
 }
 
 /** A name is looked up when the container starts; a number can be refused now. */

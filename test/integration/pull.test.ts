@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { after, afterEach, before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { mediaTypes } from '#oci/image-spec.ts'
@@ -83,6 +83,12 @@ describe('pull', () => {
     await assertNothing({ ingests: false })
   }
 
+  // One that fails does not take the others with it.
+  afterEach(async () => {
+    for (const tag of await images())
+      await daemon.call('DELETE', `/images/${encodeURIComponent(tag)}?force=1`)
+  })
+
   it('fetches an image that runs, and says what Docker says', async () => {
     const contents = new RegistryContents()
     const { digest, layers } = contents.image({ layers: [base, large], config }, '1')
@@ -153,7 +159,9 @@ describe('pull', () => {
       .filter((line) => line !== '')
       .map((line) => (JSON.parse(line) as { Actor: { ID: string; Attributes: { name: string } } }).Actor)
     assert.deepEqual(
-      events.map(({ ID, Attributes }) => [ID, Attributes.name]),
+      events
+        .filter(({ Attributes }) => Attributes.name === name)
+        .map(({ ID, Attributes }) => [ID, Attributes.name]),
       [
         [`${name}:1`, name],
         [`${name}:2`, name],

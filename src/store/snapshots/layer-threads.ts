@@ -87,11 +87,8 @@ async function end({ thread, timer }: Idle): Promise<void> {
   await thread.terminate()
 }
 
-function failed({
-  message,
-  kind = 'internal',
-  code = 'LAYER_THREAD',
-  details = {},
-}: ThreadError): EngineError {
-  return new EngineError(kind, message, { code, details })
+function failed({ message, kind, code, details = {} }: ThreadError): EngineError {
+  return kind === undefined || code === undefined
+    ? new EngineError('internal', message, { code: 'LAYER_THREAD' })
+    : new EngineError(kind, message, { code, details })
 }

@@ -361,6 +361,31 @@ describe('pull', () => {
     await removeImages()
   })
 
+  it('takes hard links to files of layers below, whichever comes first', async () => {
+    const contents = new RegistryContents()
+    const linked = member({ path: 'linked/busybox', type: 'hardlink', link: 'bin/busybox' })
+    const small = await tarOf(linked)
+    const threaded = await tarOf(
+      member({ path: 'again/busybox', type: 'hardlink', link: 'linked/busybox' }),
+      member({ path: 'data' }, noise(2 << 20)),
+    )
+    const run = { Cmd: ['/again/busybox', 'sh', '-c', '/linked/busybox echo linked'] }
+    contents.image({ layers: [base, small, threaded], config: run }, '1')
+    await registry.holds(contents)
+    await registry.does({ slow: 2 })
+    const { error } = await pull('link/demo')
+    assert.equal(error, undefined)
+    const { stdout, stderr } = daemon.berth(
+      'run',
+      '--rm',
+      '--network',
+      'none',
+      `${registry.host}/link/demo:1`,
+    )
+    assert.equal(stdout, 'linked\n', stderr)
+    await removeImages()
+  })
+
   it('waits as long as a busy registry asks', async () => {
     const contents = new RegistryContents()
     contents.image({ layers: [base] }, '1')

@@ -4,7 +4,13 @@ import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { hashSync } from 'bcryptjs'
 import { NODE, type TestDaemon } from './daemon.ts'
+
+export interface RegistryPeerOptions {
+  /** Passwords by name; without any, everybody may do everything. */
+  readonly accounts?: Readonly<Record<string, string>>
+}
 
 export type PeerKind = 'docker-registry' | 'berth'
 
@@ -30,16 +36,22 @@ export class RegistryPeer implements AsyncDisposable {
   }
 
   /** Its data lies below the daemon's root, and goes with it. */
-  static async start(kind: PeerKind, daemon: TestDaemon, port: number): Promise<RegistryPeer> {
+  static async start(
+    kind: PeerKind,
+    daemon: TestDaemon,
+    port: number,
+    { accounts }: RegistryPeerOptions = {},
+  ): Promise<RegistryPeer> {
     const root = join(daemon.root, `registry-${port}`)
     mkdirSync(root)
     const host = `127.0.0.1:${port}`
-    const command = kind === 'berth' ? ours(root, host) : debians(root, host)
+    const htpasswd = accounts && writeAccounts(join(root, 'htpasswd'), accounts)
+    const command = kind === 'berth' ? ours(root, host, htpasswd) : debians(root, host, htpasswd)
     const child = spawn('nsenter', [`--net=/run/netns/${daemon.marks.netns}`, ...command], {
       stdio: 'ignore',
     })
     const registry = new RegistryPeer(host, daemon, child)
-    for (let tries = 0; registry.get('/v2/').status !== 200; tries++) {
+    for (let tries = 0; ![200, 401].includes(registry.get('/v2/').status); tries++) {
       if (tries > 400 || child.exitCode !== null) throw new Error(`${kind} does not answer`)
       await delay(25)
     }
@@ -50,6 +62,8 @@ export class RegistryPeer implements AsyncDisposable {
     const { stdout } = this.#daemon.inside(
       'curl',
       '-s',
+      '--max-time',
+      '10',
       '-H',
       `Accept: ${accept}`,
       '-w',
@@ -68,18 +82,27 @@ export class RegistryPeer implements AsyncDisposable {
   }
 }
 
-function ours(root: string, host: string): string[] {
-  const program = join(REPOSITORY, 'src/bin/berth-registry.ts')
-  return [NODE, program, 'serve', '--listen', host, '--root', root, '--log-level', 'error']
+function writeAccounts(file: string, accounts: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(accounts).map(([name, password]) => `${name}:${hashSync(password, 5)}\n`)
+  writeFileSync(file, lines.join(''))
+  return file
 }
 
-function debians(root: string, addr: string): string[] {
+function ours(root: string, host: string, htpasswd: string | undefined): string[] {
+  const program = join(REPOSITORY, 'src/bin/berth-registry.ts')
+  const accounts = htpasswd === undefined ? [] : ['--htpasswd', htpasswd]
+  const options = ['--listen', host, '--root', join(root, 'data'), '--log-level', 'error', ...accounts]
+  return [NODE, '--disable-warning=ExperimentalWarning', program, 'serve', ...options]
+}
+
+function debians(root: string, addr: string, htpasswd: string | undefined): string[] {
   const file = join(root, 'config.json')
   const config = {
     version: 0.1,
     log: { level: 'error', accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: join(root, 'data') } },
     http: { addr },
+    ...(htpasswd === undefined ? {} : { auth: { htpasswd: { realm: 'test', path: htpasswd } } }),
   }
   // JSON is YAML.
   writeFileSync(file, JSON.stringify(config))

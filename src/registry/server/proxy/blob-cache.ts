@@ -13,6 +13,7 @@ import type { Catalogue } from '../storage/catalogue.ts'
 import type { BlobStorage } from '../storage/storage.ts'
 import { CachedRows } from './cached-rows.ts'
 import { isAway, isRefusal, passedOn, upstreamHasNoBlob } from './errors.ts'
+import { GatheredWrites } from './gathered-writes.ts'
 import type { ProxyStatistics } from './statistics.ts'
 import type { ProxiedRepository } from './upstreams.ts'
 
@@ -159,9 +160,19 @@ export class BlobCache {
 
   async #complete(proxied: ProxiedRepository, wanted: Wanted, opened: Ingest): Promise<void> {
     await using ingest = opened
-    await this.#fetch(proxied, wanted, ingest)
+    const failed = new AbortController()
+    // It is hashed and stored while it comes.
+    const keeping = this.#keep(wanted, ingest, failed.signal)
+    keeping.catch(() => undefined)
     try {
-      await this.#keep(wanted, ingest)
+      await this.#fetch(proxied, wanted, ingest)
+    } catch (error) {
+      failed.abort(error)
+      await Promise.allSettled([keeping])
+      throw error
+    }
+    try {
+      await keeping
     } catch (error) {
       // Either the bytes are wrong or the disk is full: none of them is worth keeping.
       await ingest.reset()
@@ -197,21 +208,21 @@ export class BlobCache {
   ): Promise<void> {
     const { signal } = this.#closing
     const body = await this.#source(proxied).blob(wanted, { ...range, signal })
-    let at = body.offset
-    for await (const chunk of body.chunks) {
-      // A registry without ranges sends what is here already once more; it is written once more.
-      await ingest.write(at, chunk)
-      at += chunk.length
-      this.#deps.statistics.fetched(chunk.length)
+    // A registry without ranges sends what is here already once more; it is written once more.
+    const writes = new GatheredWrites(ingest, body.offset, (bytes) => this.#deps.statistics.fetched(bytes))
+    try {
+      for await (const chunk of body.chunks) await writes.add(chunk)
+    } finally {
+      await writes.finish()
     }
   }
 
   /** Checks the digest on the way. */
-  async #keep({ digest, size }: Wanted, ingest: Ingest): Promise<void> {
+  async #keep({ digest, size }: Wanted, ingest: Ingest, signal: AbortSignal): Promise<void> {
     const { blobs } = this.#deps
     await using upload = await blobs.upload(await blobs.begin())
     try {
-      await upload.append(ingest.read(), { limit: size })
+      await upload.append(ingest.read({ signal }), { limit: size })
       await upload.commit(digest)
     } catch (error) {
       await upload.cancel()

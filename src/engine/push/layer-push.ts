@@ -149,7 +149,7 @@ const layerTypes: Readonly<Record<Compression, string>> = {
   none: mediaTypes.ociLayer,
 }
 
-export function compressionOf(mediaType: string): Compression {
+function compressionOf(mediaType: string): Compression {
   if (mediaType.endsWith('gzip')) return 'gzip'
   return mediaType.endsWith('zstd') ? 'zstd' : 'none'
 }

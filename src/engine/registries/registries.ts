@@ -11,6 +11,7 @@ import {
 import { parseReference, withDefaultTag } from '#oci/reference.ts'
 import type { RegistryClient, Repository } from '#registry/client/repository.ts'
 import { platformOf } from '../images/image-manifests.ts'
+import { platformDocument } from '../images/manifest-summaries.ts'
 import type { Cancellable, RegistryService, SearchItem } from '../services.ts'
 import { credentialsOf } from './credentials.ts'
 import { notAnImage } from './errors.ts'
@@ -71,22 +72,6 @@ async function platformOfManifest(
   if (!isImage) throw notAnImage(config.mediaType)
   const bytes = await repository.document(config, { limit: limits.config, signal })
   return platformDocument(platformOf(parseImageConfig(bytes)))
-}
-
-function platformDocument(platform: {
-  readonly os: string
-  readonly architecture: string
-  readonly variant?: string | undefined
-  readonly 'os.version'?: string | undefined
-}): OCIPlatform {
-  const { architecture, os, variant } = platform
-  const version = platform['os.version']
-  return {
-    architecture,
-    os,
-    ...(variant ? { variant } : {}),
-    ...(version ? { 'os.version': version } : {}),
-  }
 }
 
 /** The host of a server address; Docker Hub's is written in several ways, and is what nothing means. */

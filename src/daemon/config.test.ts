@@ -74,19 +74,17 @@ describe('the settings for registries', () => {
       'max-concurrent-downloads': 2,
       mirrors: { 'GHCR.io': ['https://cache.example/ghcr'] },
     }
-    assert.deepEqual(
-      { ...read(file).registries, pushCompression: undefined },
-      {
-        hubMirrors: ['https://mirror.example'],
-        mirrors: { 'ghcr.io': ['https://cache.example/ghcr'] },
-        insecure: ['reg.example:5000', '10.0.0.0/8'],
-        tokenHosts: ['auth.example'],
-        maxDownloads: 2,
-        maxUploads: 5,
-        maxDownloadAttempts: 5,
-        pushCompression: undefined,
-      },
-    )
+    assert.deepEqual(read(file).registries, {
+      hubMirrors: ['https://mirror.example'],
+      mirrors: { 'ghcr.io': ['https://cache.example/ghcr'] },
+      insecure: ['reg.example:5000', '10.0.0.0/8'],
+      tokenHosts: ['auth.example'],
+      maxDownloads: 2,
+      maxUploads: 5,
+      maxDownloadAttempts: 5,
+      pushCompression: 'gzip',
+    })
+    assert.equal(read({ 'push-compression': 'zstd' }).registries.pushCompression, 'zstd')
     const line = ['--insecure-registry', 'a:1', '--insecure-registry', 'b', '--max-concurrent-downloads', '9']
     const { insecure, maxDownloads } = read(file, ...line).registries
     assert.deepEqual([insecure, maxDownloads], [['a:1', 'b'], 9])
@@ -100,6 +98,7 @@ describe('the settings for registries', () => {
     assert.throws(() => read({ mirrors: [] }), /"mirrors" must be an object/)
     assert.throws(() => read({ 'insecure-registries': ['https://x'] }), /should not contain ':\/\/'/)
     assert.throws(() => read({ 'max-concurrent-downloads': 0 }), /must be a number from 1 to 1000/)
+    assert.throws(() => read({ 'push-compression': 'xz' }), /"push-compression" must be gzip or zstd/)
   })
 })
 

@@ -44,6 +44,7 @@ await build({
     berthd: 'src/bin/berthd.ts',
     'berth-registry': 'src/bin/berth-registry.ts',
     'layer-thread': 'src/store/snapshots/layer-thread.ts',
+    'compress-thread': 'src/engine/push/compress-thread.ts',
     'bcrypt-thread': 'src/registry/server/access/bcrypt-thread.ts',
   },
   sourcemap: true,

@@ -107,11 +107,13 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
   const images = await imagesOf(foundation, base)
   const pulls = await openPulls(foundation, images)
   const lifecycle = containersOf(foundation, base, images)
+  const { pushes, registries } = registriesOf(foundation, images)
   const close = async (): Promise<void> => {
     lifecycle.restarts.close()
     lifecycle.health.close()
     base.attachments.close()
     await lifecycle.supervisor.close()
+    await pushes[Symbol.asyncDispose]()
     await foundation.background.idle()
   }
   try {
@@ -135,7 +137,8 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
       execs: lifecycle.execs,
       images,
       pulls,
-      ...registriesOf(foundation, images),
+      pushes,
+      registries,
       events: foundation.events,
       volumes: base.volumes,
       ...viewsOf(foundation, base, images, lifecycle),
@@ -198,7 +201,7 @@ async function imagesOf(
 function registriesOf(
   { registryClient: client, config }: Foundation,
   { store }: Images,
-): Pick<Engine, 'pushes' | 'registries'> {
+): { readonly pushes: Pushes; readonly registries: Registries } {
   const { pushCompression: compression, maxUploads } = config.registries
   return {
     pushes: new Pushes({ store, client, compression, maxUploads }),

@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { promisify } from 'node:util'
-import { constants, gzip, zstdCompress } from 'node:zlib'
+import { constants, gzipSync, zstdCompressSync } from 'node:zlib'
 import type { Compression } from './compression.ts'
 
 /** What becomes one member (gzip) or frame (zstd) of the result: the same for ever, or digests change. */
@@ -12,19 +11,26 @@ const ZSTD_LEVEL = 3
 /** Blocks of one stream that are worked on at a time; it has no effect on the bytes. */
 const PARALLEL = Math.min(availableParallelism(), 3)
 
-const gzipOnThread = promisify(gzip)
-const zstdOnThread = promisify(zstdCompress)
+/** Compresses one block, as `compressBlockSync()` does, somewhere. The block is given away. */
+export type BlockCompressor = (
+  block: Uint8Array<ArrayBuffer>,
+  format: Exclude<Compression, 'none'>,
+) => Promise<Uint8Array>
 
 /**
  * `source` compressed, as a sequence of gzip members (RFC 1952 2.2) or zstd frames (RFC 8878 3.1), which every reader
  * takes for one stream. The same bytes give the same result, however they are cut into chunks: level, header (no name,
- * no time) and blocks are fixed. Blocks are compressed on several of zlib's threads at once.
+ * no time) and blocks are fixed. Several blocks are with `compressBlock` at once; without one they are compressed here.
  */
 export async function* compress(
   source: AsyncIterable<Uint8Array>,
   format: Compression,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  options: {
+    readonly signal?: AbortSignal | undefined
+    readonly compressBlock?: BlockCompressor | undefined
+  } = {},
 ): AsyncGenerator<Uint8Array> {
+  const { compressBlock = inThisThread } = options
   if (format === 'none') {
     yield* source
     return
@@ -33,7 +39,10 @@ export async function* compress(
   try {
     for await (const block of blocks(source)) {
       options.signal?.throwIfAborted()
-      running.push(compressBlock(block, format))
+      const result = compressBlock(block, format)
+      // It may fail before anybody waits for it.
+      result.catch(() => undefined)
+      running.push(result)
       if (running.length > PARALLEL) yield await first(running)
     }
     while (running.length > 0) yield await first(running)
@@ -48,15 +57,26 @@ function first(running: Promise<Uint8Array>[]): Promise<Uint8Array> {
   return next
 }
 
-function compressBlock(block: Uint8Array, format: 'gzip' | 'zstd'): Promise<Uint8Array> {
-  const chunkSize = BLOCK >> 1
-  if (format === 'gzip') return gzipOnThread(block, { level: GZIP_LEVEL, chunkSize })
-  const params = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL, [constants.ZSTD_c_checksumFlag]: 1 }
-  return zstdOnThread(block, { chunkSize, params })
+const chunkSize = BLOCK >> 1
+const gzipOptions = { level: GZIP_LEVEL, chunkSize }
+const zstdParams = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL, [constants.ZSTD_c_checksumFlag]: 1 }
+const zstdOptions = { chunkSize, params: zstdParams }
+
+const inThisThread: BlockCompressor = async (block, format) => compressBlockSync(block, format)
+
+/**
+ * In this thread, for as long as it takes: tens of milliseconds. Everything is compressed by this one function, since zlib's
+ * asynchronous ones give other bytes for zstd.
+ */
+export function compressBlockSync(
+  block: Uint8Array,
+  format: Exclude<Compression, 'none'>,
+): Uint8Array<ArrayBuffer> {
+  return format === 'gzip' ? gzipSync(block, gzipOptions) : zstdCompressSync(block, zstdOptions)
 }
 
 /** The same bytes in chunks of one size; only the last is smaller. At least one, so that nothing is a stream, too. */
-async function* blocks(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* blocks(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   let block = Buffer.allocUnsafe(BLOCK)
   let filled = 0
   let isFirst = true

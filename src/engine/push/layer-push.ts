@@ -1,6 +1,6 @@
 import type { KeyedMutex } from '#base/mutex.ts'
 import { hexOf } from '#base/digest.ts'
-import { compress } from '#oci/compress.ts'
+import { type BlockCompressor, compress } from '#oci/compress.ts'
 import type { Compression } from '#oci/compression.ts'
 import { EngineError, isKind } from '#base/errors.ts'
 import { type Descriptor, mediaTypes } from '#oci/image-spec.ts'
@@ -20,6 +20,7 @@ export interface LayerPushDeps {
   readonly sending: KeyedMutex
   readonly slots: Slots
   readonly compression: Exclude<Compression, 'none'>
+  readonly compressBlock: BlockCompressor
   readonly report: Report
   readonly signal: AbortSignal
 }
@@ -128,7 +129,7 @@ export class LayerPush {
         (current) => this.#say(layer, 'Pushing', { current, total: layer.size }),
         layer.size,
       )
-      return compress(tar, format, { signal })
+      return compress(tar, format, { signal, compressBlock: this.#deps.compressBlock })
     }
     const plain = format === 'none' ? { digest: layer.diffId, size: layer.size } : {}
     const source = { ...plain, read: (offset: number) => after(read(), offset) }

@@ -13,6 +13,7 @@ import type { ImageStore } from '../images/image-store.ts'
 import { type Report, reporting } from '../images/progress.ts'
 import { credentialsOf } from '../registries/credentials.ts'
 import type { ProgressMessage, PushService } from '../services.ts'
+import { CompressThreads } from './compress-threads.ts'
 import { digestPush, noSuchTag, nothingToPush, unknownCompression } from './errors.ts'
 import { readyImage, type ReadyManifest, settled } from './image-push.ts'
 import { type IndexPushDeps, readyIndex } from './index-push.ts'
@@ -32,11 +33,12 @@ export interface PushDeps {
 type PushOptions = Parameters<PushService['push']>[1]
 
 /** Sends images to registries. distribution-spec "Push" */
-export class Pushes implements PushService {
+export class Pushes implements PushService, AsyncDisposable {
   readonly #deps: PushDeps
   readonly #manifests: ImageManifests
   readonly #sending = new KeyedMutex()
   readonly #slots: Slots
+  readonly #threads = new CompressThreads()
 
   constructor(deps: PushDeps) {
     this.#deps = deps
@@ -108,12 +110,17 @@ export class Pushes implements PushService {
       sending: this.#sending,
       slots: this.#slots,
       compression,
+      compressBlock: this.#threads.compress,
       report,
       signal,
     })
     const note = (status: string): void => report({ status })
     const documents: IndexPushDeps['documents'] = new Map()
     return { store, repository, layers, documents, manifests: this.#manifests, signal, stop, note }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#threads[Symbol.asyncDispose]()
   }
 
   /** Everything is there: it gets its name, there and here. */
@@ -137,7 +144,6 @@ export class Pushes implements PushService {
     if (image !== undefined) store.events.publish('push', image, formatFamiliar(reference))
   }
 
-  /** The name leads to what the registry has now, and the digest becomes a name, too. */
   /** The name leads to what the registry has now, and the digest becomes a name, too. */
   async #record(reference: Reference, plan: PushPlan, ready: ReadyManifest): Promise<void> {
     const { rows, references, deps, collector } = this.#deps.store

@@ -126,6 +126,9 @@ static const struct operation operations[] = {
 	{"syncfs", 1, 1, true, op_syncfs},
 	{"run", 2, 4096, true, op_run},
 	{"kill", 3, 3, false, op_kill},
+	{"mount-volume", 5, 5, true, op_mount_volume},
+	{"copy-mount", 4, 4, true, op_copy_mount},
+	{"limit-size", 3, 3, true, op_limit_size},
 };
 
 const struct operation *find_operation(const char *name)

@@ -38,4 +38,9 @@ int op_spawn_shim(const struct helper *helper, const struct request *request, st
 int op_run(const struct helper *helper, const struct request *request, struct buffer *reply);
 int op_lock(const struct helper *helper, const struct request *request, struct buffer *reply);
 
+/* helper-volumes.c, helper-quota.c */
+int op_mount_volume(const struct helper *helper, const struct request *request, struct buffer *reply);
+int op_copy_mount(const struct helper *helper, const struct request *request, struct buffer *reply);
+int op_limit_size(const struct helper *helper, const struct request *request, struct buffer *reply);
+
 #endif

@@ -67,6 +67,40 @@ static int parse_net(struct net_config *net, const char *value)
 	return 0;
 }
 
+/* `pin-path`, `pin-alone`, `pin-owners`: more about the pin before. */
+static int parse_pin(struct config *config, const char *key, char *value)
+{
+	if (strcmp(key, "pin") == 0) {
+		if (config->pin_count == SHIM_PINS)
+			return too_many(key);
+		config->pins[config->pin_count].source = split(value);
+		config->pins[config->pin_count++].destination = value;
+		return 0;
+	}
+	if (config->pin_count == 0)
+		return fail("%s comes before pin", key);
+	struct pin *pin = &config->pins[config->pin_count - 1];
+	if (strcmp(key, "pin-path") == 0) {
+		pin->path = value;
+		return 0;
+	}
+	if (strcmp(key, "pin-alone") == 0) {
+		pin->alone = strcmp(value, "1") == 0;
+		return 0;
+	}
+	if (strcmp(key, "pin-owners") != 0)
+		return fail("unknown key %s", key);
+	uint64_t *const ids[] = {&pin->disk_uid, &pin->shown_uid, &pin->disk_gid, &pin->shown_gid};
+	for (size_t i = 0; i < ARRAY_LENGTH(ids); i++) {
+		char *rest = split(value);
+		if (parse_number(value, UINT32_MAX - 2, ids[i]) < 0)
+			return fail("invalid %s", key);
+		value = rest;
+	}
+	pin->mapped = true;
+	return 0;
+}
+
 /* Keys with two values or their own structure. */
 static int parse_special(struct config *config, const char *key, char *value)
 {
@@ -74,6 +108,8 @@ static int parse_special(struct config *config, const char *key, char *value)
 	for (size_t i = 0; i < ARRAY_LENGTH(links); i++)
 		if (strcmp(key, links[i]) == 0)
 			return parse_link(&config->net, key, value);
+	if (strncmp(key, "pin", 3) == 0)
+		return parse_pin(config, key, value);
 	if (strcmp(key, "lower") == 0)
 		return add(config->lower, &config->lower_count, SHIM_LAYERS, value, key);
 	if (strcmp(key, "net") == 0)

@@ -131,6 +131,8 @@ int rootfs_mount(const struct config *config)
 		if (mount_by_descriptor(config) < 0 && mount_by_string(config) < 0)
 			return fail("overlay on %s (upper %s): %m", config->rootfs, config->upper);
 	}
+	if (pins_mount(config) < 0)
+		return -1;
 	if (config->hide != NULL && umount2(config->hide, MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT)
 		return fail("detach %s: %m", config->hide);
 	return 0;

@@ -18,8 +18,17 @@
 #define ID_LENGTH 64
 #define SHIM_LAYERS 500 /* overlayfs has the same limit */
 #define SHIM_SHARES 64
+#define SHIM_PINS 256
 #define IO_SIZE 65536	/* one read from the container */
 #define CLIENT_LIMIT 65536 /* unsent bytes of one client beyond which the container has to wait */
+
+/* A source of a mount that is bound by us first (shim-pins.c). */
+struct pin {
+	const char *source, *destination;
+	const char *path;    /* relative, resolved beneath the source; or NULL */
+	bool alone, mapped;  /* without the mounts below it; with other owners */
+	uint64_t disk_uid, shown_uid, disk_gid, shown_gid;
+};
 
 struct config {
 	const char *directory;
@@ -29,6 +38,8 @@ struct config {
 	struct {
 		const char *source, *destination;
 	} shares[SHIM_SHARES];
+	struct pin pins[SHIM_PINS];
+	size_t pin_count;
 	uint64_t log_max_size, log_max_files;
 	const char *cgroup;
 	bool cgroup_v1, is_volatile, tty, use_stdin, stdin_once;
@@ -88,6 +99,8 @@ void shim_end(void);
 int config_read(const char *directory, struct config *config);
 /* Mount namespace and root filesystem; -1 with failure(). */
 int rootfs_mount(const struct config *config);
+/* The mounts that `pin` lines ask for, in our namespace; before `hide` goes. */
+int pins_mount(const struct config *config);
 /* Binds that stay peers of the mounts in the namespace of process `host`. */
 int rootfs_share(const struct config *config, pid_t host);
 void rootfs_unmount(const struct config *config);

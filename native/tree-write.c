@@ -8,6 +8,7 @@
 #include <sys/xattr.h>
 
 #define ATTEMPTS 100
+#define HOLE 4096
 
 /* A directory whose time is set at the end, when nothing is written into it any more. */
 struct late {
@@ -17,6 +18,7 @@ struct late {
 
 struct writer {
 	const struct tree_options *options;
+	int source; /* of --source, or -1 */
 	struct place place;
 	struct record record;
 	struct late *late;
@@ -151,18 +153,45 @@ static int obtain(struct writer *writer, int at, const char *name)
 	return refuse(record, EBUSY, "somebody else keeps changing it");
 }
 
+static bool is_zero(const char *data, size_t length)
+{
+	return data[0] == '\0' && memcmp(data, data + 1, length - 1) == 0;
+}
+
+/* Blocks of zeros are left out; the file's size is set in the end. */
+static int write_sparse(int fd, const char *data, size_t length)
+{
+	while (length > 0) {
+		size_t piece = length < HOLE ? length : HOLE;
+		if (is_zero(data, piece) ? lseek(fd, (off_t)piece, SEEK_CUR) < 0 : write_all(fd, data, piece) < 0)
+			return -1;
+		data += piece;
+		length -= piece;
+	}
+	return 0;
+}
+
 static int copy_data(struct writer *writer, int fd)
 {
+	bool sparse = writer->options->sparse;
 	for (uint64_t left = writer->record.size; left > 0;) {
 		const void *data;
 		ssize_t length = receive_data(&data, left);
 		if (length < 0)
 			return -1;
-		if (write_all(fd, data, (size_t)length) < 0)
+		if (sparse ? write_sparse(fd, data, (size_t)length) < 0 : write_all(fd, data, (size_t)length) < 0)
 			return fail("%s: %m", writer->record.path);
 		left -= (uint64_t)length;
 	}
+	if (sparse && ftruncate(fd, (off_t)writer->record.size) < 0)
+		return fail("%s: %m", writer->record.path);
 	return 0;
+}
+
+/* 1: the file is gone where its contents come from. */
+static int fill(struct writer *writer, int fd)
+{
+	return writer->source < 0 ? copy_data(writer, fd) : clone_data(writer->source, writer->record.path, fd);
 }
 
 struct xattr_target {
@@ -262,8 +291,9 @@ static int finish_entry(struct writer *writer, int fd)
 	if (record->type == 'd' && (record->flags & RECORD_OPAQUE) && !writer->options->layer &&
 	    empty_opaque(writer, fd) < 0)
 		return -1;
-	if (record->type == 'f' && copy_data(writer, fd) < 0)
-		return -1;
+	int filled = record->type == 'f' ? fill(writer, fd) : 0;
+	if (filled != 0)
+		return filled;
 	if (apply(writer, fd) < 0)
 		return -1;
 	if (record->type == 'd')
@@ -331,7 +361,10 @@ static int write_entry(struct writer *writer)
 	if (record->type == 'w')
 		return write_whiteout(writer, at, name);
 	cleanup_close int fd = itself ? fcntl(at, F_DUPFD_CLOEXEC, 0) : obtain(writer, at, name);
-	return fd < 0 ? -1 : finish_entry(writer, fd);
+	int finished = fd < 0 ? -1 : finish_entry(writer, fd);
+	if (finished != 1)
+		return finished;
+	return remove_existing(writer, at, name);
 }
 
 static void writer_free(struct writer *writer)
@@ -342,6 +375,7 @@ static void writer_free(struct writer *writer)
 	free(writer->late);
 	buffer_free(&writer->record.xattrs);
 	place_forget(&writer->place);
+	close_fd(&writer->source);
 	errno = saved;
 }
 
@@ -352,6 +386,7 @@ int tree_write(int root, const struct tree_options *options)
 		return fail("%s: %m", options->path);
 	__attribute__((cleanup(writer_free))) struct writer writer = {
 		.options = options,
+		.source = -1,
 		.place = {.root = root,
 			  .base = options->path,
 			  .base_fd = base,
@@ -361,6 +396,9 @@ int tree_write(int root, const struct tree_options *options)
 			  .gid = options->gid,
 			  .known_fd = -1},
 	};
+	if (options->source != NULL &&
+	    (writer.source = open(options->source, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+		return fail("%s: %m", options->source);
 	for (;;) {
 		if (record_receive(&writer.record) < 0)
 			return -1;

@@ -43,7 +43,8 @@ static bool parse_flag(struct tree_options *options, const char *option)
 	} flags[] = {{"--follow", &options->follow},	     {"--upper-dir", &options->upper_dir},
 		     {"--no-replace", &options->no_replace}, {"--one-file-system", &options->one_file_system},
 		     {"--no-data", &options->no_data},
-		     {"--layer", &options->layer}};
+		     {"--layer", &options->layer},
+		     {"--sparse", &options->sparse}};
 	for (size_t i = 0; i < ARRAY_LENGTH(flags); i++)
 		if (strcmp(flags[i].name, option) == 0)
 			return *flags[i].flag = true;
@@ -59,6 +60,7 @@ static bool parse_string(struct tree_options *options, struct arguments *argumen
 		       {"--work", &options->work},
 		       {"--root", &options->root},
 		       {"--name", &options->name},
+		       {"--source", &options->source},
 		       {"--lower", &options->lower[options->lowers]}};
 	for (size_t i = 0; i < ARRAY_LENGTH(strings); i++)
 		if (strcmp(strings[i].name, option) == 0) {

@@ -27,9 +27,10 @@ struct tree_options {
 	const char *root;
 	bool follow, upper_dir, one_file_system, no_data;
 	const char *name;
-	bool no_replace, layer, own;
+	bool no_replace, layer, own, sparse;
 	uid_t uid;
 	gid_t gid;
+	const char *source; /* (write) contents of files come from here instead of the stream */
 };
 
 /* tree-root.c: enters namespaces, mounts what is asked for; an O_PATH descriptor of the root, or -1. */
@@ -98,6 +99,12 @@ ssize_t receive_data(const void **data, uint64_t most);
 /* Calls `each` for every extended attribute. */
 int record_xattrs(const struct record *record,
 		  int (*each)(void *context, const char *name, const void *value, size_t length), void *context);
+
+/*
+ * tree-clone.c: contents of the regular file `path` below `source`, which no symlink is on the way to, for the empty file
+ * `to`. 1: there is no such file any more.
+ */
+int clone_data(int source, const char *path, int to);
 
 /* tree-read.c, tree-write.c: the commands. */
 int tree_stat(int root, const struct tree_options *options);

@@ -30,10 +30,30 @@ export interface Helper extends AsyncDisposable {
   syncfs(path: string): Promise<void>
   /** Takes the file's exclusive lock for as long as the helper lives; `conflict` names the process that holds it. */
   lock(path: string): Promise<void>
+  /** One mount(2) call; see VolumeMount. The target is made if needed. */
+  mountVolume(target: string, mount: VolumeMount): Promise<void>
+  /** What the process `pid` (of that start time) sees at `source`, with all below it, mounted at `target` too. */
+  copyMount(
+    process: { readonly pid: number; readonly startTime: string },
+    source: string,
+    target: string,
+  ): Promise<void>
+  /** Limits what an empty directory can hold, by the quota of `project`; 0 bytes: no limit. */
+  limitSize(directory: string, project: number, bytes: number): Promise<void>
   /** Runs a short program to its end; a non-zero exit is a result, not an error. */
   run(argv: readonly string[], options?: { readonly stdin?: string }): Promise<RunResult>
   /** `false` when that very process (by start time, field 22 of /proc/PID/stat) is gone. */
   kill(pid: number, startTime: string, signal: number): Promise<boolean>
+}
+
+/** The arguments of mount(2). */
+export interface VolumeMount {
+  readonly type: string
+  readonly source: string
+  /** MS_* bits. */
+  readonly flags: number
+  /** Options of the filesystem, with commas between them. */
+  readonly data: string
 }
 
 export interface RunResult {

@@ -4,7 +4,7 @@ import { constants } from 'node:os'
 import { EngineError } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import { nativeError } from './errno.ts'
-import type { Helper, RunResult } from './helper.ts'
+import type { Helper, RunResult, VolumeMount } from './helper.ts'
 import { startProcess } from './process.ts'
 import type { StartedProcess } from './process.ts'
 
@@ -97,6 +97,22 @@ export class NativeHelper implements Helper {
 
   async lock(path: string): Promise<void> {
     await this.#call('lock', [path])
+  }
+
+  async mountVolume(target: string, { type, source, flags, data }: VolumeMount): Promise<void> {
+    await this.#call('mount-volume', [target, type, source, String(flags), data], `${source} (${type})`)
+  }
+
+  async copyMount(
+    { pid, startTime }: { readonly pid: number; readonly startTime: string },
+    source: string,
+    target: string,
+  ): Promise<void> {
+    await this.#call('copy-mount', [String(pid), startTime, source, target], source)
+  }
+
+  async limitSize(directory: string, project: number, bytes: number): Promise<void> {
+    await this.#call('limit-size', [directory, String(project), String(bytes)], directory)
   }
 
   async run(argv: readonly string[], options: { readonly stdin?: string } = {}): Promise<RunResult> {

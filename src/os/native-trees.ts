@@ -58,11 +58,14 @@ export class NativeTrees implements Trees {
     const args = [
       ...flag('--no-replace', options.noReplace),
       ...flag('--layer', options.layer),
+      ...flag('--sparse', options.sparse),
+      ...(options.contentsFrom === undefined ? [] : ['--source', options.contentsFrom]),
       ...(options.owner === undefined ? [] : ['--owner', `${options.owner.uid}:${options.owner.gid}`]),
     ]
     await using operation = await this.#start('write', root, path, args, options.signal)
     const failures: unknown[] = []
-    const source = Readable.from(noting(encodeEntries(entries), failures), { objectMode: false })
+    const encoded = encodeEntries(entries, { data: options.contentsFrom === undefined })
+    const source = Readable.from(noting(encoded, failures), { objectMode: false })
     // A program that stops reading says itself why; a source that failed explains what the program says.
     const written = pipeline(source, operation.child.stdin).catch(() => undefined)
     try {

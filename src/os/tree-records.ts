@@ -60,7 +60,10 @@ export function encodeRecord(record: TreeRecord): Uint8Array {
 }
 
 /** The whole stream, in pieces of a useful size. Fails with `internal` when an entry's data are not `record.size` bytes. */
-export async function* encodeEntries(entries: AsyncIterable<TreeEntry>): AsyncGenerator<Uint8Array> {
+export async function* encodeEntries(
+  entries: AsyncIterable<TreeEntry>,
+  options: { readonly data: boolean } = { data: true },
+): AsyncGenerator<Uint8Array> {
   let batch: Uint8Array[] = []
   let length = 0
   const add = (bytes: Uint8Array): boolean => {
@@ -77,7 +80,7 @@ export async function* encodeEntries(entries: AsyncIterable<TreeEntry>): AsyncGe
 
   for await (const { record, data } of entries) {
     if (add(encodeRecord(record))) yield take()
-    if (record.type !== 'file') continue
+    if (record.type !== 'file' || !options.data) continue
     let left = record.size
     for await (const chunk of data) {
       left -= chunk.length

@@ -58,6 +58,14 @@ export interface WriteTreeOptions {
    * delete, opaque directories are emptied, and symlinks on the way are followed inside the root.
    */
   readonly layer?: boolean
+  /** Blocks of zeros become holes. */
+  readonly sparse?: boolean
+  /**
+   * Contents of files are those of the same path below this directory, in the namespace of the root: shared blocks where the
+   * filesystem can, else copied by the kernel, holes as holes. The entries' data are not looked at; a file that is gone
+   * is left out.
+   */
+  readonly contentsFrom?: string
   readonly signal?: AbortSignal | undefined
 }
 

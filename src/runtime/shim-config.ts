@@ -1,5 +1,5 @@
 import { EngineError } from '#base/errors.ts'
-import type { ShimConfig, ShimLink, ShimNetwork } from './shim.ts'
+import type { ShimConfig, ShimLink, ShimNetwork, ShimPin } from './shim.ts'
 
 /** The text of `shim.conf`, as native/PROTOCOL.md §2 has it. */
 export function encodeShimConfig(config: ShimConfig): string {
@@ -46,10 +46,21 @@ function* entriesOf(config: ShimConfig): Generator<Entry> {
   if (config.seccompFilter !== undefined) yield ['seccomp-filter', config.seccompFilter]
   if (config.cgroup !== undefined) yield ['cgroup', config.cgroup.version, config.cgroup.directory]
   yield* networkEntries(config.network)
+  for (const pin of config.pins ?? []) yield* pinEntries(pin)
   for (const { source, destination } of config.shares) {
     if (destination.includes(' ')) throw invalid('share', destination)
     yield ['share', destination, source]
   }
+}
+
+function* pinEntries({ source, destination, path, alone, owners }: ShimPin): Generator<Entry> {
+  if (destination.includes(' ')) throw invalid('pin', destination)
+  yield ['pin', destination, source]
+  if (path !== undefined) yield ['pin-path', path]
+  if (alone === true) yield ['pin-alone', 1]
+  if (owners === undefined) return
+  const { disk, shown } = owners
+  yield ['pin-owners', disk.uid, shown.uid, disk.gid, shown.gid]
 }
 
 function* networkEntries(network: ShimNetwork): Generator<Entry> {

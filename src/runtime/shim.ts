@@ -26,6 +26,26 @@ export interface ShimConfig {
   readonly cgroup?: { readonly version: 'v1' | 'v2'; readonly directory: string } | undefined
   readonly network: ShimNetwork
   readonly shares: readonly { readonly source: string; readonly destination: string }[]
+  readonly pins?: readonly ShimPin[] | undefined
+}
+
+/** A source of a mount that the shim binds before it lets go of the helper's mounts; the runtime mounts `destination`. */
+export interface ShimPin {
+  /** As the helper sees it. */
+  readonly source: string
+  /** Below the container's runtime directory. */
+  readonly destination: string
+  /** Relative path below the source, which no symlink leads out of. */
+  readonly path?: string | undefined
+  /** Without the mounts below it. */
+  readonly alone?: boolean | undefined
+  /** Files of `disk` are shown as those of `shown`, and what `shown` makes is `disk`'s. */
+  readonly owners?: { readonly disk: Ids; readonly shown: Ids } | undefined
+}
+
+export interface Ids {
+  readonly uid: number
+  readonly gid: number
 }
 
 export type ShimNetwork =

@@ -43,8 +43,8 @@ await build({
   entryPoints: {
     berthd: 'src/bin/berthd.ts',
     'berth-registry': 'src/bin/berth-registry.ts',
-    'layer-thread': 'src/store/snapshots/layer-thread.ts',
-    'compress-thread': 'src/engine/push/compress-thread.ts',
+    'layer-thread': 'src/store/snapshots/layer-thread-start.ts',
+    'compress-thread': 'src/engine/push/compress-thread-start.ts',
     'bcrypt-thread': 'src/registry/server/access/bcrypt-thread.ts',
   },
   sourcemap: true,

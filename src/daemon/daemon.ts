@@ -32,10 +32,13 @@ const RECONCILE_EVERY = 2000
 /** How often what is kept for a while is looked through, in milliseconds. */
 const EXPIRE_EVERY = 24 * 3_600_000
 
+/** Two levels up from this file, one from the bundle that it became a part of (tools/bundle.ts). */
+const REPOSITORY = join(import.meta.dirname, import.meta.url.endsWith('.ts') ? '../..' : '..')
+
 /** Runs the daemon until `ended` is aborted. Rejects when it cannot start, with the reason and the object. */
 export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promise<void> {
   const logger = jsonLogger((line) => process.stderr.write(line), config.logLevel)
-  const buildDir = process.env['BERTH_NATIVE_BUILD'] ?? join(import.meta.dirname, '../../native/build')
+  const buildDir = process.env['BERTH_NATIVE_BUILD'] ?? join(REPOSITORY, 'native/build')
   await using acquired = new AsyncDisposableStack()
 
   await makeRoots(config)

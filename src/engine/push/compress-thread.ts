@@ -1,5 +1,4 @@
-/** A thread of CompressThreads: one block after the other, behind whatever else wants the processor. */
-import { setPriority } from 'node:os'
+/** A thread of CompressThreads: one block after the other. */
 import { parentPort } from 'node:worker_threads'
 import { messageOf } from '#base/errors.ts'
 import { compressBlockSync } from '#oci/compress.ts'
@@ -11,11 +10,6 @@ export interface CompressJob {
 }
 
 export type Compressed = { readonly bytes: Uint8Array<ArrayBuffer> } | { readonly error: string }
-
-const NICE = 5
-
-// Of this thread alone: Linux takes 0 for the caller.
-setPriority(0, NICE)
 
 parentPort?.on('message', (job: CompressJob) => {
   const result = work(job)

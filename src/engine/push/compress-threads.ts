@@ -5,7 +5,7 @@ import type { BlockCompressor } from '#oci/compress.ts'
 import type { Compressed, CompressJob } from './compress-thread.ts'
 
 /** Beside this file, or beside the bundle that it became a part of (tools/bundle.ts). */
-const THREAD = import.meta.url.endsWith('.ts') ? './compress-thread.ts' : './compress-thread.js'
+const THREAD = import.meta.url.endsWith('.ts') ? './compress-thread-start.ts' : './compress-thread.js'
 /** With more, pushes would take the machine from the containers on it. */
 const MAX_THREADS = Math.min(availableParallelism(), 3)
 /** Milliseconds that an idle thread waits for more. */

@@ -1,7 +1,6 @@
 /** A thread that unpacks layers while they come, one at a time: what it takes of processor and memory is not the engine's. */
 import { createHash } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
-import { setPriority } from 'node:os'
 import { dirname } from 'node:path'
 import { parentPort } from 'node:worker_threads'
 import type { Digest } from '#base/digest.ts'
@@ -55,7 +54,6 @@ export interface ThreadError {
 }
 
 const READ_SIZE = 1 << 20
-const NICE = 5
 /** Small enough to stay in a processor's cache while it is hashed, parsed and written. */
 const CHUNK = 256 << 10
 
@@ -149,9 +147,6 @@ async function work(reader: BlobReader, job: LayerJob): Promise<void> {
     reader.close()
   }
 }
-
-// Of this thread alone: whoever waits for an answer of the engine comes first.
-setPriority(0, NICE)
 
 let current: BlobReader | undefined
 parentPort?.on('message', (message: ToThread) => {

@@ -11,7 +11,7 @@ export interface JobOptions {
 }
 
 /** Beside this file, or beside the bundle that it became a part of (tools/bundle.ts). */
-const THREAD = import.meta.url.endsWith('.ts') ? './layer-thread.ts' : './layer-thread.js'
+const THREAD = import.meta.url.endsWith('.ts') ? './layer-thread-start.ts' : './layer-thread.js'
 /** Threads that wait for the next layer, and how long they do, in milliseconds. */
 const MAX_IDLE = 4
 const PATIENCE = 10_000

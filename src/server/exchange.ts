@@ -129,6 +129,15 @@ function statusOf(error: unknown): number {
   return httpStatus[engineErrorOf(error)?.kind ?? 'internal']
 }
 
+/**
+ * A client of Docker's that is told 401 asks for a password and tries again; where nobody types it waits for ever. So it
+ * is sent where Docker's description has it, and elsewhere what dockerd sends for any failure of a registry.
+ */
+function statusToSend(error: unknown, { path }: Target): number {
+  const status = statusOf(error)
+  return status === 401 && path !== '/auth' && !path.startsWith('/distribution/') ? 500 : status
+}
+
 async function writeFailure(
   response: ServerResponse,
   error: unknown,
@@ -139,7 +148,7 @@ async function writeFailure(
     response.destroy()
     return
   }
-  const status = statusOf(error)
+  const status = statusToSend(error, target)
   const message = engineErrorOf(error)?.message ?? messageOf(error)
   // Clients of that age read errors as plain text.
   const plain = isKind(error, 'invalid_argument') && isAncient(target.version)

@@ -83,6 +83,8 @@ const cases: readonly Case[] = [
   { operation: 'ImagePrune', status: 200 },
   { operation: 'ImageCreate', query: 'fromSrc=-&repo=imported', raw: 'tar', status: 200 },
   { operation: 'ImageCreate', query: 'fromImage=alpine&tag=3', status: 404 },
+  // Not 401: Docker's client would ask for a password then, and wait for ever where nobody types.
+  { operation: 'ImageCreate', query: 'fromImage=private&tag=1', status: 500 },
   { operation: 'ImageLoad', raw: 'a tar', status: 200 },
   { operation: 'ImageGet', at: 'demo', status: 200 },
   { operation: 'ImageGetAll', query: 'names=demo', status: 200 },

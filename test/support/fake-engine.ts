@@ -108,6 +108,10 @@ function known(ref: string): void {
 
 const pulls: Engine['pulls'] = {
   async *pull(from, { tag }) {
+    if (from === 'private')
+      throw new EngineError('unauthenticated', 'unauthorized: authentication required', {
+        code: 'REGISTRY_UNAUTHENTICATED',
+      })
     if (from !== 'demo') {
       throw new EngineError('not_found', `pull access denied for ${from}`, { code: 'REPOSITORY_NOT_FOUND' })
     }

@@ -5,12 +5,19 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { systemClock } from '#base/clock.ts'
 import { EngineError } from '#base/errors.ts'
 import { jsonLogger, silentLogger } from '#base/logger.ts'
+import { abortable } from '#base/mutex.ts'
 import type { AccessControl } from './access.ts'
 import { codeOf, digestOf, distributionSuite, TestClient } from './distribution.suite.ts'
 import type { RegistryEvent } from './events.ts'
 import type { AnsweredRequest } from './http/edge.ts'
+import { bytes, json } from './http/reply.ts'
+import { route } from './http/route.ts'
+import { Retention } from './retention/retention.ts'
+import { readRetention } from './retention/rule.ts'
 import {
   openRegistryServer,
   openRegistryStorage,
@@ -257,6 +264,88 @@ describe('openRegistryServer()', () => {
     }
     await rm(root, { recursive: true })
     assert.deepEqual(lines, [])
+  })
+
+  it('ends with the last byte of what it is sending, not in the middle', async () => {
+    const large = Buffer.alloc(32 << 20)
+    const server = await open({
+      routes: [
+        route({
+          operation: 'Large',
+          method: 'GET',
+          path: '/large',
+          resource: 'open',
+          handle: () => bytes('application/octet-stream', large),
+        }),
+      ],
+    })
+    const socket = connect(server.port, server.host)
+    socket.write('GET /large HTTP/1.1\r\nHost: x\r\n\r\n')
+    await once(socket, 'readable')
+    const closed = server[Symbol.asyncDispose]()
+    let received = 0
+    socket.on('data', (chunk: Buffer) => (received += chunk.length))
+    await once(socket, 'close')
+    await closed
+    assert.ok(received > large.length, `${received} bytes came`)
+  })
+
+  it('does not wait for the reader of an answer that is queued behind another one', async () => {
+    const { promise: both, resolve } = Promise.withResolvers<void>()
+    const server = await open({
+      routes: [
+        route({
+          operation: 'Hanging',
+          method: 'GET',
+          path: '/hanging',
+          resource: 'open',
+          handle: ({ signal }) => abortable(new Promise(() => undefined), signal),
+        }),
+        route({
+          operation: 'Second',
+          method: 'GET',
+          path: '/second',
+          resource: 'open',
+          handle: () => (resolve(), json({})),
+        }),
+      ],
+    })
+    const socket = connect(server.port, server.host)
+    const head = 'HTTP/1.1\r\nHost: x\r\n\r\n'
+    socket.write(`GET /hanging ${head}GET /second ${head}`)
+    await both
+    socket.destroy()
+    await server[Symbol.asyncDispose]()
+  })
+
+  it('keeps nothing of a blob in one request that was refused', async () => {
+    const catalogue = openCatalogue(':memory:', { logger: silentLogger })
+    await using server = await open({ catalogue, limits: { blob: 10 } })
+    const path = `/v2/a/blobs/uploads/?digest=${digestOf('x')}`
+    const large = await new TestClient(server.url).fetch(path, { method: 'POST', body: 'x'.repeat(11) })
+    assert.equal(large.status, 413)
+    assert.equal(catalogue.uploads.count(), 0)
+  })
+
+  it('sets an immutable tag once, however many push it at the same time', async () => {
+    const catalogue = openCatalogue(':memory:', { logger: silentLogger })
+    const rules = readRetention([{ immutableTags: ['**'] }])
+    const retention = new Retention({ catalogue, clock: systemClock, rules })
+    await using server = await open({
+      catalogue,
+      hooks: {
+        async beforePush(repository, push) {
+          if (push.kind === 'manifest') retention.checkPush(repository, push.tags, push.digest)
+          // The others get to look as well.
+          await turn()
+        },
+      },
+    })
+    const client = new TestClient(server.url)
+    const images = await Promise.all(['one', 'two', 'three'].map((seed) => client.image('a', seed)))
+    const answers = await Promise.all(images.map((image) => client.putManifest('a', 'v1', image)))
+    const statuses = answers.map(({ status }) => status).toSorted((a, b) => a - b)
+    assert.deepEqual(statuses, [201, 403, 403])
   })
 
   it('says where it could not listen', async () => {

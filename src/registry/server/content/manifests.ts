@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Digest } from '#base/digest.ts'
 import { isKind } from '#base/errors.ts'
+import { KeyedMutex } from '#base/mutex.ts'
 import type { Descriptor } from '#oci/image-spec.ts'
 import type { RegistryRequest } from '../http/route.ts'
 import { checkTag, isDigestLike, isTag, parseDigest } from '../names.ts'
@@ -43,6 +44,8 @@ const MAX_TAGS = 100
 /** Manifests and the tags that lead to them. */
 export class Manifests {
   readonly #deps: ContentDeps
+  /** Per repository: what was checked before a push is so until it is stored. */
+  readonly #pushes = new KeyedMutex()
 
   constructor(deps: ContentDeps) {
     this.#deps = deps
@@ -97,9 +100,12 @@ export class Manifests {
     const digest: Digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
     if (isDigestLike(reference) && parseDigest(reference) !== digest) throw otherDigest(reference, digest)
     const document = readManifest(bytes, pushed.contentType)
-    await hooks.beforePush?.(repository, { kind: 'manifest', bytes: bytes.length, digest, tags })
-    const blobs = await this.#claim(repository, document)
-    this.#store(repository, { digest, bytes, tags, document, blobs })
+    {
+      using _turn = await this.#pushes.acquire(repository, { signal: request.signal })
+      await hooks.beforePush?.(repository, { kind: 'manifest', bytes: bytes.length, digest, tags })
+      const blobs = await this.#claim(repository, document)
+      this.#store(repository, { digest, bytes, tags, document, blobs })
+    }
     await catalogue.durable()
 
     const { mediaType, subject } = document

@@ -79,18 +79,24 @@ export class Uploads {
     request: RegistryRequest,
   ): Promise<void> {
     await using held = await this.#hold(repository, id, request)
-    const { upload } = held
-    await this.#receive(repository, upload, incoming, request)
-    let facts: BlobFacts
+    await this.#complete(repository, held.upload, digest, incoming, request)
+  }
+
+  /** A blob in one request. Nothing is kept of one that fails: nobody has been told how to go on with it. */
+  async whole(
+    repository: string,
+    digest: Digest,
+    incoming: Incoming,
+    request: RegistryRequest,
+  ): Promise<void> {
+    const id = await this.begin(repository, request)
+    await using held = await this.#hold(repository, id, request)
     try {
-      facts = await upload.commit(digest)
+      await this.#complete(repository, held.upload, digest, incoming, request)
     } catch (error) {
-      // Nothing that is added can make these bytes right.
-      if (isKind(error, 'invalid_argument')) await this.#forget(upload)
+      await this.#forget(held.upload)
       throw error
     }
-    await this.#link(repository, digest, facts.size, id)
-    this.#publish('push', repository, digest, facts.size, request)
   }
 
   async cancel(repository: string, id: string, request: RegistryRequest): Promise<void> {
@@ -125,6 +131,26 @@ export class Uploads {
     await this.#link(repository, digest, link.size, undefined)
     this.#publish('mount', repository, digest, link.size, request)
     return true
+  }
+
+  async #complete(
+    repository: string,
+    upload: Upload,
+    digest: Digest,
+    incoming: Incoming,
+    request: RegistryRequest,
+  ): Promise<void> {
+    await this.#receive(repository, upload, incoming, request)
+    let facts: BlobFacts
+    try {
+      facts = await upload.commit(digest)
+    } catch (error) {
+      // Nothing that is added can make these bytes right.
+      if (isKind(error, 'invalid_argument')) await this.#forget(upload)
+      throw error
+    }
+    await this.#link(repository, digest, facts.size, upload.id)
+    this.#publish('push', repository, digest, facts.size, request)
   }
 
   async #receive(

@@ -204,18 +204,17 @@ class Exchange {
     socket.setTimeout(this.#deps.stall)
     // Nobody can know whether a body follows that was not asked for.
     if (this.#waits) this.#response.setHeader('Connection', 'close')
-    if (this.#request.method === 'HEAD' && reply.kind === 'stream') {
-      const { status, contentType, size, headers } = reply
-      const length = size === undefined ? {} : { 'Content-Length': String(size) }
-      await release(reply.chunks)
-      await writeReply(
-        { kind: 'empty', status, headers: { ...headers, 'Content-Type': contentType, ...length } },
-        this.#response,
-      )
-    } else {
-      await writeReply(reply, this.#response)
-    }
+    const writing = writeReply(await this.#withoutBody(reply), this.#response)
     this.#drain()
+    await writing
+  }
+
+  async #withoutBody(reply: Reply): Promise<Reply> {
+    if (this.#request.method !== 'HEAD' || reply.kind !== 'stream') return reply
+    const { status, contentType, size, headers } = reply
+    const length = size === undefined ? {} : { 'Content-Length': String(size) }
+    await release(reply.chunks)
+    return { kind: 'empty', status, headers: { ...headers, 'Content-Type': contentType, ...length } }
   }
 
   #drain(): void {

@@ -79,9 +79,10 @@ async function post(uploads: Uploads, request: RegistryRequest<'name'>): Promise
   }
   const digest = query.get('digest')
   const known = digest === null ? undefined : parseDigest(digest)
-  const id = await uploads.begin(name, request)
-  if (known === undefined || mount !== null) return empty(202, uploadHeaders(name, id, 0))
-  await uploads.commit(name, id, known, incoming(request), request)
+  if (known === undefined || mount !== null) {
+    return empty(202, uploadHeaders(name, await uploads.begin(name, request), 0))
+  }
+  await uploads.whole(name, known, incoming(request), request)
   return created(name, known)
 }
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { type FileHandle, mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, it } from 'node:test'
+import { afterEach, beforeEach, describe, it, mock } from 'node:test'
 import { engineErrorOf, isKind } from '#base/errors.ts'
 import { silentLogger } from '#base/logger.ts'
 import { type Database, isForeignKeyViolation, isUniqueViolation, openDatabase } from './db.ts'
@@ -195,6 +195,31 @@ describe('Database.durable()', () => {
     }
     await Promise.all(synced)
     await db.durable()
+  })
+
+  it('syncs whatever was written since the last time, by any kind of statement, and not without that', async () => {
+    await using db = openTest()
+    await using handle = await open(import.meta.filename)
+    const { mock: syncs } = mock.method(Object.getPrototypeOf(handle) as FileHandle, 'datasync')
+    using _restored = { [Symbol.dispose]: () => syncs.restore() }
+    const insert = `INSERT INTO parents VALUES ('a', 3) RETURNING id`
+    const writes: readonly (() => unknown)[] = [
+      () => db.run('INSERT INTO parents VALUES (?, ?)', ['x', 1]),
+      () => db.get(insert),
+      () => db.all('DELETE FROM parents RETURNING *'),
+      () => db.exec(`INSERT INTO parents VALUES ('y', 2)`),
+      () => db.transaction(() => db.transaction(() => void db.run('UPDATE parents SET id = id'))),
+      () => db.run('DELETE FROM parents'),
+    ]
+    for (const write of writes) {
+      write()
+      const before = syncs.callCount()
+      await db.durable()
+      assert.equal(syncs.callCount(), before + 1, String(write))
+      db.get('SELECT * FROM parents')
+      await db.durable()
+      assert.equal(syncs.callCount(), before + 1, String(write))
+    }
   })
 
   it('resolves in memory', async () => {

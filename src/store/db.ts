@@ -66,7 +66,7 @@ export class Database implements AsyncDisposable {
       this.#db.close()
       throw error instanceof EngineError ? error : (databaseError(path, error) ?? cannotOpen(path, error))
     }
-    this.#log = inMemory ? undefined : new WriteAheadLog(path)
+    this.#log = inMemory ? undefined : new WriteAheadLog(path, () => this.#written())
   }
 
   /**
@@ -131,9 +131,18 @@ export class Database implements AsyncDisposable {
     this.#guard(() => this.#db.exec(sql))
   }
 
-  /** Resolves once everything committed before the call survives a power cut. Concurrent callers share one sync. */
+  /**
+   * Resolves once everything committed before the call survives a power cut. Concurrent callers share one sync; when
+   * nothing was written since the last one, there is none.
+   */
   async durable(): Promise<void> {
     await this.#log?.sync()
+  }
+
+  /** Rows that this connection has written, ever. */
+  #written(): number {
+    if (!this.#db.isOpen) return Number.NaN
+    return this.get<{ rows: number }>('SELECT total_changes() AS rows')?.rows ?? Number.NaN
   }
 
   /** Waits for running syncs and closes the file. Idempotent. */
@@ -192,16 +201,21 @@ const nested = ['SAVEPOINT inner', 'RELEASE inner', 'ROLLBACK TO inner; RELEASE 
  */
 class WriteAheadLog {
   readonly #path: string
+  /** How much the connection has written; committed or not. */
+  readonly #written: () => number
+  #synced: number | undefined
   #file: FileHandle | undefined
   #running: Promise<void> = Promise.resolve()
   #next: Promise<void> | undefined
   #failure: EngineError | undefined
 
-  constructor(path: string) {
+  constructor(path: string, written: () => number) {
     this.#path = path
+    this.#written = written
   }
 
   sync(): Promise<void> {
+    if (this.#failure === undefined && this.#synced === this.#written()) return Promise.resolve()
     // A sync that runs already may have passed by the caller's commit; the next one has not started, so it counts.
     this.#next ??= this.#after(this.#running)
     return this.#next
@@ -223,8 +237,10 @@ class WriteAheadLog {
   async #sync(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     this.#file ??= await this.#open()
+    const written = this.#written()
     try {
       await this.#file.datasync()
+      this.#synced = written
     } catch (error) {
       // The kernel reports a failed write once and forgets the pages: no later success would mean anything.
       this.#failure = new EngineError('data_loss', `sync ${this.#path}-wal: ${messageOf(error)}`, {

@@ -97,20 +97,18 @@ export class Collector {
     const { db, layers, content, snapshots } = this.#deps
     // Never a row without its files: the rows must be gone for good first.
     await db.durable()
-    // More may be discarded meanwhile: whoever does runs this again. What is needed is asked for one by one, since that
-    // changes meanwhile, too.
-    const layersDue = [...this.#layers]
-    for (const diffId of layersDue) {
-      if (layers.has(diffId) || (await this.#attempt('layer', diffId, () => snapshots.removeLayer(diffId)))) {
-        this.#layers.delete(diffId)
-      }
-    }
-    const blobsDue = [...this.#blobs]
-    for (const digest of blobsDue) {
-      if (layers.needsBlob(digest) || (await this.#attempt('blob', digest, () => content.remove(digest)))) {
-        this.#blobs.delete(digest)
-      }
-    }
+    // More may be discarded meanwhile: whoever does runs this again.
+    await Promise.all([
+      ...[...this.#layers].map(async (diffId) => {
+        const remove = (): Promise<void> => snapshots.removeLayer(diffId)
+        if (layers.has(diffId) || (await this.#attempt('layer', diffId, remove))) this.#layers.delete(diffId)
+      }),
+      ...[...this.#blobs].map(async (digest) => {
+        const remove = (): Promise<void> => content.remove(digest)
+        if (layers.needsBlob(digest) || (await this.#attempt('blob', digest, remove)))
+          this.#blobs.delete(digest)
+      }),
+    ])
   }
 
   /** What cannot be removed now is tried again with the next removal, and at the next start. */

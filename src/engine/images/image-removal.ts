@@ -136,10 +136,11 @@ export class ImageRemoval {
   async #perform(work: (removal: Removal) => void): Promise<Removal> {
     const removal: Removal = { items: [], events: [], layers: [], blobs: [], targets: new Set(), space: 0 }
     this.#store.deps.db.transaction(() => work(removal), { urgent: true })
-    await this.#store.deps.db.durable()
-    for (const { action, image } of removal.events) this.#store.events.publish(action, image)
-    removal.space = await this.#spaceOf(removal)
+    const [, space] = await Promise.all([this.#store.deps.db.durable(), this.#spaceOf(removal)])
+    removal.space = space
     await this.#store.collector.discard(removal)
+    // Events are rows, too: before the collector they would cost it another sync.
+    for (const { action, image } of removal.events) this.#store.events.publish(action, image)
     return removal
   }
 
@@ -147,10 +148,11 @@ export class ImageRemoval {
   async #spaceOf({ layers, blobs }: Removal): Promise<number> {
     const { snapshots, content } = this.#store.deps
     const needed = this.#store.layers.blobs()
-    let space = 0
-    for (const diffId of layers) space += await snapshots.layerSpace(diffId)
-    for (const digest of new Set(blobs)) if (!needed.has(digest)) space += await content.space(digest)
-    return space
+    const sizes = await Promise.all([
+      ...layers.map((diffId) => snapshots.layerSpace(diffId)),
+      ...[...new Set(blobs)].filter((digest) => !needed.has(digest)).map((digest) => content.space(digest)),
+    ])
+    return sizes.reduce((sum, size) => sum + size, 0)
   }
 
   #removeByRef(ref: string, options: RemoveOptions, removal: Removal): void {

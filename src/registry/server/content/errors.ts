@@ -1,15 +1,16 @@
 import type { Digest } from '#base/digest.ts'
 import { EngineError, type EngineErrorInit } from '#base/errors.ts'
 
+/** Docker prints the message as it is, behind the name that was asked for: the reference is a detail. */
 export function manifestUnknown(reference: string, why = 'manifest unknown'): EngineError {
-  return new EngineError('not_found', `${why}: ${reference}`, {
+  return new EngineError('not_found', why, {
     code: 'MANIFEST_UNKNOWN',
     details: { reference },
   })
 }
 
 export function nameUnknown(name: string): EngineError {
-  return new EngineError('not_found', `repository name not known to registry: ${name}`, {
+  return new EngineError('not_found', 'repository name not known to registry', {
     code: 'NAME_UNKNOWN',
     details: { name },
   })

@@ -16,8 +16,13 @@ const byKind: Readonly<Record<ErrorKind, { readonly status: number; readonly oci
   unavailable: { status: 503, oci: 'UNAVAILABLE' },
 }
 
+/** What strangers are told of a full disk: not where it is. */
+const FULL = { status: 507, oci: 'UNAVAILABLE', message: 'the registry has no space left' }
+
 /** Our own codes that have a status, or a code of the specification, of their own. */
-const byCode: Readonly<Record<string, { readonly status: number; readonly oci: string }>> = {
+const byCode: Readonly<
+  Record<string, { readonly status: number; readonly oci: string; readonly message?: string }>
+> = {
   BLOB_UPLOAD_TOO_LARGE: { status: 413, oci: 'SIZE_INVALID' },
   MANIFEST_TOO_LARGE: { status: 413, oci: 'MANIFEST_INVALID' },
   BODY_TOO_LARGE: { status: 413, oci: 'SIZE_INVALID' },
@@ -25,8 +30,8 @@ const byCode: Readonly<Record<string, { readonly status: number; readonly oci: s
   RANGE_NOT_SATISFIABLE: { status: 416, oci: 'UNSUPPORTED' },
   UPLOAD_RANGE_INVALID: { status: 400, oci: 'BLOB_UPLOAD_INVALID' },
   IMAGE_DOCUMENT_INVALID: { status: 400, oci: 'MANIFEST_INVALID' },
-  REGISTRY_STORAGE_FULL: { status: 507, oci: 'UNAVAILABLE' },
-  DATABASE_FULL: { status: 507, oci: 'UNAVAILABLE' },
+  REGISTRY_STORAGE_FULL: FULL,
+  DATABASE_FULL: FULL,
 }
 
 export interface Failure {
@@ -43,12 +48,17 @@ export interface Failure {
 export function failureOf(error: unknown): Failure {
   const known = engineErrorOf(error)
   const kind = byKind[known?.kind ?? 'internal']
-  const { status, oci: code } = {
+  const {
+    status,
+    oci: code,
+    message: said,
+  } = {
     status: kind.status,
     oci: kind.oci ?? known?.code ?? 'UNKNOWN',
+    message: known?.message,
     ...byCode[known?.code ?? ''],
   }
-  const message = known === undefined || status === 500 ? 'internal error; see the log' : known.message
+  const message = said === undefined || status === 500 ? 'internal error; see the log' : said
   const detail = status >= 500 ? undefined : detailOf(known)
   return { status, code, reply: json({ errors: [{ code, message, detail }] }, headersOf(known), status) }
 }

@@ -1,4 +1,4 @@
-import { messageOf } from '#base/errors.ts'
+import type { Logger } from '#base/logger.ts'
 import { bytes, json } from '../http/reply.ts'
 import { route, type Route } from '../http/route.ts'
 import { METRICS_TYPE, type Metrics } from './metrics.ts'
@@ -8,6 +8,7 @@ export function watchRoutes(deps: {
   readonly metrics: Metrics
   /** Rejects when requests would fail. */
   readonly ready: () => Promise<void>
+  readonly logger: Logger
 }): readonly Route[] {
   return [
     route({
@@ -27,7 +28,8 @@ export function watchRoutes(deps: {
           await deps.ready()
           return json({ status: 'ok' })
         } catch (error) {
-          return json({ status: 'unavailable', reason: messageOf(error) }, {}, 503)
+          deps.logger.error('not ready', { error })
+          return json({ status: 'unavailable' }, {}, 503)
         }
       },
     }),

@@ -192,7 +192,7 @@ function routesOf(
   const configs = new ConfigReader(blobs)
   const pages = { catalogue, configs, pages: new PageRows(catalogue.db), access, events, clock }
   return [
-    ...watchRoutes({ metrics: parts.metrics, ready: () => ready(context, root) }),
+    ...watchRoutes({ metrics: parts.metrics, ready: () => ready(context, root), logger }),
     ...searchRoutes({ db: catalogue.db, access }),
     ...adminRoutes({
       catalogue,

@@ -98,14 +98,15 @@ export class BlobCache {
     const { digest, size } = wanted
     const { blobs, catalogue } = this.#deps
     const isLinked = catalogue.links.get(proxied.name, digest) !== undefined
-    const stored = await blobs.stat(digest)
-    if (isLinked && stored !== undefined) return true
+    // A file that is cut is none; the one that is fetched takes its place.
+    const stored = (await blobs.stat(digest))?.size === size
+    if (isLinked && stored) return true
     const running = await this.#downloads.get(digest)?.catch(() => undefined)
-    if (stored === undefined && (running === undefined || running.proxied.name === proxied.name)) return false
+    if (!stored && (running === undefined || running.proxied.name === proxied.name)) return false
     if (!(await this.#source(proxied).hasBlob(digest, { signal }))) {
       throw upstreamHasNoBlob(proxied.name, digest)
     }
-    if (stored === undefined || !(await this.#touched(digest))) return false
+    if (!stored || !(await this.#touched(digest))) return false
     this.#rows.link(proxied.name, digest, size, this.#now())
     return true
   }

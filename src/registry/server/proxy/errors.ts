@@ -51,10 +51,10 @@ export function isRefusal(error: unknown): boolean {
 /** A failure of the upstream as one of ours: of what a client may know, how long the upstream asked to be left alone. */
 export function passedOn(error: unknown): unknown {
   const known = engineErrorOf(error)
-  if (known?.kind !== 'resource_exhausted') return error
+  if (known === undefined || !isAway(known)) return error
   const wait = waitOf(error)
-  return new EngineError('resource_exhausted', known.message, {
-    code: 'UPSTREAM_LIMITED',
+  return new EngineError(known.kind, known.message, {
+    code: known.kind === 'resource_exhausted' ? 'UPSTREAM_LIMITED' : known.code,
     // The client's are milliseconds, the answer's seconds.
     details: wait === undefined ? {} : { retryAfter: Math.ceil(wait / 1000) },
     cause: error,

@@ -163,6 +163,18 @@ describe('ManifestCache', () => {
     })
   })
 
+  it('says in seconds how long an upstream that is away wants to be left alone', async () => {
+    await using t = await bench()
+    t.upstream.failure = new EngineError('unavailable', 'unexpected status 503', {
+      code: 'REGISTRY_UNAVAILABLE',
+      details: { status: 503, retryAfter: 30_000 },
+    })
+    await assert.rejects(t.cache.manifest(t.alpine, '3'), {
+      kind: 'unavailable',
+      details: { retryAfter: 30 },
+    })
+  })
+
   it('leaves an upstream alone for as long as it asks, where it has an answer', async () => {
     await using t = await bench()
     t.upstream.addImage('library/alpine', '3', Buffer.from('one'))
@@ -288,6 +300,18 @@ describe('BlobCache', () => {
     await t.blobCache.idle()
     assert.equal(await t.blobs.stat(image.layer), undefined)
     assert.deepEqual(await t.ingests.list(), [])
+  })
+
+  it('fetches a blob again whose file is damaged', async () => {
+    await using t = await bench()
+    const image = t.upstream.addImage('library/alpine', '3', layer)
+    await t.cache.manifest(t.alpine, '3')
+    const read = async () => bytesOf(await (await t.blobCache.open(t.alpine, image.layer)).read())
+    await read()
+    await t.blobCache.idle()
+    t.blobs.stat = async () => ({ size: 10, touched: 0 })
+    assert.ok((await read()).equals(layer))
+    assert.equal(t.upstream.count(/GET library\/alpine blob/), 2)
   })
 
   it('does not hand a blob of one repository to another that only names it', async () => {

@@ -117,6 +117,7 @@ static int op_mount_cgroup_hugetlb(const struct helper *helper, const struct req
 static const struct operation operations[] = {
 	{"ping", 0, 0, false, op_ping},
 	{"spawn-shim", 1, 1, false, op_spawn_shim},
+	{"spawn-dns", 2, 2, false, op_spawn_dns},
 	{"mount-erofs", 3, 3, false, op_mount_erofs},
 	{"mount-view", 2, 501, false, op_mount_view},
 	{"mount-cgroup-hugetlb", 0, 0, false, op_mount_cgroup_hugetlb},

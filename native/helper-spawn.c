@@ -1,8 +1,12 @@
-/* The helper's two ways to start a program: a shim that outlives it, and a short program whose output is the reply. */
+/*
+ * The helper's ways to start a program: shims and the resolver, which outlive it, and a short program whose output is
+ * the reply.
+ */
 #include "helper.h"
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -31,46 +35,55 @@ static int listen_in(int directory)
 	return take_fd(&fd);
 }
 
+/* A program that is started for a directory, with DIR/sock as descriptor 3. */
+struct service {
+	const char *program, *directory;
+	int host; /* mount namespace to start in, -1 for the helper's own */
+	int socket, log;
+};
+
 /*
  * Between vfork and exec the parent stands still and memory is shared: nothing here allocates or returns.
  * Descriptor 3 is the helper's /dev/null, so none of the sources is below 3 and gets overwritten too early.
  */
-static NORETURN void exec_shim(const char *program, const char *dir, int null, int socket_fd, int log, volatile int *error)
+static NORETURN void exec_service(const struct service *service, int null, volatile int *error)
 {
-	char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)dir, NULL};
+	char *argv[] = {(char *)(uintptr_t)service->program, (char *)(uintptr_t)service->directory, NULL};
 	setsid();
 	signals_reset();
-	if (dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0 && dup2(log, STDERR_FILENO) >= 0 &&
-	    dup2(socket_fd, 3) >= 0) {
+	if ((service->host < 0 || setns(service->host, CLONE_NEWNS) == 0) && dup2(null, STDIN_FILENO) >= 0 &&
+	    dup2(null, STDOUT_FILENO) >= 0 && dup2(service->log, STDERR_FILENO) >= 0 && dup2(service->socket, 3) >= 0) {
 		syscall(SYS_close_range, 4u, ~0u, 0u);
-		execv(program, argv);
+		execv(service->program, argv);
 	}
 	*error = errno;
 	_exit(127);
 }
 
-int op_spawn_shim(const struct helper *helper, const struct request *request, struct buffer *reply)
+/* `log` is the name of the file in the directory that takes messages. */
+static int spawn(struct service service, const char *log_name, int null, struct buffer *reply)
 {
-	const char *dir = request->fields[0];
-	cleanup_close int directory = open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_close int directory = open(service.directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (directory < 0)
 		return fail("%m");
 	cleanup_close int log =
-		openat(directory, "shim.log", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+		openat(directory, log_name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (log < 0)
-		return fail("shim.log: %m");
+		return fail("%s: %m", log_name);
 	cleanup_close int socket_fd = listen_in(directory);
 	if (socket_fd < 0)
 		return fail("sock: %m");
+	service.log = log;
+	service.socket = socket_fd;
 
 	volatile int error = 0;
 	pid_t pid = vfork();
 	if (pid == 0)
-		exec_shim(helper->shim, dir, helper->dev_null, socket_fd, log, &error);
+		exec_service(&service, null, &error);
 	if (pid < 0 || error != 0) {
 		if (error != 0)
 			errno = error;
-		fail("start %s: %m", helper->shim);
+		fail("start %s: %m", service.program);
 		unlinkat(directory, "sock", 0);
 		if (error != 0)
 			errno = error;
@@ -78,6 +91,19 @@ int op_spawn_shim(const struct helper *helper, const struct request *request, st
 	}
 	char text[16];
 	return reply_field(reply, text, (size_t)snprintf(text, sizeof text, "%d", (int)pid));
+}
+
+int op_spawn_shim(const struct helper *helper, const struct request *request, struct buffer *reply)
+{
+	struct service shim = {.program = helper->shim, .directory = request->fields[0], .host = -1};
+	return spawn(shim, "shim.log", helper->dev_null, reply);
+}
+
+/* In the host's mount namespace: it must not keep the helper's mounts, and reads the host's resolv.conf. */
+int op_spawn_dns(const struct helper *helper, const struct request *request, struct buffer *reply)
+{
+	struct service dns = {.program = request->fields[1], .directory = request->fields[0], .host = helper->host};
+	return spawn(dns, "dns.log", helper->dev_null, reply);
 }
 
 /* A running program and what it has said so far. */

@@ -253,6 +253,10 @@ int main(int argc, char **argv)
 	if (loop.helper.dev_null != 3)
 		die("standard input, output and error must be open");
 
+	loop.helper.host = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (loop.helper.host < 0)
+		die("/proc/self/ns/mnt: %m");
+
 	sigset_t child;
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);

@@ -10,6 +10,7 @@ struct helper {
 	const char *root;  /* EXEC_ROOT */
 	const char *shim;  /* program that spawn-shim starts */
 	int dev_null;      /* open for reading and writing, always descriptor 3 */
+	int host;	   /* mount namespace that the helper was started in */
 };
 
 /* One request; the fields are strings in the request's own memory. */
@@ -35,6 +36,7 @@ const struct operation *find_operation(const char *name);
 int reply_field(struct buffer *reply, const char *data, size_t length);
 
 int op_spawn_shim(const struct helper *helper, const struct request *request, struct buffer *reply);
+int op_spawn_dns(const struct helper *helper, const struct request *request, struct buffer *reply);
 int op_run(const struct helper *helper, const struct request *request, struct buffer *reply);
 int op_lock(const struct helper *helper, const struct request *request, struct buffer *reply);
 

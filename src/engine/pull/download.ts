@@ -1,7 +1,8 @@
 import type { Clock } from '#base/clock.ts'
-import { engineErrorOf, isKind } from '#base/errors.ts'
+import { isKind } from '#base/errors.ts'
 import type { Descriptor } from '#oci/image-spec.ts'
 import type { ReadableRepository } from '#registry/client/repository.ts'
+import { pauseAfter } from '#registry/client/retries.ts'
 import type { ByteRange, Ingest } from '#store/ingests/ingests.ts'
 import type { Slots } from './slots.ts'
 
@@ -109,8 +110,9 @@ class Download {
       } catch (error) {
         if (signal.aborted) throw signal.reason
         failures = writer.position > before ? 0 : failures + 1
-        if (!isKind(error, 'unavailable') || failures >= limits.failures) throw error
-        await clock.sleep(patience(failures, error), { signal })
+        const pause = pauseAfter(error, Math.max(failures, 1), Math.random)
+        if (!isKind(error, 'unavailable') || failures >= limits.failures || pause === undefined) throw error
+        await clock.sleep(pause, { signal })
       }
     }
   }
@@ -199,11 +201,4 @@ function split(missing: readonly ByteRange[], chunk: number): ByteRange[] {
       end: Math.min(offset + (i + 1) * chunk, end),
     })),
   )
-}
-
-/** Milliseconds before the next attempt: longer each time, a little different for everybody, and what was asked for. */
-function patience(failures: number, error: unknown): number {
-  const asked = engineErrorOf(error)?.details['retryAfter']
-  const backoff = 250 * 2 ** failures * (0.75 + Math.random() / 2)
-  return Math.max(backoff, typeof asked === 'number' ? asked : 0)
 }

@@ -300,6 +300,20 @@ describe('a pull that is interrupted', () => {
     assert.ok(registry.sent < large.length * 1.3, `${registry.sent} bytes`)
   })
 
+  it('gives up at once when the registry wants a longer rest than anybody would wait', async () => {
+    await using context = await start()
+    const { contents, registry, pull, clock } = context
+    contents.image({ layers: [large] }, '1')
+    registry.onPiece = () => {
+      throw new EngineError('unavailable', 'unexpected status 503', {
+        code: 'REGISTRY_UNAVAILABLE',
+        details: { status: 503, retryAfter: 86_400_000 },
+      })
+    }
+    await assert.rejects(Array.fromAsync(pull('a/b', '1')), /unexpected status 503/)
+    assert.deepEqual(clock.sleeping, [])
+  })
+
   it('works with a registry that does not know ranges', async () => {
     await using context = await start()
     const { contents, registry, lines, images } = context

@@ -183,8 +183,7 @@ function missing(subject: Subject, answer: ErrorAnswer): Known | undefined {
 }
 
 function limitText({ registry }: Subject, answer: ErrorAnswer): string {
-  const wait =
-    answer.retryAfter === undefined ? '' : ` (try again in ${Math.ceil(answer.retryAfter / 1000)} s)`
+  const wait = answer.retryAfter ? ` (try again in ${Math.ceil(answer.retryAfter / 1000)} s)` : ''
   return `toomanyrequests: ${answer.message || `registry ${registry} limits requests`}${wait}`
 }
 

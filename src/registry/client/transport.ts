@@ -36,8 +36,8 @@ export interface HttpReply extends Disposable {
   readonly headers: IncomingHttpHeaders
   /** Once; leaving early closes the connection. */
   chunks(): AsyncIterable<Uint8Array>
-  /** The whole body; `invalid_argument` when it is larger than `limit`. */
-  bytes(limit: number): Promise<Uint8Array>
+  /** The whole body; `invalid_argument` when it is larger than `limit`, with `what` it is. */
+  bytes(limit: number, what?: string): Promise<Uint8Array>
 }
 
 /** Bytes of all headers of an answer. */
@@ -147,7 +147,11 @@ class Exchange {
       status: response.statusCode ?? 0,
       headers: response.headers,
       chunks,
-      bytes: (limit) => collect(this.#host, chunks(), response.headers['content-length'], limit),
+      bytes: (limit, what = 'answer') => {
+        const tooLarge = `the ${what} is larger than the ${limit} bytes allowed`
+        const length = Number(response.headers['content-length'] ?? 0)
+        return collect(chunks(), { length, limit, tooLarge: () => badAnswer(this.#host, tooLarge) })
+      },
       [Symbol.dispose]: () => this.#drop(response),
     }
   }
@@ -215,13 +219,14 @@ async function drained(request: ClientRequest, signal: AbortSignal): Promise<voi
 }
 
 async function collect(
-  host: string,
   chunks: AsyncIterable<Uint8Array>,
-  length: string | undefined,
-  limit: number,
+  {
+    length,
+    limit,
+    tooLarge,
+  }: { readonly length: number; readonly limit: number; readonly tooLarge: () => EngineError },
 ): Promise<Uint8Array> {
-  const tooLarge = (): EngineError => badAnswer(host, `the answer is larger than the ${limit} bytes allowed`)
-  if (Number(length ?? 0) > limit) throw tooLarge()
+  if (length > limit) throw tooLarge()
   const parts: Uint8Array[] = []
   let size = 0
   for await (const chunk of chunks) {

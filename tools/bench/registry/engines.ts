@@ -130,6 +130,8 @@ async function daemon({ command, log, ready }: DaemonOptions): Promise<() => Pro
   const stop = async (): Promise<void> => {
     if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGTERM')
     await ended
+    // The peers' tool is a script: what it has started ends after it.
+    while (groupLives(child.pid)) await delay(20)
     rmSync(log, { force: true })
   }
   const deadline = performance.now() + PATIENCE_MS
@@ -143,6 +145,15 @@ async function daemon({ command, log, ready }: DaemonOptions): Promise<() => Pro
     throw new Error(`${command.join(' ')} does not answer:\n${text}`)
   }
   return stop
+}
+
+function groupLives(group: number | undefined): boolean {
+  if (group === undefined) return false
+  try {
+    return process.kill(-group, 0)
+  } catch {
+    return false
+  }
 }
 
 /** Hands what was opened so far to its new owner. */

@@ -24,7 +24,7 @@ export async function freshFilesystem(
   return {
     path,
     async [Symbol.asyncDispose]() {
-      await output([...inside.run, 'umount', path])
+      await output([...inside.run, 'umount', '--recursive', path])
       await output([...inside.run, 'rmdir', path])
       rmSync(file)
     },

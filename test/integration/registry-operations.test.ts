@@ -13,8 +13,9 @@ import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
+import { digestOf } from '#base/digest.ts'
 import { openRegistryClient } from '#registry/client/client.ts'
-import { codeOf, digestOf, TestClient } from '#registry/server/distribution.suite.ts'
+import { codeOf, TestClient } from '#registry/server/distribution.suite.ts'
 import { RegistryProcess } from '#test/support/registry-process.ts'
 
 const run = promisify(execFile)

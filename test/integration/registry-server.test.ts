@@ -9,14 +9,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { digestOf } from '#base/digest.ts'
 import { silentLogger } from '#base/logger.ts'
 import { registryConfig } from '#registry/server/config.ts'
-import {
-  digestOf,
-  distributionSuite,
-  type RegistryUnderTest,
-  TestClient,
-} from '#registry/server/distribution.suite.ts'
+import { distributionSuite, type RegistryUnderTest, TestClient } from '#registry/server/distribution.suite.ts'
 import { openRegistry } from '#registry/server/registry.ts'
 import { RegistryProcess } from '#test/support/registry-process.ts'
 

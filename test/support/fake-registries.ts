@@ -1,7 +1,6 @@
 /** Registries in memory behind the client's interface: what was sent is there, and `requests` says what was asked. */
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { EngineError } from '#base/errors.ts'
-import { digestOf } from '#engine/images/manifest.ts'
 import type { Descriptor, Index, Manifest } from '#oci/image-spec.ts'
 import type {
   Credentials,

@@ -2,12 +2,12 @@
  * A registry in memory over real HTTP, small and scripted: what it holds is set by the test, and `fault` may do anything
  * to any request. It believes what it is told; src/registry/server is the one that checks.
  */
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { type FakeAuth, FakeTokens } from './fake-tokens.ts'
 
 export interface SeenRequest {
@@ -326,8 +326,4 @@ async function read(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
   return Buffer.concat(chunks)
-}
-
-function digestOf(bytes: Uint8Array): Digest {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 }

@@ -1,6 +1,6 @@
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import type { ImageStore } from '#engine/images/image-store.ts'
-import { digestOf, encodeJson } from '#engine/images/manifest.ts'
+import { encodeJson } from '#engine/images/manifest.ts'
 import { compress } from '#oci/compress.ts'
 import { mediaTypes } from '#oci/image-spec.ts'
 import { parseReference } from '#oci/reference.ts'

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { digestOf } from '#base/digest.ts'
 import { member, tarOf } from './busybox-image.ts'
 
 export interface LayoutImage {
@@ -25,7 +26,7 @@ export async function ociLayout({ name, rootfs, config, annotations = {} }: Layo
     }
   }
   const layer = add('layer.v1.tar', rootfs)
-  const diffId = `sha256:${createHash('sha256').update(rootfs).digest('hex')}`
+  const diffId = digestOf(rootfs)
   const manifest = {
     schemaVersion: 2,
     mediaType: 'application/vnd.oci.image.manifest.v1+json',

@@ -1,13 +1,9 @@
 /** Images as registries have them: documents and blobs by digest, made for a test. */
 import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { type Descriptor, mediaTypes } from '#oci/image-spec.ts'
 import { hostPlatform, type Platform } from '#oci/platform.ts'
-
-export function digestOf(bytes: Uint8Array): Digest {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
-}
 
 export interface RegistryImage {
   /** Uncompressed tars, bottom first. */

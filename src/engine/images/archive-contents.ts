@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestFrom } from '#base/digest.ts'
 import { engineErrorOf } from '#base/errors.ts'
 import { decompress, detectCompression } from '#oci/compression.ts'
 import type { Expansion } from '#oci/expansion.ts'
@@ -117,7 +117,7 @@ async function storeLayer(
     const hash = createHash('sha256')
     const tar = expansion.into(decompress(hashing(source, hash), { signal }))
     const layer = await addition.ingest(tar, { signal })
-    const digest: Digest = `sha256:${hash.digest('hex')}`
+    const digest = digestFrom(hash)
     if (promised === undefined || promised === digest) return layer
     return { problem: invalidImage(`${entry.path}: digest is ${digest}`) }
   } catch (error) {

@@ -1,9 +1,8 @@
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { messageOf } from '#base/errors.ts'
 import type { Descriptor, ImageConfig } from '#oci/image-spec.ts'
 import { type ArchiveContents, type StoredLayer } from './archive-contents.ts'
 import { invalidImage } from './errors.ts'
-import { digestOf } from './manifest.ts'
 
 // Members of an archive, by path, checked against what is promised of them. All throw `invalid_argument`.
 

@@ -2,6 +2,7 @@
  * Finds the images in an archive: `manifest.json` of docker save, an OCI image layout, or both at once. What an archive
  * says is checked against the bytes it has; paths are keys of a map and never touch a filesystem.
  */
+import { digestOf } from '#base/digest.ts'
 import { isKind } from '#base/errors.ts'
 import { limits, parseImageConfig } from '#oci/image-spec.ts'
 import { formatPlatform, type Platform, platformDistance } from '#oci/platform.ts'
@@ -12,7 +13,6 @@ import { checkLayers, document, layerAt, parseJson } from './archive-members.ts'
 import { invalidImage, platformMissing } from './errors.ts'
 import { platformOf } from './image-manifests.ts'
 import { planLayout } from './layout-plan.ts'
-import { digestOf } from './manifest.ts'
 
 export type PlannedImage = Pick<NewImage, 'config' | 'manifests' | 'target'> & {
   readonly references: readonly Reference[]

@@ -1,16 +1,11 @@
-import { createHash } from 'node:crypto'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 
 /** The chain id of each layer, bottom first. OCI image-spec, config.md "Layer ChainID". */
 export function chainIds(diffIds: readonly Digest[]): Digest[] {
   const chain: Digest[] = []
   for (const diffId of diffIds) {
     const below = chain.at(-1)
-    chain.push(
-      below === undefined
-        ? diffId
-        : `sha256:${createHash('sha256').update(`${below} ${diffId}`).digest('hex')}`,
-    )
+    chain.push(below === undefined ? diffId : digestOf(`${below} ${diffId}`))
   }
   return chain
 }

@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { digestOf } from '#base/digest.ts'
 import { isKind, type ErrorKind } from '#base/errors.ts'
 import { archive, file } from '#test/fixtures/archives/archive.ts'
 import { chunks, imagesForTest } from '#test/support/images.ts'
 import type { ProgressMessage } from '../services.ts'
 import { ImageArchive } from './image-archive.ts'
 import { ImageCreation } from './image-creation.ts'
-import { digestOf, encodeJson } from './manifest.ts'
+import { encodeJson } from './manifest.ts'
 
 function hostile(expansion = { unquestioned: 1 << 20, ratio: 10 }) {
   const images = imagesForTest({ expansion })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { digestOf } from '#base/digest.ts'
 import { engineErrorOf, isKind, messageOf } from '#base/errors.ts'
 import { mediaTypes } from '#oci/image-spec.ts'
 import type { TarEntry } from '#oci/tar/entry.ts'
@@ -9,7 +10,7 @@ import { type TarSource, writeTar } from '#oci/tar/write-tar.ts'
 import { chunks, imagesForTest } from '#test/support/images.ts'
 import type { ProgressMessage } from '../services.ts'
 import { ImageArchive } from './image-archive.ts'
-import { digestOf, encodeJson } from './manifest.ts'
+import { encodeJson } from './manifest.ts'
 
 const quiet = { quiet: true }
 

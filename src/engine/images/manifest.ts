@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import type { Digest } from '#base/digest.ts'
+import { digestOf } from '#base/digest.ts'
 import { type Descriptor, type Manifest, mediaTypes } from '#oci/image-spec.ts'
 import type { LayerRow } from '#store/images.ts'
 
@@ -22,10 +21,6 @@ export function manifestOf(
     bytes,
     descriptor: { mediaType: mediaTypes.ociManifest, digest: digestOf(bytes), size: bytes.length },
   }
-}
-
-export function digestOf(bytes: Uint8Array): Digest {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 }
 
 export function encodeJson(document: unknown): Uint8Array {

@@ -1,4 +1,4 @@
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { type Descriptor, type Index, mediaTypes, parseManifest } from '#oci/image-spec.ts'
 import { formatPlatform, type Platform, platformDistance } from '#oci/platform.ts'
 import { parseReference, type Reference } from '#oci/reference.ts'
@@ -6,7 +6,7 @@ import type { LayerRow } from '#store/images.ts'
 import { missingLayer, wrongPlatform } from './errors.ts'
 import { type ImageManifests, platformOf, type StoredIndex } from './image-manifests.ts'
 import type { Image, ImageStore } from './image-store.ts'
-import { digestOf, encodeJson, manifestOf } from './manifest.ts'
+import { encodeJson, manifestOf } from './manifest.ts'
 
 /** One name, or an image without one, that is to be saved. */
 export interface Selected {

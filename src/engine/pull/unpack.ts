@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestFrom } from '#base/digest.ts'
 import { decompress } from '#oci/compression.ts'
 import type { Descriptor } from '#oci/image-spec.ts'
 import type { Ingest } from '#store/ingests/ingests.ts'
@@ -36,8 +36,7 @@ export async function* layerTar(
   let read = 0
   yield* decompress(hashing(), { signal, limit })
   // A decoder stops at the end of its stream, whatever follows.
-  const actual: Digest =
-    read === ingest.size ? `sha256:${hash.digest('hex')}` : await ingestDigest(ingest, signal)
+  const actual: Digest = read === ingest.size ? digestFrom(hash) : await ingestDigest(ingest, signal)
   if (actual !== digest) throw wrongBlob(digest, actual)
 
   async function* hashing(): AsyncGenerator<Uint8Array> {
@@ -54,5 +53,5 @@ export async function* layerTar(
 export async function ingestDigest(ingest: Ingest, signal: AbortSignal): Promise<Digest> {
   const hash = createHash('sha256')
   for await (const chunk of ingest.read({ signal })) hash.update(chunk)
-  return `sha256:${hash.digest('hex')}`
+  return digestFrom(hash)
 }

@@ -1,11 +1,11 @@
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { type Descriptor, type Manifest, mediaTypes } from '#oci/image-spec.ts'
 import type { Repository } from '#registry/client/repository.ts'
 import type { LayerRow } from '#store/images.ts'
 import { missingLayer } from '../images/errors.ts'
 import type { StoredManifest } from '../images/image-manifests.ts'
 import type { ImageStore } from '../images/image-store.ts'
-import { digestOf, encodeJson, manifestOf as savedManifestOf } from '../images/manifest.ts'
+import { encodeJson, manifestOf as savedManifestOf } from '../images/manifest.ts'
 import { type LayerBlob, type LayerPush, ociLayer } from './layer-push.ts'
 
 export interface ImagePushDeps {

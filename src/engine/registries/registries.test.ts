@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { digestOf } from '#base/digest.ts'
 import { isKind } from '#base/errors.ts'
 import { mediaTypes } from '#oci/image-spec.ts'
 import { FakeRegistries } from '#test/support/fake-registries.ts'
-import { digestOf, encodeJson } from '../images/manifest.ts'
+import { encodeJson } from '../images/manifest.ts'
 import { Registries } from './registries.ts'
 
 function registriesForTest() {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, it } from 'node:test'
+import { digestOf } from '#base/digest.ts'
 import { isKind } from '#base/errors.ts'
 import { FakeClock } from '#base/fake-clock.ts'
 import { mediaTypes } from '#oci/image-spec.ts'
@@ -46,8 +47,6 @@ const faults = (...list: readonly (Fault | undefined)[]): void => {
   const rest = [...list]
   registry.fault = () => rest.shift()
 }
-
-const digestOf = (bytes: Uint8Array) => `sha256:${createHash('sha256').update(bytes).digest('hex')}` as const
 
 describe('Repository.manifest()', () => {
   it('gives the bytes as they are, with type, digest and size', async () => {

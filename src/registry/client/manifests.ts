@@ -1,7 +1,6 @@
 /** Reading manifests. distribution-spec "Pulling manifests" */
-import { type Digest, isDigest } from '#base/digest.ts'
+import { type Digest, isDigest, digestOf } from '#base/digest.ts'
 import { type Descriptor, limits, mediaTypes } from '#oci/image-spec.ts'
-import { digestOf } from './digests.ts'
 import { badAnswer, wrongDigest } from './errors.ts'
 import type { FetchedManifest } from './repository.ts'
 import type { HttpReply } from './transport.ts'
@@ -27,7 +26,7 @@ export function descriptorOf(reply: HttpReply, wanted: string): Descriptor | und
 
 /** Checks the bytes that came against what was asked for and what the registry says they are. */
 export async function readManifest(reply: HttpReply, wanted: string): Promise<FetchedManifest> {
-  const bytes = await reply.bytes(Math.max(limits.manifest, limits.index))
+  const bytes = await reply.bytes(Math.max(limits.manifest, limits.index), 'manifest')
   const digest = digestOf(bytes)
   if (isDigest(wanted) && wanted !== digest) throw wrongDigest(reply.url.host, wanted, digest)
   checkSaid(reply, digest)

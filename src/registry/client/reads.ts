@@ -1,8 +1,7 @@
 /** What is read from one server. distribution-spec "Pull", "Content Discovery" */
-import { type Digest, hexOf, isDigest } from '#base/digest.ts'
+import { type Digest, hexOf, isDigest, digestOf } from '#base/digest.ts'
 import { type Descriptor, mediaTypes, parseIndex } from '#oci/image-spec.ts'
 import { openBlob } from './blob-body.ts'
-import { digestOf } from './digests.ts'
 import { badAnswer, type Subject, wrongDigest } from './errors.ts'
 import type { RegistryExchange, RegistryRequest } from './exchange.ts'
 import { nextLink } from './links.ts'

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, it } from 'node:test'
+import { digestOf } from '#base/digest.ts'
 import { type Fault, FakeRegistry, type SeenRequest } from '#test/support/fake-registry.ts'
 import { PauseClock, watchedForHours } from '#test/support/pause-clock.ts'
 import { openRegistryClient } from './client.ts'
 import type { Repository, UploadSource } from './repository.ts'
 
 const content = randomBytes(400_000)
-const digest = `sha256:${createHash('sha256').update(content).digest('hex')}` as const
+const digest = digestOf(content)
 
 let registry: FakeRegistry
 let repository: Repository
@@ -92,7 +93,7 @@ describe('Repository.upload()', () => {
 
   it('sends small chunks where large ones are refused', async () => {
     const large = randomBytes(3_500_000)
-    const name = `sha256:${createHash('sha256').update(large).digest('hex')}` as const
+    const name = digestOf(large)
     for (const known of [{}, { digest: name, size: large.length }]) {
       registry.blobs.clear()
       let refusals = 2

@@ -3,9 +3,8 @@
  * has, and it goes on from there.
  */
 import { createHash, type Hash } from 'node:crypto'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestFrom } from '#base/digest.ts'
 import { engineErrorOf } from '#base/errors.ts'
-import { finish } from './digests.ts'
 import { badAnswer, wrongDigest } from './errors.ts'
 import type { UploadOptions, UploadSource } from './repository.ts'
 import { cancelUpload, storedBytes, type UploadTarget } from './upload-session.ts'
@@ -80,7 +79,10 @@ export class Upload {
       return this.#complete(digest, { size, body: true })
     }
     if (size === undefined || this.#offset < size) await this.#sendRest()
-    return this.#complete(digest ?? finish(this.#hash.copy()), { size: size ?? this.#hashed, body: false })
+    return this.#complete(digest ?? digestFrom(this.#hash.copy()), {
+      size: size ?? this.#hashed,
+      body: false,
+    })
   }
 
   /** end-4a */
@@ -156,7 +158,7 @@ export class Upload {
     const said = reply.headers['docker-content-digest']
     if (typeof said === 'string' && said !== '' && said !== digest)
       throw wrongDigest(reply.url.host, digest, said)
-    const sent = finish(this.#hash.copy())
+    const sent = digestFrom(this.#hash.copy())
     if (this.#hashed === size && sent !== digest) throw wrongDigest('the source', digest, sent)
     return { digest, size }
   }

@@ -1,6 +1,5 @@
 /** What is sent to a registry. distribution-spec "Push" */
-import type { Digest } from '#base/digest.ts'
-import { digestOf } from './digests.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { badAnswer, type Subject, wrongDigest } from './errors.ts'
 import type { RegistryExchange } from './exchange.ts'
 import type {

@@ -3,9 +3,10 @@
  * content management, and what strangers must not be able to do.
  */
 import assert from 'node:assert/strict'
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { request as httpRequest } from 'node:http'
 import { describe, it } from 'node:test'
+import { digestOf } from '#base/digest.ts'
 
 export interface RegistryUnderTest extends AsyncDisposable {
   /** `http://127.0.0.1:PORT` */
@@ -20,10 +21,6 @@ const LAYER = 'application/vnd.oci.image.layer.v1.tar+gzip'
 const EMPTY = 'application/vnd.oci.empty.v1+json'
 
 type Body = string | Uint8Array
-
-export function digestOf(bytes: Body): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
-}
 
 /** Requests to one registry, with the moves that most cases need. */
 export class TestClient {

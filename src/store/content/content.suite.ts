@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { isKind } from '#base/errors.ts'
 import type { Content } from './content.ts'
-import { digestOf } from './errors.ts'
 
 export interface ContentUnderTest extends AsyncDisposable {
   readonly content: Content

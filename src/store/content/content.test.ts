@@ -3,10 +3,9 @@ import { mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { hexOf } from '#base/digest.ts'
+import { hexOf, digestOf } from '#base/digest.ts'
 import { isKind } from '#base/errors.ts'
 import { contentSuite, type ContentUnderTest } from './content.suite.ts'
-import { digestOf } from './errors.ts'
 import { FileContent } from './file-content.ts'
 import { MemoryContent } from './memory-content.ts'
 

@@ -1,10 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { Digest } from '#base/digest.ts'
 import { EngineError } from '#base/errors.ts'
-
-export function digestOf(bytes: Uint8Array): Digest {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
-}
 
 export function noSuchBlob(digest: Digest): EngineError {
   return new EngineError('not_found', `no such blob: ${digest}`, {

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hexOf, isDigest, type Digest } from '#base/digest.ts'
+import { hexOf, isDigest, type Digest, digestOf } from '#base/digest.ts'
 import { EngineError, isErrno } from '#base/errors.ts'
 import { allocatedBytes } from '../usage/blocks.ts'
 import type { Content } from './content.ts'
-import { damagedBlob, digestOf, noSuchBlob, wrongDigest } from './errors.ts'
+import { damagedBlob, noSuchBlob, wrongDigest } from './errors.ts'
 import { linkTwin, type TwinOf } from './twin.ts'
 
 /** Manifests and configs are small; whatever is larger was not written by us (CVE-2021-21285). */

@@ -1,6 +1,6 @@
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import type { Content } from './content.ts'
-import { damagedBlob, digestOf, noSuchBlob, wrongDigest } from './errors.ts'
+import { damagedBlob, noSuchBlob, wrongDigest } from './errors.ts'
 
 /** Content for tests: the same promises without a disk. */
 export class MemoryContent implements Content {

@@ -1,8 +1,7 @@
 import { constants } from 'node:fs'
 import { link, open } from 'node:fs/promises'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { isErrno } from '#base/errors.ts'
-import { digestOf } from './errors.ts'
 
 /** The file in which another store would keep the same bytes. */
 export type TwinOf = (digest: Digest) => string

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
-import type { Digest } from '#base/digest.ts'
+import { digestOf } from '#base/digest.ts'
 import { isKind } from '#base/errors.ts'
 import type { Ingest, Ingests } from './ingests.ts'
 
@@ -13,7 +12,7 @@ export interface IngestsUnderTest extends AsyncDisposable {
 
 const bytes = Buffer.from('0123456789'.repeat(300_000))
 const size = bytes.length
-const digest: Digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+const digest = digestOf(bytes)
 
 async function readAll(ingest: Ingest, signal?: AbortSignal): Promise<Buffer> {
   return Buffer.concat(await Array.fromAsync(ingest.read({ signal })))

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestFrom } from '#base/digest.ts'
 import { EngineError, isKind, messageOf } from '#base/errors.ts'
 import type { LayerTree } from '#oci/tar/layer-tree.ts'
 import { TarParser } from '#oci/tar/parser.ts'
@@ -69,7 +69,7 @@ async function readArchive(diffId: Digest, path: string, signal: AbortSignal | u
     signal?.throwIfAborted()
     return { tree: undefined, problem: `its archive cannot be read: ${messageOf(error)}` }
   }
-  const actual = `sha256:${hash.digest('hex')}`
+  const actual = digestFrom(hash)
   return actual === diffId
     ? { tree: contents.tree, digests: contents.digests, size }
     : { tree: undefined, problem: `its archive has the digest ${actual}` }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { opendir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hexOf, isDigest, type Digest } from '#base/digest.ts'
+import { hexOf, isDigest, type Digest, digestFrom } from '#base/digest.ts'
 import { isKind, messageOf } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import { KeyedMutex } from '#base/mutex.ts'
@@ -146,8 +146,7 @@ export class LayerStore implements AsyncDisposable {
     } catch (error) {
       throw damagedLayer(diffId, 'its archive cannot be read', error)
     }
-    if (`sha256:${hash.digest('hex')}` !== diffId)
-      throw damagedLayer(diffId, 'its archive has another digest')
+    if (digestFrom(hash) !== diffId) throw damagedLayer(diffId, 'its archive has another digest')
   }
 
   /** Damaged layers too, so that they can be found and removed. */
@@ -288,6 +287,6 @@ async function checkDigest(
 ): Promise<void> {
   const hash = createHash('sha256')
   for await (const chunk of abortableSource(tar, signal)) hash.update(chunk)
-  const actual: Digest = `sha256:${hash.digest('hex')}`
+  const actual = digestFrom(hash)
   if (actual !== expected) throw wrongDiffId(expected, actual)
 }

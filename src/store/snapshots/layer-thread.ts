@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parentPort } from 'node:worker_threads'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestFrom } from '#base/digest.ts'
 import { engineErrorOf, type ErrorCode, type ErrorKind, messageOf } from '#base/errors.ts'
 import { decompress } from '#oci/compression.ts'
 import { indexObstacle } from '#oci/erofs/index-writer.ts'
@@ -85,7 +85,7 @@ class BlobReader implements AsyncIterable<Uint8Array> {
   /** Reads what nobody has wanted: a decoder stops at the end of its stream, whatever follows. */
   async digest(): Promise<Digest> {
     while ((await this.#next()) !== undefined);
-    return `sha256:${this.#hash.digest('hex')}`
+    return digestFrom(this.#hash)
   }
 
   close(): void {

@@ -1,5 +1,4 @@
-import type { Digest } from '#base/digest.ts'
-import { digestOf } from '../content/errors.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { LayerTree } from '#oci/tar/layer-tree.ts'
 import { TarParser } from '#oci/tar/parser.ts'
 import { damagedLayer, noSuchLayer, noSuchSnapshot, snapshotExists, wrongDiffId } from './errors.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { isKind, type ErrorKind } from '#base/errors.ts'
 import {
   archive,
@@ -11,7 +11,6 @@ import {
   symlink,
   whiteout,
 } from '#test/fixtures/archives/archive.ts'
-import { digestOf } from '../content/errors.ts'
 import type { Snapshots } from './snapshots.ts'
 
 export interface SnapshotsUnderTest extends AsyncDisposable {

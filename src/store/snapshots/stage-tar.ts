@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestFrom } from '#base/digest.ts'
 import { abortable } from '#base/mutex.ts'
 import { LayerTree } from '#oci/tar/layer-tree.ts'
 import { TarParser } from '#oci/tar/parser.ts'
@@ -39,7 +39,7 @@ export async function stageTar(
   }
   parser.end()
   await attempt(sink.sync(), path)
-  return { diffId: `sha256:${hash.digest('hex')}`, size, tree }
+  return { diffId: digestFrom(hash), size, tree }
 }
 
 /** What stageTar() said about the file `path` that it has written. */

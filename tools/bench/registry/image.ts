@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { digestFrom } from '#base/digest.ts'
 import { output } from '../../run-program.ts'
 
 const PACKAGES = 'build-essential,python3,perl,git,cmake'
@@ -134,5 +135,5 @@ async function digestOf(file: string): Promise<string> {
   const hash = createHash('sha256')
   for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 }))
     hash.update(chunk as Uint8Array)
-  return `sha256:${hash.digest('hex')}`
+  return digestFrom(hash)
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { digestOf } from '#base/digest.ts'
 import { FakeClock } from '#base/fake-clock.ts'
 import { jsonLogger } from '#base/logger.ts'
 import { openRegistryServer, type RegistryServer } from '../serve.ts'
@@ -68,7 +68,7 @@ describe('A registry with accounts', () => {
   /** A blob, and a manifest about it. */
   async function push(repository: string, authorization: string): Promise<number> {
     const content = Buffer.from('{}')
-    const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`
+    const digest = digestOf(content)
     const at = `${server.url}/v2/${repository}`
     const blob = await fetch(`${at}/blobs/uploads/?digest=${digest}`, {
       method: 'POST',

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { FakeClock } from '#base/fake-clock.ts'
 import { silentLogger } from '#base/logger.ts'
 import { type Catalogue, openCatalogue } from '../storage/catalogue.ts'
@@ -36,7 +36,7 @@ class Bench implements AsyncDisposable {
 
   async blob(text: string, repository = REPOSITORY): Promise<Digest> {
     const bytes = Buffer.from(text)
-    const digest: Digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+    const digest = digestOf(bytes)
     await using upload = await this.blobs.upload(await this.blobs.begin())
     await upload.append(
       (async function* () {

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { isKind } from '#base/errors.ts'
 import { KeyedMutex } from '#base/mutex.ts'
 import type { Descriptor } from '#oci/image-spec.ts'
@@ -97,7 +96,7 @@ export class Manifests {
     const { bytes } = pushed
     const tags = tagsOf(reference, pushed.tags)
     if (bytes.length > limits.manifest) throw manifestTooLarge(limits.manifest)
-    const digest: Digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+    const digest = digestOf(bytes)
     if (isDigestLike(reference) && parseDigest(reference) !== digest) throw otherDigest(reference, digest)
     const document = readManifest(bytes, pushed.contentType)
     {

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { EngineError } from '#base/errors.ts'
 import { abortable } from '#base/mutex.ts'
 import { type Descriptor, mediaTypes } from '#oci/image-spec.ts'
@@ -123,10 +122,6 @@ export class FakeUpstream implements RegistryClient {
     this.asked.push(what)
     if (this.failure !== undefined) throw this.failure
   }
-}
-
-function digestOf(bytes: Uint8Array): Digest {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 }
 
 function missing(what: string): EngineError {

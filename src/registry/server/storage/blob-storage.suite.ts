@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { type ErrorKind, isKind } from '#base/errors.ts'
 import type { FakeClock } from '#base/fake-clock.ts'
 import type { BlobStorage } from './storage.ts'
@@ -159,10 +158,6 @@ export function blobStorageSuite(name: string, make: () => Promise<BlobsUnderTes
       await rejects(blobs.touch(digest), 'not_found')
     })
   })
-}
-
-export function digestOf(text: string): Digest {
-  return `sha256:${createHash('sha256').update(text).digest('hex')}`
 }
 
 export async function* chunks(...texts: readonly string[]): AsyncGenerator<Uint8Array> {

@@ -3,8 +3,9 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { digestOf } from '#base/digest.ts'
 import { FakeClock } from '#base/fake-clock.ts'
-import { blobStorageSuite, chunks, digestOf, type BlobsUnderTest } from './blob-storage.suite.ts'
+import { blobStorageSuite, chunks, type BlobsUnderTest } from './blob-storage.suite.ts'
 import { FileBlobs } from './file-blobs.ts'
 import { MemoryBlobs } from './memory-blobs.ts'
 

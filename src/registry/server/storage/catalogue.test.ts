@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { silentLogger } from '#base/logger.ts'
-import { digestOf } from './blob-storage.suite.ts'
 import { openCatalogue, type Catalogue } from './catalogue.ts'
 import type { NewManifest } from './manifest-rows.ts'
 

@@ -1,7 +1,7 @@
 /** Everything that a registry keeps, read and compared with its digests. */
 import { createHash } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestFrom, digestOf } from '#base/digest.ts'
 import { isKind, messageOf } from '#base/errors.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { BlobStorage } from './storage.ts'
@@ -58,7 +58,7 @@ async function blobProblem(
       signal.throwIfAborted()
       hash.update(chunk)
     }
-    return `sha256:${hash.digest('hex')}` === digest ? undefined : OTHER_CONTENT
+    return digestFrom(hash) === digest ? undefined : OTHER_CONTENT
   } catch (error) {
     signal.throwIfAborted()
     if (!isKind(error, 'not_found')) return messageOf(error)
@@ -75,8 +75,7 @@ async function* checkManifests({ catalogue }: Stored, signal: AbortSignal): Asyn
     // Each is up to megabytes to hash.
     await turn(undefined, { signal })
     const bytes = catalogue.manifests.bytes(repository, digest)
-    if (bytes === undefined || `sha256:${createHash('sha256').update(bytes).digest('hex')}` === digest)
-      continue
+    if (bytes === undefined || digestOf(bytes) === digest) continue
     yield { kind: 'manifest', digest, problem: OTHER_CONTENT, images: [repository] }
   }
 }

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import { rm, type FileHandle } from 'node:fs/promises'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestFrom } from '#base/digest.ts'
 import { isErrno } from '#base/errors.ts'
 import { digestMismatch, storageFull, uploadTooLarge } from './errors.ts'
 import type { BlobFacts, Upload } from './storage.ts'
@@ -74,7 +74,7 @@ export class FileUpload implements Upload {
 
   async commit(digest: Digest): Promise<BlobFacts> {
     const hash = await this.#hashed()
-    const received: Digest = `sha256:${hash.copy().digest('hex')}`
+    const received = digestFrom(hash.copy())
     if (received !== digest) throw digestMismatch(digest, received)
     await this.#file.datasync()
     const facts = await this.#deps.publish(digest, this.#size)

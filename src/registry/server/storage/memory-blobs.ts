@@ -1,6 +1,6 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { type Clock, systemClock } from '#base/clock.ts'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import {
   blobUnknown,
   digestMismatch,
@@ -111,7 +111,7 @@ export class MemoryBlobs implements BlobStorage {
   }
 
   #commit(id: string, { bytes }: Receiving, digest: Digest): BlobFacts {
-    const received: Digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+    const received = digestOf(bytes)
     if (received !== digest) throw digestMismatch(digest, received)
     const touched = this.#now()
     this.#blobs.set(digest, { bytes, touched })

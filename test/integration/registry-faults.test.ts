@@ -161,10 +161,8 @@ describe('a pull', () => {
 
   const client = (program: readonly string[], ...args: readonly string[]): Result => {
     const config = `DOCKER_CONFIG=${join(daemon.root, 'client')}`
-    return run('nsenter', [
-      `--net=/run/netns/${daemon.marks.netns}`,
-      ...['env', config, ...program, '-H', daemon.host, ...args],
-    ])
+    const command = ['env', config, ...program, '-H', daemon.host, ...args]
+    return run('nsenter', [`--net=/run/netns/${daemon.marks.netns}`, ...command])
   }
 
   async function assertNothing(): Promise<void> {

@@ -35,7 +35,8 @@ describe('our registry, with the programs of others', { skip: missingPeers() }, 
     process.execPath,
     '--disable-warning=ExperimentalWarning',
     join(import.meta.dirname, '../../src/bin/berth.ts'),
-    ...['-H', api.daemon.host],
+    '-H',
+    api.daemon.host,
     ...args,
   ]
   /** Our engine, as somebody who is logged in. */

@@ -3,6 +3,7 @@ import { isKind } from '#base/errors.ts'
 import type { Descriptor } from '#oci/image-spec.ts'
 import type { ReadableRepository } from '#registry/client/repository.ts'
 import { pauseAfter } from '#registry/client/retries.ts'
+import { GatheredWrites } from '#store/ingests/gathered-writes.ts'
 import type { ByteRange, Ingest } from '#store/ingests/ingests.ts'
 import type { Slots } from './slots.ts'
 
@@ -101,7 +102,10 @@ class Download {
     from: 'there' | 'from anywhere' = 'there',
   ): Promise<void> {
     const { clock, limits } = this.#options
-    const writer = new IngestWriter(this.#ingest, range.offset, () => this.#progress())
+    const writer = new GatheredWrites(this.#ingest, range.offset, {
+      least: GATHER,
+      onWritten: () => this.#options.onProgress(this.#ingest.received),
+    })
     for (let failures = 0; writer.position < range.end;) {
       const before = writer.position
       try {
@@ -118,7 +122,7 @@ class Download {
   }
 
   async #connect(
-    writer: IngestWriter,
+    writer: GatheredWrites,
     end: number,
     signal: AbortSignal,
     from: 'there' | 'from anywhere',
@@ -139,58 +143,13 @@ class Download {
       for await (const chunk of body.chunks) {
         const rest = chunk.subarray(Math.min(skip, chunk.length))
         skip -= chunk.length - rest.length
-        await writer.push(rest)
+        await writer.add(rest)
       }
     } finally {
       // A body that nobody reads would keep its connection.
       over.abort(new Error('enough has come'))
-      await writer.flush()
+      await writer.finish()
     }
-  }
-
-  #progress(): void {
-    this.#options.onProgress(this.#ingest.received)
-  }
-}
-
-/** Gathers what comes into writes that are worth it, one of which is under way while the next is filled. */
-class IngestWriter {
-  /** Where the next byte belongs; all before it are written or being written. */
-  position: number
-  readonly #ingest: Ingest
-  readonly #onWritten: () => void
-  #gathered: Uint8Array[] = []
-  #bytes = 0
-  #writing: Promise<void> = Promise.resolve()
-
-  constructor(ingest: Ingest, position: number, onWritten: () => void) {
-    this.#ingest = ingest
-    this.position = position
-    this.#onWritten = onWritten
-  }
-
-  async push(chunk: Uint8Array): Promise<void> {
-    this.#gathered.push(chunk)
-    this.#bytes += chunk.length
-    if (this.#bytes >= GATHER) await this.#next()
-  }
-
-  async flush(): Promise<void> {
-    await this.#next()
-    await this.#writing
-  }
-
-  async #next(): Promise<void> {
-    await this.#writing
-    if (this.#bytes === 0) return
-    const pieces = this.#gathered
-    const bytes = this.#bytes
-    this.#gathered = []
-    this.#bytes = 0
-    this.#writing = this.#ingest.write(this.position, ...pieces).then(this.#onWritten)
-    // Whoever waits for it next gets the rejection; until then it is not unhandled.
-    this.#writing.catch(() => undefined)
-    this.position += bytes
   }
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { type Digest, hexOf, isDigest } from '#base/digest.ts'
 import { isErrno } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
+import { KeyedMutex } from '#base/mutex.ts'
 import { storageError } from '../snapshots/errors.ts'
 import { ingestBusy } from './errors.ts'
 import { FileIngest, files } from './file-ingest.ts'
@@ -19,6 +20,8 @@ export class FileIngests implements Ingests {
   readonly #root: string
   readonly #logger: Logger
   readonly #open = new Set<Digest>()
+  /** Opening and removing do not overlap. */
+  readonly #locks = new KeyedMutex()
 
   constructor({ dataRoot, logger }: FileIngestsDeps) {
     this.#root = join(dataRoot, 'ingests')
@@ -37,6 +40,7 @@ export class FileIngests implements Ingests {
   }
 
   async open({ digest, size }: { readonly digest: Digest; readonly size: number }): Promise<Ingest> {
+    using _lock = await this.#locks.acquire(digest)
     if (this.#open.has(digest)) throw ingestBusy(digest)
     this.#open.add(digest)
     const path = this.#path(digest)
@@ -49,6 +53,7 @@ export class FileIngests implements Ingests {
   }
 
   async remove(digest: Digest): Promise<void> {
+    using _lock = await this.#locks.acquire(digest)
     if (!this.#open.has(digest)) await rm(this.#path(digest), { recursive: true, force: true })
   }
 

@@ -5,16 +5,20 @@ import {
   mkdtempSync,
   readdirSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Digest } from '#base/digest.ts'
 import { silentLogger } from '#base/logger.ts'
 import { ByteRanges } from './byte-ranges.ts'
 import { FileIngests } from './file-ingests.ts'
+import { GatheredWrites } from './gathered-writes.ts'
+import type { Ingest } from './ingests.ts'
 import { ingestsSuite } from './ingests.suite.ts'
 
 async function open(dataRoot: string): Promise<FileIngests> {
@@ -34,6 +38,61 @@ async function make() {
 }
 
 ingestsSuite('FileIngests', make)
+
+describe('FileIngests', () => {
+  it('opens a partial blob that is being removed as a new one', async () => {
+    const digest: Digest = `sha256:${'ab'.repeat(32)}`
+    await using under = await make()
+    {
+      await using ingest = await under.ingests.open({ digest, size: 10_000 })
+      await ingest.write(0, Buffer.alloc(4000))
+    }
+    const removing = under.ingests.remove(digest)
+    await using ingest = await under.ingests.open({ digest, size: 10_000 })
+    await removing
+    await ingest.write(0, Buffer.alloc(10))
+
+    assert.equal(statSync(ingest.path).size, 10)
+  })
+})
+
+describe('GatheredWrites', () => {
+  it('gathers what is too little for a write, and what comes during one', async () => {
+    const written: [number, number][] = []
+    const first = Promise.withResolvers<void>()
+    const ingest = {
+      async write(offset: number, ...pieces: readonly Uint8Array[]) {
+        written.push([offset, pieces.length])
+        if (offset === 5) await first.promise
+      },
+    } as unknown as Ingest
+    let told = 0
+    const writes = new GatheredWrites(ingest, 5, { least: 10, onWritten: (bytes) => (told += bytes) })
+    for (let i = 0; i < 5; i++) await writes.add(Buffer.alloc(6))
+    assert.equal(writes.position, 35)
+    first.resolve()
+    await writes.add(Buffer.alloc(1))
+    await writes.finish()
+    await writes.finish()
+    await writes.add(Buffer.alloc(10))
+    await turn()
+
+    assert.deepEqual(written, [
+      [5, 2],
+      [17, 4],
+      [36, 1],
+    ])
+    assert.equal(told, 41)
+  })
+
+  it('tells of a failure whoever adds or finishes after it', async () => {
+    const ingest = { write: () => Promise.reject(new Error('full')) } as unknown as Ingest
+    const writes = new GatheredWrites(ingest, 0, { least: 1, onWritten: () => undefined })
+    await writes.add(Buffer.alloc(1))
+    await assert.rejects(writes.finish(), /full/)
+    await assert.rejects(writes.finish(), /full/)
+  })
+})
 
 describe('FileIngests after a crash', () => {
   const digest: Digest = `sha256:${'ab'.repeat(32)}`

@@ -7,13 +7,13 @@ import type { Digest } from '#base/digest.ts'
 import { isKind } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import { abortable } from '#base/mutex.ts'
+import { GatheredWrites } from '#store/ingests/gathered-writes.ts'
 import type { Ingest, Ingests } from '#store/ingests/ingests.ts'
 import type { RegistryClient, Repository } from '../../client/repository.ts'
 import type { Catalogue } from '../storage/catalogue.ts'
 import type { BlobStorage } from '../storage/storage.ts'
 import { CachedRows } from './cached-rows.ts'
 import { isAway, isRefusal, passedOn, upstreamHasNoBlob } from './errors.ts'
-import { GatheredWrites } from './gathered-writes.ts'
 import type { ProxyStatistics } from './statistics.ts'
 import type { ProxiedRepository } from './upstreams.ts'
 
@@ -210,7 +210,9 @@ export class BlobCache {
     const { signal } = this.#closing
     const body = await this.#source(proxied).blob(wanted, { ...range, signal })
     // A registry without ranges sends what is here already once more; it is written once more.
-    const writes = new GatheredWrites(ingest, body.offset, (bytes) => this.#deps.statistics.fetched(bytes))
+    // At once, however little it is: clients are waiting for it.
+    const onWritten = (bytes: number): void => this.#deps.statistics.fetched(bytes)
+    const writes = new GatheredWrites(ingest, body.offset, { least: 1, onWritten })
     try {
       for await (const chunk of body.chunks) await writes.add(chunk)
     } finally {

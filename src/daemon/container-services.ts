@@ -9,6 +9,7 @@ import type { ContainerEvents } from '#engine/containers/events.ts'
 import { Exits } from '#engine/containers/exits.ts'
 import { HealthMonitor } from '#engine/containers/health-monitor.ts'
 import { Lifecycle } from '#engine/containers/lifecycle.ts'
+import type { MountSourcesOf } from '#engine/containers/mount-sources.ts'
 import type { PathsOf } from '#engine/containers/paths.ts'
 import type { ContainerRegistry } from '#engine/containers/registry.ts'
 import { Removal } from '#engine/containers/removal.ts'
@@ -50,6 +51,7 @@ export interface ContainerParts {
   readonly snapshots: Snapshots
   readonly images: CreationDeps['images']
   readonly mounts: CreationDeps['mounts']
+  readonly mountSources: MountSourcesOf
   readonly volumes: Pick<Volumes, 'forget' | 'discard' | 'abandoned' | 'hold'>
   readonly logDefaults: CreationDeps['logDefaults']
   readonly platform: CreationDeps['platform']

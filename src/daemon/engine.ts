@@ -16,6 +16,7 @@ import { EtcFiles } from '#engine/containers/etc-files.ts'
 import { ContainerEvents } from '#engine/containers/events.ts'
 import { execProcess } from '#engine/containers/exec-process.ts'
 import { Files } from '#engine/containers/files.ts'
+import { MountSourcesOf, volumeUser } from '#engine/containers/mount-sources.ts'
 import { Mounts } from '#engine/containers/mounts.ts'
 import { containerPaths } from '#engine/containers/paths.ts'
 import { Query } from '#engine/containers/query.ts'
@@ -40,7 +41,10 @@ import { Sampler } from '#engine/stats/sampler.ts'
 import { accountFor } from '#engine/system/disk-account.ts'
 import { knownObjects } from '#engine/system/known-objects.ts'
 import { type EngineFacts, System } from '#engine/system/system.ts'
+import { VolumeTransfers } from '#engine/volumes/volume-transfers.ts'
 import { Volumes } from '#engine/volumes/volumes.ts'
+import { dockerPlugins } from '#engine/volumes/plugins/plugin-address.ts'
+import { VolumePlugins } from '#engine/volumes/plugins/volume-plugins.ts'
 import type { DefaultBridgeNetworks } from '#network/default-networks.ts'
 import type { Cgroups } from '#os/cgroups/cgroups.ts'
 import { detectedPlatform } from '#os/proc/host-platform.ts'
@@ -141,6 +145,11 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
       registries,
       events: foundation.events,
       volumes: base.volumes,
+      volumeTransfers: new VolumeTransfers({
+        ...foundation,
+        volumes: base.volumes,
+        rows: new VolumeRows(foundation.db),
+      }),
       ...viewsOf(foundation, base, images, lifecycle),
     },
     running: () => base.registry.all().filter(({ state }) => runOf(state) !== undefined).length,
@@ -159,6 +168,7 @@ function baseOf(foundation: Foundation) {
   const registry = new ContainerRegistry(new ContainerRows(db), foundation.logger)
   const roots = new TreeRoots(snapshots, helper, paths)
   const upper = (id: string): string => join(dataRoot, 'snapshots', id, 'upper')
+  const volumes = volumesOf(foundation, registry)
   return {
     paths,
     registry,
@@ -170,10 +180,27 @@ function baseOf(foundation: Foundation) {
     waiters: new Waiters(),
     attachments: new Attachments(),
     containerEvents: new ContainerEvents(events),
-    volumes: new Volumes({ rows: new VolumeRows(db), dataRoot, helper, events, logger: foundation.logger }),
+    volumes,
+    mountSources: new MountSourcesOf({ volumes, snapshots, events, paths, logger: foundation.logger }),
     accounts: new Accounts({ snapshots, trees, helper, roots, upper }),
     endpoints: new DefaultEndpoints(networks),
   }
+}
+
+function volumesOf(foundation: Foundation, registry: ContainerRegistry): Volumes {
+  const { dataRoot, execRoot } = foundation.config
+  return new Volumes({
+    ...foundation,
+    rows: new VolumeRows(foundation.db),
+    dataRoot,
+    // Below what shims let go of: each keeps the volumes of its own container alone.
+    mountRoot: join(execRoot, 'mnt', 'volumes'),
+    plugins: new VolumePlugins(dockerPlugins),
+    describeUser: (id, volume) => {
+      const container = registry.get(id)
+      return container === undefined ? undefined : volumeUser(container, volume)
+    },
+  })
 }
 
 async function imagesOf(
@@ -220,7 +247,7 @@ function containersOf(foundation: Foundation, base: Base, images: Images): Conta
     directories: diskDirectories,
     bundles: bundlesOf(foundation, base),
     images,
-    mounts: new Mounts({ volumes, snapshots, trees, helper }),
+    mounts: new Mounts({ volumes, images, snapshots, trees, helper }),
     logDefaults: { maxSize: config.logMaxSize, maxFiles: config.logMaxFiles },
     runtimeName: foundation.selected.name,
     platform: detectedPlatform(),
@@ -262,7 +289,18 @@ function viewsOf(
   base: Base,
   images: Images,
   containers: ContainerServices,
-): Omit<Engine, 'lifecycle' | 'execs' | 'images' | 'pulls' | 'pushes' | 'registries' | 'events' | 'volumes'> {
+): Omit<
+  Engine,
+  | 'lifecycle'
+  | 'execs'
+  | 'images'
+  | 'pulls'
+  | 'pushes'
+  | 'registries'
+  | 'events'
+  | 'volumes'
+  | 'volumeTransfers'
+> {
   const { snapshots, trees, networks, runtime, identity, logger } = foundation
   const { registry, paths, roots, accounts, attachments, locks, upper, containerEvents: events } = base
   const { supervisor } = containers

@@ -367,7 +367,8 @@ export interface FsckService {
 }
 
 export interface VolumeService {
-  list(filters: Filters): Promise<Volume[]>
+  /** `Warnings`: plugins that do not answer. */
+  list(filters: Filters): Promise<{ Volumes: Volume[]; Warnings: string[] | null }>
   create(body: {
     readonly Name?: string | null
     readonly Driver?: string | null
@@ -377,6 +378,26 @@ export interface VolumeService {
   inspect(name: string): Promise<Volume>
   remove(name: string, options: { readonly force: boolean }): Promise<void>
   prune(filters: Filters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }>
+}
+
+/** What Docker has no command for. All of it happens as a whole or, after a crash, not at all. */
+export interface VolumeTransferService {
+  /** `conflict` while a container has it, or when there is one of the new name. */
+  rename(name: string, to: string): Promise<void>
+  /** A new volume with the files, options and labels of another one, and more labels. */
+  clone(
+    name: string,
+    to: string,
+    options: { readonly labels: Readonly<Record<string, string>> } & Cancellable,
+  ): Promise<Volume>
+  /** A tar archive of what is in it. */
+  export(name: string, options: Cancellable): Promise<AsyncIterable<Uint8Array>>
+  /** A new volume with what is in a tar archive. */
+  import(
+    name: string,
+    archive: AsyncIterable<Uint8Array>,
+    options: { readonly labels: Readonly<Record<string, string>> } & Cancellable,
+  ): Promise<Volume>
 }
 
 export interface NetworkService {
@@ -397,6 +418,7 @@ export interface Engine {
   readonly events: EventService
   readonly system: SystemService
   readonly volumes: VolumeService
+  readonly volumeTransfers: VolumeTransferService
   readonly networks: NetworkService
   readonly fsck: FsckService
 }

@@ -25,7 +25,8 @@ export class ContainerRows {
     )
   }
 
-  insert(row: ContainerRow, volumes: readonly string[]): void {
+  /** `images`: ids of those that it mounts. */
+  insert(row: ContainerRow, volumes: readonly string[], images: readonly string[] = []): void {
     const { id, name, imageId, createdAt, document, state } = row
     this.#db.transaction(() => {
       this.#db.run(
@@ -34,6 +35,9 @@ export class ContainerRows {
       )
       for (const volume of new Set(volumes)) {
         this.#db.run('INSERT INTO container_volumes (container_id, volume) VALUES (?, ?)', [id, volume])
+      }
+      for (const image of new Set(images)) {
+        this.#db.run('INSERT INTO container_images (container_id, image_id) VALUES (?, ?)', [id, image])
       }
     })
   }

@@ -1,5 +1,14 @@
 import type { Database } from './db.ts'
 
+/** How a volume came to be; names are those of that time. */
+export interface VolumeOrigin {
+  readonly by?: 'request' | 'container' | 'clone' | 'import'
+  /** The container that it was made for. */
+  readonly container?: { readonly id: string; readonly name: string; readonly image: string }
+  /** The volume that it was cloned from. */
+  readonly volume?: string
+}
+
 export interface VolumeRow {
   readonly name: string
   readonly driver: string
@@ -7,17 +16,18 @@ export interface VolumeRow {
   readonly options: Readonly<Record<string, string>>
   /** RFC 3339. */
   readonly createdAt: string
+  readonly origin: VolumeOrigin
+  /** Id of the project whose quota limits its size. */
+  readonly project: number | null
 }
 
-interface StoredVolume {
-  readonly name: string
-  readonly driver: string
+interface StoredVolume extends Pick<VolumeRow, 'name' | 'driver' | 'createdAt' | 'project'> {
   readonly labels: string
   readonly options: string
-  readonly createdAt: string
+  readonly origin: string
 }
 
-const COLUMNS = 'name, driver, labels, options, created_at AS createdAt'
+const COLUMNS = 'name, driver, labels, options, created_at AS createdAt, origin, project'
 
 /** The rows of volumes; who uses them is a foreign key of containers. */
 export class VolumeRows {
@@ -37,13 +47,24 @@ export class VolumeRows {
   }
 
   insert(row: VolumeRow): void {
-    this.#db.run('INSERT INTO volumes (name, driver, labels, options, created_at) VALUES (?, ?, ?, ?, ?)', [
-      row.name,
-      row.driver,
-      JSON.stringify(row.labels),
-      JSON.stringify(row.options),
-      row.createdAt,
-    ])
+    this.#db.run(
+      `INSERT INTO volumes (name, driver, labels, options, created_at, origin, project)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      [
+        row.name,
+        row.driver,
+        JSON.stringify(row.labels),
+        JSON.stringify(row.options),
+        row.createdAt,
+        JSON.stringify(row.origin),
+        row.project,
+      ],
+    )
+  }
+
+  /** Fails with a foreign key violation while a container uses it, and when the new name is taken. */
+  rename(from: string, to: string): void {
+    this.#db.run('UPDATE volumes SET name = ? WHERE name = ?', [to, from])
   }
 
   /** Fails with a foreign key violation while a container uses it. */
@@ -68,5 +89,6 @@ function decode(row: StoredVolume): VolumeRow {
     ...row,
     labels: JSON.parse(row.labels) as Record<string, string>,
     options: JSON.parse(row.options) as Record<string, string>,
+    origin: JSON.parse(row.origin) as VolumeOrigin,
   }
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Background } from '#base/background.ts'
 import type { Digest } from '#base/digest.ts'
+import { EngineError } from '#base/errors.ts'
 import { FakeClock } from '#base/fake-clock.ts'
 import { type Logger, jsonLogger } from '#base/logger.ts'
 import { KeyedMutex } from '#base/mutex.ts'
@@ -17,6 +18,7 @@ import type { Container } from '#engine/containers/container.ts'
 import { DefaultEndpoints } from '#engine/containers/default-endpoints.ts'
 import type { Directories } from '#engine/containers/directories.ts'
 import { ContainerEvents } from '#engine/containers/events.ts'
+import { MountSourcesOf } from '#engine/containers/mount-sources.ts'
 import { Mounts } from '#engine/containers/mounts.ts'
 import { containerPaths } from '#engine/containers/paths.ts'
 import { recover } from '#engine/containers/recovery.ts'
@@ -27,6 +29,7 @@ import type { Bundles } from '#engine/containers/supervisor.ts'
 import { Waiters } from '#engine/containers/waiters.ts'
 import type { Image } from '#engine/images/image-store.ts'
 import type { ContainerCreateBody } from '#engine/services.ts'
+import { VolumePlugins } from '#engine/volumes/plugins/volume-plugins.ts'
 import { Volumes } from '#engine/volumes/volumes.ts'
 import { FakeNetworks } from '#network/fake-networks.ts'
 import { FakeTrees } from '#os/fake-trees.ts'
@@ -193,9 +196,20 @@ export class TestEngine {
     const helper = gated(helperOf(machine), this.turns)
     const snapshots = gated(machine.snapshots, this.turns)
     const networks = gated(this.networks, this.turns)
-    this.volumes = new Volumes({ rows: new VolumeRows(db), dataRoot, helper, events: publisher, logger })
     const trees = new FakeTrees()
+    this.volumes = new Volumes({
+      rows: new VolumeRows(db),
+      dataRoot,
+      mountRoot: join(EXEC_ROOT, 'mnt/volumes'),
+      helper,
+      trees,
+      plugins: new VolumePlugins({ sockets: join(dataRoot, 'plugins'), specifications: [] }),
+      events: publisher,
+      logger,
+      describeUser: () => undefined,
+    })
     const paths = containerPaths('/var/lib/berth', EXEC_ROOT)
+    const images = { resolve: async () => fakeImage }
     this.parts = {
       logger,
       background: this.background,
@@ -217,8 +231,15 @@ export class TestEngine {
       endpoints: new DefaultEndpoints(networks),
       bundles: gated(bundlesIn(directories, paths), this.turns),
       snapshots,
-      images: { resolve: async () => fakeImage },
-      mounts: new Mounts({ volumes: this.volumes, snapshots, trees, helper }),
+      images,
+      mounts: new Mounts({ volumes: this.volumes, images, snapshots, trees, helper }),
+      mountSources: new MountSourcesOf({
+        volumes: this.volumes,
+        snapshots,
+        events: publisher,
+        paths,
+        logger,
+      }),
       volumes: this.volumes,
       logDefaults: { maxSize: 0, maxFiles: 1 },
       platform: { os: 'linux', architecture: 'amd64', variant: 'v3' },
@@ -331,6 +352,9 @@ function helperOf(machine: FakeMachine): Helper {
     kill: async (pid: number, startTime: string, signal: number) => machine.kill(pid, startTime, signal),
     removeTree: async (path: string) => rmSync(path, { recursive: true, force: true }),
     syncfs: async () => undefined,
+    limitSize: async () => {
+      throw new EngineError('internal', 'no quotas here', { code: 'SYSTEM_CALL_FAILED' })
+    },
   }
   return helper as unknown as Helper
 }

@@ -31,6 +31,7 @@ export class FakeEngine implements Engine {
   readonly events: Engine['events']
   readonly system: Engine['system']
   readonly volumes: Engine['volumes']
+  readonly volumeTransfers: Engine['volumeTransfers']
   readonly networks: Engine['networks']
   readonly fsck: Engine['fsck']
 
@@ -48,6 +49,7 @@ export class FakeEngine implements Engine {
     this.events = this.#recording({ subscribe: (options) => this.bus.subscribe(options) })
     this.system = this.#recording(system)
     this.volumes = this.#recording(volumes)
+    this.volumeTransfers = this.#recording(volumeTransfers)
     this.networks = this.#recording(networks)
     this.fsck = this.#recording(fsck)
   }
@@ -193,11 +195,29 @@ const system: Engine['system'] = {
 }
 
 const volumes: Engine['volumes'] = {
-  list: () => Promise.resolve([fakeVolume('data')]),
+  list: () => Promise.resolve({ Volumes: [fakeVolume('data')], Warnings: null }),
   create: (body) => Promise.resolve(fakeVolume(body.Name || 'anonymous')),
   inspect: async (name) => (knownVolume(name), fakeVolume(name)),
   remove: async (name, { force }) => (force ? undefined : knownVolume(name)),
   prune: () => Promise.resolve({ VolumesDeleted: [], SpaceReclaimed: 0 }),
+}
+
+const volumeTransfers: Engine['volumeTransfers'] = {
+  rename: async (name) => knownVolume(name),
+  clone: async (name, to) => (knownVolume(name), fakeVolume(to)),
+  async export(name) {
+    knownVolume(name)
+    return (async function* () {
+      yield Buffer.from('tar')
+    })()
+  },
+  async import(name, archive) {
+    if (name !== 'other') {
+      throw new EngineError('invalid_argument', `create ${name}: bad name`, { code: 'VOLUME_NAME_INVALID' })
+    }
+    await Array.fromAsync(archive)
+    return fakeVolume(name)
+  },
 }
 
 function knownVolume(name: string): void {

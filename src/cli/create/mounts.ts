@@ -81,6 +81,13 @@ const options: Readonly<Record<string, Option>> = {
         )
     }
   },
+  // Berth's own: whose the files are that the container's user makes.
+  idmap({ bind }, value, key) {
+    if (!/^(?:host|\d+(?::\d+)?)$/.test(value)) {
+      throw valueError(`invalid value for ${key}: ${value} (want host, UID or UID:GID)`)
+    }
+    Object.assign(bind, { IDMap: value })
+  },
   'volume-subpath': ({ volume }, value) => (volume.Subpath = value),
   'volume-nocopy': ({ volume }, value, key) => (volume.NoCopy = bool(value, key)),
   'volume-label'({ volume }, value) {

@@ -6,7 +6,7 @@ import type { BridgeInfo, Endpoint } from '#network/networks.ts'
 import { splitSysctls } from '#runtime/namespaces.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import type { SeccompFilters } from '#runtime/seccomp-filters.ts'
-import type { ShimConfig, ShimNetwork } from '#runtime/shim.ts'
+import type { ShimConfig, ShimNetwork, ShimPin } from '#runtime/shim.ts'
 import { buildSpec, type SpecInput, type SpecMachine, type SpecMount } from '#runtime/spec.ts'
 import { resolveUser } from '#runtime/users.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
@@ -15,6 +15,7 @@ import type { Container } from './container.ts'
 import { blockDeviceNumber, containerDevices } from './devices.ts'
 import { wrongState } from './errors.ts'
 import type { EtcFiles } from './etc-files.ts'
+import { type MountSources, mountPins } from './mount-sources.ts'
 import type { PathsOf } from './paths.ts'
 import type { ContainerRegistry } from './registry.ts'
 import { cgroupsPath } from './remains.ts'
@@ -48,19 +49,26 @@ export class OciBundles implements Bundles {
     this.#deps = deps
   }
 
-  async write(container: Container, endpoint: Endpoint | undefined): Promise<ShimConfig> {
+  async write(
+    container: Container,
+    endpoint: Endpoint | undefined,
+    sources: MountSources,
+  ): Promise<ShimConfig> {
     const { snapshots, paths } = this.#deps
     const { spec, rootfs, runtime } = paths(container.id)
-    const [root, input] = await Promise.all([
+    const [root, wanted] = await Promise.all([
       snapshots.root(container.id, container.layers),
       this.#specInput(container, endpoint),
     ])
+    const pins = await mountPins(container, sources, runtime, wanted.user)
+    if (pins.size > 0) await mkdir(join(runtime, 'pins'), { recursive: true, mode: 0o700 })
+    const input = { ...wanted, mounts: wanted.mounts.map((mount) => placed(mount, container, sources, pins)) }
     await mkdir(rootfs, { recursive: true, mode: 0o755 })
     for (const share of sharedMounts(container, runtime)) await makeMountPoint(share)
     const prepared = await this.#deps.seccompFilters.prepare(buildSpec(input))
     await writeFile(spec, JSON.stringify(prepared.spec), { mode: 0o600 })
     const config = this.#shimConfig(container, endpoint, input, { ...root, rootfs, bundle: runtime })
-    return { ...config, seccompFilter: prepared.filter }
+    return { ...config, pins: [...pins.values()], seccompFilter: prepared.filter }
   }
 
   async #specInput(container: Container, endpoint: Endpoint | undefined): Promise<SpecInput> {
@@ -177,6 +185,23 @@ export class OciBundles implements Bundles {
     if (run === undefined)
       throw wrongState(other.id, `cannot join network of a non running container: ${other.id}`)
     return run.pid
+  }
+}
+
+/** A mount of the container with the place where its files really are. */
+function placed(
+  mount: SpecMount,
+  { mounts }: Container,
+  sources: MountSources,
+  pins: ReadonlyMap<string, ShimPin>,
+): SpecMount {
+  const own = mounts.find(
+    ({ destination, source }) => destination === mount.destination && source === mount.source,
+  )
+  if (own === undefined) return mount
+  return {
+    ...mount,
+    source: pins.get(own.destination)?.destination ?? sources.get(own.destination)?.path ?? mount.source,
   }
 }
 

@@ -35,7 +35,7 @@ export interface Container {
 
 /** A mount in its final form: sources exist, volumes are named. */
 export interface ContainerMount {
-  readonly type: 'bind' | 'volume' | 'tmpfs'
+  readonly type: 'bind' | 'volume' | 'tmpfs' | 'image'
   /** Volume name, for a volume. */
   readonly name?: string | undefined
   /** Directory or file of the host; empty for tmpfs. */
@@ -46,4 +46,12 @@ export interface ContainerMount {
   readonly propagation: string
   /** OCI mount options. */
   readonly options: readonly string[]
+  /** Of a volume; absent: `local`. */
+  readonly driver?: string | undefined
+  /** Relative path below the volume or image; absent: all of it. */
+  readonly subpath?: string | undefined
+  /** Of an image: what was asked for is `source`. */
+  readonly image?: { readonly id: Digest; readonly layers: readonly Digest[] } | undefined
+  /** Whose the files of a bind are that the container's user makes: `host`, or UID:GID. */
+  readonly idmap?: string | undefined
 }

@@ -134,7 +134,7 @@ export class Creation {
     await snapshots.prepare(id, image.layers)
     made.defer(() => this.#undo(id, () => snapshots.remove(id)))
     made.defer(() => this.#undo(id, () => volumes.abandoned(id)))
-    const resolved = await mounts.resolve(id, requests, image)
+    const resolved = await mounts.resolve({ id, name, image: body.Image ?? '' }, requests, image)
 
     const container: Container = {
       id,

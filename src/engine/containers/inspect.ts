@@ -87,7 +87,7 @@ function mountPoint(mount: ContainerMount): MountPoint {
     ...(mount.name === undefined ? {} : { Name: mount.name }),
     Source: mount.source,
     Destination: mount.destination,
-    ...(mount.type === 'volume' ? { Driver: 'local' } : {}),
+    ...(mount.type === 'volume' ? { Driver: mount.driver ?? 'local' } : {}),
     Mode: mount.mode,
     RW: mount.readWrite,
     Propagation: mount.propagation,

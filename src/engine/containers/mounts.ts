@@ -1,16 +1,18 @@
 import { mkdir, stat } from 'node:fs/promises'
-import { EngineError, isErrno, isKind } from '#base/errors.ts'
+import { isErrno, isKind } from '#base/errors.ts'
 import type { Helper } from '#os/helper.ts'
 import type { TreeEntry, TreeRecord, TreeRoot, Trees } from '#os/tree.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
-import type { Volumes } from '../volumes/volumes.ts'
+import type { Volumes, VolumeOwner } from '../volumes/volumes.ts'
 import type { Image } from '../images/image-store.ts'
+import type { Images } from '../images/images.ts'
 import { type MountRequest, mountOptions, plainRequest } from './config/binds.ts'
 import type { ContainerMount } from './container.ts'
 import { bindSourceMissing } from './errors.ts'
 
 export interface MountsDeps {
   readonly volumes: Volumes
+  readonly images: Pick<Images, 'resolve'>
   readonly snapshots: Snapshots
   readonly trees: Trees
   readonly helper: Helper
@@ -24,52 +26,72 @@ export class Mounts {
     this.#deps = deps
   }
 
-  async resolve(id: string, requests: readonly MountRequest[], image: Image): Promise<ContainerMount[]> {
+  /** For the container `owner`, which is being created from `image`. */
+  async resolve(
+    owner: VolumeOwner,
+    requests: readonly MountRequest[],
+    image: Image,
+  ): Promise<ContainerMount[]> {
     const mounts: ContainerMount[] = []
-    for (const request of requests) mounts.push(await this.#resolve(id, request, image))
+    for (const request of requests) mounts.push(await this.#resolve(owner, request, image))
     return mounts
   }
 
-  async #resolve(id: string, request: MountRequest, image: Image): Promise<ContainerMount> {
+  async #resolve(owner: VolumeOwner, request: MountRequest, image: Image): Promise<ContainerMount> {
     switch (request.type) {
       case 'bind':
         await checkBind(request)
-        return mountOf(request, request.source)
+        return { ...mountOf(request, request.source), ...idmapOf(request) }
       case 'volume':
-        return this.#volume(id, request, image)
+        return this.#volume(owner, request, image)
       case 'tmpfs':
         return mountOf(request, '')
       case 'image':
-        throw unsupported(`mounting an image at ${request.destination}`)
+        return this.#image(request)
     }
   }
 
-  async #volume(id: string, request: MountRequest, image: Image): Promise<ContainerMount> {
+  async #volume(owner: VolumeOwner, request: MountRequest, image: Image): Promise<ContainerMount> {
     const { volumes } = this.#deps
-    // A path below a volume may be a symlink of a container's making; it needs to be pinned before it is mounted.
-    if (request.subpath !== '') throw unsupported(`mounting the path ${request.subpath} of a volume`)
     const wanted = {
       Name: request.source,
       Driver: request.driver ?? null,
       DriverOpts: { ...request.driverOptions },
       Labels: { ...request.labels },
     }
-    const row = await volumes.ensure(wanted, id)
-    if (!request.noCopy) {
-      await volumes.populate(row.name, (directory) => this.#copy(image, request.destination, directory))
+    const row = await volumes.ensure(wanted, owner)
+    // A part of a volume is somebody else's to fill.
+    if (!request.noCopy && request.subpath === '') {
+      await volumes.populate(row, owner.id, (root) => this.#copy(image, request.destination, root))
     }
-    return { ...mountOf(request, volumes.directory(row.name)), name: row.name }
+    const source = row.driver === 'local' ? volumes.directory(row.name) : ''
+    return {
+      ...mountOf(request, source),
+      name: row.name,
+      ...(row.driver === 'local' ? {} : { driver: row.driver }),
+      ...(request.subpath === '' ? {} : { subpath: request.subpath }),
+    }
+  }
+
+  /** The image as it is now: its name may lead elsewhere tomorrow. */
+  async #image(request: MountRequest): Promise<ContainerMount> {
+    const { id, layers } = await this.#deps.images.resolve(request.source)
+    return {
+      ...mountOf({ ...request, readWrite: false }, request.source),
+      image: { id, layers },
+      ...(request.subpath === '' ? {} : { subpath: request.subpath }),
+    }
   }
 
   /** Copies what the image has at a place, ownership included; `false` when it has nothing there. */
-  async #copy(image: Image, place: string, directory: string): Promise<boolean> {
+  async #copy(image: Image, place: string, target: TreeRoot): Promise<boolean> {
     const { snapshots, trees, helper } = this.#deps
     await using view = await snapshots.view(image.layers)
     const root = { join: helper.pid, root: view.path }
     const found = await statOrUndefined(trees, root, place)
     if (found?.type !== 'directory') return false
     const entries = trees.read(root, place, { follow: true, name: '' })
-    await trees.write({ directory }, '/', withTop(found, entries))
+    await trees.write(target, '/', withTop(found, entries))
     return true
   }
 }
@@ -91,13 +113,13 @@ async function* withTop(top: TreeRecord, entries: AsyncIterable<TreeEntry>): Asy
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
 
-function unsupported(what: string): EngineError {
-  return new EngineError('not_implemented', `${what} is not supported yet`, { code: 'MOUNT_UNSUPPORTED' })
+function idmapOf({ idmap }: MountRequest): Pick<ContainerMount, 'idmap'> {
+  return idmap === undefined ? {} : { idmap }
 }
 
 function mountOf(request: MountRequest, source: string): ContainerMount {
   return {
-    type: request.type as ContainerMount['type'],
+    type: request.type,
     source,
     destination: request.destination,
     mode: request.mode,
@@ -118,17 +140,21 @@ async function checkBind(request: MountRequest): Promise<void> {
   }
 }
 
-/** What another container may borrow with `--volumes-from`: binds and volumes. */
+/** What another container may borrow with `--volumes-from`: binds, volumes and images. */
 export function lentMounts(mounts: readonly ContainerMount[]): MountRequest[] {
   return mounts
     .filter(({ type }) => type !== 'tmpfs')
-    .map(({ type, name, source, destination, mode, readWrite, propagation }) => ({
+    .map((mount) => ({
       ...plainRequest,
-      type,
-      source: name ?? source,
-      destination,
-      mode,
-      readWrite,
-      ...(propagation === '' ? {} : { propagation: propagation as MountRequest['propagation'] }),
+      type: mount.type,
+      source: mount.name ?? mount.image?.id ?? mount.source,
+      destination: mount.destination,
+      mode: mount.mode,
+      readWrite: mount.readWrite,
+      subpath: mount.subpath ?? '',
+      recursive: !mount.options.includes('bind'),
+      recursiveReadOnly: mount.options.includes('ro') ? 'no' : 'if-possible',
+      ...(mount.idmap === undefined ? {} : { idmap: mount.idmap }),
+      ...(mount.propagation === '' ? {} : { propagation: mount.propagation as MountRequest['propagation'] }),
     }))
 }

@@ -12,6 +12,7 @@ import type { Container } from './container.ts'
 import type { Directories } from './directories.ts'
 import type { Exits } from './exits.ts'
 import type { HealthMonitor } from './health-monitor.ts'
+import type { MountSourcesOf } from './mount-sources.ts'
 import { type PathsOf, runtimeDirectory } from './paths.ts'
 import type { ContainerRegistry } from './registry.ts'
 import type { Remains } from './remains.ts'
@@ -36,6 +37,7 @@ export interface RecoveryDeps {
   readonly networks: Networks
   readonly snapshots: Snapshots
   readonly volumes: Pick<Volumes, 'abandoned'>
+  readonly mountSources: Pick<MountSourcesOf, 'adopt' | 'ended'>
   readonly paths: PathsOf
   readonly directories: Directories
   readonly clock: Clock
@@ -109,6 +111,7 @@ async function recoverContainer(
 async function adopt(deps: RecoveryDeps, container: Container, shim: Shim): Promise<void> {
   const { supervisor, health, clock, logger } = deps
   adoptNetwork(deps, container)
+  await deps.mountSources.adopt(container, runOf(container.state)?.shimPid ?? 0)
   const task = supervisor.adopt(container, shim)
   // Its whole history is replayed: after this an end that happened meanwhile has been recorded too.
   const replayed = Promise.allSettled([Promise.race([task.started, task.gone])])
@@ -164,6 +167,8 @@ async function recordEnd(
         at: clock.now(),
         error: 'the container ended together with its supervisor',
       }
+  // Plugins count their users.
+  await deps.mountSources.ended(container)
   exits.ended(container, end)
 }
 

@@ -58,13 +58,15 @@ export class ContainerRegistry {
   }
 
   usingImage(imageId: Digest): Container[] {
-    return this.all().filter((container) => container.imageId === imageId)
+    return this.all().filter(
+      (container) => container.imageId === imageId || imagesOf(container).includes(imageId),
+    )
   }
 
   /** Fails with `conflict` when the name is taken. */
   add(container: Container): void {
     this.#checkName(container)
-    this.#rows.insert(encodeContainer(container), volumesOf(container))
+    this.#rows.insert(encodeContainer(container), volumesOf(container), imagesOf(container))
     this.#remember(container)
   }
 
@@ -142,6 +144,11 @@ function checkTransition(before: Container, after: Container): void {
     code: 'CONTAINER_TRANSITION',
     details: { id: before.id, from, to },
   })
+}
+
+/** Images that it mounts. */
+function imagesOf(container: Container): Digest[] {
+  return container.mounts.flatMap(({ image }) => image?.id ?? [])
 }
 
 function volumesOf(container: Container): string[] {

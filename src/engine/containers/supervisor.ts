@@ -10,6 +10,7 @@ import type { Attachments } from './attachments.ts'
 import type { Container } from './container.ts'
 import type { Directories } from './directories.ts'
 import { startFailed } from './errors.ts'
+import type { MountSources, MountSourcesOf } from './mount-sources.ts'
 import type { PathsOf } from './paths.ts'
 import type { ContainerRegistry } from './registry.ts'
 import type { Remains } from './remains.ts'
@@ -19,7 +20,7 @@ import { SHIM_PATIENCE, Task, type TaskEnd, type TaskListener, type TaskStart } 
 
 /** Makes what the runtime needs on disk (bundle, /etc files) and says how the shim is to run it. */
 export interface Bundles {
-  write(container: Container, endpoint: Endpoint | undefined): Promise<ShimConfig>
+  write(container: Container, endpoint: Endpoint | undefined, sources: MountSources): Promise<ShimConfig>
 }
 
 /** Chooses addresses and ports for a container about to start; undefined when it has no endpoint of its own. */
@@ -35,6 +36,7 @@ export interface SupervisorDeps {
   readonly networks: Networks
   readonly endpoints: Endpoints
   readonly bundles: Bundles
+  readonly mountSources: Pick<MountSourcesOf, 'acquire' | 'pinned' | 'release'>
   readonly attachments: Attachments
   readonly paths: PathsOf
   readonly directories: Directories
@@ -159,7 +161,7 @@ export class Supervisor {
 
   async #launch(container: Container, options: LaunchOptions): Promise<Task> {
     const { id } = container
-    const { endpoints, networks, bundles, shims, paths, attachments, directories } = this.#deps
+    const { endpoints, networks, bundles, shims, paths, attachments, directories, mountSources } = this.#deps
     await this.settled(id)
     options.signal?.throwIfAborted()
     // Undone, newest first, unless the process has started.
@@ -169,7 +171,9 @@ export class Supervisor {
     acquired.defer(() => networks.release(id))
     await Promise.all([directories.make(paths(id).data), directories.make(paths(id).runtime)])
     acquired.defer(() => this.#tidy('directory', id, () => directories.remove(paths(id).runtime)))
-    const config = await bundles.write(container, endpoint)
+    const sources = await mountSources.acquire(container)
+    acquired.defer(() => this.#tidy('mounts', id, () => mountSources.release(id)))
+    const config = await bundles.write(container, endpoint, sources)
 
     const shim = await shims.spawn(paths(id).runtime, config)
     const task = this.#supervise(container, shim, { adopted: false })
@@ -179,6 +183,7 @@ export class Supervisor {
     await Promise.allSettled([publishing, task.ready])
     const ports = await publishing
     await task.ready
+    await mountSources.pinned(id, shim.pid)
     await attachments.connect(id, shim)
     options.signal?.throwIfAborted()
 
@@ -256,6 +261,7 @@ export class Supervisor {
     // What a shim that was left alone is still at is for the next daemon.
     if (!task.left) {
       networks.release(id)
+      await this.#tidy('mounts', id, () => this.#deps.mountSources.release(id))
       await this.#tidy('directory', id, () => directories.remove(paths(id).runtime))
     }
     this.#tasks.delete(id)

@@ -22,7 +22,7 @@ export class TreeRoots {
     const run = runOf(container.state)
     if (run !== undefined) return { join: run.pid, startTime: run.startTime, root: '/' }
     const binds = container.mounts
-      .filter(({ type }) => type !== 'tmpfs')
+      .filter(({ type, subpath }) => type !== 'tmpfs' && type !== 'image' && subpath === undefined)
       .map(({ source, destination, readWrite }) => ({ source, destination, readOnly: !readWrite }))
     return this.#stopped(container, binds)
   }

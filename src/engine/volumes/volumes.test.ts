@@ -29,7 +29,7 @@ const removal = { force: true, volumes: true, link: false }
 const inTrash = () => readdirSync(join(machine.dataRoot, 'trash'))
 
 async function names(): Promise<string[]> {
-  return (await volumes.list(NONE)).map(({ Name }) => Name ?? '')
+  return (await volumes.list(NONE)).Volumes.map(({ Name }) => Name ?? '')
 }
 
 describe('Volumes.create()', () => {
@@ -68,7 +68,20 @@ describe('Volumes.create()', () => {
     await assert.rejects(bad({ Name: '../x' }), /includes invalid characters for a local volume name/)
     await assert.rejects(bad({ Name: 'x' }), { message: /^volume name is too short, names should be/ })
     await assert.rejects(bad({ Name: 'xy', Driver: 'nfs' }), /plugin "nfs" not found/)
-    await assert.rejects(bad({ Name: 'xy', DriverOpts: { size: '1' } }), /invalid option: "size"/)
+    await assert.rejects(
+      bad({ Name: 'xy', DriverOpts: { colour: '1' } }),
+      /^EngineError: create xy: invalid option: "colour"$/,
+    )
+    await assert.rejects(
+      bad({ Name: 'xy', DriverOpts: { type: 'tmpfs' } }),
+      /missing required option: "device"/,
+    )
+    await assert.rejects(bad({ Name: 'xy', DriverOpts: { o: 'ro', type: 'x' } }), /missing required option/)
+    await assert.rejects(bad({ Name: 'xy', DriverOpts: { size: 'much' } }), /invalid size: 'much'/)
+    await assert.rejects(
+      bad({ Name: 'xy', DriverOpts: { size: '1G' } }),
+      /the size of a volume cannot be limited here/,
+    )
     assert.deepEqual(await names(), [])
   })
 

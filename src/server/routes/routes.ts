@@ -2,6 +2,7 @@ import type { Engine } from '#engine/services.ts'
 import type { Route } from '../route.ts'
 import type { ServerInfo } from '../server-info.ts'
 import { berthRoutes } from './berth.ts'
+import { berthVolumeRoutes } from './berth-volumes.ts'
 import { buildRoutes } from './build.ts'
 import { containerFileRoutes } from './container-files.ts'
 import { containerStreamRoutes } from './container-streams.ts'
@@ -31,7 +32,7 @@ export function routesByTag(engine: Engine, info: ServerInfo): Readonly<Record<s
     Volume: volumeRoutes(engine.volumes),
     Plugin: pluginRoutes(),
     Swarm: swarmRoutes(),
-    Berth: berthRoutes(engine),
+    Berth: [...berthRoutes(engine), ...berthVolumeRoutes(engine.volumeTransfers)],
   }
 }
 

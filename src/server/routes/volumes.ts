@@ -9,8 +9,7 @@ export function volumeRoutes(volumes: VolumeService): readonly Route[] {
       method: 'GET',
       path: '/volumes',
       async handle({ query }) {
-        const listed = await volumes.list(query.filters(['dangling', 'driver', 'label', 'name']))
-        return json({ Volumes: listed, Warnings: null })
+        return json(await volumes.list(query.filters(['dangling', 'driver', 'label', 'name'])))
       },
     }),
     route({

@@ -2,8 +2,16 @@ import { images } from './0101-images.ts'
 import { registries } from './0102-registries.ts'
 import { containers } from './0201-containers.ts'
 import { volumes } from './0301-volumes.ts'
+import { volumeOrigins } from './0302-volume-origins.ts'
 import { events } from './0401-events.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step there is. Numbers: images 01xx, containers 02xx, volumes 03xx, events 04xx. */
-export const migrations: readonly Migration[] = [images, registries, containers, volumes, events]
+export const migrations: readonly Migration[] = [
+  images,
+  registries,
+  containers,
+  volumes,
+  volumeOrigins,
+  events,
+]

@@ -24,6 +24,8 @@ export interface MountRequest {
   readonly labels: Readonly<Record<string, string>>
   /** Options of a tmpfs. */
   readonly data: readonly string[]
+  /** bind: `host` (the owner of the source) or `UID:GID`, who then owns what the container's user makes; an extension. */
+  readonly idmap?: string | undefined
 }
 
 export const propagations = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave'] as const

@@ -51,11 +51,25 @@ function bindFields(mount: Mount): Partial<MountRequest> {
   }
   return {
     source: checkAbsolute(mount.Source),
+    ...idmapOf(options, propagation),
     propagation,
     recursive: options.NonRecursive !== true,
     recursiveReadOnly: force === true ? 'required' : shallow === true ? 'no' : 'if-possible',
     createSource: options.CreateMountpoint === true,
   }
+}
+
+/** `BindOptions.IDMap`, an extension: `host`, or the owner on the host as `UID` or `UID:GID`. */
+function idmapOf(options: object, propagation: string): Partial<MountRequest> {
+  const idmap = 'IDMap' in options ? options.IDMap : undefined
+  if (idmap === undefined || idmap === null || idmap === '') return {}
+  if (typeof idmap !== 'string' || !/^(?:host|\d{1,10}(?::\d{1,10})?)$/.test(idmap)) {
+    throw invalidConfig(`invalid idmap ${JSON.stringify(idmap)}: want host, UID or UID:GID`)
+  }
+  if (propagation === 'shared' || propagation === 'rshared') {
+    throw invalidConfig(`idmap cannot be combined with the propagation ${propagation}`)
+  }
+  return { idmap }
 }
 
 function volumeFields(mount: Mount): Partial<MountRequest> {

@@ -27,7 +27,7 @@ export async function writeFileDurably(
 }
 
 /** Makes what was created, renamed or removed in `directory` survive a power cut. */
-async function syncDirectory(directory: string): Promise<void> {
+export async function syncDirectory(directory: string): Promise<void> {
   await using handle = await open(directory, 'r')
   await handle.sync()
 }

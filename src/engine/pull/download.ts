@@ -1,11 +1,11 @@
 import type { Clock } from '#base/clock.ts'
 import { isKind } from '#base/errors.ts'
+import type { Slots } from '#base/slots.ts'
 import type { Descriptor } from '#oci/image-spec.ts'
 import type { ReadableRepository } from '#registry/client/repository.ts'
 import { pauseAfter } from '#registry/client/retries.ts'
 import { GatheredWrites } from '#store/ingests/gathered-writes.ts'
 import type { ByteRange, Ingest } from '#store/ingests/ingests.ts'
-import type { Slots } from './slots.ts'
 
 export interface DownloadLimits {
   /** Bytes asked for at once: what a cut can make us fetch again, at most. */

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { type FlightControl, Flights } from './flights.ts'
-import { Slots } from './slots.ts'
 
 function passenger(context: string) {
   const abort = new AbortController()
@@ -60,27 +59,5 @@ describe('Flights', () => {
     const three = shared.join('key', third, async () => `again after ${seen.length}`)
     await two
     assert.equal(await three, 'again after 1')
-  })
-})
-
-describe('Slots', () => {
-  it('are given in the order of asking, and not to who has left', async () => {
-    const slots = new Slots(1)
-    const order: string[] = []
-    const held = await slots.acquire()
-    const abort = new AbortController()
-    const gone = assert.rejects(slots.acquire({ signal: abort.signal }), /left/)
-    const take = async (name: string): Promise<void> => {
-      using _slot = await slots.acquire()
-      order.push(name)
-    }
-    const both = [take('one'), take('two')]
-    abort.abort(new Error('left'))
-    await gone
-    held[Symbol.dispose]()
-    held[Symbol.dispose]()
-    await Promise.all(both)
-    assert.deepEqual(order, ['one', 'two'])
-    assert.equal(slots.available, true)
   })
 })

@@ -3,12 +3,12 @@ import { hexOf } from '#base/digest.ts'
 import { type BlockCompressor, compress } from '#oci/compress.ts'
 import type { Compression } from '#oci/compression.ts'
 import { EngineError, isKind } from '#base/errors.ts'
+import type { Slots } from '#base/slots.ts'
 import { type Descriptor, mediaTypes } from '#oci/image-spec.ts'
 import type { Repository } from '#registry/client/repository.ts'
 import type { LayerBlobRow, LayerRow } from '#store/images.ts'
 import type { ImageStore } from '../images/image-store.ts'
 import { type Report, reportingBytes } from '../images/progress.ts'
-import type { Slots } from '../pull/slots.ts'
 
 /** A layer as the target repository has it. */
 export type LayerBlob = Pick<Descriptor, 'mediaType' | 'digest' | 'size'>

@@ -1,4 +1,5 @@
 import { KeyedMutex } from '#base/mutex.ts'
+import { Slots } from '#base/slots.ts'
 import {
   formatFamiliar,
   formatReference,
@@ -19,7 +20,6 @@ import { readyImage, type ReadyManifest, settled } from './image-push.ts'
 import { type IndexPushDeps, readyIndex } from './index-push.ts'
 import { LayerPush, type LayerPushDeps } from './layer-push.ts'
 import { type PushPlan, planPush } from './push-plan.ts'
-import { Slots } from '../pull/slots.ts'
 
 export interface PushDeps {
   readonly store: ImageStore

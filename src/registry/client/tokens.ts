@@ -1,7 +1,7 @@
 /** Bearer tokens: fetched once however many ask, kept until shortly before they end. */
 import { createHash } from 'node:crypto'
 import type { Clock } from '#base/clock.ts'
-import { abortable } from '#base/mutex.ts'
+import { SingleFlight } from '#base/single-flight.ts'
 import type { Credentials } from './repository.ts'
 
 export interface Token {
@@ -25,7 +25,7 @@ const MAX_TOKENS = 2_000
 export class TokenCache {
   readonly #clock: Clock
   readonly #tokens = new Map<string, Token>()
-  readonly #fetching = new Map<string, Promise<Token>>()
+  readonly #fetching = new SingleFlight<Token>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -36,7 +36,7 @@ export class TokenCache {
     const id = idOf(key)
     const known = this.#tokens.get(id)
     if (known !== undefined && known.expires - MARGIN > this.#clock.now().getTime()) return known
-    return abortable(this.#fetching.get(id) ?? this.#fetch(id, fetch), signal)
+    return this.#fetching.do(id, async () => this.#keep(id, await fetch()), signal)
   }
 
   /** It was refused. Another one that came meanwhile is kept. */
@@ -45,22 +45,12 @@ export class TokenCache {
     if (this.#tokens.get(id)?.value === value) this.#tokens.delete(id)
   }
 
-  #fetch(id: string, fetch: () => Promise<Token>): Promise<Token> {
-    const fetching = fetch()
-      .then((token) => {
-        this.#tokens.delete(id)
-        this.#tokens.set(id, token)
-        for (const oldest of this.#tokens.keys()) {
-          if (this.#tokens.size <= MAX_TOKENS) break
-          this.#tokens.delete(oldest)
-        }
-        return token
-      })
-      .finally(() => this.#fetching.delete(id))
-    this.#fetching.set(id, fetching)
-    // Whoever waits may have left: nobody is to stumble over it then.
-    fetching.catch(() => undefined)
-    return fetching
+  #keep(id: string, token: Token): Token {
+    this.#tokens.delete(id)
+    this.#tokens.set(id, token)
+    const [oldest] = this.#tokens.size > MAX_TOKENS ? this.#tokens.keys() : []
+    if (oldest !== undefined) this.#tokens.delete(oldest)
+    return token
   }
 }
 

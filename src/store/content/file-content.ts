@@ -4,6 +4,7 @@ import { mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hexOf, isDigest, type Digest, digestOf } from '#base/digest.ts'
 import { EngineError, isErrno } from '#base/errors.ts'
+import { syncDirectory } from '#os/files.ts'
 import { allocatedBytes } from '../usage/blocks.ts'
 import type { Content } from './content.ts'
 import { damagedBlob, noSuchBlob, wrongDigest } from './errors.ts'
@@ -107,8 +108,7 @@ export class FileContent implements Content {
     const twin = this.#twinOf?.(digest)
     const linked = twin !== undefined && (await linkTwin(twin, target, { digest, size: bytes.length }))
     if (!linked) await this.#writeFile(target, bytes)
-    await using directory = await open(this.#blobs, 'r')
-    await directory.sync()
+    await syncDirectory(this.#blobs)
   }
 
   async #writeFile(target: string, bytes: Uint8Array): Promise<void> {

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, lstat, mkdir, open, readdir, rename } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readdir, rename } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import type { Logger } from '#base/logger.ts'
 import { isErrno } from '#base/errors.ts'
 import type { Helper } from '#os/helper.ts'
+import { syncDirectory } from '#os/files.ts'
 import { storageError } from './errors.ts'
 
 /** A directory being filled; disposing removes it unless it was committed. */
@@ -147,11 +148,6 @@ export class DataDirectory {
       })
     this.#removals.add(removal)
   }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  await using directory = await open(path, 'r')
-  await directory.sync()
 }
 
 /** Milliseconds: longer than anything takes that is staged outside of stage(). */

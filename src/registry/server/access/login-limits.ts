@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net'
 import type { Clock } from '#base/clock.ts'
 import { tooManyLogins } from './errors.ts'
+import { isLoopbackHost } from './exposure.ts'
 
 export interface LoginLimitOptions {
   readonly clock: Clock
@@ -72,7 +73,7 @@ export class LoginLimits {
     const network = networkOf(address)
     const ofAccount = [`${network} ${account.slice(0, 128)}`, this.#perAccount] as const
     // Behind a proxy on this host everybody has its address.
-    return isLoopback(network) ? [ofAccount] : [ofAccount, [network, this.#perAddress]]
+    return isLoopbackHost(network) ? [ofAccount] : [ofAccount, [network, this.#perAddress]]
   }
 
   #current(key: string): Count | undefined {
@@ -108,8 +109,4 @@ function networkOf(address: string): string {
   if (tail !== undefined)
     groups.push(...Array<string>(8 - groups.length - (tail === '' ? 0 : tail.split(':').length)).fill('0'))
   return `${groups.slice(0, 4).join(':')}::/64`
-}
-
-function isLoopback(network: string): boolean {
-  return network === '::1' || network.startsWith('127.')
 }

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { Clock } from '#base/clock.ts'
+import { SingleFlight } from '#base/single-flight.ts'
 import type { PasswordHashes } from './bcrypt.ts'
 import type { Account } from './htpasswd.ts'
 import type { Accounts } from './htpasswd-file.ts'
@@ -35,7 +36,8 @@ export class Passwords {
   readonly #key = randomBytes(32)
   /** End of remembering by code, oldest first. */
   readonly #right = new Map<string, number>()
-  readonly #checking = new Map<string, Promise<boolean>>()
+  /** Clients send several requests at once; they are one check. */
+  readonly #checking = new SingleFlight<boolean>()
 
   constructor(deps: PasswordsDeps) {
     this.#deps = deps
@@ -51,7 +53,7 @@ export class Passwords {
     const hash = account?.hash ?? this.#standIn(login.name, [...all.values()])
     const code = this.#code(login.name, hash, login.password)
     if (account !== undefined && this.#isRemembered(code)) return account
-    const right = await this.#once(`${code} ${login.remoteAddress}`, () =>
+    const right = await this.#checking.do(`${code} ${login.remoteAddress}`, () =>
       this.#check(login, hash, account !== undefined),
     )
     if (!right || account === undefined) return undefined
@@ -69,15 +71,6 @@ export class Passwords {
       attempt.withdrawn()
       throw error
     }
-  }
-
-  /** Clients send several requests at once; they are one check. */
-  #once(key: string, check: () => Promise<boolean>): Promise<boolean> {
-    const running = this.#checking.get(key)
-    if (running !== undefined) return running
-    const started = check().finally(() => this.#checking.delete(key))
-    this.#checking.set(key, started)
-    return started
   }
 
   /** The same for the same name, and as costly as that of some account. */

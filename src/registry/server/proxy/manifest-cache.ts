@@ -1,13 +1,13 @@
 /** Manifests of upstreams: tags are asked for again after a while, by HEAD; digests never. */
 import type { Clock } from '#base/clock.ts'
 import { type Digest, isDigest } from '#base/digest.ts'
+import { SingleFlight } from '#base/single-flight.ts'
 import type { Descriptor } from '#oci/image-spec.ts'
 import type { FetchedManifest, RegistryClient, Repository } from '../../client/repository.ts'
 import type { Catalogue } from '../storage/catalogue.ts'
 import { cachedDocument } from './cached-document.ts'
 import { CachedRows } from './cached-rows.ts'
 import { isAway, isRefusal, passedOn, upstreamHasNoManifest, waitOf } from './errors.ts'
-import { SingleFlight } from './single-flight.ts'
 import type { ProxyStatistics } from './statistics.ts'
 import type { ProxiedRepository } from './upstreams.ts'
 

@@ -1,10 +1,10 @@
 /** What upstreams list: tags of a repository, and what refers to a manifest. Kept in memory for as long as tags are. */
 import type { Clock } from '#base/clock.ts'
 import type { Digest } from '#base/digest.ts'
+import { SingleFlight } from '#base/single-flight.ts'
 import type { Descriptor } from '#oci/image-spec.ts'
 import type { RegistryClient, Repository } from '../../client/repository.ts'
 import { isAway, isRefusal, passedOn, upstreamHasNone } from './errors.ts'
-import { SingleFlight } from './single-flight.ts'
 import type { ProxiedRepository } from './upstreams.ts'
 
 /** More names than this nobody pages through. */

@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '#base/clock.ts'
 import { hexOf, isDigest, type Digest } from '#base/digest.ts'
 import { isErrno } from '#base/errors.ts'
 import { KeyedMutex } from '#base/mutex.ts'
+import { syncDirectory } from '#os/files.ts'
 import { linkTwin, type TwinOf } from '#store/content/twin.ts'
 import { blobUnknown, rangeOutside, uploadBusy, uploadUnknown } from './errors.ts'
 import { FileRange } from './file-range.ts'
@@ -251,9 +252,4 @@ async function factsOf(path: string): Promise<BlobFacts | undefined> {
     if (isErrno(error, 'ENOENT')) return undefined
     throw error
   }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  await using handle = await open(directory, 'r')
-  await handle.sync()
 }

@@ -1,4 +1,4 @@
-import { abortable } from '#base/mutex.ts'
+import { abortable } from './mutex.ts'
 
 /** One piece of work per key, however many ask while it runs; all get its result or its failure. */
 export class SingleFlight<T> {

@@ -1,4 +1,4 @@
-import { abortable } from '#base/mutex.ts'
+import { abortable } from './mutex.ts'
 
 /** A number of places that are taken and given back; who waits gets one in the order of asking. */
 export class Slots {

@@ -142,7 +142,7 @@ static int open_container(struct container *container, uint64_t start)
 	return watch_set(&container->tcp, EPOLLIN);
 }
 
-static void set_table(struct container *container, struct table *table)
+void container_see(struct container *container, struct table *table)
 {
 	struct table *former = container->table;
 	container->table = table_hold(table);
@@ -153,7 +153,7 @@ int container_attach(const char *id, pid_t pid, uint64_t start, struct table *ta
 {
 	struct container *container = container_find(id);
 	if (container != NULL && container->pid == pid && container->start == process_start_time(pid)) {
-		set_table(container, table);
+		container_see(container, table);
 		return 0;
 	}
 	if (container != NULL)
@@ -165,7 +165,7 @@ int container_attach(const char *id, pid_t pid, uint64_t start, struct table *ta
 	container->pid = pid;
 	watch_init(&container->udp, -1, serve_udp);
 	watch_init(&container->tcp, -1, client_accept);
-	set_table(container, table);
+	container_see(container, table);
 	container->next = dns.containers;
 	dns.containers = container;
 	if (open_container(container, start) == 0)

@@ -61,8 +61,11 @@ static int act(char *line, struct table *table, bool lenient, struct buffer *rep
 	if (count > 0 && count <= 4 && strcmp(words[0], "attach") == 0)
 		return line_attach(words, count, table, lenient);
 	struct container *container = count == 2 ? container_find(words[1]) : NULL;
-	if (count == 2 && strcmp(words[0], "update") == 0 && table != NULL)
-		return container == NULL ? 0 : container_attach(container->id, container->pid, container->start, table);
+	if (count == 2 && strcmp(words[0], "update") == 0 && table != NULL) {
+		if (container != NULL)
+			container_see(container, table);
+		return 0;
+	}
 	if (count == 2 && strcmp(words[0], "detach") == 0) {
 		if (container != NULL)
 			container_detach(container);

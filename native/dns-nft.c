@@ -137,9 +137,9 @@ static void chain(struct netlink_batch *batch)
 	netlink_nest_end(batch, hook);
 }
 
-static void table(struct netlink_batch *batch, uint16_t message, const char *what)
+static void table(struct netlink_batch *batch, uint16_t message, uint16_t flags, const char *what)
 {
-	begin(batch, message, message == NFT_MSG_NEWTABLE ? NLM_F_CREATE : 0, what);
+	begin(batch, message, flags, what);
 	netlink_string(batch, NFTA_TABLE_NAME, TABLE);
 }
 
@@ -174,16 +174,19 @@ static int transact(struct netlink_batch *batch)
 	}
 }
 
-int redirect(uint16_t port)
+/* Table, chain and rules. Of an existing table nothing is changed: EEXIST. */
+static int install(uint16_t port, bool replace)
 {
 	static const uint8_t protocols[] = {IPPROTO_UDP, IPPROTO_TCP};
 	struct netlink_batch batch = {0};
 	mark(&batch, NFNL_MSG_BATCH_BEGIN);
-	/* Made so that it can be removed: whatever was there is replaced in one step. */
-	table(&batch, NFT_MSG_NEWTABLE, "add table");
-	table(&batch, NFT_MSG_DELTABLE, "delete table");
+	/* Made so that it can be removed, whether it was there or not. */
+	if (replace) {
+		table(&batch, NFT_MSG_NEWTABLE, NLM_F_CREATE, "add table");
+		table(&batch, NFT_MSG_DELTABLE, 0, "delete table");
+	}
 	if (port != 0) {
-		table(&batch, NFT_MSG_NEWTABLE, "add table");
+		table(&batch, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, "add table");
 		chain(&batch);
 		for (size_t i = 0; i < ARRAY_LENGTH(protocols); i++) {
 			rule(&batch, protocols[i], true, htons(53), htons(port));
@@ -192,4 +195,12 @@ int redirect(uint16_t port)
 	}
 	mark(&batch, NFNL_MSG_BATCH_END);
 	return transact(&batch);
+}
+
+/* Removing waits for the kernel's grace periods, so it is only done where there is something. */
+int redirect(uint16_t port)
+{
+	if (port != 0 && install(port, false) == 0)
+		return 0;
+	return port != 0 && errno != EEXIST ? -1 : install(port, true);
 }

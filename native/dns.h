@@ -165,6 +165,8 @@ struct container {
 struct container *container_find(const char *id);
 /* Listens in the network namespace of `pid`; `start` 0 or what its start time must be. -1 with failure(). */
 int container_attach(const char *id, pid_t pid, uint64_t start, struct table *table);
+/* From now on it sees what is in `table`. */
+void container_see(struct container *container, struct table *table);
 void container_detach(struct container *container);
 void container_sweep(void);
 

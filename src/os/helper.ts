@@ -11,6 +11,11 @@ export interface Helper extends AsyncDisposable {
 
   /** Starts the shim for the container directory `dir`; its socket accepts connections when this resolves. */
   spawnShim(dir: string): Promise<{ readonly pid: number }>
+  /**
+   * Starts the resolver `program` for the directory `dir`, in the mount namespace of the daemon; its socket accepts
+   * connections when this resolves.
+   */
+  spawnDns(dir: string, program: string): Promise<{ readonly pid: number }>
   /** Mounts a layer on `target`, which is made if needed. */
   mountErofs(index: string, tar: string, target: string): Promise<void>
   /** A read-only view of `lower` merged, topmost first, on `target`, which is made if needed. */

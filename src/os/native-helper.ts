@@ -71,6 +71,11 @@ export class NativeHelper implements Helper {
     return { pid: Number(pid) }
   }
 
+  async spawnDns(dir: string, program: string): Promise<{ readonly pid: number }> {
+    const [pid] = await this.#call('spawn-dns', [dir, program])
+    return { pid: Number(pid) }
+  }
+
   async mountErofs(index: string, tar: string, target: string): Promise<void> {
     await this.#call('mount-erofs', [index, tar, target])
   }

@@ -1,3 +1,5 @@
+import type { DiskAccount } from '#api/disk-account.ts'
+import type { Finding } from '#api/finding.ts'
 import type {
   BuildCache,
   ContainerSummary,
@@ -21,34 +23,6 @@ export interface DiskUsage {
   readonly Volumes?: readonly Volume[] | null
   readonly BuildCache?: readonly BuildCache[] | null
   readonly Berth?: DiskAccount | null
-}
-
-/** Berth alone: every allocated byte below the data root. The sizes of all categories add up to `Total`. */
-export interface DiskAccount {
-  readonly Root: string
-  readonly Total: number
-  readonly Categories: readonly DiskCategory[]
-  /** What nothing explains, by path below the root. */
-  readonly Unexplained: readonly { readonly Path: string; readonly Size: number }[]
-}
-
-export interface DiskCategory {
-  readonly Name: string
-  readonly Size: number
-  /** What `prune`, or `fsck` with repair, would free. */
-  readonly Reclaimable: number
-  readonly Description: string
-}
-
-/** Something that is not as it should be below the data root. */
-export interface Finding {
-  readonly object: { readonly kind: string; readonly name: string }
-  readonly problem: string
-  /** What cannot be used, or not wholly, because of it: names or short ids. */
-  readonly damage: { readonly images: readonly string[]; readonly containers: readonly string[] }
-  /** What was done about it, or what to do. */
-  readonly action: string
-  readonly repaired: boolean
 }
 
 /** A step of a check, how far it is, a finding, or (last) what came of it. */

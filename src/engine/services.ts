@@ -29,8 +29,8 @@ import type {
   SystemVersion,
   Volume,
 } from '#api/generated/types.ts'
+import type { Finding } from '#api/finding.ts'
 import type { RegistryAuth } from '#api/registry-auth.ts'
-import type { Finding } from './fsck/finding.ts'
 
 /** Parsed `filters`: every key with its values; a value with `false` in the map form is left out. */
 export type Filters = ReadonlyMap<string, readonly string[]>

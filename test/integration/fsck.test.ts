@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import type { Finding } from '#engine/fsck/finding.ts'
+import type { Finding } from '#api/finding.ts'
 import type { FsckMessage } from '#engine/services.ts'
 import { busyboxTar } from '#test/support/busybox-image.ts'
 import { EngineApi, exec } from '#test/support/engine-api.ts'

@@ -17,7 +17,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import type { DiskAccount } from '#engine/system/disk-account.ts'
+import type { DiskAccount } from '#api/disk-account.ts'
 import { busyboxTar, member, tarOf } from '#test/support/busybox-image.ts'
 import { TestDaemon } from '#test/support/daemon.ts'
 import { LossyDisk } from '#test/support/power-cut.ts'

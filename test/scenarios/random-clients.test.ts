@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
-import type { DiskAccount } from '#engine/system/disk-account.ts'
+import type { DiskAccount } from '#api/disk-account.ts'
 import type { Answer } from '#test/support/daemon.ts'
 import { EngineApi } from '#test/support/engine-api.ts'
 import { type Random, randomOf } from '#test/support/random.ts'

@@ -1,4 +1,4 @@
-import type { DiskAccount, DiskCategory } from '#client/system.ts'
+import type { DiskAccount, DiskCategory } from '#api/disk-account.ts'
 import { alignColumns } from './table.ts'
 import { humanSize } from './units.ts'
 import { printable } from './progress-screen.ts'

@@ -1,4 +1,4 @@
-import type { Finding } from '#client/system.ts'
+import type { Finding } from '#api/finding.ts'
 import type { Paint } from './colors.ts'
 import { printable } from './progress-screen.ts'
 

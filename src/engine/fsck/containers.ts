@@ -5,7 +5,7 @@ import type { Database } from '#store/db.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import { VolumeRows } from '#store/volumes.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
-import { type Problem, noDamage } from './finding.ts'
+import { type Problem, noDamage } from './problem.ts'
 
 export interface ContainerCheckDeps {
   readonly registry: ContainerRegistry

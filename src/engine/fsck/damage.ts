@@ -1,9 +1,9 @@
+import type { Finding } from '#api/finding.ts'
 import type { Digest } from '#base/digest.ts'
 import { shortId } from '#base/ids.ts'
 import { formatFamiliar, parseReference } from '#oci/reference.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
 import type { ImageStore } from '../images/image-store.ts'
-import type { Finding } from './finding.ts'
 
 /** Says which images and containers something belongs to. */
 export class Damage {

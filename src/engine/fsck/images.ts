@@ -6,7 +6,7 @@ import { formatFamiliar, parseReference } from '#oci/reference.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
 import type { ImageStore } from '../images/image-store.ts'
 import { Damage } from './damage.ts'
-import type { Problem } from './finding.ts'
+import type { Problem } from './problem.ts'
 
 interface ImageCheckDeps {
   readonly images: ImageStore

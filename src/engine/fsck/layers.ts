@@ -1,3 +1,4 @@
+import type { Finding } from '#api/finding.ts'
 import type { RegistryAuth } from '#api/registry-auth.ts'
 import type { Digest } from '#base/digest.ts'
 import { messageOf } from '#base/errors.ts'
@@ -5,7 +6,7 @@ import type { LayerHealth } from '#store/snapshots/layer-check.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
 import type { ImageStore } from '../images/image-store.ts'
 import { Damage } from './damage.ts'
-import type { Finding, Problem } from './finding.ts'
+import type { Problem } from './problem.ts'
 import type { LayerSource } from './layer-source.ts'
 
 export interface LayerCheckDeps {

@@ -1,5 +1,5 @@
 import type { Digest } from '#base/digest.ts'
-import type { Problem } from './finding.ts'
+import type { Problem } from './problem.ts'
 
 /** The part of the registry served by this engine that a check needs. */
 export interface CheckedRegistry {

@@ -6,7 +6,7 @@ import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
 import type { ImageStore } from '../images/image-store.ts'
 import { accountFor, type KnownObjects } from '../system/disk-account.ts'
-import type { Problem } from './finding.ts'
+import type { Problem } from './problem.ts'
 
 export interface PlaceCheckDeps {
   readonly dataRoot: string

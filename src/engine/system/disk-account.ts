@@ -1,3 +1,4 @@
+import type { DiskAccount } from '#api/disk-account.ts'
 import type { Digest } from '#base/digest.ts'
 import { countBlocks, type PileOf } from '#store/usage/blocks.ts'
 
@@ -14,23 +15,6 @@ export interface KnownObjects {
   readonly volumes: ReadonlyMap<string, boolean>
   /** Images are being pulled, loaded or made: what no row knows yet may be theirs. */
   readonly adding: boolean
-}
-
-/** Bytes are those of allocated blocks, as `du` counts them; the sizes of all categories add up to `Total`. */
-export interface DiskAccount {
-  readonly Root: string
-  readonly Total: number
-  readonly Categories: readonly DiskCategory[]
-  /** What nothing explains, by path below the root; part of the category "Unexplained". */
-  readonly Unexplained: readonly { readonly Path: string; readonly Size: number }[]
-}
-
-export interface DiskCategory {
-  readonly Name: string
-  readonly Size: number
-  /** What commands of the engine would free: `prune` with its options, or `fsck` with repair. */
-  readonly Reclaimable: number
-  readonly Description: string
 }
 
 const descriptions = {

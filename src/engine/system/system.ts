@@ -5,7 +5,7 @@ import type { ImageSummary, SystemInfo, SystemVersion } from '#api/generated/typ
 import type { ContainerRegistry } from '../containers/registry.ts'
 import type { ContainerQuery, ImageService, SystemService } from '../services.ts'
 import type { Volumes } from '../volumes/volumes.ts'
-import type { DiskAccount } from './disk-account.ts'
+import type { DiskAccount } from '#api/disk-account.ts'
 import { usageOf } from './usage.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 

@@ -7,14 +7,13 @@ import { EngineError, isErrno } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import type { Helper } from '#os/helper.ts'
 import type { TreeEntry, Trees } from '#os/tree.ts'
-import { allocatedBytes } from '../usage/blocks.ts'
+import { allocatedBytes, fileBytes } from '../usage/blocks.ts'
 import { DataDirectory } from './data-directory.ts'
 import { noSuchSnapshot, snapshotExists, storageError } from './errors.ts'
 import type { LayerHealth } from './layer-check.ts'
 import { LayerStore } from './layer-store.ts'
 import type { Attributes, StoredLayer } from './layer-record.ts'
 import type { BlobOptions, IngestOptions, Layer, LayerBlob, RootMount, Snapshots, View } from './snapshots.ts'
-import { diskUsage } from './disk-usage.ts'
 
 export interface DiskSnapshotsDeps {
   readonly dataRoot: string
@@ -131,7 +130,7 @@ export class DiskSnapshots implements Snapshots, AsyncDisposable {
   }
 
   async usage(id: string): Promise<number> {
-    return diskUsage(join(this.#existing(id), 'upper'))
+    return fileBytes(join(this.#existing(id), 'upper'))
   }
 
   async space(id: string): Promise<number> {

@@ -30,6 +30,12 @@ export async function countBlocks(
   return count.piles
 }
 
+/** Bytes in allocated blocks of everything below `root` but its directories; hard links count once. */
+export async function fileBytes(root: string): Promise<number> {
+  const piles = await countBlocks(root, (_path, isDirectory) => (isDirectory ? 'directories' : 'files'))
+  return piles.get('files') ?? 0
+}
+
 /**
  * Bytes in allocated blocks that removing a file or tree frees; none when it is not there. What has another name
  * elsewhere stays.

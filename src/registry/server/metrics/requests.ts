@@ -1,24 +1,6 @@
 import type { Logger } from '#base/logger.ts'
+import type { AnsweredRequest } from '../http/edge.ts'
 import type { Counter, Histogram, Metrics } from './metrics.ts'
-
-/** A request that has been answered. */
-export interface AnsweredRequest {
-  /** The route's pattern or operation, not the path: it becomes a label. */
-  readonly route: string
-  readonly method: string
-  /** As it was sent, for the log. */
-  readonly path: string
-  readonly status: number
-  /** Bytes of the bodies. */
-  readonly received: number
-  readonly sent: number
-  readonly milliseconds: number
-  readonly account: string
-  readonly remoteAddress: string
-  readonly userAgent: string
-  /** Code of the error that was answered. */
-  readonly error?: string | undefined
-}
 
 const SECONDS = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60]
 

@@ -67,7 +67,7 @@ async function openOperations(context: RoomContext): Promise<Room> {
     routes: routesOf(context, { metrics, webhooks, upkeep, quota, proxy, upstreams: settings.upstreams }),
     hooks: { ...proxy.hooks, beforePush: pushChecks(proxy.hooks, quota, upkeep) },
     listeners: [webhooks.listener],
-    answered: ({ error, ...request }) => requests.record({ ...request, error }),
+    answered: (request) => requests.record(request),
     [Symbol.asyncDispose]: () => all[Symbol.asyncDispose](),
   }
 }

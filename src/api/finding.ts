@@ -1,4 +1,4 @@
-/** Something that is not as it should be. */
+/** Something below the data root that is not as it should be: what `fsck` of berth reports. */
 export interface Finding {
   readonly object: {
     readonly kind: 'layer' | 'blob' | 'image' | 'reference' | 'container' | 'volume' | 'file'
@@ -12,14 +12,3 @@ export interface Finding {
   readonly action: string
   readonly repaired: boolean
 }
-
-/** A finding before anything was done about it. */
-export interface Problem extends Omit<Finding, 'action' | 'repaired' | 'damage'> {
-  readonly damage?: Finding['damage']
-  /** What a repair would do, for people; nothing can be done by the engine without it. */
-  readonly remedy?: { readonly says: string; apply(): Promise<void> }
-  /** What a person can do instead. */
-  readonly advice: string
-}
-
-export const noDamage: Finding['damage'] = { images: [], containers: [] }

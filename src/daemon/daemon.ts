@@ -9,6 +9,7 @@ import { type Logger, jsonLogger } from '#base/logger.ts'
 import { DefaultBridgeNetworks } from '#network/default-networks.ts'
 import { createServer } from '#server/server.ts'
 import { EventJournal } from '#engine/events/event-journal.ts'
+import { NativeNames } from '#network/names/native-names.ts'
 import type { Networks } from '#network/networks.ts'
 import type { Helper } from '#os/helper.ts'
 import { readBootId } from '#os/proc/boot-id.ts'
@@ -50,6 +51,7 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
   acquired.use(snapshots)
   const networks = defaultNetworks(helper, config, identity, logger)
   await networks.ensure()
+  const names = acquired.use(namesOf(helper, config, buildDir, logger))
   const background = new Background(logger)
   const cgroups = await mountedCgroups()
   const registryClient = acquired.use(registryClientOf(config, logger))
@@ -71,6 +73,7 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
     trees,
     probe,
     networks,
+    names,
     background,
     events,
     registryClient,
@@ -126,6 +129,11 @@ function defaultNetworks(
     address: config.bip === '' ? undefined : config.bip,
     address6: config.ipv6 ? 'fd6e:6273:7268::1/64' : undefined,
   })
+}
+
+function namesOf(helper: Helper, config: DaemonConfig, buildDir: string, logger: Logger): NativeNames {
+  const directory = join(config.execRoot, 'names')
+  return new NativeNames({ helper, directory, program: join(buildDir, 'berth-dns'), logger })
 }
 
 /** With no container running, nobody needs what is in the kernel; it is made again at the next start. */

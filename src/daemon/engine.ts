@@ -46,6 +46,7 @@ import { Volumes } from '#engine/volumes/volumes.ts'
 import { dockerPlugins } from '#engine/volumes/plugins/plugin-address.ts'
 import { VolumePlugins } from '#engine/volumes/plugins/volume-plugins.ts'
 import type { DefaultBridgeNetworks } from '#network/default-networks.ts'
+import type { NameService } from '#network/names/name-service.ts'
 import type { Cgroups } from '#os/cgroups/cgroups.ts'
 import { detectedPlatform } from '#os/proc/host-platform.ts'
 import { hostResolvConf } from '#os/proc/resolv-conf.ts'
@@ -86,6 +87,8 @@ export interface Foundation {
   readonly trees: Trees
   readonly probe: SnapshotsProbe
   readonly networks: DefaultBridgeNetworks
+  /** The resolver of containers on user-defined networks. */
+  readonly names: NameService
   readonly background: Background
   readonly events: EventJournal
   readonly registryClient: RegistryClient

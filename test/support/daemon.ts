@@ -11,7 +11,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import { type Marks, type Model, assertNoLeaks } from './leak-check.ts'
+import { type Marks, type Model, assertNoLeaks, assertResolverEnds } from './leak-check.ts'
 
 const REPOSITORY = join(import.meta.dirname, '..', '..')
 export const NODE: string = join(REPOSITORY, 'node_modules/node/bin/node')
@@ -196,6 +196,8 @@ export class TestDaemon implements AsyncDisposable {
       if (this.#process?.exitCode !== null || this.#process.signalCode !== null) await this.up()
       await this.removeAll()
       await this.assertNoLeaks()
+      await this.down()
+      await assertResolverEnds(this.marks)
     } finally {
       await this.#vanish()
     }

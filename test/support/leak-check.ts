@@ -29,6 +29,8 @@ export interface World {
   /** Container ids (cut) with a runtime directory. */
   readonly runtimeDirectories: readonly string[]
   readonly shims: number
+  /** One at most, from the first container on a user-defined network on. */
+  readonly resolvers: number
   /** Container ids whose cgroups have processes, and what else runs below the parent cgroup. */
   readonly populated: readonly string[]
   /** Loop devices over files of the data root that are no layer's: a layer has one where its file cannot be mounted. */
@@ -53,6 +55,7 @@ export function observe(marks: Marks): World {
     runtimeDirectories: list(join(execRoot, 'c')),
     shims: commandLines().filter((line) => line.includes('berth-shim') && line.includes(`${execRoot}/`))
       .length,
+    resolvers: resolvers(marks),
     populated: populated(cgroupParent),
     loopDevices: loopDevices(dataRoot),
     veths: veths(netns),
@@ -99,6 +102,7 @@ export function differences(world: World, model: Model): string[] {
   if (world.shims !== model.running.length) {
     problems.push(`${world.shims} shims for ${model.running.length} running containers`)
   }
+  if (world.resolvers > 1) problems.push(`${world.resolvers} resolvers`)
   if (world.veths > model.running.length) {
     problems.push(`${world.veths} veths for ${model.running.length} running containers`)
   }
@@ -120,6 +124,19 @@ export async function assertNoLeaks(
     if (Date.now() > deadline) assert.fail(`leaks:\n  ${problems.join('\n  ')}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
+}
+
+/** Once neither a daemon nor a container is left, the resolver has to end by itself. */
+export async function assertResolverEnds(marks: Marks, patience = 5000): Promise<void> {
+  const deadline = Date.now() + patience
+  while (resolvers(marks) > 0) {
+    if (Date.now() > deadline) assert.fail('the resolver outlives its daemon and all containers')
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+function resolvers({ execRoot }: Marks): number {
+  return commandLines().filter((line) => line.includes('berth-dns') && line.includes(`${execRoot}/`)).length
 }
 
 function list(directory: string): string[] {

@@ -135,6 +135,25 @@ describe('our registry, with the programs of others', { skip: missingPeers() }, 
     )
   })
 
+  it("Docker's tools read, write and copy indexes", async () => {
+    const docker = async (...args: readonly string[]): Promise<string> => good(await peers.docker(...args))
+    const image = `${HOST}/skopeo/layout:1`
+    assert.match(
+      await docker('manifest', 'inspect', '--insecure', image),
+      new RegExp(`"architecture": "${OTHER}"`),
+    )
+    const list = `${HOST}/docker/list:1`
+    await docker('manifest', 'create', '--insecure', list, `${HOST}/podman/pushed:1`)
+    assert.match(await docker('manifest', 'push', '--insecure', list), /^sha256:[0-9a-f]{64}\n$/m)
+    assert.equal(runs(list), `for ${hostPlatform().architecture}\n`)
+    await docker('buildx', 'imagetools', 'create', '-t', `${HOST}/docker/copy:1`, image)
+    assert.equal(digest(`${HOST}/docker/copy:1`), index('layout').manifests[0]?.digest)
+    assert.match(
+      (await peers.docker('buildx', 'imagetools', 'inspect', `${HOST}/docker/none:1`)).stderr,
+      /docker\/none:1: not found/,
+    )
+  })
+
   it("what our engine pushes, Docker's runs; what it pushes again is there", async () => {
     const id = ours(
       'run',

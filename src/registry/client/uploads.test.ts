@@ -174,6 +174,18 @@ describe('Repository.upload()', () => {
     assert.equal(registry.uploads.size, 0)
   })
 
+  it('is cancelled while it asks how to go on, and leaves nothing open', async () => {
+    const abort = new AbortController()
+    registry.fault = ({ method }) => {
+      if (method === 'PATCH') return { kind: 'cut', after: 50_000 }
+      if (method !== 'GET') return undefined
+      abort.abort(new Error('stop'))
+      return { kind: 'stall', after: 0 }
+    }
+    await assert.rejects(repository.upload(source(), { signal: abort.signal }), /stop/)
+    assert.equal(registry.uploads.size, 0)
+  })
+
   it('sends an empty blob', async () => {
     const empty = createHash('sha256').digest('hex')
     const result = await repository.upload({ async *read() {} })

@@ -46,6 +46,16 @@ export class Upload {
   }
 
   async run(): Promise<UploadResult> {
+    try {
+      return await this.#persist()
+    } catch (error) {
+      this.#reader?.close()
+      await this.#cancel()
+      throw error
+    }
+  }
+
+  async #persist(): Promise<UploadResult> {
     const { retries } = this.#target
     const { signal } = this.#options
     for (let failures = 0, best = 0; ;) {
@@ -56,10 +66,7 @@ export class Upload {
         failures = this.#offset > best ? 1 : failures + 1
         best = Math.max(best, this.#offset)
         const pause = pauseAfter(error, failures, retries.random)
-        if (failures >= retries.attempts || pause === undefined || !this.#mayGoOn(error)) {
-          await this.#cancel()
-          throw error
-        }
+        if (failures >= retries.attempts || pause === undefined || !this.#mayGoOn(error)) throw error
         await retries.clock.sleep(pause, { signal })
         await this.#askWhere()
         const done = this.#completing
@@ -212,8 +219,6 @@ export class Upload {
   async #askWhere(): Promise<void> {
     const target = this.#location
     if (target === undefined) return
-    this.#location = undefined
-    this.#offset = 0
     const { exchange } = this.#target
     using reply = await exchange.send({
       ...this.#common(),
@@ -222,6 +227,8 @@ export class Upload {
       accept: [202, 204, 400, 404, 405, 416],
       retry: 'always',
     })
+    this.#location = undefined
+    this.#offset = 0
     const offset = reply.status === 204 || reply.status === 202 ? storedBytes(reply) : undefined
     if (offset === undefined || offset > this.#hashed) return
     const { location } = reply.headers

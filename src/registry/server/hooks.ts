@@ -36,6 +36,8 @@ export interface Hooks {
    * A rejection is the answer (quota: `permission_denied`; a mirror: `not_implemented`).
    */
   beforePush?(repository: string, push: PendingPush): Promise<void>
+  /** Bytes that a blob of unknown length may have at most; undefined: as many as the registry takes. */
+  roomFor?(repository: string): number | undefined
 }
 
 /** What is said along with a manifest. */
@@ -76,6 +78,10 @@ export function joinHooks(all: readonly Hooks[]): Hooks {
     missingBlob: (...asked) => firstOf(all, (hooks) => hooks.missingBlob?.(...asked)),
     async beforePush(repository, push) {
       for (const hooks of all) await hooks.beforePush?.(repository, push)
+    },
+    roomFor(repository) {
+      const rooms = all.flatMap((hooks) => hooks.roomFor?.(repository) ?? [])
+      return rooms.length === 0 ? undefined : Math.min(...rooms)
     },
   }
 }

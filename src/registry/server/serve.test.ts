@@ -17,6 +17,7 @@ import type { RegistryEvent } from './events.ts'
 import type { AnsweredRequest } from './http/edge.ts'
 import { bytes, json } from './http/reply.ts'
 import { route } from './http/route.ts'
+import { Quota, readQuota } from './quota/quota.ts'
 import { Retention } from './retention/retention.ts'
 import { readRetention } from './retention/rule.ts'
 import {
@@ -156,6 +157,28 @@ describe('openRegistryServer()', () => {
     const third = await client.fetch('/v2/a/blobs/uploads/', { method: 'POST' })
     assert.equal(third.status, 429)
     assert.equal(third.headers.get('retry-after'), '2')
+  })
+
+  it('takes no more of a blob of unknown length than there is room for', async () => {
+    const catalogue = openCatalogue(':memory:', { logger: silentLogger })
+    const quota = new Quota(catalogue.db, readQuota([{ namespace: 'a', limit: 10 }]))
+    await using server = await open({
+      catalogue,
+      hooks: {
+        beforePush: async (repository, push) => quota.check(repository, push),
+        roomFor: (repository) => quota.room(repository),
+      },
+    })
+    const client = new TestClient(server.url)
+    const chunked = (text: string) => ({
+      method: 'PATCH',
+      body: new Blob([text]).stream(),
+      duplex: 'half' as const,
+    })
+    assert.equal((await client.fetch(await client.begin('a'), chunked('x'.repeat(10)))).status, 202)
+    const response = await client.fetch(await client.begin('a'), chunked('x'.repeat(11)))
+    assert.equal(response.status, 403)
+    assert.equal(await codeOf(response), 'DENIED')
   })
 
   it('changes nothing when it is read-only', async () => {

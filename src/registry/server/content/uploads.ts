@@ -1,5 +1,5 @@
 import type { Digest } from '#base/digest.ts'
-import { isKind } from '#base/errors.ts'
+import { engineErrorOf, isKind } from '#base/errors.ts'
 import { KeyedMutex } from '#base/mutex.ts'
 import type { RegistryRequest } from '../http/route.ts'
 import { uploadBusy, uploadUnknown } from '../storage/errors.ts'
@@ -160,7 +160,7 @@ export class Uploads {
     { abandon }: RegistryRequest,
   ): Promise<void> {
     const { limits, hooks } = this.#deps
-    const { body, range, length } = incoming
+    const { range, length } = incoming
     const before = upload.size
     checkOrder(repository, upload, incoming)
     if (length === 0) return
@@ -168,15 +168,36 @@ export class Uploads {
     this.#receiving++
     this.#awaited.set(upload.id, { size: before, abandon })
     try {
-      if (length !== undefined) await hooks.beforePush?.(repository, { kind: 'blob', bytes: length })
-      const limit = Math.min(limits.blob, range?.end ?? limits.blob)
-      await upload.append(body, { limit })
+      if (length === undefined) await this.#appendUnknown(repository, upload, incoming)
+      else {
+        await hooks.beforePush?.(repository, { kind: 'blob', bytes: length })
+        await this.#append(upload, incoming)
+      }
     } finally {
       this.#receiving--
       this.#awaited.delete(upload.id)
     }
     if (range !== undefined && upload.size !== range.end) {
       throw sizeInvalid('fewer bytes came than Content-Range said', { received: upload.size - before })
+    }
+  }
+
+  #append(upload: Upload, { body, range }: Incoming, room = Infinity): Promise<number> {
+    return upload.append(body, { limit: Math.min(this.#deps.limits.blob, range?.end ?? Infinity, room) })
+  }
+
+  /** Nobody has said how much will come: as much is taken as there is room for, and then it is too much. */
+  async #appendUnknown(repository: string, upload: Upload, incoming: Incoming): Promise<void> {
+    const { hooks } = this.#deps
+    const room = hooks.roomFor?.(repository)
+    try {
+      await this.#append(upload, incoming, room)
+    } catch (error) {
+      const limit = engineErrorOf(error)?.details['limit']
+      if (room !== undefined && limit === room) {
+        await hooks.beforePush?.(repository, { kind: 'blob', bytes: room + 1 })
+      }
+      throw error
     }
   }
 

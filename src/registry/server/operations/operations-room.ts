@@ -65,7 +65,11 @@ async function openOperations(context: RoomContext): Promise<Room> {
   const all = opened.move()
   return {
     routes: routesOf(context, { metrics, webhooks, upkeep, quota, proxy, upstreams: settings.upstreams }),
-    hooks: { ...proxy.hooks, beforePush: pushChecks(proxy.hooks, quota, upkeep) },
+    hooks: {
+      ...proxy.hooks,
+      beforePush: pushChecks(proxy.hooks, quota, upkeep),
+      roomFor: (repository) => quota.room(repository),
+    },
     listeners: [webhooks.listener],
     answered: (request) => requests.record(request),
     [Symbol.asyncDispose]: () => all[Symbol.asyncDispose](),

@@ -33,6 +33,10 @@ describe('Quota', () => {
       code: 'DENIED',
       message: /uses 60 of 100 bytes allowed, and this needs 41 more/,
     })
+    assert.deepEqual(
+      [quota.room('team/a'), quota.room('guest1/x'), quota.room('teams/x')],
+      [40, 1000, undefined],
+    )
     assert.equal(quota.limitOf('guest7'), 1000)
     quota.check('teams/x', { kind: 'blob', bytes: 10 ** 12 })
   })

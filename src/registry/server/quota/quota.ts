@@ -52,9 +52,16 @@ export class Quota {
     return row?.bytes ?? 0
   }
 
+  /** Bytes that still fit; undefined where nothing is said. */
+  room(repository: string): number | undefined {
+    const namespace = namespaceOf(repository)
+    const limit = this.limitOf(namespace)
+    return limit === undefined ? undefined : Math.max(0, limit - this.used(namespace))
+  }
+
   /**
-   * Throws DENIED when the push does not fit. What a push of unknown length brings counts from its end on: at the
-   * latest its manifest, without which it is collected again, is refused.
+   * Throws DENIED when the push does not fit. Blobs that come at the same time do not see each other: at the latest their
+   * manifest, without which they are collected again, is refused.
    */
   check(repository: string, push: PendingPush): void {
     const namespace = namespaceOf(repository)

@@ -27,6 +27,8 @@ export interface DownloadOptions {
   /** Bytes that are there, of all. */
   readonly onProgress: (received: number) => void
   readonly onWaiting: () => void
+  /** The registry failed; it is asked again after so many milliseconds. */
+  readonly onRest: (pause: number) => void
 }
 
 /**
@@ -116,6 +118,7 @@ class Download {
         failures = writer.position > before ? 0 : failures + 1
         const pause = pauseAfter(error, Math.max(failures, 1), Math.random)
         if (!isKind(error, 'unavailable') || failures >= limits.failures || pause === undefined) throw error
+        this.#options.onRest(pause)
         await clock.sleep(pause, { signal })
       }
     }

@@ -13,7 +13,7 @@ import type { ProgressMessage } from '../services.ts'
 import { download, type DownloadLimits } from './download.ts'
 import { noSpace, wrongBlob } from './errors.ts'
 import { type FlightControl, Flights } from './flights.ts'
-import { layerBytes, layerLine } from './layer-line.ts'
+import { layerBytes, layerLine, retrying } from './layer-line.ts'
 import { ingestDigest, layerTar, unpackedLimit } from './unpack.ts'
 
 export interface LayerFetchesDeps {
@@ -41,6 +41,9 @@ const ATTEMPTS = 2
 
 /** Bytes from which on a layer is worth a thread. */
 const THREAD_FROM = 1 << 20
+
+/** Milliseconds of a rest that somebody who looks on should know of. */
+const NOTICEABLE = 900
 
 type Control = FlightControl<WantedLayer, ProgressMessage>
 
@@ -133,6 +136,9 @@ export class LayerFetches {
       signal,
       onProgress: report,
       onWaiting: () => control.report(layerLine(digest, 'Waiting')),
+      onRest: (pause) => {
+        if (pause >= NOTICEABLE) control.report(layerLine(digest, retrying(pause)))
+      },
     })
     control.report(layerLine(digest, 'Verifying Checksum'))
     control.report(layerLine(digest, 'Download complete'))

@@ -6,6 +6,7 @@ export type LayerStatus =
   | 'Already exists'
   | 'Pulling fs layer'
   | 'Waiting'
+  | `Retrying in ${string}`
   | 'Verifying Checksum'
   | 'Download complete'
   | 'Pull complete'
@@ -13,6 +14,12 @@ export type LayerStatus =
 /** What is happening to a layer, in Docker's words. */
 export function layerLine(digest: Digest, status: LayerStatus): ProgressMessage {
   return { status, progressDetail: {}, id: shortId(digest) }
+}
+
+/** After `pause` milliseconds. */
+export function retrying(pause: number): LayerStatus {
+  const seconds = Math.round(pause / 1000)
+  return `Retrying in ${seconds} second${seconds === 1 ? '' : 's'}`
 }
 
 export function layerBytes(

@@ -300,6 +300,26 @@ describe('a pull that is interrupted', () => {
     assert.ok(registry.sent < large.length * 1.3, `${registry.sent} bytes`)
   })
 
+  it('says how long it rests before it tries again', async () => {
+    await using context = await start()
+    const { contents, registry, pull, clock } = context
+    contents.image({ layers: [large] }, '1')
+    let cuts = 0
+    registry.onPiece = () => {
+      if (cuts++ < 15) throw cut()
+    }
+    const pulling = Array.fromAsync(pull('a/b', '1'))
+    let done = false
+    void pulling.finally(() => (done = true))
+    while (!done) {
+      await turn()
+      if (clock.sleeping.length > 0) await clock.advance(1000)
+    }
+    const said = (await pulling).flatMap(({ status = '' }) => (status.startsWith('Retrying') ? [status] : []))
+    assert.ok(said.length > 0)
+    for (const status of said) assert.match(status, /^Retrying in (1 second|[2-9] seconds)$/)
+  })
+
   it('gives up at once when the registry wants a longer rest than anybody would wait', async () => {
     await using context = await start()
     const { contents, registry, pull, clock } = context

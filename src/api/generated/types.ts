@@ -60,6 +60,7 @@ export type Mount = {
     "CreateMountpoint"?: boolean | null | undefined
     "ReadOnlyNonRecursive"?: boolean | null | undefined
     "ReadOnlyForceRecursive"?: boolean | null | undefined
+    "IDMap"?: string | null | undefined
   } | null | undefined
   "VolumeOptions"?: {
     "NoCopy"?: boolean | null | undefined

@@ -86,7 +86,7 @@ const options: Readonly<Record<string, Option>> = {
     if (!/^(?:host|\d+(?::\d+)?)$/.test(value)) {
       throw valueError(`invalid value for ${key}: ${value} (want host, UID or UID:GID)`)
     }
-    Object.assign(bind, { IDMap: value })
+    bind.IDMap = value
   },
   'volume-subpath': ({ volume }, value) => (volume.Subpath = value),
   'volume-nocopy': ({ volume }, value, key) => (volume.NoCopy = bool(value, key)),

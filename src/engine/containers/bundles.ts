@@ -199,10 +199,9 @@ function placed(
     ({ destination, source }) => destination === mount.destination && source === mount.source,
   )
   if (own === undefined) return mount
-  return {
-    ...mount,
-    source: pins.get(own.destination)?.destination ?? sources.get(own.destination)?.path ?? mount.source,
-  }
+  const source = sources.get(own.destination)
+  const options = source?.readOnly === true ? [...mount.options, 'ro'] : mount.options
+  return { ...mount, options, source: pins.get(own.destination)?.destination ?? source?.path ?? mount.source }
 }
 
 /**

@@ -18,6 +18,8 @@ export interface MountSource {
   readonly path: string
   /** The helper lets go of it as soon as the container has it. */
   readonly mounted: boolean
+  /** Runtimes take a bind for writable unless they are told. */
+  readonly readOnly?: boolean
 }
 
 /** By destination; mounts without an entry are what they say. */
@@ -35,6 +37,7 @@ interface Held {
   readonly container: Container
   readonly rows: readonly VolumeRow[]
   views: AsyncDisposableStack | undefined
+  released?: Promise<void>
 }
 
 /** Mounts what containers need before they run, and says so (events `mount` and `unmount`); keeps count while they run. */
@@ -93,13 +96,18 @@ export class MountSourcesOf {
     await this.#remember(container, shimPid)
   }
 
-  /** Its process has ended, or was never begun. Idempotent. */
+  /** Its process has ended, or was never begun. Idempotent: everybody who asks waits until it is done. */
   async release(id: string): Promise<void> {
     const held = this.#held.get(id)
     if (held === undefined) return
-    this.#held.delete(id)
+    held.released ??= this.#release(id, held)
+    await held.released
+  }
+
+  async #release(id: string, held: Held): Promise<void> {
     await held.views?.disposeAsync()
     for (const row of held.rows) await this.#deps.volumes.mounts.release(row, id)
+    if (this.#held.get(id) === held) this.#held.delete(id)
     this.#publish(held.container, 'unmount')
   }
 
@@ -140,12 +148,15 @@ export async function mountPins(
   const pins = new Map<string, ShimPin>()
   for (const mount of container.mounts) {
     const source = sources.get(mount.destination) ?? { path: mount.source, mounted: false }
-    if (!source.mounted && mount.subpath === undefined && mount.idmap === undefined) continue
+    // Of `bind` crun makes `rbind`.
+    const alone = mount.type === 'bind' && mount.options.includes('bind')
+    if (!source.mounted && !alone && mount.subpath === undefined && mount.idmap === undefined) continue
+    if (mount.propagation.endsWith('shared')) continue
     pins.set(mount.destination, {
       source: source.path,
       destination: pinPlace(runtime, container, mount),
       ...(mount.subpath === undefined ? {} : { path: mount.subpath }),
-      ...(mount.options.includes('bind') ? { alone: true } : {}),
+      ...(alone ? { alone } : {}),
       ...(mount.idmap === undefined ? {} : { owners: { disk: await ownerOf(mount), shown: user } }),
     })
   }

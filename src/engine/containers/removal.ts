@@ -13,6 +13,7 @@ import type { Container } from './container.ts'
 import type { Directories } from './directories.ts'
 import { removalInProgress, removeRunning, survivedKill, wrongState } from './errors.ts'
 import type { ContainerEvents } from './events.ts'
+import type { MountSourcesOf } from './mount-sources.ts'
 import type { PathsOf } from './paths.ts'
 import { matchesPruneFilters } from './prune-filters.ts'
 import type { ContainerRegistry } from './registry.ts'
@@ -35,6 +36,7 @@ export interface RemovalDeps {
   readonly clock: Clock
   readonly logger: Logger
   readonly volumes: Pick<Volumes, 'forget' | 'discard'>
+  readonly mountSources: Pick<MountSourcesOf, 'release'>
   readonly waiters: Waiters
   readonly events: ContainerEvents
   readonly paths: PathsOf
@@ -201,9 +203,12 @@ export class Removal {
   async #delete(container: Container): Promise<void> {
     const { registry, snapshots, volumes, waiters, events, paths, directories, attachments, forget } =
       this.#deps
+    const { mountSources } = this.#deps
     const { id, state, removal } = container
     const last = lastOf(state)
     registry.update(id, { state: { status: 'removing', last } })
+    // What it had mounted is free for whoever asks next.
+    await mountSources.release(id)
     await snapshots.remove(id)
     await directories.remove(paths(id).data)
     // Rows first and together: a directory without a row is found and removed after a crash.

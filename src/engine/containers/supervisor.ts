@@ -256,12 +256,14 @@ export class Supervisor {
     const { id } = task
     const { networks, paths, directories } = this.#deps
     await Promise.race([task.exited, task.gone])
-    if (!task.left) await this.#unpublish(id)
+    if (!task.left) {
+      await this.#unpublish(id)
+      await this.#tidy('mounts', id, () => this.#deps.mountSources.release(id))
+    }
     await task.gone
     // What a shim that was left alone is still at is for the next daemon.
     if (!task.left) {
       networks.release(id)
-      await this.#tidy('mounts', id, () => this.#deps.mountSources.release(id))
       await this.#tidy('directory', id, () => directories.remove(paths(id).runtime))
     }
     this.#tasks.delete(id)

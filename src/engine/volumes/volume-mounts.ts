@@ -23,7 +23,10 @@ export interface VolumeSource {
   readonly path: string
   /** It is mounted in the helper's namespace alone, and has to be bound before that is let go of. */
   readonly mounted: boolean
+  readonly readOnly: boolean
 }
+
+const MS_RDONLY = 1
 
 interface Use {
   /** Who uses it, with the process that holds the mount while the user runs. */
@@ -68,11 +71,12 @@ export class VolumeMounts {
     using _lock = await this.#locks.acquire(row.name)
     if (row.driver !== 'local') return await this.#byPlugin(row, user)
     const { mount } = parseLocalOptions(row.name, row.options)
-    if (mount === undefined) return { path: this.#directories.data(row.name), mounted: false }
+    if (mount === undefined)
+      return { path: this.#directories.data(row.name), mounted: false, readOnly: false }
     const use = this.#useOf(row.name)
     if (!use.mounted) await this.#mount(row, mount, use)
     use.users.set(user, undefined)
-    return { path: this.#target(row.name), mounted: true }
+    return { path: this.#target(row.name), mounted: true, readOnly: (mount.flags & MS_RDONLY) !== 0 }
   }
 
   /** The user's process holds the mount now. */
@@ -102,7 +106,7 @@ export class VolumeMounts {
   async #byPlugin(row: VolumeRow, user: string): Promise<VolumeSource> {
     try {
       const plugin = await this.#plugins.get(row.driver)
-      return { path: await plugin.mount(row.name, user), mounted: false }
+      return { path: await plugin.mount(row.name, user), mounted: false, readOnly: false }
     } catch (error) {
       throw mountFailed(row.name, '', messageOf(error), error)
     }

@@ -59,11 +59,12 @@ function bindFields(mount: Mount): Partial<MountRequest> {
   }
 }
 
+type BindOptions = NonNullable<Mount['BindOptions']>
+
 /** `BindOptions.IDMap`, an extension: `host`, or the owner on the host as `UID` or `UID:GID`. */
-function idmapOf(options: object, propagation: string): Partial<MountRequest> {
-  const idmap = 'IDMap' in options ? options.IDMap : undefined
+function idmapOf({ IDMap: idmap }: BindOptions, propagation: string): Partial<MountRequest> {
   if (idmap === undefined || idmap === null || idmap === '') return {}
-  if (typeof idmap !== 'string' || !/^(?:host|\d{1,10}(?::\d{1,10})?)$/.test(idmap)) {
+  if (!/^(?:host|\d{1,10}(?::\d{1,10})?)$/.test(idmap)) {
     throw invalidConfig(`invalid idmap ${JSON.stringify(idmap)}: want host, UID or UID:GID`)
   }
   if (propagation === 'shared' || propagation === 'rshared') {

@@ -1,12 +1,13 @@
 #include "dns.h"
 
 #include <fcntl.h>
-#include <sched.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #define LISTENER 3
@@ -120,6 +121,22 @@ static void signals_setup(void)
 		signal(ignored[i], SIG_IGN);
 }
 
+/*
+ * It reads what containers send. Left is what takes it into their network namespaces: finding them, entering them, their
+ * rules, and port 53 where there can be no rules.
+ */
+static void capabilities_drop(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	uint32_t kept = 1u << CAP_SYS_PTRACE | 1u << CAP_SYS_ADMIN | 1u << CAP_NET_ADMIN | 1u << CAP_NET_BIND_SERVICE;
+	struct __user_cap_data_struct held[2], data[2] = {{0}};
+	if (syscall(SYS_capget, &header, held) < 0)
+		die("capabilities: %m");
+	data[0].permitted = data[0].effective = held[0].permitted & kept;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capset, &header, data) < 0)
+		die("capabilities: %m");
+}
+
 /* Waits for an earlier resolver of this directory, which is about to end: nobody accepts connections there any more. */
 static void lock(void)
 {
@@ -141,7 +158,7 @@ int main(int argc, char **argv)
 		die("no listening socket at descriptor %d", LISTENER);
 	signals_setup();
 	files_raise();
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	capabilities_drop();
 	lock();
 	dns.epoll = epoll_create1(EPOLL_CLOEXEC);
 	dns.home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);

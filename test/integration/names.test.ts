@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, readlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { newId } from '#base/ids.ts'
@@ -277,6 +277,32 @@ function life(): void {
     assert.equal((await world.names.adopt(new Set([id]))).size, 0)
   })
 
+  it('fails no look-up while daemons are killed and come again', async () => {
+    await using world = await NamesWorld.open()
+    const { id, container } = await attached(world, resolverOf({ web: ['10.1.0.2'] }))
+    let [asked, stop] = [0, false]
+    const loop = async (): Promise<void> => {
+      for (; !stop; asked++) assert.deepEqual(await container.addresses('web'), ['10.1.0.2'])
+    }
+    const asking = loop()
+    for (let i = 0; i < 5; i++) {
+      await world.crash()
+      assert.deepEqual([...(await world.names.adopt(new Set([id])))], [id])
+    }
+    stop = true
+    await asking
+    assert.ok(asked > 10, `${asked}`)
+  })
+
+  it('keeps none of the helper’s mounts', async () => {
+    await using world = await NamesWorld.open()
+    await attached(world, resolverOf({}))
+    const [pid] = await world.processes()
+    const of = (process: number | string): Promise<string> => readlink(`/proc/${process}/ns/mnt`)
+    assert.equal(await of(pid ?? 0), await of('self'))
+    assert.notEqual(await of(world.helperPid), await of('self'))
+  })
+
   it('goes on after a crash with what it knew, within a fraction of a second', async (t) => {
     await using world = await NamesWorld.open()
     const resolver = resolverOf(
@@ -351,7 +377,7 @@ function life(): void {
     const resolver = resolverOf(names)
     const container = await world.container()
     await world.names.attach(newId(), { pid: container.pid }, resolver)
-    for (let i = 0; i < 300; i++) await world.names.attach(newId(), { pid: container.pid }, resolverOf(names))
+    for (let i = 0; i < 100; i++) await world.names.attach(newId(), { pid: container.pid }, resolverOf(names))
     const [pid] = await world.processes()
     const kilobytes = Number(/^Pss:\s+(\d+)/m.exec(await readFile(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1])
     t.diagnostic(`${kilobytes} kB`)

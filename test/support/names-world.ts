@@ -121,24 +121,31 @@ export class TestContainer implements NamedContainer {
   }
 }
 
+function helperIn(execRoot: string): Promise<NativeHelper> {
+  return startHelper({ execRoot, buildDir: nativeBuild, logger: silentLogger })
+}
+
 export class NamesWorld implements NamesUnderTest {
   readonly directory: string
-  readonly helper: NativeHelper
-  readonly #root: AsyncDisposable
+  #helper: NativeHelper
+  readonly #root: AsyncDisposable & { readonly path: string }
   readonly #containers: TestContainer[] = []
   #names: NativeNames
 
   private constructor(root: AsyncDisposable & { readonly path: string }, helper: NativeHelper) {
     this.#root = root
     this.directory = join(root.path, 'names')
-    this.helper = helper
+    this.#helper = helper
     this.#names = this.#open()
   }
 
   static async open(): Promise<NamesWorld> {
     const root = await temporaryDirectory('names')
-    const helper = await startHelper({ execRoot: root.path, buildDir: nativeBuild, logger: silentLogger })
-    return new NamesWorld(root, helper)
+    return new NamesWorld(root, await helperIn(root.path))
+  }
+
+  get helperPid(): number {
+    return this.#helper.pid
   }
 
   get names(): NativeNames {
@@ -147,7 +154,7 @@ export class NamesWorld implements NamesUnderTest {
 
   #open(): NativeNames {
     return new NativeNames({
-      helper: this.helper,
+      helper: this.#helper,
       directory: this.directory,
       program: join(nativeBuild, 'berth-dns'),
       logger: silentLogger,
@@ -165,6 +172,15 @@ export class NamesWorld implements NamesUnderTest {
     await this.#names[Symbol.asyncDispose]()
     await between()
     this.#names = this.#open()
+  }
+
+  /** The daemon is killed, and its helper with it; another one begins. */
+  async crash(): Promise<void> {
+    process.kill(this.#helper.pid, 'SIGKILL')
+    await this.nextDaemon(async () => {
+      await this.#helper[Symbol.asyncDispose]()
+      this.#helper = await helperIn(this.#root.path)
+    })
   }
 
   /** Processes of berth-dns for this world. */
@@ -194,7 +210,7 @@ export class NamesWorld implements NamesUnderTest {
     for (const container of this.#containers) await container.stop()
     await this.#names[Symbol.asyncDispose]()
     while ((await this.processes()).length > 0) await new Promise((resolve) => setTimeout(resolve, 5))
-    await this.helper[Symbol.asyncDispose]()
+    await this.#helper[Symbol.asyncDispose]()
     await this.#root[Symbol.asyncDispose]()
   }
 }

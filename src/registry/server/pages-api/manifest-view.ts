@@ -23,6 +23,8 @@ interface ReferrerView {
 }
 
 const MAX_REFERRERS = 200
+/** Characters of annotations of all referrers together; the specification's list has them all. */
+const MAX_ANNOTATIONS = 1 << 20
 
 /** Everything about a manifest or an index that can be had without pulling it. Throws MANIFEST_UNKNOWN. */
 export async function manifestView(deps: PageDeps, repository: string, reference: string): Promise<object> {
@@ -53,10 +55,13 @@ export async function manifestView(deps: PageDeps, repository: string, reference
 }
 
 function referrersOf({ catalogue }: PageDeps, { repository, digest }: ManifestRow): readonly ReferrerView[] {
-  const page = { last: undefined, limit: MAX_REFERRERS, artifactType: undefined }
-  const referrers = catalogue.manifests
-    .referrers(repository, digest, page)
-    .map((row) => referrerView(row, artifactKind(row.artifactType, row.annotations)))
+  const referrers: ReferrerView[] = []
+  let room = MAX_ANNOTATIONS
+  for (const row of catalogue.manifests.referrers(repository, digest, {}).take(MAX_REFERRERS)) {
+    room -= JSON.stringify(row.annotations ?? {}).length
+    if (room < 0) break
+    referrers.push(referrerView(row, artifactKind(row.artifactType, row.annotations)))
+  }
   const tagged = referrerTags(hexOf(digest)).flatMap(([tag, kind]) => {
     const manifest = catalogue.tags.get(repository, tag)?.manifest
     const row = manifest === undefined ? undefined : catalogue.manifests.get(repository, manifest)

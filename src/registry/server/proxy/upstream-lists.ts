@@ -9,7 +9,8 @@ import type { ProxiedRepository } from './upstreams.ts'
 
 /** More names than this nobody pages through. */
 const MAX_TAGS = 100_000
-const MAX_KEPT = 200
+/** Entries of all lists together that are kept. */
+const MAX_KEPT = 200_000
 
 interface Kept {
   readonly list: readonly unknown[]
@@ -23,7 +24,9 @@ interface Asked {
 export class UpstreamLists {
   readonly #client: RegistryClient
   readonly #clock: Clock
+  /** The oldest first. */
   readonly #kept = new Map<string, Kept>()
+  #entries = 0
   readonly #asking = new SingleFlight<readonly unknown[]>()
 
   constructor(deps: { readonly client: RegistryClient; readonly clock: Clock }) {
@@ -75,13 +78,27 @@ export class UpstreamLists {
   }
 
   #keep(key: string, kept: Kept): void {
-    this.#kept.delete(key)
+    this.#drop(key)
     this.#kept.set(key, kept)
-    const [oldest] = this.#kept.keys()
-    if (this.#kept.size > MAX_KEPT && oldest !== undefined) this.#kept.delete(oldest)
+    this.#entries += sizeOf(kept)
+    for (const oldest of this.#kept.keys()) {
+      if (this.#entries <= MAX_KEPT) return
+      this.#drop(oldest)
+    }
+  }
+
+  #drop(key: string): void {
+    const kept = this.#kept.get(key)
+    if (kept !== undefined) this.#entries -= sizeOf(kept)
+    this.#kept.delete(key)
   }
 
   #source({ source, upstream }: ProxiedRepository): Repository {
     return this.#client.repository(source, { credentials: upstream.credentials })
   }
+}
+
+/** An empty list takes room as well. */
+function sizeOf({ list }: Kept): number {
+  return list.length + 1
 }

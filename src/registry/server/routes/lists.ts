@@ -94,13 +94,13 @@ async function referrers(
   const cached = await hooks.listReferrers?.(params.name, subject, { signal })
   const { n, last } = pagingOf(query)
   const artifactType = query.get('artifactType') || undefined
-  const page = { last, limit: n + 1, artifactType }
-  const stored = (): readonly Shown[] =>
-    catalogue.manifests.referrers(params.name, subject, page).map(descriptorOf)
-  const found = n === 0 ? [] : cached === undefined ? stored() : pageOfReferrers(cached, page)
-  const shown = fitting(found.slice(0, n))
+  const all =
+    cached === undefined
+      ? catalogue.manifests.referrers(params.name, subject, { last, artifactType }).map(descriptorOf)
+      : pageOfReferrers(cached, last, artifactType)
+  const { shown, more } = fitting(all, n)
   const path = `/v2/${params.name}/referrers/${subject}`
-  const link = nextLink(path, found.length > shown.length, { n, last: shown.at(-1)?.digest, artifactType })
+  const link = nextLink(path, more, { n, last: shown.at(-1)?.digest, artifactType })
   const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: shown }
   return bytes(mediaTypes.ociIndex, Buffer.from(JSON.stringify(index)), {
     ...link,
@@ -108,43 +108,40 @@ async function referrers(
   })
 }
 
-/** A descriptor, of which only the digest matters here. */
-interface Shown {
-  readonly digest: string
-}
-
+/** As in the catalogue: by digest, those after `last`. */
 function pageOfReferrers(
   all: readonly Descriptor[],
-  page: {
-    readonly last: string | undefined
-    readonly limit: number
-    readonly artifactType: string | undefined
-  },
-): readonly Shown[] {
+  last: string | undefined,
+  artifactType: string | undefined,
+): readonly Descriptor[] {
   return all
-    .filter(({ digest }) => page.last === undefined || digest > page.last)
-    .filter(({ artifactType: type }) => page.artifactType === undefined || type === page.artifactType)
+    .filter(({ digest }) => last === undefined || digest > last)
+    .filter(({ artifactType: type }) => artifactType === undefined || type === artifactType)
     .toSorted((a, b) => (a.digest < b.digest ? -1 : 1))
-    .slice(0, page.limit)
 }
 
-function descriptorOf(row: ManifestRow): Shown {
-  const { mediaType, digest, size, artifactType, annotations } = row
+function descriptorOf({ mediaType, digest, size, artifactType, annotations }: ManifestRow): Descriptor {
   return {
     mediaType,
     digest,
     size,
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(annotations === undefined ? {} : { annotations }),
-  } as Shown
+  }
 }
 
-/** The first ones, as many as fit into a page, and at least one. */
-function fitting<T>(descriptors: readonly T[]): readonly T[] {
+/** The first ones, `limit` at the most, as many as fit into a page, and at least one. */
+function fitting(
+  all: Iterable<Descriptor>,
+  limit: number,
+): { readonly shown: readonly Descriptor[]; readonly more: boolean } {
+  const shown: Descriptor[] = []
+  if (limit === 0) return { shown, more: false }
   let room = MAX_INDEX
-  const end = descriptors.findIndex((descriptor, i) => {
+  for (const descriptor of all) {
     room -= JSON.stringify(descriptor).length
-    return room < 0 && i > 0
-  })
-  return end === -1 ? descriptors : descriptors.slice(0, end)
+    if (shown.length === limit || (room < 0 && shown.length > 0)) return { shown, more: true }
+    shown.push(descriptor)
+  }
+  return { shown, more: false }
 }

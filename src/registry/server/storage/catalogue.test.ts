@@ -90,17 +90,16 @@ describe('Catalogue', () => {
     await using catalogue = catalogueWith()
     const subject = digestOf('subject')
     const types = ['x/sig', 'x/sbom', 'x/sig']
-    types.forEach((artifactType, i) =>
-      catalogue.manifests.put(manifest({ digest: digestOf(`${i}`), subject, artifactType })),
-    )
-    const all = catalogue.manifests.referrers('a/b', subject, { ...page, artifactType: undefined })
-    assert.equal(all.length, 3)
-    assert.equal(catalogue.manifests.referrers('a/b', subject, { ...page, artifactType: 'x/sig' }).length, 2)
-    const last = all[0]?.digest
-    assert.equal(
-      catalogue.manifests.referrers('a/b', subject, { last, limit: 9, artifactType: undefined }).length,
-      2,
-    )
+    for (let i = 0; i < 60; i++) {
+      catalogue.manifests.put(manifest({ digest: digestOf(`${i}`), subject, artifactType: types[i % 3] }))
+    }
+    const find = (options: { artifactType?: string; last?: string | undefined }) =>
+      catalogue.manifests.referrers('a/b', subject, options).toArray()
+    const all = find({}).map(({ digest }) => digest)
+    assert.deepEqual(all, all.toSorted())
+    assert.equal(new Set(all).size, 60)
+    assert.equal(find({ artifactType: 'x/sig' }).length, 40)
+    assert.equal(find({ last: all[20] }).length, 39)
   })
 
   it('lists repositories that have something to pull', async () => {

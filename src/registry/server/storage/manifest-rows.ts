@@ -49,6 +49,9 @@ interface Stored {
   readonly pulls: number
 }
 
+/** Rows that are read at a time. */
+const REFERRERS = 16
+
 /** Manifests of repositories, and what each of them needs. Writers decide on the transaction. */
 export class ManifestRows {
   readonly #db: Database
@@ -117,17 +120,24 @@ export class ManifestRows {
     ])
   }
 
-  /** Manifests whose subject is `subject`, by digest. */
-  referrers(
+  /** Manifests whose subject is `subject`, by digest; a few are in memory at a time, whose annotations may be large. */
+  *referrers(
     repository: string,
     subject: Digest,
-    { artifactType, last, limit }: Page & { readonly artifactType: string | undefined },
-  ): ManifestRow[] {
-    return this.#all(
-      `WHERE repository = ?1 AND subject = ?2 AND digest > ?3 AND (?4 IS NULL OR artifact_type = ?4)
-       ORDER BY digest LIMIT ?5`,
-      [repository, subject, last ?? '', artifactType ?? null, limit],
-    )
+    {
+      artifactType,
+      last = '',
+    }: { readonly artifactType?: string | undefined; readonly last?: string | undefined },
+  ): Generator<ManifestRow> {
+    for (let after: string | undefined = last; after !== undefined;) {
+      const rows = this.#all(
+        `WHERE repository = ?1 AND subject = ?2 AND digest > ?3 AND (?4 IS NULL OR artifact_type = ?4)
+         ORDER BY digest LIMIT ?5`,
+        [repository, subject, after, artifactType ?? null, REFERRERS],
+      )
+      yield* rows
+      after = rows.length < REFERRERS ? undefined : rows.at(-1)?.digest
+    }
   }
 
   /** All of a repository, by digest. */

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import { EngineError } from '#base/errors.ts'
@@ -19,10 +20,22 @@ process.exitCode = await main(process.argv.slice(2), {
   secret: (prompt) => readSecret(prompt),
   signal: ended.signal,
   onHangUp(listener) {
-    process.on('SIGHUP', listener)
-    return { [Symbol.dispose]: () => void process.off('SIGHUP', listener) }
+    const heard = (): void => (terminalIsGone() ? ended.abort() : listener())
+    process.on('SIGHUP', heard)
+    return { [Symbol.dispose]: () => void process.off('SIGHUP', heard) }
   },
 })
+
+/** SIGHUP is sent by an administrator, and by the terminal we were started in when it is closed. */
+function terminalIsGone(): boolean {
+  if (!process.stdin.isTTY) return false
+  try {
+    closeSync(openSync('/dev/tty', 'r'))
+    return false
+  } catch {
+    return true // there is no other reason why it could not be opened
+  }
+}
 
 /** One line from the terminal, which shows nothing of it. */
 async function readSecret(prompt: string): Promise<string> {

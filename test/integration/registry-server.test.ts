@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { type ClientRequest, request as httpRequest } from 'node:http'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -14,7 +14,9 @@ import { silentLogger } from '#base/logger.ts'
 import { registryConfig } from '#registry/server/config.ts'
 import { distributionSuite, type RegistryUnderTest, TestClient } from '#registry/server/distribution.suite.ts'
 import { openRegistry } from '#registry/server/registry.ts'
+import { NODE } from '#test/support/daemon.ts'
 import { RegistryProcess } from '#test/support/registry-process.ts'
+import { Terminal } from '#test/support/terminal.ts'
 
 /** All of its rooms in this process, on disk. */
 async function openOnDisk(): Promise<RegistryUnderTest> {
@@ -147,5 +149,29 @@ describe('berth-registry serve, when it is killed', () => {
     const [response] = (await once(sending, 'response')) as [{ readonly statusCode: number }]
     assert.equal(response.statusCode, 202)
     assert.equal(await down, 0)
+  })
+
+  it('ends when the terminal that it was started in is closed', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'berth-registry-'))
+    const program = join(import.meta.dirname, '../../src/bin/berth-registry.ts')
+    const argv = [NODE, program, 'serve', '--listen', '127.0.0.1:0', '--root', root]
+    let pid = 0
+    {
+      await using terminal = new Terminal([
+        'sh',
+        '-c',
+        'exec 3<&0; "$@" <&3 & echo pid=$!; wait',
+        'sh',
+        ...argv,
+      ])
+      pid = Number((await terminal.expect(/pid=(\d+)\r\n/))[1])
+      await terminal.expect(/Registry at http:/)
+    }
+    // Not asked over HTTP: what that would write to the terminal would end it, too.
+    for (let tries = 0; existsSync(`/proc/${pid}`) && tries < 200; tries++) await delay(25)
+    const survives = existsSync(`/proc/${pid}`)
+    if (survives) process.kill(pid, 'SIGKILL')
+    assert.equal(survives, false)
+    await rm(root, { recursive: true })
   })
 })

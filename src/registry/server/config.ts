@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { EngineError, messageOf } from '#base/errors.ts'
 import { type AccessSettings, readAccessSettings } from './access/settings.ts'
 import { type Limits, readLimits } from './limits.ts'
-import { rooms } from './rooms.ts'
+import { operationsSettings } from './operations/operations.ts'
 
 /** A registry, as flags and the configuration file describe it. */
 export interface RegistryConfig {
@@ -20,7 +20,7 @@ export interface RegistryConfig {
   readonly readOnly: boolean
   readonly access: AccessSettings
   readonly limits: Limits
-  /** Keys of rooms, unread. */
+  /** What operations/operations.ts reads. */
   readonly settings: Readonly<Record<string, unknown>>
 }
 
@@ -61,7 +61,7 @@ export function registryConfig(
   file: Readonly<Record<string, unknown>> = {},
 ): RegistryConfig {
   const own = [...Object.keys(flagKeys), 'insecure-open', 'read-only', 'access', 'limits']
-  const known = new Set([...own, ...rooms.flatMap(({ settings }) => settings)])
+  const known = new Set([...own, ...operationsSettings])
   const unknown = Object.keys(file).find((key) => !known.has(key))
   if (unknown !== undefined) {
     throw invalid(`${unknown} is not a setting; known are ${[...known].toSorted().join(', ')}`)

@@ -1,7 +1,7 @@
 import type { Digest } from '#base/digest.ts'
 import type { Descriptor } from '#oci/image-spec.ts'
 
-/** What other rooms add to pulls and pushes. All of it may be left out. */
+/** What a cache, quotas and rules add to pulls and pushes. All of it may be left out. */
 export interface Hooks {
   /** The repository that is meant, asked before anything else: a cache has one by several names. */
   repositoryOf?(repository: string, query: URLSearchParams): string
@@ -59,40 +59,4 @@ export interface FetchedBlob {
   readonly size: number
   /** Called at most once, and not for HEAD. */
   read(range?: { readonly offset: number; readonly end: number }): Promise<AsyncIterable<Uint8Array>>
-}
-
-/** One after the other: the first rejection is the answer, and so is the first blob. */
-export function joinHooks(all: readonly Hooks[]): Hooks {
-  return {
-    repositoryOf: (repository, query) =>
-      all.reduce((name, hooks) => hooks.repositoryOf?.(name, query) ?? name, repository),
-    async beforeManifest(repository, reference, options) {
-      const headers = {}
-      for (const hooks of all) {
-        Object.assign(headers, (await hooks.beforeManifest?.(repository, reference, options))?.headers)
-      }
-      return { headers }
-    },
-    listTags: (...asked) => firstOf(all, (hooks) => hooks.listTags?.(...asked)),
-    listReferrers: (...asked) => firstOf(all, (hooks) => hooks.listReferrers?.(...asked)),
-    missingBlob: (...asked) => firstOf(all, (hooks) => hooks.missingBlob?.(...asked)),
-    async beforePush(repository, push) {
-      for (const hooks of all) await hooks.beforePush?.(repository, push)
-    },
-    roomFor(repository) {
-      const rooms = all.flatMap((hooks) => hooks.roomFor?.(repository) ?? [])
-      return rooms.length === 0 ? undefined : Math.min(...rooms)
-    },
-  }
-}
-
-async function firstOf<T>(
-  all: readonly Hooks[],
-  ask: (hooks: Hooks) => Promise<T | undefined> | undefined,
-): Promise<T | undefined> {
-  for (const hooks of all) {
-    const answer = await ask(hooks)
-    if (answer !== undefined) return answer
-  }
-  return undefined
 }

@@ -10,17 +10,14 @@ import { tokenRoutes } from './access/routes.ts'
 import { checkRightsNeedAccounts } from './access/settings.ts'
 import { TlsFiles } from './access/tls-files.ts'
 import type { RegistryConfig } from './config.ts'
-import { joinHooks } from './hooks.ts'
 import type { Route } from './http/route.ts'
-import type { Room, RoomContext } from './room.ts'
-import { rooms } from './rooms.ts'
+import { openOperations } from './operations/operations.ts'
 import { lockRoot } from './root-lock.ts'
 import { checkStorage, type StoredDamage } from './storage/check.ts'
 import {
   openRegistryServer,
   openRegistryStorage,
   type RegistryServer,
-  type RegistryServerOptions,
   type RegistryStorage,
 } from './serve.ts'
 
@@ -50,15 +47,25 @@ export async function openRegistry(config: RegistryConfig, deps: RegistryDeps): 
   const tls = config.tls === undefined ? undefined : await TlsFiles.open(config.tls, { clock, logger })
 
   await using opened = new AsyncDisposableStack()
-  const storage = opened.use(await openRegistryStorage({ root: config.root, logger, clock, twinOf }))
   opened.use(await lockRoot(config.root))
+  const storage = opened.use(await openRegistryStorage({ root: config.root, logger, clock, twinOf }))
   const control = await openControl(config, storage, { logger, clock }, opened)
-  const parts = await openRooms(config, storage, { logger, clock, access: control.access }, opened)
+  const operations = opened.use(
+    await openOperations({
+      ...storage,
+      root: config.root,
+      mirrorOf: config.mirrorOf,
+      access: control.access,
+      setting: (key) => config.settings[key],
+      logger,
+      clock,
+    }),
+  )
   const server = opened.use(
     await openRegistryServer({
       ...storage,
-      ...parts,
-      routes: [...control.routes, ...(parts.routes ?? [])],
+      ...operations,
+      routes: [...control.routes, ...operations.routes],
       access: control.access,
       tls: tls?.tls,
       listen: config.listen,
@@ -95,34 +102,6 @@ async function openControl(
     await openAccounts({ root, htpasswd, settings: access, db: catalogue.db, ...deps }),
   )
   return { access: accounts.access, routes: tokenRoutes(accounts.tokens) }
-}
-
-async function openRooms(
-  config: RegistryConfig,
-  { catalogue, blobs }: RegistryStorage,
-  deps: Deps & Pick<RoomContext, 'access'>,
-  opened: AsyncDisposableStack,
-): Promise<Pick<RegistryServerOptions, 'routes' | 'hooks' | 'listeners' | 'answered'>> {
-  const { root, mirrorOf, htpasswd } = config
-  const context: RoomContext = {
-    root,
-    catalogue,
-    blobs,
-    ...deps,
-    mirrorOf,
-    hasAccounts: htpasswd !== undefined,
-    setting: (key) => config.settings[key],
-  }
-  const all: Room[] = []
-  for (const room of rooms) all.push(opened.use(await room.open(context)))
-  return {
-    routes: all.flatMap(({ routes = [] }) => routes),
-    hooks: joinHooks(all.flatMap(({ hooks }) => hooks ?? [])),
-    listeners: all.flatMap(({ listeners = [] }) => listeners),
-    answered: (request) => {
-      for (const { answered } of all) answered?.(request)
-    },
-  }
 }
 
 function watchTls(tls: TlsFiles, server: RegistryServer, logger: Logger, opened: AsyncDisposableStack): void {

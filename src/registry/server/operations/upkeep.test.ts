@@ -6,7 +6,7 @@ import { silentLogger } from '#base/logger.ts'
 import { Upstreams } from '../proxy/upstreams.ts'
 import { openCatalogue } from '../storage/catalogue.ts'
 import { MemoryBlobs } from '../storage/memory-blobs.ts'
-import { readSettings } from './operations-room.ts'
+import { readSettings } from './operations.ts'
 import { Upkeep } from './upkeep.ts'
 
 const HOUR = 3_600_000

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { Background } from '#base/background.ts'
 import type { Clock } from '#base/clock.ts'
+import type { Logger } from '#base/logger.ts'
 import { FileIngests } from '#store/ingests/file-ingests.ts'
 import type { Ingests } from '#store/ingests/ingests.ts'
 import { openRegistryClient } from '../../client/client.ts'
@@ -12,8 +13,11 @@ import { LAST_COLLECTION } from '../collection/collector.ts'
 import type { CollectionSummary } from '../collection/report.ts'
 import { readCollection } from '../collection/settings.ts'
 import { every } from '../collection/schedule.ts'
+import type { AccessControl } from '../access.ts'
 import { EventPublisher } from '../event-publisher.ts'
+import type { RegistryEventListener } from '../events.ts'
 import type { Hooks } from '../hooks.ts'
+import type { AnsweredRequest } from '../http/edge.ts'
 import type { Route } from '../http/route.ts'
 import { Metrics } from '../metrics/metrics.ts'
 import { RequestLog } from '../metrics/requests.ts'
@@ -30,22 +34,45 @@ import { UpstreamLists } from '../proxy/upstream-lists.ts'
 import { mirrorOf, readUpstreams, Upstreams } from '../proxy/upstreams.ts'
 import { Quota, readQuota } from '../quota/quota.ts'
 import { readRetention } from '../retention/rule.ts'
-import type { Room, RoomContext, RoomDefinition } from '../room.ts'
 import { Section } from '../settings/section.ts'
 import { searchRoutes } from '../search/routes.ts'
 import type { Catalogue } from '../storage/catalogue.ts'
+import type { BlobStorage } from '../storage/storage.ts'
 import { readWebhooks } from '../webhooks/endpoint.ts'
 import { Webhooks } from '../webhooks/webhooks.ts'
 import { addGauges } from './gauges.ts'
 import { proxyHooks } from './proxy-hooks.ts'
 import { Upkeep } from './upkeep.ts'
 
-export const operations: RoomDefinition = {
-  settings: ['collection', 'proxy', 'quota', 'retention', 'url', 'webhooks'],
-  open: (context) => openOperations(context),
+/** What all of this may use. */
+export interface OperationsContext {
+  /** Directory of the registry. */
+  readonly root: string
+  readonly catalogue: Catalogue
+  readonly blobs: BlobStorage
+  readonly clock: Clock
+  readonly logger: Logger
+  /** The value of a key of the configuration file, unread; undefined when it is not there. */
+  setting(key: string): unknown
+  /** `--mirror-of`. */
+  readonly mirrorOf: string | undefined
+  /** The accounts' rights, for lists that show what may be pulled. */
+  readonly access: AccessControl
 }
 
-async function openOperations(context: RoomContext): Promise<Room> {
+/** What the server hangs in. Disposing ends what is done in the background. */
+export interface Operations extends AsyncDisposable {
+  readonly routes: readonly Route[]
+  readonly hooks: Hooks
+  readonly listeners: readonly RegistryEventListener[]
+  readonly answered: (request: AnsweredRequest) => void
+}
+
+/** Keys of the configuration file that are read here. */
+export const operationsSettings = ['collection', 'proxy', 'quota', 'retention', 'url', 'webhooks'] as const
+
+/** Throws `invalid_argument` for settings that mean nothing. */
+export async function openOperations(context: OperationsContext): Promise<Operations> {
   const { catalogue, clock, logger } = context
   const settings = readSettings(context)
   await using opened = new AsyncDisposableStack()
@@ -76,8 +103,8 @@ async function openOperations(context: RoomContext): Promise<Room> {
   }
 }
 
-/** Everything that a configuration says to these rooms; throws `invalid_argument`. */
-export function readSettings({ setting, mirrorOf: url }: Pick<RoomContext, 'setting' | 'mirrorOf'>) {
+/** Everything that a configuration says about it; throws `invalid_argument`. */
+export function readSettings({ setting, mirrorOf: url }: Pick<OperationsContext, 'setting' | 'mirrorOf'>) {
   const own = new Section({ url: setting('url') ?? `http://${hostname()}` }, 'registry').url('url')
   const source = { baseUrl: own.href.replace(/\/+$/, ''), address: own.host, instanceId: randomUUID() }
   const upstreams = readUpstreams(setting('proxy'))
@@ -100,7 +127,7 @@ interface Proxy {
 const clientLimits = { connect: 5000, stall: 20_000, answer: 30_000 }
 
 async function openProxy(
-  context: RoomContext,
+  context: OperationsContext,
   upstreams: Upstreams,
   metrics: Metrics,
   opened: AsyncDisposableStack,
@@ -147,7 +174,7 @@ function pushChecks(proxy: Hooks, quota: Quota, upkeep: Upkeep): NonNullable<Hoo
 }
 
 function runInBackground(
-  { catalogue, clock, logger }: RoomContext,
+  { catalogue, clock, logger }: OperationsContext,
   { webhooks, upkeep, interval }: { webhooks: Webhooks; upkeep: Upkeep; interval: number },
   opened: AsyncDisposableStack,
 ): void {
@@ -181,7 +208,7 @@ function firstCollection({ settings }: Catalogue, interval: number, clock: Clock
 const SETTLING = 60_000
 
 function routesOf(
-  context: RoomContext,
+  context: OperationsContext,
   parts: {
     readonly metrics: Metrics
     readonly webhooks: Webhooks
@@ -214,7 +241,7 @@ function routesOf(
 }
 
 /** The database answers and the directory can be written to. */
-async function ready({ catalogue }: RoomContext, root: string): Promise<void> {
+async function ready({ catalogue }: OperationsContext, root: string): Promise<void> {
   catalogue.db.get('SELECT count(*) FROM settings')
   await checkAccess(root, constants.W_OK)
 }

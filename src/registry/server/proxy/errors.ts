@@ -53,12 +53,12 @@ export function passedOn(error: unknown): unknown {
   const known = engineErrorOf(error)
   if (known === undefined || !isAway(known)) return error
   const wait = waitOf(error)
-  return new EngineError(known.kind, known.message, {
-    code: known.kind === 'resource_exhausted' ? 'UPSTREAM_LIMITED' : known.code,
-    // The client's are milliseconds, the answer's seconds.
-    details: wait === undefined ? {} : { retryAfter: Math.ceil(wait / 1000) },
-    cause: error,
-  })
+  // The client's are milliseconds, the answer's seconds.
+  const details = wait === undefined ? {} : { retryAfter: Math.ceil(wait / 1000) }
+  const { kind, code, message } = known
+  return kind === 'resource_exhausted'
+    ? new EngineError(kind, message, { code: 'UPSTREAM_LIMITED', details, cause: error })
+    : new EngineError(kind, message, { code, details, cause: error })
 }
 
 /** Milliseconds for which the upstream wants to be left alone. */

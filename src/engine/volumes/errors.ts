@@ -52,6 +52,13 @@ export function mountFailed(name: string, path: string, why: string, cause: unkn
   })
 }
 
+/** What a plugin has said about a volume, with what it was asked for. */
+export function pluginRefused(verb: string, name: string, error: unknown): unknown {
+  if (!(error instanceof EngineError)) return error
+  const { kind, code, details, message } = error
+  return new EngineError(kind, `${verb} ${name}: ${message}`, { code, details, cause: error })
+}
+
 /** Operations of ours that need a directory of our own. */
 export function notLocal(verb: string, name: string, driver: string): EngineError {
   return new EngineError(

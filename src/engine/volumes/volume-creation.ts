@@ -4,7 +4,7 @@ import { KeyedMutex } from '#base/mutex.ts'
 import type { Helper } from '#os/helper.ts'
 import type { VolumeOrigin, VolumeRow, VolumeRows } from '#store/volumes.ts'
 import type { EventPublisher } from '../containers/events.ts'
-import { nameTaken, otherDriver } from './errors.ts'
+import { nameTaken, otherDriver, pluginRefused } from './errors.ts'
 import { parseLocalOptions } from './local-options.ts'
 import { ANONYMOUS, anonymousName, checkName } from './names.ts'
 import type { VolumePlugins } from './plugins/volume-plugins.ts'
@@ -93,7 +93,11 @@ export class VolumeCreation {
     const { directories, plugins } = this.#deps
     if (row.driver !== 'local') {
       const plugin = await plugins.get(row.driver)
-      await plugin.create(row.name, row.options)
+      try {
+        await plugin.create(row.name, row.options)
+      } catch (error) {
+        throw pluginRefused('create', row.name, error)
+      }
     } else {
       // Of a directory without a record (a copy of the database was restored) what is in it is taken into use.
       directories.make(row.name)

@@ -10,7 +10,7 @@ import type { VolumeOrigin, VolumeRow, VolumeRows } from '#store/volumes.ts'
 import type { EventPublisher } from '../containers/events.ts'
 import type { Filters, VolumeService } from '../services.ts'
 import { type Usage, usageOf } from '../system/usage.ts'
-import { inUse, noSuchVolume } from './errors.ts'
+import { inUse, noSuchVolume, pluginRefused } from './errors.ts'
 import { checkFilters, filterFlag, matches } from './filters.ts'
 import { parseLocalOptions } from './local-options.ts'
 import { isAnonymous, ownerPart } from './names.ts'
@@ -252,7 +252,12 @@ export class Volumes implements VolumeService {
     const users = this.users(name)
     if (users.length > 0) throw inUse(name, users)
     if (driver !== 'local') {
-      await (await plugins.get(driver)).remove(name)
+      const plugin = await plugins.get(driver)
+      try {
+        await plugin.remove(name)
+      } catch (error) {
+        throw pluginRefused('remove', name, error)
+      }
       this.#removeRow(name)
       await rows.durable()
       events.publish('volume', 'destroy', name, { driver })

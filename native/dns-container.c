@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #define PORT_ATTEMPTS 16
+#define RECEIVE_BUFFER (512 << 10)
 
 struct container *container_find(const char *id)
 {
@@ -36,15 +37,18 @@ static void on_end(struct watch *watch, uint32_t events)
 {
 	(void)events;
 	drop(OWNER(watch, struct container, ended));
-	if (state_save() < 0)
-		dprintf(STDERR_FILENO, "berth-dns: %s\n", failure());
+	state_save_soon();
 }
 
 static int open_socket(int type, uint16_t port)
 {
 	struct sockaddr_in address = {
 		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(0x7f00000b)};
+	int room = RECEIVE_BUFFER;
 	cleanup_close int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	/* A burst of a thousand queries has room; where this is not allowed, the system's default of some hundred. */
+	if (type == SOCK_DGRAM)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
 		return -1;
 	if (type == SOCK_STREAM && listen(fd, 128) < 0)
@@ -74,20 +78,27 @@ static int open_sockets(int *udp, int *tcp, uint16_t *port)
 	return fail("listen at 127.0.0.11: %m");
 }
 
-/* In the namespace: sockets, and the way to them. Without nftables in the kernel port 53 itself is taken. */
-static int listen_here(int *udp, int *tcp)
+/*
+ * In the namespace: sockets, and the way to them. On the port of an earlier resolver the way is there already, which saves
+ * the time that the kernel takes for changing it. Without nftables in the kernel port 53 itself is taken.
+ */
+static int listen_here(int *udp, int *tcp, uint16_t *port)
 {
-	uint16_t port = 0;
-	if (open_sockets(udp, tcp, &port) < 0)
+	if (*port != 0 && open_sockets(udp, tcp, port) == 0 && (*port == 53 || redirected()))
+		return 0;
+	close_fd(udp);
+	close_fd(tcp);
+	*port = 0;
+	if (open_sockets(udp, tcp, port) < 0)
 		return -1;
-	if (redirect(port) == 0)
+	if (redirect(*port) == 0)
 		return 0;
 	close_fd(udp);
 	close_fd(tcp);
 	if (errno != EOPNOTSUPP && errno != EPROTONOSUPPORT && errno != ENOENT && errno != EINVAL)
 		return -1;
-	port = 53;
-	return open_sockets(udp, tcp, &port);
+	*port = 53;
+	return open_sockets(udp, tcp, port);
 }
 
 /* Whoever cannot come home would ask upstreams from a container's namespace. */
@@ -133,7 +144,7 @@ static int open_container(struct container *container, uint64_t start)
 	}
 	if (enter(container) < 0)
 		return -1;
-	int result = listen_here(&udp, &tcp);
+	int result = listen_here(&udp, &tcp, &container->port);
 	go_home();
 	watch_init(&container->udp, udp, serve_udp);
 	watch_init(&container->tcp, tcp, client_accept);
@@ -149,7 +160,7 @@ void container_see(struct container *container, struct table *table)
 	table_release(former);
 }
 
-int container_attach(const char *id, pid_t pid, uint64_t start, struct table *table)
+int container_attach(const char *id, pid_t pid, uint64_t start, uint16_t port, struct table *table)
 {
 	struct container *container = container_find(id);
 	if (container != NULL && container->pid == pid && container->start == process_start_time(pid)) {
@@ -163,6 +174,7 @@ int container_attach(const char *id, pid_t pid, uint64_t start, struct table *ta
 		return fail("no memory");
 	strcpy(container->id, id);
 	container->pid = pid;
+	container->port = port;
 	watch_init(&container->udp, -1, serve_udp);
 	watch_init(&container->tcp, -1, client_accept);
 	container_see(container, table);

@@ -27,16 +27,17 @@ static bool is_id(const char *word)
 	return true;
 }
 
-/* attach ID PID [START] */
+/* attach ID PID [START PORT] */
 static int line_attach(char *const words[], size_t count, struct table *table, bool lenient)
 {
-	uint64_t pid, start = 0;
+	uint64_t pid, start = 0, port = 0;
 	if (table == NULL || count < 3 || !is_id(words[1]) || parse_number(words[2], INT_MAX, &pid) < 0 || pid == 0 ||
-	    (count > 3 && parse_number(words[3], UINT64_MAX, &start) < 0)) {
+	    (count > 3 && parse_number(words[3], UINT64_MAX, &start) < 0) ||
+	    (count > 4 && parse_number(words[4], UINT16_MAX, &port) < 0)) {
 		errno = EINVAL;
 		return fail("invalid attach");
 	}
-	if (container_attach(words[1], (pid_t)pid, start, table) == 0)
+	if (container_attach(words[1], (pid_t)pid, start, (uint16_t)port, table) == 0)
 		return 0;
 	if (lenient)
 		dprintf(STDERR_FILENO, "berth-dns: %s: %s\n", words[1], failure());
@@ -53,12 +54,12 @@ static int print_list(struct buffer *reply)
 
 static int act(char *line, struct table *table, bool lenient, struct buffer *reply)
 {
-	char *words[5], *state = NULL;
+	char *words[6], *state = NULL;
 	size_t count = 0;
 	for (char *word = strtok_r(line, " ", &state); word != NULL && count < ARRAY_LENGTH(words);
 	     word = strtok_r(NULL, " ", &state))
 		words[count++] = word;
-	if (count > 0 && count <= 4 && strcmp(words[0], "attach") == 0)
+	if (count > 0 && count <= 5 && strcmp(words[0], "attach") == 0)
 		return line_attach(words, count, table, lenient);
 	struct container *container = count == 2 ? container_find(words[1]) : NULL;
 	if (count == 2 && strcmp(words[0], "update") == 0 && table != NULL) {

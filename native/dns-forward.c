@@ -86,8 +86,8 @@ static void give_up(struct forward *forward)
 		drop(forward);
 		return;
 	}
-	reply_begin(&reply, &query, RCODE_SERVFAIL, data, 512);
 	query.edns_version = 0;
+	reply_begin(&reply, &query, RCODE_SERVFAIL, data, 512);
 	finish(forward, data, reply_end(&reply, &query));
 }
 

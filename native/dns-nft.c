@@ -197,6 +197,13 @@ static int install(uint16_t port, bool replace)
 	return transact(&batch);
 }
 
+bool redirected(void)
+{
+	struct netlink_batch batch = {0};
+	table(&batch, NFT_MSG_GETTABLE, 0, "get table");
+	return transact(&batch) == 0;
+}
+
 /* Removing waits for the kernel's grace periods, so it is only done where there is something. */
 int redirect(uint16_t port)
 {

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 
 #define STATE_MOST (256u << 20)
+#define SOON 20 /* milliseconds */
 
 /* Containers of one table stand together, so that each table is written once. */
 static int print(struct buffer *text)
@@ -21,8 +22,8 @@ static int print(struct buffer *text)
 			return -1;
 		for (struct container *other = first; other != NULL; other = other->next)
 			if (!other->dead && other->table == first->table &&
-			    buffer_printf(text, "attach %s %d %llu\n", other->id, (int)other->pid,
-					  (unsigned long long)other->start) < 0)
+			    buffer_printf(text, "attach %s %d %llu %u\n", other->id, (int)other->pid,
+					  (unsigned long long)other->start, other->port) < 0)
 				return -1;
 	}
 	return 0;
@@ -30,6 +31,7 @@ static int print(struct buffer *text)
 
 int state_save(void)
 {
+	dns.unsaved = false;
 	cleanup_buffer struct buffer text = {0};
 	if (print(&text) < 0)
 		return fail("state: no memory");
@@ -37,6 +39,18 @@ int state_save(void)
 	if (fd < 0 || write_all(fd, text.data, text.length) < 0 || rename("state.new", "state") < 0)
 		return fail("state: %m");
 	return 0;
+}
+
+void state_save_soon(void)
+{
+	dns.unsaved = true;
+	timer_at(dns.now + SOON);
+}
+
+void state_save_due(void)
+{
+	if (dns.unsaved && state_save() < 0)
+		dprintf(STDERR_FILENO, "berth-dns: %s\n", failure());
 }
 
 int state_restore(void)

@@ -164,6 +164,9 @@ size_t query_limit(const struct query *query, size_t most)
 void reply_begin(struct reply *reply, const struct query *query, int rcode, unsigned char *data, size_t limit)
 {
 	size_t question = query->question;
+	/* BADVERS is 16: what is more than four bits stands in the OPT record, and nothing but it is said. */
+	if (query->edns_version > 0)
+		rcode = RCODE_OK;
 	*reply = (struct reply){.data = data, .limit = limit - (query->edns ? 11 : 0)};
 	memset(data, 0, HEADER);
 	memcpy(data, query->packet, 2);
@@ -229,7 +232,7 @@ size_t reply_end(struct reply *reply, const struct query *query)
 		memset(at, 0, 11);
 		write16(at + 1, TYPE_OPT);
 		write16(at + 3, ANSWER_MOST);
-		at[5] = query->edns_version > 0; /* BADVERS is 16: its upper bits stand here */
+		at[5] = query->edns_version > 0;
 		write16(reply->data + 10, 1);
 		reply->length += 11;
 	}

@@ -60,6 +60,7 @@ static void timers(void)
 	if (dns.now < dns.next_timer)
 		return;
 	dns.next_timer = INT64_MAX;
+	state_save_due();
 	forward_expire();
 	client_expire();
 }

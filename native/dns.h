@@ -135,6 +135,7 @@ struct dns {
 	int64_t now, next_timer; /* milliseconds */
 	bool dirty; /* something is dead and waits to be freed */
 	bool stop;
+	bool unsaved; /* containers have ended since the state was written */
 	bool used; /* somebody has spoken to us: from now on it ends when nobody is left */
 	struct container *containers;
 	struct forward *forwards;
@@ -156,6 +157,7 @@ struct container {
 	char id[ID_MOST + 1];
 	pid_t pid;
 	uint64_t start;
+	uint16_t port;
 	struct table *table;
 	struct watch ended, udp, tcp;
 	size_t forward_count, client_count;
@@ -163,8 +165,11 @@ struct container {
 };
 
 struct container *container_find(const char *id);
-/* Listens in the network namespace of `pid`; `start` 0 or what its start time must be. -1 with failure(). */
-int container_attach(const char *id, pid_t pid, uint64_t start, struct table *table);
+/*
+ * Listens in the network namespace of `pid`. `start` is 0 or what its start time must be, `port` 0 or the one that an
+ * earlier resolver had there. -1 with failure().
+ */
+int container_attach(const char *id, pid_t pid, uint64_t start, uint16_t port, struct table *table);
 /* From now on it sees what is in `table`. */
 void container_see(struct container *container, struct table *table);
 void container_detach(struct container *container);
@@ -172,6 +177,8 @@ void container_sweep(void);
 
 /* Sends 127.0.0.11:53 to `port` in the namespace that the caller is in (dns-nft.c); `port` 0 takes it back. */
 int redirect(uint16_t port);
+/* True when there is something that redirects in the namespace that the caller is in. */
+bool redirected(void);
 
 /* --- asking and answering (dns-serve.c, dns-client.c) --- */
 
@@ -217,6 +224,9 @@ void control_sweep(void);
 int control_lines(char *text, bool lenient, struct buffer *reply);
 /* Writes down who is attached and what they see; -1 with failure(). */
 int state_save(void);
+/* The same soon, once for all that happens until then. */
+void state_save_soon(void);
+void state_save_due(void);
 int state_restore(void);
 
 #endif

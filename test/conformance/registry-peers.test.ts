@@ -154,6 +154,17 @@ describe('our registry, with the programs of others', { skip: missingPeers() }, 
     )
   })
 
+  it('containerd pulls every platform and pushes them', async () => {
+    const access = ['--plain-http', '--user', 'bob:s3cret']
+    const image = `${HOST}/skopeo/layout:1`
+    const ctr = async (...args: readonly string[]): Promise<string> => good(await peers.ctr(...args))
+    assert.notEqual((await peers.ctr('content', 'fetch', '--plain-http', image)).code, 0)
+    await ctr('content', 'fetch', ...access, '--all-platforms', image)
+    await ctr('images', 'push', ...access, `${HOST}/containerd/pushed:1`, image)
+    assert.equal(digest(`${HOST}/containerd/pushed:1`), index('layout').manifests[0]?.digest)
+    assert.equal(runs(`${HOST}/containerd/pushed:1`), `for ${hostPlatform().architecture}\n`)
+  })
+
   it("what our engine pushes, Docker's runs; what it pushes again is there", async () => {
     const id = ours(
       'run',

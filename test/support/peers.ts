@@ -42,6 +42,12 @@ export class Peers implements AsyncDisposable {
     return this.run('docker', '-H', `unix://${this.there}/docker.sock`, ...args)
   }
 
+  /** containerd's client, with the containerd of that engine. */
+  async ctr(...args: readonly string[]): Promise<Result> {
+    await this.#engine()
+    return this.run('ctr', '--address', `${this.#scratch}/exec/containerd/containerd.sock`, ...args)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const engine = this.#dockerd
     if (engine !== undefined && engine.exitCode === null) {

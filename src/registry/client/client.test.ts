@@ -81,7 +81,7 @@ describe('Repository.manifest()', () => {
     })
   })
 
-  it('refuses bytes that are not those of the digest (truncated, tampered)', async () => {
+  it('CVE-2026-111361: refuses bytes that are not those of the digest (truncated, tampered)', async () => {
     const { digest } = registry.addManifest('team/app', 'v1', { a: 1 }, ociManifest)
     registry.fault = () => ({ kind: 'tamper' })
     await assert.rejects(repository().manifest(digest), { code: 'REGISTRY_DIGEST_MISMATCH' })

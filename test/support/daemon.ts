@@ -231,6 +231,9 @@ export function run(program: string, args: readonly string[], input?: string | U
   const { status, stdout, stderr, error } = spawnSync(program, args, {
     encoding: 'utf8',
     maxBuffer: 1 << 28,
+    // While it is waited for nothing else goes on, no limit of a test either.
+    timeout: 300_000,
+    killSignal: 'SIGKILL',
     ...(input === undefined ? {} : { input }),
   })
   if (error !== undefined) throw error

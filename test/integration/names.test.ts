@@ -38,7 +38,7 @@ if (hostConf === undefined) {
   })
 } else {
   namesSuite('NativeNames', () => NamesWorld.open())
-  describe('answers', answers)
+  describe('answers', () => answers(hostConf))
   describe('upstreams', () => upstreams(hostConf))
   describe('life', life)
 }
@@ -52,7 +52,7 @@ async function attached(
   return { id, container }
 }
 
-function answers(): void {
+function answers(conf: string): void {
   let world: NamesWorld
   before(async () => (world = await NamesWorld.open()))
   after(async () => {
@@ -94,6 +94,22 @@ function answers(): void {
     const server = `const s = require('dgram').createSocket('udp4'); s.bind(53, '0.0.0.0', () => { console.log('udp');
       require('net').createServer().listen(53, '0.0.0.0', () => { console.log('tcp'); process.exit() }) })`
     assert.equal(await container.run(process.execPath, '-e', server), 'udp\ntcp\n')
+  })
+
+  it('are what libc and busybox ask for', async () => {
+    const pointers = { '10.1.0.2': 'web.front' }
+    const { container } = await attached(world, resolverOf({ web: ['10.1.0.2', 'fd00::2'] }, { pointers }))
+    await writeFile(conf, 'nameserver 127.0.0.11\noptions ndots:0\n')
+    const both = await container.run('getent', 'ahosts', 'WEB')
+    assert.match(both, /^10\.1\.0\.2 +STREAM/m)
+    assert.match(both, /^fd00::2 +STREAM/m)
+    assert.match(await container.run('getent', 'hosts', '10.1.0.2'), /^10\.1\.0\.2 +web\.front/)
+    assert.equal(await container.run('getent', 'ahosts', 'nobody'), '')
+    assert.match(
+      await container.run('busybox', 'nslookup', 'web'),
+      /Address: 10\.1\.0\.2\n[^]*Address: fd00::2/,
+    )
+    await writeFile(conf, '')
   })
 
   it('fit into what the asker takes, and are whole by TCP', async () => {

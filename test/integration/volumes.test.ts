@@ -177,7 +177,7 @@ describe('an image as a mount', () => {
       Cmd: ['true'],
       ...mounted({ Type: 'image', Source: 'nowhere', Target: '/i' }),
     }
-    assert.match(await api.refused(404, 'POST', '/containers/create', missing), /No such image: nowhere/)
+    assert.match(await api.refused(400, 'POST', '/containers/create', missing), /No such image: nowhere/)
     const { Mounts } = (await api.inspect(await api.create({ ...image(), Cmd: 'true' }))) as {
       Mounts?: { Type: string; RW: boolean }[]
     }

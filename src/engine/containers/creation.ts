@@ -116,7 +116,7 @@ export class Creation {
       Hostname: hostnameOf(id, merged.config, hostConfig),
       ...(exposed === undefined ? {} : { ExposedPorts: exposed }),
     }
-    const requests = mountRequests(config, hostConfig, (ref) => lentMounts(registry.resolve(ref).mounts))
+    const requests = mountRequests(config, hostConfig, (ref) => lentMounts(donor(registry, ref).mounts))
     return { merged, config, hostConfig, requests, warnings }
   }
 
@@ -188,6 +188,13 @@ function platformWarnings({ config }: Image, host: Platform): readonly string[] 
     `The requested image's platform (${formatPlatform(own)}) does not match the detected host platform ` +
       `(${formatPlatform(host)}) and no specific platform was requested`,
   ]
+}
+
+/** Not 404, as Docker has it: at create its client takes that for a missing image, and pulls it. */
+function donor(registry: ContainerRegistry, ref: string): Container {
+  const found = registry.find(ref)
+  if (found !== undefined) return found
+  throw new EngineError('invalid_argument', `No such container: ${ref}`, { code: 'CONTAINER_NOT_FOUND' })
 }
 
 /** A name is looked up when the container starts; a number can be refused now. */

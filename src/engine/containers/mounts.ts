@@ -1,5 +1,5 @@
 import { mkdir, stat } from 'node:fs/promises'
-import { isErrno, isKind } from '#base/errors.ts'
+import { EngineError, isErrno, isKind, messageOf } from '#base/errors.ts'
 import type { Helper } from '#os/helper.ts'
 import type { TreeEntry, TreeRecord, TreeRoot, Trees } from '#os/tree.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
@@ -75,11 +75,21 @@ export class Mounts {
 
   /** The image as it is now: its name may lead elsewhere tomorrow. */
   async #image(request: MountRequest): Promise<ContainerMount> {
-    const { id, layers } = await this.#deps.images.resolve(request.source)
+    const { id, layers } = await this.#mountedImage(request.source)
     return {
       ...mountOf({ ...request, readWrite: false }, request.source),
       image: { id, layers },
       ...(request.subpath === '' ? {} : { subpath: request.subpath }),
+    }
+  }
+
+  /** A missing one is not 404: at create Docker's client would pull the image of the container then. */
+  async #mountedImage(ref: string): Promise<Image> {
+    try {
+      return await this.#deps.images.resolve(ref)
+    } catch (error) {
+      if (!isKind(error, 'not_found')) throw error
+      throw new EngineError('invalid_argument', messageOf(error), { code: 'IMAGE_NOT_FOUND', cause: error })
     }
   }
 

@@ -1,6 +1,7 @@
+import { checkValues } from './check-values.ts'
 import { type Expansion, expandWord, type Lookup } from './expansion.ts'
 import { locating } from './failure.ts'
-import type { Document, Instruction, Onbuild, Pair, Run } from './instruction.ts'
+import type { Document, Instruction, Pair, Run } from './instruction.ts'
 import type { Dockerfile } from './parse.ts'
 import { type Mount, parseMount } from './run-mount.ts'
 
@@ -14,6 +15,7 @@ export interface References {
  * The instruction with variables put in and quotes taken off, where its kind has that: ADD, COPY, ENV, EXPOSE, LABEL,
  * STOPSIGNAL, USER, VOLUME, WORKDIR. Commands are left to the shell, FROM to `resolveStages`, ARG to
  * `StageScope.declare`, ONBUILD to the build it is for. All words see the variables from before the instruction.
+ * Ports, signals, modes and checksums are then what they have to be.
  */
 export function expandInstruction<T extends Instruction>(
   file: Pick<Dockerfile, 'source' | 'escape'>,
@@ -23,7 +25,9 @@ export function expandInstruction<T extends Instruction>(
 ): T {
   return locating(file.source, instruction.range, () => {
     const expander = new Expander(file.escape, lookup, references)
-    return expander.instruction(instruction) as T
+    const expanded = expander.instruction(instruction)
+    checkValues(expanded)
+    return expanded as T
   })
 }
 
@@ -51,7 +55,7 @@ class Expander {
     this.#references = references
   }
 
-  instruction(instruction: Instruction): Instruction | Onbuild {
+  instruction(instruction: Instruction): Instruction {
     switch (instruction.kind) {
       case 'env':
       case 'label':

@@ -142,11 +142,11 @@ class StageNames {
   }
 
   /** A base: stages above count, by their name as it is written. */
-  base(name: string, index: number): Origin {
+  base(name: string, index: number, range: Range): Origin {
     const stage = lastBelow(this.#named.get(name) ?? [], index)
     if (stage !== undefined) return { type: 'stage', index: stage }
     if (name === 'scratch') return { type: 'scratch' }
-    return this.#outside(name)
+    return this.#outside(name, range)
   }
 
   /** `--from`: a stage's number or name, above if there is one, else below. */
@@ -160,12 +160,21 @@ class StageNames {
     const named = this.#named.get(name.toLowerCase()) ?? []
     const stage = lastBelow(named, index) ?? named[0]
     if (stage !== undefined) return { type: 'stage', index: stage }
-    return name === 'scratch' ? { type: 'scratch' } : this.#outside(name)
+    return name === 'scratch' ? { type: 'scratch' } : this.#outside(name, range)
   }
 
-  #outside(name: string): Origin {
+  #outside(name: string, range: Range): Origin {
     const context = this.context(name)
-    return context === undefined ? { type: 'image', reference: name } : { type: 'context', name: context }
+    if (context !== undefined) return { type: 'context', name: context }
+    try {
+      parseReference(name)
+    } catch (error) {
+      const stage = didYouMean(name, this.#named.keys())
+      const hint = this.#named.has(name.toLowerCase()) ? 'Names of stages are lower case in FROM.' : undefined
+      const message = `failed to parse stage name ${JSON.stringify(name)}: ${messageOf(error)}${stage}`
+      throw dockerfileError(this.#file.source, range, message, hint)
+    }
+    return { type: 'image', reference: name }
   }
 }
 
@@ -196,7 +205,7 @@ function resolveStage(file: Dockerfile, stage: Stage, global: GlobalScope, names
     stage,
     name: from.name ?? `stage-${index}`,
     replacedBy: from.name === undefined ? undefined : names.context(from.name),
-    base: { by: 'from', name: image, origin: names.base(image, index), range: from.range },
+    base: { by: 'from', name: image, origin: names.base(image, index, from.range), range: from.range },
     platform: readPlatform(file, from.range, platformExpansion?.text),
     dependencies: sourcesOf(file, stage, names),
     imageExpansion,

@@ -41,7 +41,7 @@ it(
   'redis keeps its data through everything',
   { skip: archive === undefined && 'no Debian mirror' },
   async () => {
-    const scratch = mkdtempSync(join(tmpdir(), 'berth-database-'))
+
     try {
       await using api = await engine()
       // The directory of the image is redis' own: its owner comes with the first use of the volume.

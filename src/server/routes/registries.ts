@@ -13,76 +13,83 @@ export function authRoutes({ registries }: Pick<Engine, 'registries'>): readonly
       operation: 'SystemAuth',
       method: 'POST',
       path: '/auth',
-      async handle({ document, signal }) {
-        const config = await document<AuthConfig>('SystemAuth')
-        return json(await registries.login(authOf(config), { signal }))
+      async handle(request) {
+        const config = await request.document<AuthConfig>('SystemAuth')
+        return json(await registries.login(authOf(config), { signal: request.signal }))
       },
     }),
   ]
 }
 
 /** What images have to do with registries and with what came from there, except pulling. */
-export function registryRoutes({
-  images,
-  pushes,
-  registries,
-}: Pick<Engine, 'images' | 'pushes' | 'registries'>): readonly Route[] {
-  return [
-    route({
-      operation: 'ImagePush',
-      method: 'POST',
-      path: '/images/{name}/push',
-      greedy: true,
-      handle: ({ params, query, headers, signal }) =>
-        progress(
-          pushes.push(params.name, {
-            tag: query.text('tag'),
-            platform: plainPlatform(query.text('platform')),
-            compression: query.text('compression'),
-            auth: authIn(headers),
-            signal,
-          }),
-        ),
-    }),
-    route({
-      operation: 'ImageSearch',
-      method: 'GET',
-      path: '/images/search',
-      async handle({ query, headers, signal }) {
-        const options = {
-          limit: query.integer('limit'),
-          filters: query.filters(),
+export function registryRoutes(engine: Pick<Engine, 'images' | 'pushes' | 'registries'>): readonly Route[] {
+  return [pushRoute(engine), searchRoute(engine), attestationRoute(engine), inspectRoute(engine)]
+}
+
+function pushRoute({ pushes }: Pick<Engine, 'pushes'>): Route {
+  return route({
+    operation: 'ImagePush',
+    method: 'POST',
+    path: '/images/{name}/push',
+    greedy: true,
+    handle: ({ params, query, headers, signal }) =>
+      progress(
+        pushes.push(params.name, {
+          tag: query.text('tag'),
+          platform: plainPlatform(query.text('platform')),
+          compression: query.text('compression'),
           auth: authIn(headers),
           signal,
-        }
-        return json(await registries.search(query.required('term'), options))
-      },
-    }),
-    route({
-      operation: 'ImageAttestations',
-      method: 'GET',
-      path: '/images/{name}/attestations',
-      greedy: true,
-      async handle({ params, query }) {
-        const [platform, another] = query.list('platform')
-        if (another !== undefined) throw onePlatform()
-        const options = {
-          platform: plainPlatform(platform || undefined),
-          types: query.list('type'),
-          statement: query.flag('statement'),
-        }
-        return json(await images.attestations(params.name, options))
-      },
-    }),
-    route({
-      operation: 'DistributionInspect',
-      method: 'GET',
-      path: '/distribution/{name}/json',
-      greedy: true,
-      handle: async ({ params, headers, signal }) =>
-        json(await registries.inspect(params.name, { auth: authIn(headers), signal })),
-    }),
-  ]
+        }),
+      ),
+  })
+}
+
+function searchRoute({ registries }: Pick<Engine, 'registries'>): Route {
+  return route({
+    operation: 'ImageSearch',
+    method: 'GET',
+    path: '/images/search',
+    async handle({ query, headers, signal }) {
+      const options = {
+        limit: query.integer('limit'),
+        filters: query.filters(),
+        auth: authIn(headers),
+        signal,
+      }
+      return json(await registries.search(query.required('term'), options))
+    },
+  })
+}
+
+function inspectRoute({ registries }: Pick<Engine, 'registries'>): Route {
+  return route({
+    operation: 'DistributionInspect',
+    method: 'GET',
+    path: '/distribution/{name}/json',
+    greedy: true,
+    handle: async ({ params, headers, signal }) =>
+      json(await registries.inspect(params.name, { auth: authIn(headers), signal })),
+  })
+}
+
+function attestationRoute({ images }: Pick<Engine, 'images'>): Route {
+  return route({
+    operation: 'ImageAttestations',
+    method: 'GET',
+    path: '/images/{name}/attestations',
+    greedy: true,
+    async handle({ params, query }) {
+      const [platform, another] = query.list('platform')
+      if (another !== undefined) throw onePlatform()
+      const options = {
+        platform: plainPlatform(platform || undefined),
+        types: query.list('type'),
+        statement: query.flag('statement'),
+      }
+      return json(await images.attestations(params.name, options))
+    },
+  })
 }
 
 function authIn(headers: RouteRequest['headers']): RegistryAuth | undefined {

@@ -292,20 +292,9 @@ function viewsOf(
   base: Base,
   images: Images,
   containers: ContainerServices,
-): Omit<
-  Engine,
-  | 'lifecycle'
-  | 'execs'
-  | 'images'
-  | 'pulls'
-  | 'pushes'
-  | 'registries'
-  | 'events'
-  | 'volumes'
-  | 'volumeTransfers'
-> {
-  const { snapshots, trees, networks, runtime, identity, logger } = foundation
-  const { registry, paths, roots, accounts, attachments, locks, upper, containerEvents: events } = base
+): Pick<Engine, 'streams' | 'files' | 'query' | 'networks' | 'system' | 'fsck'> {
+  const { networks, identity, logger } = foundation
+  const { registry, paths, attachments, containerEvents: events } = base
   const { supervisor } = containers
   const query = queryOf(foundation, base, images, containers)
   return {
@@ -317,24 +306,7 @@ function viewsOf(
       logs: new JsonFileLogs({ logger }),
       logFile: (id) => paths(id).log,
     }),
-    files: new Files({
-      registry,
-      locks,
-      roots,
-      trees,
-      accounts,
-      events,
-      ended: (id) => supervisor.running(id)?.exited ?? Promise.resolve(),
-      commits: new Commits({
-        registry,
-        locks,
-        runtime,
-        trees,
-        upper,
-        events,
-        commitImage: (image) => commitContainer(images, image),
-      }),
-    }),
+    files: filesOf(foundation, base, images, containers),
     query,
     networks: new PredefinedNetworks({
       registry,
@@ -342,21 +314,53 @@ function viewsOf(
       ids: identity.networks,
       createdAt: identity.createdAt,
     }),
-    system: new System({
-      registry,
-      containers: query,
-      images,
-      snapshots,
-      volumes: base.volumes,
-      account: () =>
-        accountFor(
-          foundation.config.dataRoot,
-          knownObjects({ db: foundation.db, registry, images: images.store }),
-        ),
-      facts: factsOf(foundation),
-    }),
+    system: systemOf(foundation, base, images, query),
     fsck: fsckOf(foundation, base, images),
   }
+}
+
+function filesOf(
+  { trees, runtime }: Foundation,
+  { registry, roots, accounts, locks, upper, containerEvents: events }: Base,
+  images: Images,
+  { supervisor }: ContainerServices,
+): Files {
+  return new Files({
+    registry,
+    locks,
+    roots,
+    trees,
+    accounts,
+    events,
+    ended: (id) => supervisor.running(id)?.exited ?? Promise.resolve(),
+    commits: new Commits({
+      registry,
+      locks,
+      runtime,
+      trees,
+      upper,
+      events,
+      commitImage: (image) => commitContainer(images, image),
+    }),
+  })
+}
+
+function systemOf(
+  foundation: Foundation,
+  { registry, volumes }: Base,
+  images: Images,
+  containers: ReturnType<typeof queryOf>,
+): System {
+  const { db, config, snapshots } = foundation
+  return new System({
+    registry,
+    containers,
+    images,
+    snapshots,
+    volumes,
+    account: () => accountFor(config.dataRoot, knownObjects({ db, registry, images: images.store })),
+    facts: factsOf(foundation),
+  })
 }
 
 function fsckOf(foundation: Foundation, base: Base, images: Images): Fsck {

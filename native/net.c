@@ -202,9 +202,12 @@ static int make_namespace(const struct net_config *config)
 	cleanup_close int inside = netlink_open();
 	if (inside < 0)
 		return -1;
-	char names[NET_LINKS][8];
+	char names[NET_LINKS][IFNAMSIZ];
 	for (size_t i = 0; i < config->link_count; i++) {
-		snprintf(names[i], sizeof names[i], "eth%u", (unsigned)i);
+		if (config->links[i].name != NULL)
+			snprintf(names[i], sizeof names[i], "%s", config->links[i].name);
+		else
+			snprintf(names[i], sizeof names[i], "eth%u", (unsigned)i);
 		if (replace_pair(host, &config->links[i], names[i]) < 0)
 			return -1;
 	}
@@ -215,7 +218,7 @@ static int make_namespace(const struct net_config *config)
 	struct netlink_batch batch = {0};
 	add_up(&batch, LOOPBACK_INDEX, "bring the loopback up");
 	for (size_t i = 0; i < config->link_count; i++)
-		if (configure_link(inside, &batch, &config->links[i], names[i]) < 0)
+		if (configure_link(inside, &batch, &config->links[i], names[i]) < 0 || netlink_commit(inside, &batch) < 0)
 			return -1;
 	return netlink_commit(inside, &batch);
 }

@@ -4,13 +4,13 @@
 
 #include "common.h"
 
-#define NET_LINKS 8
+#define NET_LINKS 64
 #define NET_ADDRESSES 8
 #define NET_SYSCTLS 64
 
-/* One veth pair into a bridge; the container's end is called eth0, eth1, … in the order given. */
+/* One veth pair into a bridge; the container's end is called NAME, or eth0, eth1, … in the order given. */
 struct net_link {
-	const char *veth, *bridge, *mac;
+	const char *veth, *name, *bridge, *mac;
 	uint64_t mtu;
 	const char *addresses[NET_ADDRESSES], *gateways[NET_ADDRESSES];
 	size_t address_count, gateway_count;

@@ -41,7 +41,9 @@ static int parse_link(struct net_config *net, const char *key, char *value)
 	if (net->link_count == 0)
 		return fail("%s comes before veth", key);
 	struct net_link *link = &net->links[net->link_count - 1];
-	if (strcmp(key, "bridge") == 0)
+	if (strcmp(key, "ifname") == 0)
+		link->name = value;
+	else if (strcmp(key, "bridge") == 0)
 		link->bridge = value;
 	else if (strcmp(key, "mac") == 0)
 		link->mac = value;
@@ -104,7 +106,7 @@ static int parse_pin(struct config *config, const char *key, char *value)
 /* Keys with two values or their own structure. */
 static int parse_special(struct config *config, const char *key, char *value)
 {
-	static const char *const links[] = {"veth", "bridge", "mtu", "mac", "ip", "gateway"};
+	static const char *const links[] = {"veth", "ifname", "bridge", "mtu", "mac", "ip", "gateway"};
 	for (size_t i = 0; i < ARRAY_LENGTH(links); i++)
 		if (strcmp(key, links[i]) == 0)
 			return parse_link(&config->net, key, value);

@@ -162,8 +162,21 @@ export const entries: readonly Entry[] = [
   entry('image rm, image remove, rmi', 'Remove images', () => import('./commands/image-rm.ts')),
   entry('image save, save', 'Write images into a tar archive', () => import('./commands/image-save.ts')),
   entry('image tag, tag', 'Give an image another name', () => import('./commands/image-tag.ts')),
+  entry('network connect', 'Connect a container to a network', () => import('./commands/network-connect.ts')),
+  entry('network create', 'Create a network', () => import('./commands/network-create.ts')),
+  entry(
+    'network disconnect',
+    'Disconnect a container from a network',
+    () => import('./commands/network-disconnect.ts'),
+  ),
   entry('network inspect', 'Show everything about networks', () => import('./commands/network-inspect.ts')),
   entry('network ls, network list', 'List networks', () => import('./commands/network-ls.ts')),
+  entry(
+    'network prune',
+    'Remove all networks that no container is on',
+    () => import('./commands/network-prune.ts'),
+  ),
+  entry('network rm, network remove', 'Remove networks', () => import('./commands/network-rm.ts')),
   entry('system df', 'Show what takes disk space', () => import('./commands/system-df.ts')),
   entry(
     'system events, events',

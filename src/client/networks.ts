@@ -1,6 +1,30 @@
-import type { Network, NetworkSummary } from '#api/generated/types.ts'
+import type {
+  IPAM,
+  Network,
+  NetworkConnectRequest,
+  NetworkCreateResponse,
+  NetworkDisconnectRequest,
+  NetworkSummary,
+} from '#api/generated/types.ts'
 import { filtersQuery, type Filters } from './filters.ts'
 import type { Transport } from './transport.ts'
+
+/** `POST /networks/create`. */
+export interface NetworkCreateRequest {
+  readonly Name: string
+  readonly Driver?: string
+  readonly Scope?: string
+  readonly Internal?: boolean
+  readonly Attachable?: boolean
+  readonly Ingress?: boolean
+  readonly ConfigOnly?: boolean
+  readonly ConfigFrom?: { readonly Network: string }
+  readonly EnableIPv4?: boolean
+  readonly EnableIPv6?: boolean
+  readonly IPAM?: IPAM
+  readonly Options?: Readonly<Record<string, string>>
+  readonly Labels?: Readonly<Record<string, string>>
+}
 
 /** Networks by name, id or prefix of an id. */
 export class Networks {
@@ -18,6 +42,23 @@ export class Networks {
     return this.#transport.json('GET', `/networks/${encodeURIComponent(ref)}`, {
       query: { verbose: options.verbose },
     })
+  }
+
+  async create(body: NetworkCreateRequest): Promise<NetworkCreateResponse> {
+    return this.#transport.json('POST', '/networks/create', { json: body })
+  }
+
+  /** Fails while a running container is on it. */
+  async remove(ref: string): Promise<void> {
+    await this.#transport.status('DELETE', `/networks/${encodeURIComponent(ref)}`)
+  }
+
+  async connect(ref: string, body: NetworkConnectRequest): Promise<void> {
+    await this.#transport.status('POST', `/networks/${encodeURIComponent(ref)}/connect`, { json: body })
+  }
+
+  async disconnect(ref: string, body: NetworkDisconnectRequest): Promise<void> {
+    await this.#transport.status('POST', `/networks/${encodeURIComponent(ref)}/disconnect`, { json: body })
   }
 
   async prune(filters?: Filters): Promise<{ NetworksDeleted?: string[] | null }> {

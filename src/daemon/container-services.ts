@@ -19,6 +19,7 @@ import { type Bundles, type Endpoints, Supervisor } from '#engine/containers/sup
 import { Updates } from '#engine/containers/updates.ts'
 import type { Waiters } from '#engine/containers/waiters.ts'
 import { type ExecProcess, Execs } from '#engine/exec/execs.ts'
+import type { ContainerNames } from '#engine/networks/container-names.ts'
 import type { Volumes } from '#engine/volumes/volumes.ts'
 import type { Networks } from '#network/networks.ts'
 import type { Helper } from '#os/helper.ts'
@@ -47,6 +48,8 @@ export interface ContainerParts {
   readonly bootId: string
   readonly networks: Networks
   readonly endpoints: Endpoints
+  readonly names: ContainerNames
+  readonly knownNetworks: CreationDeps['knownNetworks']
   readonly bundles: Bundles
   readonly snapshots: Snapshots
   readonly images: CreationDeps['images']

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { once } from 'node:events'
 import { Background } from '#base/background.ts'
 import { type Logger, jsonLogger } from '#base/logger.ts'
-import { DefaultBridgeNetworks } from '#network/default-networks.ts'
+import { KernelNetworks } from '#network/kernel-networks.ts'
 import { createServer } from '#server/server.ts'
 import { EventJournal } from '#engine/events/event-journal.ts'
 import { NativeNames } from '#network/names/native-names.ts'
@@ -119,8 +119,8 @@ function defaultNetworks(
   config: DaemonConfig,
   identity: Identity,
   logger: Logger,
-): DefaultBridgeNetworks {
-  return new DefaultBridgeNetworks({
+): KernelNetworks {
+  return new KernelNetworks({
     helper,
     logger,
     networkId: identity.networks.bridge,

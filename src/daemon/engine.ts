@@ -11,14 +11,13 @@ import { Changes } from '#engine/containers/changes.ts'
 import { Commits } from '#engine/containers/commits.ts'
 import type { Container } from '#engine/containers/container.ts'
 import { diskDirectories } from '#engine/containers/directories.ts'
-import { DefaultEndpoints } from '#engine/containers/default-endpoints.ts'
 import { EtcFiles } from '#engine/containers/etc-files.ts'
 import { ContainerEvents } from '#engine/containers/events.ts'
 import { execProcess } from '#engine/containers/exec-process.ts'
 import { Files } from '#engine/containers/files.ts'
 import { MountSourcesOf, volumeUser } from '#engine/containers/mount-sources.ts'
 import { Mounts } from '#engine/containers/mounts.ts'
-import { containerPaths } from '#engine/containers/paths.ts'
+import { type PathsOf, containerPaths } from '#engine/containers/paths.ts'
 import { Query } from '#engine/containers/query.ts'
 import { recover } from '#engine/containers/recovery.ts'
 import { ContainerRegistry } from '#engine/containers/registry.ts'
@@ -32,7 +31,11 @@ import { Fsck } from '#engine/fsck/fsck.ts'
 import { RegistryLayers } from '#engine/fsck/registry-layers.ts'
 import { openImages, type Images } from '#engine/images/images.ts'
 import { JsonFileLogs } from '#engine/logs/json-file-logs.ts'
-import { PredefinedNetworks } from '#engine/networks/networks.ts'
+import { Connections } from '#engine/networks/connections.ts'
+import { ContainerNames } from '#engine/networks/container-names.ts'
+import { NetworkEndpoints } from '#engine/networks/endpoints.ts'
+import { NetworkRegistry } from '#engine/networks/network-registry.ts'
+import { UserNetworks } from '#engine/networks/networks.ts'
 import { Pushes } from '#engine/push/push.ts'
 import { Registries } from '#engine/registries/registries.ts'
 import type { Engine } from '#engine/services.ts'
@@ -43,9 +46,9 @@ import { knownObjects } from '#engine/system/known-objects.ts'
 import { type EngineFacts, System } from '#engine/system/system.ts'
 import { VolumeTransfers } from '#engine/volumes/volume-transfers.ts'
 import { Volumes } from '#engine/volumes/volumes.ts'
+import type { KernelNetworks } from '#network/kernel-networks.ts'
 import { dockerPlugins } from '#engine/volumes/plugins/plugin-address.ts'
 import { VolumePlugins } from '#engine/volumes/plugins/volume-plugins.ts'
-import type { DefaultBridgeNetworks } from '#network/default-networks.ts'
 import type { NameService } from '#network/names/name-service.ts'
 import type { Cgroups } from '#os/cgroups/cgroups.ts'
 import { detectedPlatform } from '#os/proc/host-platform.ts'
@@ -61,6 +64,7 @@ import type { RegistryClient } from '#registry/client/repository.ts'
 import type { Registry } from '#registry/server/registry.ts'
 import { ContainerRows } from '#store/containers.ts'
 import type { Database } from '#store/db.ts'
+import { NetworkRows } from '#store/networks.ts'
 import type { DiskSnapshots } from '#store/snapshots/disk-snapshots.ts'
 import { FileContent } from '#store/content/file-content.ts'
 import type { SnapshotsProbe } from '#store/snapshots/probe-snapshots.ts'
@@ -86,7 +90,7 @@ export interface Foundation {
   readonly snapshots: DiskSnapshots
   readonly trees: Trees
   readonly probe: SnapshotsProbe
-  readonly networks: DefaultBridgeNetworks
+  readonly networks: KernelNetworks
   /** The resolver of containers on user-defined networks. */
   readonly names: NameService
   readonly background: Background
@@ -114,6 +118,7 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
   const images = await imagesOf(foundation, base)
   const pulls = await openPulls(foundation, images)
   const lifecycle = containersOf(foundation, base, images)
+  const { connections, userNetworks } = networksOf(foundation, base, lifecycle)
   const { pushes, registries } = registriesOf(foundation, images)
   const close = async (): Promise<void> => {
     lifecycle.restarts.close()
@@ -125,9 +130,11 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
   }
   try {
     await base.volumes.recover()
+    await userNetworks.recover()
     await recover({
       ...foundation,
       ...base,
+      connections,
       ...lifecycle,
       clock: systemClock,
       directories: diskDirectories,
@@ -148,6 +155,7 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
       registries,
       events: foundation.events,
       volumes: base.volumes,
+      networks: userNetworks,
       volumeTransfers: new VolumeTransfers({
         ...foundation,
         volumes: base.volumes,
@@ -161,11 +169,25 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
   }
 }
 
+function networksOf(foundation: Foundation, base: Base, { supervisor }: ContainerServices) {
+  const connections = new Connections({ ...foundation, ...base, events: base.containerEvents })
+  const known = base.knownNetworks
+  const userNetworks = new UserNetworks({
+    ...foundation,
+    ...base,
+    known,
+    connections,
+    clock: systemClock,
+    supervisor,
+  })
+  return { connections, userNetworks }
+}
+
 type Base = ReturnType<typeof baseOf>
 
 /** What everything about containers shares. */
 function baseOf(foundation: Foundation) {
-  const { db, config, events, helper, snapshots, trees, networks } = foundation
+  const { db, config, events, helper, snapshots, trees } = foundation
   const { dataRoot, execRoot } = config
   const paths = containerPaths(dataRoot, execRoot)
   const registry = new ContainerRegistry(new ContainerRows(db), foundation.logger)
@@ -186,8 +208,37 @@ function baseOf(foundation: Foundation) {
     volumes,
     mountSources: new MountSourcesOf({ volumes, snapshots, events, paths, logger: foundation.logger }),
     accounts: new Accounts({ snapshots, trees, helper, roots, upper }),
-    endpoints: new DefaultEndpoints(networks),
+    etcFiles: etcFilesOf(foundation, paths, registry),
+    ...networkingOf(foundation, registry),
   }
+}
+
+/** What decides who is on which network, and under which names. */
+function networkingOf(
+  { db, networks, names: service, identity, logger }: Foundation,
+  registry: ContainerRegistry,
+) {
+  const knownNetworks = new NetworkRegistry({
+    rows: new NetworkRows(db),
+    logger,
+    bridge: () => networks.bridge,
+    ids: identity.networks,
+    createdAt: identity.createdAt,
+  })
+  return {
+    knownNetworks,
+    endpoints: new NetworkEndpoints({ networks, known: knownNetworks, registry }),
+    names: new ContainerNames({ service, known: knownNetworks }),
+  }
+}
+
+function etcFilesOf({ networks }: Foundation, paths: PathsOf, registry: ContainerRegistry): EtcFiles {
+  return new EtcFiles({
+    paths,
+    registry,
+    hostResolvConf: () => hostResolvConf(),
+    hostGateway: () => networks.bridge.subnets[0]?.gateway ?? '',
+  })
 }
 
 function volumesOf(foundation: Foundation, registry: ContainerRegistry): Volumes {
@@ -263,7 +314,7 @@ function bundlesOf(
   { networks, snapshots, runtime, machine, config, buildDir, cgroups, selected }: Foundation,
   base: Base,
 ): OciBundles {
-  const { registry, paths, accounts } = base
+  const { registry, paths, accounts, etcFiles, endpoints } = base
   return new OciBundles({
     registry,
     snapshots,
@@ -271,14 +322,10 @@ function bundlesOf(
     machine,
     runtime,
     paths,
-    etcFiles: new EtcFiles({
-      paths,
-      registry,
-      hostResolvConf: () => hostResolvConf(),
-      hostGateway: () => networks.bridge.subnets[0]?.gateway ?? '',
-    }),
+    etcFiles,
+    networks,
+    ways: (container, onNetworks) => endpoints.ways(container, onNetworks),
     seccompFilters: new SeccompFilters(join(config.execRoot, 'seccomp'), selected),
-    bridge: networks.bridge,
     execRoot: config.execRoot,
     cgroupParent: config.cgroupParent,
     initBinary: join(buildDir, 'berth-init'),
@@ -292,8 +339,8 @@ function viewsOf(
   base: Base,
   images: Images,
   containers: ContainerServices,
-): Pick<Engine, 'streams' | 'files' | 'query' | 'networks' | 'system' | 'fsck'> {
-  const { networks, identity, logger } = foundation
+): Pick<Engine, 'streams' | 'files' | 'query' | 'system' | 'fsck'> {
+  const { logger } = foundation
   const { registry, paths, attachments, containerEvents: events } = base
   const { supervisor } = containers
   const query = queryOf(foundation, base, images, containers)
@@ -308,12 +355,6 @@ function viewsOf(
     }),
     files: filesOf(foundation, base, images, containers),
     query,
-    networks: new PredefinedNetworks({
-      registry,
-      bridge: networks.bridge,
-      ids: identity.networks,
-      createdAt: identity.createdAt,
-    }),
     system: systemOf(foundation, base, images, query),
     fsck: fsckOf(foundation, base, images),
   }
@@ -382,8 +423,8 @@ function fsckOf(foundation: Foundation, base: Base, images: Images): Fsck {
 }
 
 function queryOf(
-  { helper, snapshots, trees, networks, cgroups, logger }: Foundation,
-  { registry, paths, upper, containerEvents: events }: Base,
+  { helper, snapshots, trees, cgroups, logger }: Foundation,
+  { registry, paths, upper, knownNetworks, containerEvents: events }: Base,
   images: Images,
   { supervisor, execs, health }: ContainerServices,
 ): Query {
@@ -396,7 +437,7 @@ function queryOf(
     upper,
     changes: new Changes({ snapshots, trees, helper, upper }),
     stats: new Sampler({ read: kernelSamples(cgroups), logger }),
-    bridge: networks.bridge,
+    networkId: (name) => knownNetworks.named(name)?.id ?? '',
     execsOf: (id) => execs.runningIn(id),
     healthOf: (id) => health.of(id),
     imageName: (container) => imageName(images, container),

@@ -20,7 +20,11 @@ import type {
   ImageHistoryResponseItem,
   ImageInspect,
   ImageSummary,
+  IPAM,
   Network,
+  NetworkConnectRequest,
+  NetworkCreateResponse,
+  NetworkDisconnectRequest,
   NetworkSummary,
   NetworkingConfig,
   Resources,
@@ -380,6 +384,21 @@ export interface VolumeService {
   prune(filters: Filters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }>
 }
 
+/** `POST /networks/create`. */
+export interface NetworkCreateBody {
+  readonly Name?: string | null
+  readonly Driver?: string | null
+  readonly EnableIPv4?: boolean | null
+  readonly EnableIPv6?: boolean | null
+  readonly Internal?: boolean | null
+  readonly Attachable?: boolean | null
+  readonly ConfigOnly?: boolean | null
+  readonly ConfigFrom?: { readonly Network?: string | null } | null
+  readonly IPAM?: IPAM | null
+  readonly Options?: Record<string, string> | null
+  readonly Labels?: Record<string, string> | null
+}
+
 /** What Docker has no command for. All of it happens as a whole or, after a crash, not at all. */
 export interface VolumeTransferService {
   /** `conflict` while a container has it, or when there is one of the new name. */
@@ -403,6 +422,13 @@ export interface VolumeTransferService {
 export interface NetworkService {
   list(filters: Filters): Promise<NetworkSummary[]>
   inspect(ref: string): Promise<Network>
+  create(body: NetworkCreateBody): Promise<NetworkCreateResponse>
+  remove(ref: string): Promise<void>
+  /** Removes those that no running container is on; names. */
+  prune(filters: Filters): Promise<{ NetworksDeleted: string[] | null }>
+  /** Takes effect at once for a container that runs. */
+  connect(ref: string, body: NetworkConnectRequest): Promise<void>
+  disconnect(ref: string, body: NetworkDisconnectRequest): Promise<void>
 }
 
 export interface Engine {

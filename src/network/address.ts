@@ -49,13 +49,23 @@ export function contains(cidr: Cidr, address: string): boolean {
   return familyOf(address) === cidr.family && overlaps(cidr, parseCidr(address))
 }
 
+/** `inner` is a part of `outer`, or all of it. */
+export function encloses(outer: Cidr, inner: Cidr): boolean {
+  return outer.prefix <= inner.prefix && overlaps(outer, inner)
+}
+
 /** The address `offset` above the start of the range. */
-export function addressAt(cidr: Cidr, offset: number): string {
+export function addressAt(cidr: Cidr, offset: number | bigint): string {
   return toText(cidr.family, cidr.base + BigInt(offset))
 }
 
+/** Exact only where a number is: see `positionOf`. */
 export function offsetOf(cidr: Cidr, address: string): number {
-  return Number(toNumber(address) - cidr.base)
+  return Number(positionOf(cidr, address))
+}
+
+export function positionOf(cidr: Cidr, address: string): bigint {
+  return toNumber(address) - cidr.base
 }
 
 /** The one spelling the kernel uses too (RFC 5952 for IPv6). */

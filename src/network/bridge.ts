@@ -4,7 +4,6 @@ import type { Helper } from '#os/helper.ts'
 import type { Sysctls } from '#os/proc/sysctl.ts'
 import { commandFailed } from './errors.ts'
 import type { RouteEntry } from './ipam.ts'
-import { randomMac } from './ipam.ts'
 
 export interface LinkDeps {
   readonly helper: Pick<Helper, 'run'>
@@ -13,6 +12,8 @@ export interface LinkDeps {
 
 export interface BridgeSettings {
   readonly link: string
+  /** Of the bridge; the same whenever it is made again, so that containers go on knowing their gateway. */
+  readonly mac: string
   readonly mtu: number
   /** Addresses with prefix length, such as `172.17.0.1/16`. */
   readonly addresses: readonly string[]
@@ -21,6 +22,7 @@ export interface BridgeSettings {
 /** What `ip -j -d addr show` tells about a link, as far as we care. */
 export interface LinkState {
   readonly kind: string | undefined
+  readonly mac: string
   readonly up: boolean
   readonly mtu: number
   /** With prefix length; link-local ones left out. */
@@ -34,20 +36,41 @@ export async function linkState(deps: LinkDeps, link: string): Promise<LinkState
     if (/does not exist|Cannot find device/.test(result.stderr)) return undefined
     throw commandFailed(`ip addr show dev ${link}`, result)
   }
-  const [shown] = JSON.parse(result.stdout) as [
-    {
-      readonly flags: readonly string[]
-      readonly mtu: number
-      readonly linkinfo?: { readonly info_kind?: string }
-      readonly addr_info?: readonly {
-        readonly local: string
-        readonly prefixlen: number
-        readonly scope: string
-      }[]
-    },
-  ]
+  const [shown] = JSON.parse(result.stdout) as [ShownLink]
+  return stateOf(shown, shown.linkinfo?.info_kind)
+}
+
+/** All bridges of the host, by name, with one call however many there are. */
+export async function bridgeStates(deps: LinkDeps): Promise<ReadonlyMap<string, LinkState>> {
+  const command = ['ip', '-j', 'addr', 'show', 'type', 'bridge']
+  const result = await deps.helper.run(command)
+  if (result.code !== 0) throw commandFailed(command.join(' '), result)
+  const shown = result.stdout.trim() === '' ? [] : (JSON.parse(result.stdout) as Partial<ShownLink>[])
+  // Some versions of ip print an empty object for every link of another kind.
+  return new Map(shown.filter(isShown).map((one) => [one.ifname, stateOf(one, 'bridge')]))
+}
+
+interface ShownLink {
+  readonly ifname: string
+  readonly address: string
+  readonly flags: readonly string[]
+  readonly mtu: number
+  readonly linkinfo?: { readonly info_kind?: string }
+  readonly addr_info?: readonly {
+    readonly local: string
+    readonly prefixlen: number
+    readonly scope: string
+  }[]
+}
+
+function isShown(shown: Partial<ShownLink>): shown is ShownLink {
+  return shown.ifname !== undefined
+}
+
+function stateOf(shown: ShownLink, kind: string | undefined): LinkState {
   return {
-    kind: shown.linkinfo?.info_kind,
+    kind,
+    mac: shown.address,
     up: shown.flags.includes('UP'),
     mtu: shown.mtu,
     addresses: (shown.addr_info ?? [])
@@ -69,10 +92,14 @@ export async function hostRoutes(deps: LinkDeps): Promise<RouteEntry[]> {
   return routes
 }
 
-/** Makes the bridge as described, or mends it; true when something had to be changed. */
-export async function ensureBridge(deps: LinkDeps, settings: BridgeSettings): Promise<boolean> {
-  const { link, mtu, addresses } = settings
-  const state = await linkState(deps, link)
+/** Makes the bridge as described, or mends it; `made` or `mended` when something had to be changed. */
+export async function ensureBridge(
+  deps: LinkDeps,
+  settings: BridgeSettings,
+  known?: ReadonlyMap<string, LinkState>,
+): Promise<'made' | 'mended' | 'fine'> {
+  const { link, mac } = settings
+  const state = known?.get(link) ?? (await linkState(deps, link))
   if (state !== undefined && state.kind !== 'bridge') {
     throw new EngineError('conflict', `link ${link} exists and is not a bridge`, {
       code: 'NETWORK_LINK_CONFLICT',
@@ -80,10 +107,16 @@ export async function ensureBridge(deps: LinkDeps, settings: BridgeSettings): Pr
     })
   }
   // An address of its own, so that it does not change with the first container.
-  if (state === undefined) await batch(deps, [`link add name ${link} address ${randomMac()} type bridge`])
+  if (state === undefined) await batch(deps, [`link add name ${link} address ${mac} type bridge`])
   const mended = await bridgeSysctls(deps.sysctls, settings)
+  const commands = changes(settings, state)
+  if (commands.length > 0) await batch(deps, commands)
+  if (state === undefined) return 'made'
+  return mended || commands.length > 0 ? 'mended' : 'fine'
+}
 
-  const commands = [
+function changes({ link, mtu, addresses }: BridgeSettings, state: LinkState | undefined): string[] {
+  return [
     ...(state?.mtu === mtu ? [] : [`link set dev ${link} mtu ${mtu}`]),
     ...(state?.addresses ?? [])
       .filter((address) => !addresses.includes(address))
@@ -97,8 +130,6 @@ export async function ensureBridge(deps: LinkDeps, settings: BridgeSettings): Pr
       ),
     ...(state?.up === true ? [] : [`link set dev ${link} up`]),
   ]
-  if (commands.length > 0) await batch(deps, commands)
-  return mended || commands.length > 0
 }
 
 /** Turns forwarding on; true when it was off, so that the host forwarded nothing before. */
@@ -111,8 +142,11 @@ export async function enableForwarding(sysctls: Sysctls, ipv6: boolean): Promise
   return was !== '1'
 }
 
-export async function removeBridge(deps: LinkDeps, link: string): Promise<void> {
-  if ((await linkState(deps, link))?.kind === 'bridge') await batch(deps, [`link delete dev ${link}`])
+/** `mac`: only the bridge that has this address, so that nobody else's goes. */
+export async function removeBridge(deps: LinkDeps, link: string, mac?: string): Promise<void> {
+  const state = await linkState(deps, link)
+  if (state?.kind !== 'bridge' || (mac !== undefined && state.mac !== mac)) return
+  await batch(deps, [`link delete dev ${link}`])
 }
 
 async function bridgeSysctls(sysctls: Sysctls, { link, addresses }: BridgeSettings): Promise<boolean> {
@@ -134,7 +168,8 @@ async function bridgeSysctls(sysctls: Sysctls, { link, addresses }: BridgeSettin
   return changed
 }
 
-async function batch(deps: LinkDeps, commands: readonly string[]): Promise<void> {
+/** Several commands of ip, up to the first that fails. */
+export async function batch(deps: Pick<LinkDeps, 'helper'>, commands: readonly string[]): Promise<void> {
   const result = await deps.helper.run(['ip', '-batch', '-'], { stdin: `${commands.join('\n')}\n` })
   if (result.code !== 0) throw commandFailed(`ip ${commands.join('; ')}`, result)
 }

@@ -2,6 +2,41 @@ import { EngineError, messageOf } from '#base/errors.ts'
 
 // Wording is contract: scripts, Compose and testcontainers match on it.
 
+/** A network of ours has (part of) the subnet. */
+export function poolOverlaps(subnet: string, other: { readonly name: string }): EngineError {
+  return new EngineError(
+    'permission_denied',
+    'invalid pool request: Pool overlaps with other one on this address space',
+    { code: 'SUBNET_OVERLAPS', details: { subnet, network: other.name } },
+  )
+}
+
+export function poolsExhausted(details: Readonly<Record<string, unknown>>): EngineError {
+  return new EngineError('resource_exhausted', 'all predefined address pools have been fully subnetted', {
+    code: 'POOLS_EXHAUSTED',
+    details,
+  })
+}
+
+export function addressInUse(address: string): EngineError {
+  return new EngineError('permission_denied', 'Address already in use', {
+    code: 'ENDPOINT_ADDRESS_IN_USE',
+    details: { address },
+  })
+}
+
+export function outsideSubnets(address: string): EngineError {
+  return new EngineError(
+    'invalid_argument',
+    `invalid endpoint settings:\nno configured subnet contains IP address ${address}`,
+    { code: 'ENDPOINT_ADDRESS_INVALID', details: { address } },
+  )
+}
+
+export function noSuchNetwork(ref: string): EngineError {
+  return new EngineError('not_found', `network ${ref} not found`, { code: 'NETWORK_NOT_FOUND' })
+}
+
 /** A port that one of our own containers holds. `range` is the text of the request, such as `8000-8010`. */
 export function portAllocated(hostIp: string, port: string): EngineError {
   return new EngineError('internal', `Bind for ${hostPort(hostIp, port)} failed: port is already allocated`, {

@@ -1,90 +1,147 @@
 import { EngineError } from '#base/errors.ts'
-import { newId } from '#base/ids.ts'
 import { parseCidr } from './address.ts'
-import { connectivityFailed } from './errors.ts'
-import { AddressPool, randomMac } from './ipam.ts'
-import type { BridgeInfo, Endpoint, LeaseRequest, Networks, PortRequest, PublishedPort } from './networks.ts'
+import { BridgeNetwork } from './bridge-network.ts'
+import { connectivityFailed, noSuchNetwork } from './errors.ts'
+import type {
+  Endpoint,
+  LeaseRequest,
+  NetworkInfo,
+  NetworkRequest,
+  Networks,
+  PortRequest,
+  PublishTarget,
+  PublishedPort,
+  Ways,
+} from './networks.ts'
 import { PortTable } from './ports.ts'
+import { chooseSubnets, defaultPoolBases } from './subnets.ts'
 
 /** Networks without a kernel: leases and reservations are real, nothing is forwarded. */
 export class FakeNetworks implements Networks {
-  readonly bridge: BridgeInfo = {
-    id: newId(),
+  readonly bridge: NetworkInfo = {
+    id: 'a'.repeat(64),
     name: 'bridge',
     link: 'berth0',
     mtu: 1500,
+    internal: false,
+    icc: true,
+    masquerade: true,
     subnets: [{ subnet: '172.17.0.0/16', gateway: '172.17.0.1' }],
   }
   readonly published = new Map<string, readonly PublishedPort[]>()
-  readonly #leases = new Map<string, Endpoint>()
+  /** Where the published ports lead. */
+  readonly targets = new Map<string, PublishTarget>()
+  /** Names of host links that were plugged into running containers. */
+  readonly plugged = new Set<string>()
+  /** Default routes by process. */
+  readonly ways = new Map<number, Ways>()
+  /** Networks whose bridge is there. */
+  readonly made = new Set<string>()
+  readonly #networks = new Map<string, BridgeNetwork>([[this.bridge.id, this.#network(this.bridge)]])
   readonly #ports = new PortTable({ ephemeral: { first: 32768, last: 60999 }, ipv6: true })
-  readonly #pool = new AddressPool(parseCidr('172.17.0.0/16'), {
-    reserved: ['172.17.0.1'],
-    quarantine: 0,
-    now: () => 0,
-  })
 
   async ensure(): Promise<void> {}
 
-  /** Endpoints by container. */
+  /** Endpoints by container, those of the default bridge. */
   get leased(): ReadonlyMap<string, Endpoint> {
-    return this.#leases
+    return this.leases(this.bridge.id)
   }
 
-  lease({ containerId, mac }: LeaseRequest): Endpoint {
-    if (this.#leases.has(containerId)) {
-      throw new EngineError('conflict', `container ${containerId} is already attached to network bridge`, {
-        code: 'ENDPOINT_EXISTS',
-      })
+  async plan(request: NetworkRequest): Promise<NetworkInfo> {
+    const networks = [...this.#networks.values()].flatMap(({ info }) =>
+      info.subnets.map(({ subnet }) => ({ name: info.name, subnet: parseCidr(subnet) })),
+    )
+    const around = { networks, routes: [], pools: defaultPoolBases, seed: 'fake' }
+    const { ipv4: _ipv4, ipv6: _ipv6, ...rest } = request
+    const info: NetworkInfo = { ...rest, subnets: chooseSubnets(request, around) }
+    this.#networks.set(info.id, this.#network(info))
+    return info
+  }
+
+  async create(id: string): Promise<void> {
+    this.made.add(this.#known(id).info.id)
+  }
+
+  async adoptNetworks(networks: readonly NetworkInfo[]): Promise<void> {
+    for (const info of networks) {
+      this.#networks.set(info.id, this.#network(info))
+      this.made.add(info.id)
     }
-    const endpoint: Endpoint = {
-      id: newId(),
-      networkId: this.bridge.id,
-      veth: `v${containerId.slice(0, 14)}`,
-      mac: mac ?? randomMac(),
-      ipv4: this.#pool.take(),
-      ipv4Prefix: 16,
-      gateway: '172.17.0.1',
-    }
-    this.#leases.set(containerId, endpoint)
-    return endpoint
+  }
+
+  async removeNetwork({ id }: NetworkInfo): Promise<void> {
+    this.#networks.delete(id)
+    this.made.delete(id)
+  }
+
+  network(id: string): NetworkInfo | undefined {
+    return this.#networks.get(id)?.info
+  }
+
+  leases(networkId: string): ReadonlyMap<string, Endpoint> {
+    return this.#networks.get(networkId)?.leases ?? new Map()
+  }
+
+  usage(networkId: string): ReturnType<Networks['usage']> {
+    return this.#networks.get(networkId)?.usage() ?? {}
+  }
+
+  lease(request: LeaseRequest): Endpoint {
+    return this.#known(request.networkId ?? this.bridge.id).lease(request)
   }
 
   adopt(containerId: string, endpoint: Endpoint): void {
-    this.#pool.claim(endpoint.ipv4)
-    this.#leases.set(containerId, endpoint)
+    this.#known(endpoint.networkId).adopt(containerId, endpoint)
   }
 
-  release(containerId: string): void {
-    const endpoint = this.#leases.get(containerId)
-    if (endpoint !== undefined) this.#pool.release(endpoint.ipv4)
-    this.#leases.delete(containerId)
+  release(containerId: string, networkId?: string): void {
+    const networks = networkId === undefined ? this.#networks.values() : [this.#known(networkId)]
+    for (const network of networks) network.release(containerId)
+  }
+
+  async plug(_pid: number, endpoint: Endpoint): Promise<void> {
+    this.plugged.add(endpoint.veth)
+  }
+
+  async unplug(endpoint: Endpoint): Promise<void> {
+    this.plugged.delete(endpoint.veth)
+  }
+
+  async route(pid: number, ways: Ways): Promise<void> {
+    this.ways.set(pid, ways)
   }
 
   async publish(
     containerId: string,
-    endpoint: Endpoint,
+    target: PublishTarget,
     ports: readonly PortRequest[],
     options: { readonly name?: string | undefined } = {},
   ): Promise<readonly PublishedPort[]> {
     try {
       const published = this.#ports.reserve(containerId, ports).map(({ port }) => port)
       this.published.set(containerId, published)
+      this.targets.set(containerId, target)
       return published
     } catch (error) {
       if (!(error instanceof EngineError) || options.name === undefined) throw error
-      throw connectivityFailed(options.name, endpoint.id, error)
+      throw connectivityFailed(options.name, target.id, error)
     }
   }
 
-  adoptPublished(containerId: string, _endpoint: Endpoint, ports: readonly PublishedPort[]): void {
+  adoptPublished(containerId: string, target: PublishTarget, ports: readonly PublishedPort[]): void {
     for (const port of ports) this.#ports.adopt(containerId, port)
     this.published.set(containerId, ports)
+    this.targets.set(containerId, target)
+  }
+
+  async retarget(containerId: string, target: PublishTarget): Promise<void> {
+    if (this.targets.has(containerId)) this.targets.set(containerId, target)
   }
 
   async unpublish(containerId: string): Promise<void> {
     this.#ports.release(containerId)
     this.published.delete(containerId)
+    this.targets.delete(containerId)
   }
 
   async reconcile(): Promise<boolean> {
@@ -93,6 +150,16 @@ export class FakeNetworks implements Networks {
 
   async destroy(): Promise<void> {
     this.published.clear()
-    this.#leases.clear()
+    this.#networks.clear()
+  }
+
+  #network(info: NetworkInfo): BridgeNetwork {
+    return new BridgeNetwork(info, { quarantine: 0, now: () => 0 })
+  }
+
+  #known(id: string): BridgeNetwork {
+    const network = this.#networks.get(id)
+    if (network === undefined) throw noSuchNetwork(id)
+    return network
   }
 }

@@ -62,6 +62,11 @@ export class Firewall {
     for (const element of add) this.#model.set(elementId(element), element)
   }
 
+  /** Whether the model has an element. */
+  has(element: Element): boolean {
+    return this.#model.has(elementId(element))
+  }
+
   /** Compares the live table with the model and rewrites it where they differ; true when it had to. */
   async reconcile(): Promise<boolean> {
     return this.#exclusive(async () => {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { EngineError } from '#base/errors.ts'
 import type { Cidr } from './address.ts'
-import { addressAt, contains, formatCidr, offsetOf, overlaps, parseCidr, sizeOf } from './address.ts'
+import { addressAt, contains, formatCidr, overlaps, parseCidr, positionOf, sizeOf } from './address.ts'
 
 /** Docker's local pools, in order: 172.17–31.0.0/16, then 192.168.0.0/16 in pieces of /20. */
 export const defaultPools: readonly string[] = [
@@ -29,19 +29,20 @@ export interface RouteEntry {
   readonly dev?: string
 }
 
-/** Destinations of the host's routes, except the default one and those through `ownLink`. */
-export function routedRanges(routes: readonly RouteEntry[], ownLink: string): Cidr[] {
+/** Destinations of the host's routes, except the default one and those through our own links. */
+export function routedRanges(routes: readonly RouteEntry[], ownLinks: string | ReadonlySet<string>): Cidr[] {
+  const own = typeof ownLinks === 'string' ? new Set([ownLinks]) : ownLinks
   return routes
-    .filter(
-      (route) => route.dev !== ownLink && route.dst !== undefined && /^[0-9a-f.:]+(\/\d+)?$/.test(route.dst),
-    )
+    .filter(({ dev, dst }) => !own.has(dev ?? '') && dst !== undefined && /^[0-9a-f.:]+(\/\d+)?$/.test(dst))
     .map((route) => parseCidr(route.dst ?? ''))
     .filter((cidr) => cidr.prefix > 0)
 }
 
 export interface AddressPoolOptions {
-  /** Addresses never given out: the gateway. */
+  /** Addresses never given out: the gateway, and those that are somebody else's. */
   readonly reserved: readonly string[]
+  /** Part of the subnet that addresses are chosen from; any of the subnet may be asked for. */
+  readonly range?: Cidr | undefined
   /** How long a released address rests, in ms: its old owner's namespace, ARP and conntrack entries live a little longer. */
   readonly quarantine: number
   /** Monotonic, in ms. */
@@ -52,30 +53,50 @@ export interface AddressPoolOptions {
 export class AddressPool {
   readonly subnet: Cidr
   readonly #options: AddressPoolOptions
-  readonly #used = new Set<number>()
+  /** Offsets from the start of the subnet. */
+  readonly #used = new Set<bigint>()
   /** Released offsets and when, oldest first. */
-  readonly #resting = new Map<number, number>()
-  readonly #first: number
-  readonly #last: number
+  readonly #resting = new Map<bigint, number>()
+  readonly #first: bigint
+  readonly #last: bigint
 
   constructor(subnet: Cidr, options: AddressPoolOptions) {
     this.subnet = subnet
     this.#options = options
-    const size = sizeOf(subnet)
-    // The network's own address is never usable, nor is IPv4's broadcast address.
-    this.#first = 1
-    this.#last = Number(size > 0xffff_ffffn ? 0xffff_ffffn : size) - (subnet.family === 4 ? 2 : 1)
-    for (const address of options.reserved) this.#used.add(offsetOf(subnet, address))
+    const range = options.range ?? subnet
+    const start = range.base - subnet.base
+    // The network's own address is never usable, nor is IPv4's broadcast address; a link of two has neither (RFC 3021).
+    const ends = subnet.family === 6 ? [1n, 0n] : subnet.prefix >= 31 ? [0n, 0n] : [1n, 1n]
+    this.#first = max(start, ends[0] ?? 0n)
+    this.#last = min(start + sizeOf(range) - 1n, sizeOf(subnet) - 1n - (ends[1] ?? 0n))
+    for (const address of options.reserved) this.#used.add(positionOf(subnet, address))
   }
 
-  /** The lowest address that is neither used nor resting; when there is none, the one that has rested longest. */
-  take(): string {
+  /** How many addresses are taken, the reserved ones among them. */
+  get inUse(): number {
+    return this.#used.size
+  }
+
+  /** How many addresses `take` can still give. */
+  get available(): number {
+    let free = this.#last - this.#first + 1n
+    for (const offset of this.#used) if (offset >= this.#first && offset <= this.#last) free -= 1n
+    return Number(free)
+  }
+
+  /**
+   * The lowest address that is neither used nor resting; when there is none, the one that has rested longest. Those of
+   * `avoid` come last.
+   */
+  take(avoid: ReadonlySet<string> = new Set()): string {
     this.#wake()
     for (let offset = this.#first; offset <= this.#last; offset++) {
-      if (!this.#used.has(offset) && !this.#resting.has(offset)) return this.#use(offset)
+      if (this.#used.has(offset) || this.#resting.has(offset)) continue
+      if (!avoid.has(addressAt(this.subnet, offset))) return this.#use(offset)
     }
-    const [oldest] = this.#resting.keys()
-    if (oldest !== undefined) return this.#use(oldest)
+    for (const offset of this.#resting.keys()) {
+      if (offset >= this.#first && offset <= this.#last) return this.#use(offset)
+    }
     throw new EngineError(
       'resource_exhausted',
       `no available IPv${this.subnet.family} addresses on this network's address pools`,
@@ -89,7 +110,7 @@ export class AddressPool {
   /** Marks an address as used; `false` when it is already. Addresses of another subnet are ignored. */
   claim(address: string): boolean {
     if (!contains(this.subnet, address)) return true
-    const offset = offsetOf(this.subnet, address)
+    const offset = positionOf(this.subnet, address)
     if (this.#used.has(offset)) return false
     this.#use(offset)
     return true
@@ -97,11 +118,11 @@ export class AddressPool {
 
   release(address: string): void {
     if (!contains(this.subnet, address)) return
-    const offset = offsetOf(this.subnet, address)
+    const offset = positionOf(this.subnet, address)
     if (this.#used.delete(offset)) this.#resting.set(offset, this.#options.now())
   }
 
-  #use(offset: number): string {
+  #use(offset: bigint): string {
     this.#resting.delete(offset)
     this.#used.add(offset)
     return addressAt(this.subnet, offset)
@@ -114,6 +135,19 @@ export class AddressPool {
       this.#resting.delete(offset)
     }
   }
+}
+
+function max(a: bigint, b: bigint): bigint {
+  return a > b ? a : b
+}
+
+function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b
+}
+
+/** The MAC of a network's bridge: unicast, locally administered, and always the same for a network. */
+export function linkAddress(networkId: string): string {
+  return ['02', ...(networkId.slice(0, 10).match(/../g) ?? [])].join(':')
 }
 
 /** A random unicast, locally administered MAC. */

@@ -20,7 +20,7 @@ export function networksSuite(name: string, networks: () => Networks): void {
       const [a, b] = ids.map((containerId) => networks().lease({ containerId }))
       assert.ok(a !== undefined && b !== undefined)
       const [subnet] = networks().bridge.subnets
-      assert.ok(subnet !== undefined && contains(parseCidr(subnet.subnet), a.ipv4))
+      assert.ok(subnet !== undefined && contains(parseCidr(subnet.subnet), a.ipv4 ?? ''))
       assert.equal(a.gateway, subnet.gateway)
       assert.notEqual(a.ipv4, b.ipv4)
       assert.notEqual(a.mac, b.mac)

@@ -1,25 +1,53 @@
 /**
- * Addresses, published ports and the kernel objects behind them, for the default bridge; user-defined networks
- * will be further instances of the same thing.
+ * Networks, addresses, published ports and the kernel objects behind them: the default bridge and whatever networks
+ * were made besides.
  *
- * Two kinds of methods: those that only decide (synchronous: leases in memory, rebuilt from the containers' rows at
- * start) and those that touch the kernel. The veth pair itself is made by the shim (native/PROTOCOL.md §2) and goes
- * away with the network namespace; it is never deleted by hand.
+ * Two kinds of methods: those that only decide (synchronous, but for `plan`, which looks at the host's routes: leases in
+ * memory, rebuilt from the containers' rows at start) and those that touch the kernel. The veth pairs of a start are
+ * made by the shim (native/PROTOCOL.md §2) and go away with the network namespace; `plug` and `unplug` are for
+ * containers that run.
  */
 export interface Networks {
   /**
-   * Bridge, forwarding and the one nft table; idempotent. Called at start, before any lease. Ports that a former
+   * Bridges, forwarding and the one nft table; idempotent. Called at start, before any lease. Ports that a former
    * daemon published stay forwarded until the first `reconcile`, which is to be called when all are adopted.
    */
   ensure(): Promise<void>
 
-  readonly bridge: BridgeInfo
+  /** The predefined network `bridge`. */
+  readonly bridge: NetworkInfo
 
-  /** Leases addresses and a MAC for a container about to start. `conflict`/`resource_exhausted` with the reason. */
+  /**
+   * Chooses or checks the subnets of a new network, which are taken from then on; nothing is made yet. A subnet that
+   * another network has is `permission_denied`, as with Docker; no free one is `resource_exhausted`.
+   */
+  plan(request: NetworkRequest): Promise<NetworkInfo>
+  /** Makes what the planned network needs in the kernel. */
+  create(id: string): Promise<void>
+  /** Networks of a former daemon, at start: what is missing of them is made. A failure of one is logged. */
+  adoptNetworks(networks: readonly NetworkInfo[]): Promise<void>
+  /** Gives back the subnets and removes what `create` has made, be it by a former daemon; idempotent. */
+  removeNetwork(network: NetworkInfo): Promise<void>
+  network(id: string): NetworkInfo | undefined
+  /** Endpoints of a network, by container. */
+  leases(networkId: string): ReadonlyMap<string, Endpoint>
+
+  /** Addresses of a network that are taken (the gateway's among them) and free, by subnet. */
+  usage(networkId: string): Readonly<Record<string, { readonly inUse: number; readonly available: number }>>
+
+  /** Leases addresses and a MAC for a container. `conflict`/`resource_exhausted` with the reason. */
   lease(request: LeaseRequest): Endpoint
   /** Rebuilds a lease from a stored endpoint after a restart of the daemon. */
   adopt(containerId: string, endpoint: Endpoint): void
-  release(containerId: string): void
+  /** On one network, or on all. */
+  release(containerId: string, networkId?: string): void
+
+  /** Puts an endpoint into the network namespace of a running process. */
+  plug(pid: number, endpoint: Endpoint, sysctls: Readonly<Record<string, string>>): Promise<void>
+  /** Takes the link of an endpoint away; missing is success. */
+  unplug(endpoint: Endpoint): Promise<void>
+  /** The default routes of a running container: through these endpoints, or none. */
+  route(pid: number, ways: Ways): Promise<void>
 
   /**
    * Reserves host ports and forwards them. On failure nothing is reserved and the message is Docker's
@@ -28,52 +56,110 @@ export interface Networks {
    */
   publish(
     containerId: string,
-    endpoint: Endpoint,
+    target: PublishTarget,
     ports: readonly PortRequest[],
     options?: { readonly name?: string | undefined },
   ): Promise<readonly PublishedPort[]>
   /** In force after the next `reconcile`. */
-  adoptPublished(containerId: string, endpoint: Endpoint, ports: readonly PublishedPort[]): void
+  adoptPublished(containerId: string, target: PublishTarget, ports: readonly PublishedPort[]): void
+  /** The same host ports lead to another address, without a moment in which they lead nowhere. */
+  retarget(containerId: string, target: PublishTarget): Promise<void>
   unpublish(containerId: string): Promise<void>
 
   /**
-   * Makes bridge, settings, table and port holds what they should be, whatever they were; true when something had
+   * Makes bridges, settings, table and port holds what they should be, whatever they were; true when something had
    * to be mended. For the periodic check.
    */
   reconcile(): Promise<boolean>
 
-  /** Removes what `ensure` made; for tests and uninstalling. */
+  /** Removes what `ensure` and `create` made; for tests and uninstalling. */
   destroy(): Promise<void>
 }
 
-export interface BridgeInfo {
+export interface NetworkInfo {
   readonly id: string
   readonly name: string
-  /** Interface name on the host. */
+  /** Interface name of the bridge on the host. */
   readonly link: string
   readonly mtu: number
-  readonly subnets: readonly { readonly subnet: string; readonly gateway: string }[]
+  readonly subnets: readonly SubnetInfo[]
+  /** Closed both ways: nothing is forwarded into it or out of it. */
+  readonly internal: boolean
+  /** Whether its containers reach each other. */
+  readonly icc: boolean
+  /** Whether what leaves takes the host's address. */
+  readonly masquerade: boolean
+}
+
+export interface SubnetInfo {
+  readonly subnet: string
+  /** The bridge's own address. */
+  readonly gateway: string
+  /** Part of the subnet that addresses are chosen from. */
+  readonly range?: string | undefined
+  /** Addresses that are somebody else's, by name. */
+  readonly auxiliary?: Readonly<Record<string, string>> | undefined
+}
+
+export interface NetworkRequest extends Omit<NetworkInfo, 'subnets'> {
+  readonly ipv4: boolean
+  readonly ipv6: boolean
+  /** Empty for a family: one is chosen. */
+  readonly subnets: readonly SubnetRequest[]
+}
+
+/** Checked as far as it can be without knowing other networks. */
+export interface SubnetRequest {
+  /** Undefined: chosen. The unspecified address with a prefix length: any subnet of that size. */
+  readonly subnet?: string | undefined
+  readonly gateway?: string | undefined
+  readonly range?: string | undefined
+  readonly auxiliary?: Readonly<Record<string, string>> | undefined
 }
 
 export interface LeaseRequest {
   readonly containerId: string
+  /** Default: the network `bridge`. */
+  readonly networkId?: string | undefined
+  /** Name of the interface in the container; default `eth0`. */
+  readonly ifname?: string | undefined
   readonly mac?: string | undefined
+  readonly ipv4?: string | undefined
+  readonly ipv6?: string | undefined
+  /** Addresses not to choose: those that containers which do not run have fixed. */
+  readonly avoid?: ReadonlySet<string> | undefined
 }
 
 /** What a container has on a network; stored with it. */
 export interface Endpoint {
   readonly id: string
   readonly networkId: string
-  /** Host end of the pair; derived from the container id. */
+  /** Name of the network when it was joined. */
+  readonly network: string
+  /** Name of the interface in the container. */
+  readonly ifname: string
+  /** Host end of the pair; derived from the ids of container and endpoint. */
   readonly veth: string
   readonly mac: string
-  readonly ipv4: string
-  readonly ipv4Prefix: number
-  readonly gateway: string
+  readonly ipv4?: string | undefined
+  readonly ipv4Prefix?: number | undefined
+  /** Absent on an internal network. */
+  readonly gateway?: string | undefined
   readonly ipv6?: string | undefined
   readonly ipv6Prefix?: number | undefined
   readonly gateway6?: string | undefined
+  /** Set while a running container joins or leaves: what recovery takes back or finishes. */
+  readonly pending?: 'joining' | 'leaving' | undefined
 }
+
+/** The endpoints through which a container leaves. */
+export interface Ways {
+  readonly v4?: Endpoint | undefined
+  readonly v6?: Endpoint | undefined
+}
+
+/** Where published ports lead to. */
+export type PublishTarget = Pick<Endpoint, 'id' | 'ipv4' | 'ipv6'>
 
 export type Protocol = 'tcp' | 'udp' | 'sctp'
 

@@ -59,7 +59,7 @@ add element inet berth self4 { 172.17.0.2 . tcp . 8080 comment "abc" }
 
 describe('fullTransaction()', () => {
   it('replaces the table and holds no rule per container', () => {
-    const bridge = bridgeElements('berth0', ['172.17.0.0/16', 'fd00::/64'], true)
+    const bridge = bridgeElements('berth0', ['172.17.0.0/16', 'fd00::/64'], { icc: true })
     const text = fullTransaction({ table: 'berth', closed: false }, byId([...bridge, ...forward('0.0.0.0')]))
     assert.match(text, /^table inet berth\ndelete table inet berth\ntable inet berth \{/)
     assert.match(text, /add element inet berth bridges \{ "berth0" \}\n/)

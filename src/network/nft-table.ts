@@ -19,8 +19,11 @@ export interface TableOptions {
 const elementSets = {
   bridges: 'type ifname',
   icc: 'type ifname . ifname',
+  internal: 'type ifname',
   subnets4: 'type ipv4_addr\n    flags interval',
   subnets6: 'type ipv6_addr\n    flags interval',
+  masq4: 'type ipv4_addr\n    flags interval',
+  masq6: 'type ipv6_addr\n    flags interval',
   self4: 'type ipv4_addr . inet_proto . inet_service',
   self6: 'type ipv6_addr . inet_proto . inet_service',
   dnat4: 'type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service',
@@ -47,12 +50,25 @@ export function elementId(element: Pick<Element, 'set' | 'key'>): string {
   return `${element.set} ${element.key}`
 }
 
-/** A bridge of ours with its subnets; `icc`: its containers may talk to each other. */
-export function bridgeElements(link: string, subnets: readonly string[], icc: boolean): Element[] {
+export interface BridgeRules {
+  /** Its containers may talk to each other. */
+  readonly icc: boolean
+  /** Nothing comes in or goes out. */
+  readonly internal?: boolean | undefined
+  /** What leaves for other links takes the host's address; default: yes. */
+  readonly masquerade?: boolean | undefined
+}
+
+/** A bridge of ours with its subnets. */
+export function bridgeElements(link: string, subnets: readonly string[], rules: BridgeRules): Element[] {
+  const { icc, internal = false, masquerade = true } = rules
+  const masqueraded = masquerade && !internal ? subnets : []
   return [
     { set: 'bridges', key: quoted(link) },
     ...(icc ? [{ set: 'icc', key: `${quoted(link)} . ${quoted(link)}` } as const] : []),
+    ...(internal ? [{ set: 'internal', key: quoted(link) } as const] : []),
     ...subnets.map((key): Element => ({ set: key.includes(':') ? 'subnets6' : 'subnets4', key })),
+    ...masqueraded.map((key): Element => ({ set: key.includes(':') ? 'masq6' : 'masq4', key })),
   ]
 }
 
@@ -179,14 +195,20 @@ function chains(closed: boolean): string {
     oifname @bridges ip saddr 127.0.0.0/8 masquerade
     oifname @bridges ct status dnat ip saddr @subnets4 masquerade
     oifname @bridges ct status dnat ip6 saddr @subnets6 masquerade
-    oifname != @bridges ip saddr @subnets4 masquerade
-    oifname != @bridges ip6 saddr @subnets6 masquerade
+    oifname != @bridges ip saddr @masq4 masquerade
+    oifname != @bridges ip6 saddr @masq6 masquerade
   }
   chain forward {
     type filter hook forward priority filter; policy accept;
+    iifname @internal jump enclosed
+    oifname @internal jump enclosed
     oifname @bridges jump inward
     iifname @bridges accept
 ${closed ? CLOSED : ''}  }
+  chain enclosed {
+    iifname . oifname @icc accept
+    drop
+  }
   chain inward {
     ct state established,related accept
     ct status dnat accept
@@ -236,7 +258,10 @@ function elementOf(set: ElementSet, item: unknown, types: readonly unknown[]): E
   const comment = wrapped?.['comment']
   return {
     set,
-    key: termText(named(wrapped?.['val'] ?? left, types), set === 'bridges' || set === 'icc'),
+    key: termText(
+      named(wrapped?.['val'] ?? left, types),
+      set === 'bridges' || set === 'icc' || set === 'internal',
+    ),
     value: right === undefined ? undefined : termText(right, false),
     comment: typeof comment === 'string' ? comment : undefined,
   }

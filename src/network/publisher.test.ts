@@ -11,6 +11,8 @@ import { Publisher } from './publisher.ts'
 const endpoint: Endpoint = {
   id: newId(),
   networkId: newId(),
+  network: 'bridge',
+  ifname: 'eth0',
   veth: 'v0',
   mac: '02:00:00:00:00:01',
   ipv4: '10.0.0.2',

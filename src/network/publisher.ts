@@ -3,7 +3,7 @@ import { isErrno } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import { bindFailed } from './errors.ts'
 import type { Firewall } from './firewall.ts'
-import type { Endpoint, PortRequest, PublishedPort } from './networks.ts'
+import type { PortRequest, PublishTarget, PublishedPort } from './networks.ts'
 import type { Element } from './nft-table.ts'
 import { elementId, forwardingElements } from './nft-table.ts'
 import type { PortHolds } from './port-holds.ts'
@@ -17,7 +17,7 @@ export interface PublisherDeps {
 }
 
 interface Publication {
-  readonly endpoint: Endpoint
+  readonly endpoint: PublishTarget
   readonly ports: readonly PublishedPort[]
   readonly elements: readonly Element[]
   /** One per port; missing when an adopted port could not be bound again. */
@@ -36,7 +36,7 @@ export class Publisher {
   /** All ports or none. A number that somebody outside uses is passed over where there is a choice. */
   async publish(
     containerId: string,
-    endpoint: Endpoint,
+    endpoint: PublishTarget,
     requests: readonly PortRequest[],
   ): Promise<readonly PublishedPort[]> {
     const { firewall, ports: table } = this.#deps
@@ -64,7 +64,7 @@ export class Publisher {
     }
   }
 
-  adopt(containerId: string, endpoint: Endpoint, ports: readonly PublishedPort[]): void {
+  adopt(containerId: string, endpoint: PublishTarget, ports: readonly PublishedPort[]): void {
     const { firewall, ports: table, logger } = this.#deps
     const ours = ports.filter((port) => {
       const adopted = table.adopt(containerId, port)
@@ -74,6 +74,18 @@ export class Publisher {
     const elements = elementsOf(containerId, endpoint, ours)
     firewall.note(elements)
     this.#publications.set(containerId, { endpoint, ports: ours, elements, held: new Map() })
+  }
+
+  /** Sockets that hold the ports are bound anew by `holdMissing`: only what translation does not cover waits for them. */
+  async retarget(containerId: string, endpoint: PublishTarget): Promise<void> {
+    const publication = this.#publications.get(containerId)
+    if (publication === undefined) return
+    const { ports, elements: before, held } = publication
+    const elements = elementsOf(containerId, endpoint, ports)
+    await this.#deps.firewall.change(elements, before)
+    this.#publications.set(containerId, { endpoint, ports, elements, held: new Map() })
+    await dropAll(held)
+    await this.holdMissing()
   }
 
   async unpublish(containerId: string): Promise<void> {
@@ -113,7 +125,7 @@ export class Publisher {
   }
 
   async #holdAll(
-    endpoint: Endpoint,
+    endpoint: PublishTarget,
     reservations: readonly Reservation[],
   ): Promise<{ readonly held: Map<PublishedPort, AsyncDisposable> } | { readonly refused: string }> {
     const held = new Map<PublishedPort, AsyncDisposable>()
@@ -135,7 +147,7 @@ export class Publisher {
     return { held }
   }
 
-  async #hold(endpoint: Endpoint, port: PublishedPort): Promise<AsyncDisposable> {
+  async #hold(endpoint: PublishTarget, port: PublishedPort): Promise<AsyncDisposable> {
     const { protocol, hostIp, hostPort, containerPort } = port
     return this.#deps.holds.hold({
       protocol,
@@ -147,7 +159,11 @@ export class Publisher {
   }
 }
 
-function elementsOf(containerId: string, endpoint: Endpoint, ports: readonly PublishedPort[]): Element[] {
+function elementsOf(
+  containerId: string,
+  endpoint: PublishTarget,
+  ports: readonly PublishedPort[],
+): Element[] {
   const comment = shortId(containerId)
   const elements = ports.flatMap(({ hostIp, hostPort, protocol, containerPort: port }) =>
     forwardingElements({ hostIp, hostPort, protocol, ip: targetOf(endpoint, hostIp), port, comment }),
@@ -156,8 +172,9 @@ function elementsOf(containerId: string, endpoint: Endpoint, ports: readonly Pub
 }
 
 /** The container's address for a host address: of the same family where it has one. */
-function targetOf(endpoint: Endpoint, hostIp: string): string {
-  return hostIp.includes(':') ? (endpoint.ipv6 ?? endpoint.ipv4) : endpoint.ipv4
+function targetOf(endpoint: PublishTarget, hostIp: string): string {
+  const { ipv4 = '', ipv6 = '' } = endpoint
+  return hostIp.includes(':') ? ipv6 || ipv4 : ipv4 || ipv6
 }
 
 async function dropAll(held: Map<PublishedPort, AsyncDisposable>): Promise<void> {

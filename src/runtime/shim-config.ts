@@ -73,7 +73,7 @@ function* networkEntries(network: ShimNetwork): Generator<Entry> {
     return
   }
   yield ['net', network.mode]
-  for (const link of linksOf(network)) yield* linkEntries(link)
+  for (const [i, link] of linksOf(network).entries()) yield* linkEntries(link, `eth${i}`)
   for (const [key, value] of Object.entries(network.sysctls)) yield ['sysctl', key, value]
 }
 
@@ -81,8 +81,9 @@ function linksOf(network: Extract<ShimNetwork, { mode: 'none' | 'new' }>): reado
   return network.link === undefined ? [] : [network.link, ...(network.moreLinks ?? [])]
 }
 
-function* linkEntries(link: ShimLink): Generator<Entry> {
+function* linkEntries(link: ShimLink, usual: string): Generator<Entry> {
   yield ['veth', link.veth]
+  if (link.name !== undefined && link.name !== usual) yield ['ifname', link.name]
   yield ['bridge', link.bridge]
   yield ['mtu', link.mtu]
   yield ['mac', link.mac]

@@ -63,6 +63,8 @@ export type ShimNetwork =
 /** One veth pair into a bridge; addresses with prefix length. */
 export interface ShimLink {
   readonly veth: string
+  /** Of the container's end; default: `eth0`, `eth1`, … in the order of the links. */
+  readonly name?: string | undefined
   readonly bridge: string
   readonly mtu: number
   readonly mac: string

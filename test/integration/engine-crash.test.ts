@@ -453,7 +453,17 @@ describe('two daemons', () => {
     ])
     assert.notEqual(second.code, 0)
     assert.match(second.stderr, new RegExp(`lock.* is locked by process ${pid}\\b`))
-    assert.deepEqual(differences(observe(marks), { running: [], containers: [], volumes: [], ports: 0 }), [])
+    assert.deepEqual(
+      differences(observe(marks), {
+        running: [],
+        containers: [],
+        volumes: [],
+        ports: 0,
+        bridges: ['berth0'],
+        endpoints: 0,
+      }),
+      [],
+    )
   })
 
   it('can follow each other on it', async () => {

@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { newId, shortId } from '#base/ids.ts'
 import { silentLogger } from '#base/logger.ts'
-import { DefaultBridgeNetworks } from '#network/default-networks.ts'
+import { KernelNetworks } from '#network/kernel-networks.ts'
 import type { Endpoint, PortRequest } from '#network/networks.ts'
 import { networksSuite } from '#network/networks.suite.ts'
 import type { RunResult } from '#os/helper.ts'
@@ -42,7 +42,7 @@ if (process.env['BERTH_TEST_NETNS'] === undefined) {
     assert.equal(code, 0, output)
   })
 } else {
-  describe('DefaultBridgeNetworks', suite)
+  describe('KernelNetworks', suite)
 }
 
 async function run(argv: readonly string[], options: { readonly stdin?: string } = {}): Promise<RunResult> {
@@ -96,7 +96,7 @@ type Container = Host & { readonly id: string; readonly endpoint: Endpoint }
 const processes: ChildProcess[] = []
 
 /** What the shim does with a lease, and a server in it. */
-async function container(networks: DefaultBridgeNetworks, ...ports: readonly number[]): Promise<Container> {
+async function container(networks: KernelNetworks, ...ports: readonly number[]): Promise<Container> {
   const id = newId()
   const endpoint = networks.lease({ containerId: id })
   const ns = await host()
@@ -110,7 +110,7 @@ async function container(networks: DefaultBridgeNetworks, ...ports: readonly num
   await must('ip', 'link', 'set', veth, 'up')
   await ns.run('ip', 'addr', 'add', `${ipv4}/${ipv4Prefix}`, 'dev', 'eth0')
   await ns.run('ip', 'link', 'set', 'eth0', 'up')
-  await ns.run('ip', 'route', 'add', 'default', 'via', gateway)
+  await ns.run('ip', 'route', 'add', 'default', 'via', gateway ?? '')
 
   const server = spawn(
     'nsenter',
@@ -130,13 +130,16 @@ const tcp = (containerPort: number, hostPort?: PortRequest['hostPort'], hostIp =
 })
 
 function suite(): void {
-  const networks = new DefaultBridgeNetworks({
+  const networks = new KernelNetworks({
     helper: { run },
     logger: silentLogger,
     networkId: newId(),
     link: LINK,
     table: TABLE,
-    pools: ['10.200.0.0/24', '10.201.0.0/24'],
+    pools: [
+      { base: '10.200.0.0/24', size: 24 },
+      { base: '10.201.0.0/24', size: 24 },
+    ],
   })
   let web: Container
   let other: Container
@@ -177,7 +180,7 @@ function suite(): void {
     assert.equal((await run(['ip', 'link', 'show', LINK])).code, 1)
   })
 
-  networksSuite('DefaultBridgeNetworks', () => networks)
+  networksSuite('KernelNetworks', () => networks)
 
   it('chooses a pool beside the routes of the host', () => {
     assert.deepEqual(networks.bridge.subnets, [{ subnet: '10.201.0.0/24', gateway: '10.201.0.1' }])
@@ -210,9 +213,9 @@ function suite(): void {
   })
 
   it('keeps unpublished ports and container addresses from a neighbour with a route', async () => {
-    assert.equal(await neighbour.ask('tcp', web.endpoint.ipv4, 81), 'silence')
-    assert.equal(await neighbour.ask('tcp', web.endpoint.ipv4, 80), 'silence')
-    assert.equal(await neighbour.ask('udp', web.endpoint.ipv4, 80), 'silence')
+    assert.equal(await neighbour.ask('tcp', web.endpoint.ipv4 ?? '', 81), 'silence')
+    assert.equal(await neighbour.ask('tcp', web.endpoint.ipv4 ?? '', 80), 'silence')
+    assert.equal(await neighbour.ask('udp', web.endpoint.ipv4 ?? '', 80), 'silence')
   })
 
   it('reaches a published port from containers, also the publishing one itself', async () => {
@@ -222,7 +225,7 @@ function suite(): void {
   })
 
   it('lets containers reach each other and the outside', async () => {
-    assert.equal(await web.ask('tcp', other.endpoint.ipv4, 80), `80 ${web.endpoint.ipv4}`)
+    assert.equal(await web.ask('tcp', other.endpoint.ipv4 ?? '', 80), `80 ${web.endpoint.ipv4}`)
     const server = spawn(
       'nsenter',
       ['-t', String(neighbour.pid), '-n', process.execPath, PEER, 'serve', '90'],
@@ -312,7 +315,7 @@ function suite(): void {
   })
 
   it('keeps ports open while another daemon takes over', async () => {
-    const next = new DefaultBridgeNetworks({
+    const next = new KernelNetworks({
       helper: { run },
       logger: silentLogger,
       networkId: networks.bridge.id,

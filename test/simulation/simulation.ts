@@ -316,7 +316,7 @@ class Simulation {
       if (hostConfig.AutoRemove === true) assert.notEqual(state.status, 'exited', `I15: ${name} stays`)
     }
     assert.equal(new Set(all.map(({ name }) => name)).size, all.length, 'I6: names')
-    const addresses = all.flatMap(({ state }) => runOf(state)?.endpoint?.ipv4 ?? [])
+    const addresses = all.flatMap(({ state }) => (runOf(state)?.endpoints ?? []).map(({ ipv4 }) => ipv4))
     assert.equal(new Set(addresses).size, addresses.length, 'I6: addresses')
   }
 

@@ -170,7 +170,12 @@ export class TestDaemon implements AsyncDisposable {
 
   async model(): Promise<Model> {
     const all = (await this.call('GET', '/containers/json?all=1')).json<
-      { Id: string; State: string; Ports: { PublicPort?: number }[] }[]
+      {
+        Id: string
+        State: string
+        Ports: { PublicPort?: number }[]
+        NetworkSettings: { Networks: Record<string, { EndpointID: string }> }
+      }[]
     >()
     const { Volumes } = (await this.call('GET', '/volumes')).json<{ Volumes: { Name: string }[] | null }>()
     const live = all.filter(({ State }) => State === 'running' || State === 'paused')
@@ -179,7 +184,23 @@ export class TestDaemon implements AsyncDisposable {
       containers: all.map(({ Id }) => Id),
       volumes: (Volumes ?? []).map(({ Name }) => Name),
       ports: live.flatMap(({ Ports }) => Ports.filter(({ PublicPort }) => PublicPort !== undefined)).length,
+      ...(await this.#networks(live)),
     }
+  }
+
+  async #networks(
+    live: readonly { NetworkSettings: { Networks: Record<string, { EndpointID: string }> } }[],
+  ): Promise<Pick<Model, 'bridges' | 'endpoints'>> {
+    const all = (await this.call('GET', '/networks')).json<
+      { Id: string; Driver: string; Options: Record<string, string> }[]
+    >()
+    const bridges = all
+      .filter(({ Driver }) => Driver === 'bridge')
+      .map(({ Id, Options }) => Options['com.docker.network.bridge.name'] ?? `br-${Id.slice(0, 12)}`)
+    const endpoints = live
+      .flatMap(({ NetworkSettings }) => Object.values(NetworkSettings.Networks))
+      .filter(({ EndpointID }) => EndpointID !== '')
+    return { bridges, endpoints: endpoints.length }
   }
 
   async assertNoLeaks(): Promise<void> {
@@ -189,6 +210,7 @@ export class TestDaemon implements AsyncDisposable {
   async removeAll(): Promise<void> {
     const { containers } = await this.model()
     await Promise.all(containers.map((id) => this.call('DELETE', `/containers/${id}?force=1&v=1`)))
+    await this.call('POST', '/networks/prune')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -15,7 +15,6 @@ import { KeyedMutex } from '#base/mutex.ts'
 import { type ContainerParts, assembleContainers } from '#daemon/container-services.ts'
 import { Attachments } from '#engine/containers/attachments.ts'
 import type { Container } from '#engine/containers/container.ts'
-import { DefaultEndpoints } from '#engine/containers/default-endpoints.ts'
 import type { Directories } from '#engine/containers/directories.ts'
 import { ContainerEvents } from '#engine/containers/events.ts'
 import { MountSourcesOf } from '#engine/containers/mount-sources.ts'
@@ -29,9 +28,15 @@ import type { Bundles } from '#engine/containers/supervisor.ts'
 import { Waiters } from '#engine/containers/waiters.ts'
 import type { Image } from '#engine/images/image-store.ts'
 import type { ContainerCreateBody } from '#engine/services.ts'
+import { Connections } from '#engine/networks/connections.ts'
+import { ContainerNames } from '#engine/networks/container-names.ts'
+import { NetworkEndpoints } from '#engine/networks/endpoints.ts'
+import { NetworkRegistry } from '#engine/networks/network-registry.ts'
+import { UserNetworks } from '#engine/networks/networks.ts'
 import { VolumePlugins } from '#engine/volumes/plugins/volume-plugins.ts'
 import { Volumes } from '#engine/volumes/volumes.ts'
 import { FakeNetworks } from '#network/fake-networks.ts'
+import { FakeNames } from '#network/names/fake-names.ts'
 import { FakeTrees } from '#os/fake-trees.ts'
 import type { Helper, RunResult } from '#os/helper.ts'
 import { FakeShims } from '#runtime/fake-shims.ts'
@@ -40,6 +45,7 @@ import { OciRuntime } from '#runtime/oci-runtime.ts'
 import { ContainerRows } from '#store/containers.ts'
 import { type Database, openDatabase } from '#store/db.ts'
 import { MemorySnapshots } from '#store/snapshots/memory-snapshots.ts'
+import { NetworkRows } from '#store/networks.ts'
 import { VolumeRows } from '#store/volumes.ts'
 import { Turns, gated } from './turns.ts'
 
@@ -92,6 +98,7 @@ export class FakeMachine implements Disposable {
     read: async (file) => this.directories.files.get(file) ?? '{}',
   })
   readonly snapshots = new MemorySnapshots()
+  readonly names = new FakeNames()
   readonly db: Database = openDatabase(':memory:', { logger: this.logger })
   readonly dataRoot = mkdtempSync(join(tmpdir(), 'berth-engine-'))
   /** Lines of the daemons' log from `warn` upwards. */
@@ -183,8 +190,11 @@ export class TestEngine {
   readonly streams: Streams
   readonly registry: ContainerRegistry
   readonly volumes: Volumes
+  readonly knownNetworks: NetworkRegistry
+  readonly userNetworks: UserNetworks
   readonly background: Background
   readonly #services: ReturnType<typeof assembleContainers>
+  readonly #connections: Connections
 
   /** Ready to serve once `recovered` has resolved. */
   constructor(machine: FakeMachine) {
@@ -196,6 +206,14 @@ export class TestEngine {
     const helper = gated(helperOf(machine), this.turns)
     const snapshots = gated(machine.snapshots, this.turns)
     const networks = gated(this.networks, this.turns)
+    this.knownNetworks = new NetworkRegistry({
+      rows: new NetworkRows(db),
+      logger,
+      bridge: () => this.networks.bridge,
+      ids: { host: 'b'.repeat(64), none: 'c'.repeat(64) },
+      createdAt: '2026-01-01T00:00:00Z',
+    })
+    const endpoints = new NetworkEndpoints({ networks, known: this.knownNetworks, registry: this.registry })
     const trees = new FakeTrees()
     this.volumes = new Volumes({
       rows: new VolumeRows(db),
@@ -228,7 +246,9 @@ export class TestEngine {
       machine: fakeMachineFacts,
       bootId: machine.bootId,
       networks,
-      endpoints: new DefaultEndpoints(networks),
+      endpoints,
+      names: new ContainerNames({ service: gated(machine.names, this.turns), known: this.knownNetworks }),
+      knownNetworks: this.knownNetworks,
       bundles: gated(bundlesIn(directories, paths), this.turns),
       snapshots,
       images,
@@ -248,6 +268,18 @@ export class TestEngine {
       imagesReleased: async () => undefined,
     }
     this.#services = assembleContainers(this.parts)
+    this.#connections = new Connections({
+      ...this.parts,
+      endpoints,
+      etcFiles: { connectionsChanged: async () => undefined },
+    })
+    this.userNetworks = new UserNetworks({
+      ...this.parts,
+      known: this.knownNetworks,
+      connections: this.#connections,
+      supervisor: this.#services.supervisor,
+      events: publisher,
+    })
     this.streams = new Streams({
       ...this.parts,
       ...this.#services,
@@ -277,7 +309,13 @@ export class TestEngine {
 
   /** Makes rows and processes agree; touches nothing real, so that a simulation can kill it anywhere. */
   async recover(): Promise<void> {
-    await recover({ ...this.parts, ...this.#services, execRoot: EXEC_ROOT })
+    await this.userNetworks.recover()
+    await recover({
+      ...this.parts,
+      ...this.#services,
+      connections: this.#connections,
+      execRoot: EXEC_ROOT,
+    })
   }
 
   /** The daemon is killed, at once; what it had begun stays as it is. */

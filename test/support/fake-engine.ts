@@ -232,4 +232,9 @@ const networks: Engine['networks'] = {
     if (network !== undefined) return network
     throw new EngineError('not_found', `network ${ref} not found`, { code: 'NETWORK_NOT_FOUND' })
   },
+  create: () => Promise.resolve({ Id: 'f'.repeat(64), Warning: '' }),
+  remove: async (ref) => void (await networks.inspect(ref)),
+  prune: () => Promise.resolve({ NetworksDeleted: null }),
+  connect: async (ref) => void (await networks.inspect(ref)),
+  disconnect: async (ref) => void (await networks.inspect(ref)),
 }

@@ -23,6 +23,10 @@ export interface Model {
   readonly volumes: readonly string[]
   /** Ports published right now. */
   readonly ports: number
+  /** Bridges of all networks, the default one among them. */
+  readonly bridges: readonly string[]
+  /** Endpoints of running containers. */
+  readonly endpoints: number
 }
 
 export interface World {
@@ -36,6 +40,9 @@ export interface World {
   /** Loop devices over files of the data root that are no layer's: a layer has one where its file cannot be mounted. */
   readonly loopDevices: readonly string[]
   readonly veths: number
+  readonly bridges: readonly string[]
+  /** Bridges that the firewall knows. */
+  readonly firewallBridges: readonly string[]
   /** Container ids that have a cgroup in some hierarchy. */
   readonly cgroups: readonly string[]
   readonly runtimeStates: readonly string[]
@@ -58,7 +65,9 @@ export function observe(marks: Marks): World {
     resolvers: resolvers(marks),
     populated: populated(cgroupParent),
     loopDevices: loopDevices(dataRoot),
-    veths: veths(netns),
+    veths: links(netns, 'veth').length,
+    bridges: links(netns, 'bridge'),
+    firewallBridges: firewallBridges(netns, firewallTable),
     cgroups: cgroups(cgroupParent),
     runtimeStates: list(join(execRoot, 'runtime')),
     hostMounts: readFileSync('/proc/self/mountinfo', 'utf8')
@@ -103,9 +112,9 @@ export function differences(world: World, model: Model): string[] {
     problems.push(`${world.shims} shims for ${model.running.length} running containers`)
   }
   if (world.resolvers > 1) problems.push(`${world.resolvers} resolvers`)
-  if (world.veths > model.running.length) {
-    problems.push(`${world.veths} veths for ${model.running.length} running containers`)
-  }
+  same('bridges', world.bridges, model.bridges)
+  same('bridges in the firewall', world.firewallBridges, model.bridges)
+  if (world.veths > model.endpoints) problems.push(`${world.veths} veths for ${model.endpoints} endpoints`)
   if (world.portElements > model.ports)
     problems.push(`${world.portElements} nft elements for ${model.ports} ports`)
   return problems
@@ -181,10 +190,19 @@ function inNetns(netns: string, ...argv: string[]): string {
   return execFileSync('nsenter', [`--net=/run/netns/${netns}`, ...argv], { encoding: 'utf8' })
 }
 
-function veths(netns: string): number {
-  return inNetns(netns, 'ip', '-o', 'link', 'show', 'type', 'veth')
+function links(netns: string, type: string): string[] {
+  return inNetns(netns, 'ip', '-o', 'link', 'show', 'type', type)
     .split('\n')
-    .filter((line) => line !== '').length
+    .filter((line) => line !== '')
+    .map((line) => /^\d+: ([^:@]+)/.exec(line)?.[1] ?? line)
+    .toSorted()
+}
+
+function firewallBridges(netns: string, table: string): string[] {
+  const text = inNetns(netns, 'sh', '-c', `nft -j list set inet ${table} bridges 2>/dev/null || true`)
+  if (text === '') return []
+  const { nftables } = JSON.parse(text) as { nftables: { set?: { elem?: string[] } }[] }
+  return nftables.flatMap(({ set }) => set?.elem ?? []).toSorted()
 }
 
 /** Elements of maps whose key has a port; sets of bridges and the like belong to the network itself. */

@@ -2,15 +2,17 @@ import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { hostname as machineName } from 'node:os'
 import { dirname, join } from 'node:path'
 import { EngineError } from '#base/errors.ts'
-import type { BridgeInfo, Endpoint } from '#network/networks.ts'
+import type { Endpoint, Networks, Ways } from '#network/networks.ts'
+import { noSuchNetwork } from '#network/errors.ts'
 import { splitSysctls } from '#runtime/namespaces.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import type { SeccompFilters } from '#runtime/seccomp-filters.ts'
-import type { ShimConfig, ShimNetwork, ShimPin } from '#runtime/shim.ts'
+import type { ShimConfig, ShimLink, ShimNetwork, ShimPin } from '#runtime/shim.ts'
 import { buildSpec, type SpecInput, type SpecMachine, type SpecMount } from '#runtime/spec.ts'
 import { resolveUser } from '#runtime/users.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { Accounts } from './accounts.ts'
+import { endpointSysctls } from '../networks/attachments.ts'
 import type { Container } from './container.ts'
 import { blockDeviceNumber, containerDevices } from './devices.ts'
 import { wrongState } from './errors.ts'
@@ -31,7 +33,9 @@ export interface BundlesDeps {
   readonly machine: SpecMachine
   readonly runtime: OciRuntime
   readonly seccompFilters: SeccompFilters
-  readonly bridge: BridgeInfo
+  readonly networks: Pick<Networks, 'network'>
+  /** The endpoints through which the container leaves. */
+  readonly ways: (container: Container, endpoints: readonly Endpoint[]) => Ways
   readonly paths: PathsOf
   readonly execRoot: string
   readonly cgroupParent: string
@@ -51,14 +55,14 @@ export class OciBundles implements Bundles {
 
   async write(
     container: Container,
-    endpoint: Endpoint | undefined,
+    endpoints: readonly Endpoint[],
     sources: MountSources,
   ): Promise<ShimConfig> {
     const { snapshots, paths } = this.#deps
     const { spec, rootfs, runtime } = paths(container.id)
     const [root, wanted] = await Promise.all([
       snapshots.root(container.id, container.layers),
-      this.#specInput(container, endpoint),
+      this.#specInput(container, endpoints),
     ])
     const pins = await mountPins(container, sources, runtime, wanted.user)
     if (pins.size > 0) await mkdir(join(runtime, 'pins'), { recursive: true, mode: 0o700 })
@@ -67,18 +71,18 @@ export class OciBundles implements Bundles {
     for (const share of sharedMounts(container, runtime)) await makeMountPoint(share)
     const prepared = await this.#deps.seccompFilters.prepare(buildSpec(input))
     await writeFile(spec, JSON.stringify(prepared.spec), { mode: 0o600 })
-    const config = this.#shimConfig(container, endpoint, input, { ...root, rootfs, bundle: runtime })
+    const config = this.#shimConfig(container, endpoints, input, { ...root, rootfs, bundle: runtime })
     return { ...config, pins: [...pins.values()], seccompFilter: prepared.filter }
   }
 
-  async #specInput(container: Container, endpoint: Endpoint | undefined): Promise<SpecInput> {
+  async #specInput(container: Container, endpoints: readonly Endpoint[]): Promise<SpecInput> {
     const { machine, accounts, etcFiles, cgroupParent } = this.#deps
     const { hostConfig, config } = container
     const hostname = this.#hostname(container)
     const [files, devices, etc] = await Promise.all([
       accounts.of(container),
       containerDevices(hostConfig),
-      etcFiles.write(container, hostname, endpoint),
+      etcFiles.write(container, hostname, endpoints),
     ])
     return specInput(container, {
       user: resolveUser(config.User ?? '', files.passwd, files.group, hostConfig.GroupAdd ?? []),
@@ -87,7 +91,7 @@ export class OciBundles implements Bundles {
       devices,
       cgroupsPath: cgroupsPath(container.id, hostConfig, cgroupParent),
       hostname,
-      link: endpoint === undefined ? 'none' : endpoint.ipv6 === undefined ? 'v4' : 'v6',
+      withoutIpv6: endpoints.filter(({ ipv6 }) => ipv6 === undefined).map(({ ifname }) => ifname),
       pidOf: (ref) => this.#pidOf(container, ref),
       deviceNumber: blockDeviceNumber,
     })
@@ -114,7 +118,7 @@ export class OciBundles implements Bundles {
 
   #shimConfig(
     container: Container,
-    endpoint: Endpoint | undefined,
+    endpoints: readonly Endpoint[],
     input: SpecInput,
     root: Pick<ShimConfig, 'lower' | 'upper' | 'work' | 'rootfs' | 'bundle'>,
   ): ShimConfig {
@@ -134,35 +138,49 @@ export class OciBundles implements Bundles {
       log: hostConfig.LogConfig?.Type === 'none' ? undefined : { file: log, ...logLimits(container) },
       exitRecord,
       cgroup: { version: machine.cgroupVersion, directory: cgroupDirectory(input.cgroupsPath) },
-      network: this.#network(container, endpoint, input),
+      network: this.#network(container, endpoints, input),
       shares: sharedMounts(container, paths(id).runtime),
     }
   }
 
-  #network(container: Container, endpoint: Endpoint | undefined, input: SpecInput): ShimNetwork {
+  #network(container: Container, endpoints: readonly Endpoint[], input: SpecInput): ShimNetwork {
     const mode = container.hostConfig.NetworkMode ?? 'bridge'
     if (mode === 'host') return { mode: 'host' }
     if (mode.startsWith('container:')) {
       return { mode: 'join', path: `/proc/${this.#pidOf(container, mode.slice('container:'.length))}/ns/net` }
     }
-    const sysctls = splitSysctls(input.sysctls, input.namespaces).network
-    if (endpoint === undefined) return { mode: 'none', sysctls }
-    const { bridge } = this.#deps
-    const v6 = endpoint.ipv6 !== undefined
+    const own = container.attachments.flatMap(({ network, settings }) => {
+      const ifname = endpoints.find((one) => one.network === network)?.ifname ?? ''
+      return Object.entries(endpointSysctls(settings, ifname))
+    })
+    const sysctls = {
+      ...splitSysctls(input.sysctls, input.namespaces).network,
+      ...Object.fromEntries(own),
+    }
+    const ways = this.#deps.ways(container, endpoints)
+    const [link, ...moreLinks] = endpoints.map((endpoint) => this.#link(endpoint, ways))
+    return link === undefined ? { mode: 'none', sysctls } : { mode: 'new', sysctls, link, moreLinks }
+  }
+
+  #link(endpoint: Endpoint, ways: Ways): ShimLink {
+    const { networkId, veth, ifname, mac, ipv4, ipv4Prefix, ipv6, ipv6Prefix } = endpoint
+    const network = this.#deps.networks.network(networkId)
+    if (network === undefined) throw noSuchNetwork(endpoint.network)
+    const gateways = [
+      ...(ways.v4 === endpoint ? [endpoint.gateway] : []),
+      ...(ways.v6 === endpoint ? [endpoint.gateway6] : []),
+    ].filter((gateway) => gateway !== undefined)
     return {
-      mode: 'new',
-      sysctls,
-      link: {
-        veth: endpoint.veth,
-        bridge: bridge.link,
-        mtu: bridge.mtu,
-        mac: endpoint.mac,
-        addresses: [
-          `${endpoint.ipv4}/${endpoint.ipv4Prefix}`,
-          ...(v6 ? [`${endpoint.ipv6}/${endpoint.ipv6Prefix}`] : []),
-        ],
-        gateways: [endpoint.gateway, ...(endpoint.gateway6 === undefined ? [] : [endpoint.gateway6])],
-      },
+      veth,
+      name: ifname,
+      bridge: network.link,
+      mtu: network.mtu,
+      mac,
+      addresses: [
+        ...(ipv4 === undefined ? [] : [`${ipv4}/${ipv4Prefix}`]),
+        ...(ipv6 === undefined ? [] : [`${ipv6}/${ipv6Prefix}`]),
+      ],
+      gateways,
     }
   }
 

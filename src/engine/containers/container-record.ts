@@ -1,7 +1,9 @@
+import type { NetworkingConfig } from '#api/generated/types.ts'
 import { type Digest, isDigest } from '#base/digest.ts'
 import { EngineError } from '#base/errors.ts'
+import type { Endpoint } from '#network/networks.ts'
 import type { ContainerRow } from '#store/containers.ts'
-import type { Container } from './container.ts'
+import type { Attachment, Container } from './container.ts'
 import { NEVER, isContainerStatus } from './state.ts'
 
 /** What lies in a row beside its columns. */
@@ -30,7 +32,27 @@ export function decodeContainer(row: ContainerRow): Container {
   check('state', isContainerStatus(state.status))
   if (state.status === 'running' || state.status === 'paused') check('run', isObject(state.run))
   if (state.status === 'exited' || state.status === 'restarting') check('end', isObject(state.last))
-  return { ...document, ...columnsOf(row), state }
+  return { ...document, attachments: attachmentsOf(document), ...columnsOf(row), state: withEndpoints(state) }
+}
+
+/** Before there were networks of one's own, a container had at most the default bridge. */
+function attachmentsOf(
+  document: Document & { readonly networking?: NetworkingConfig },
+): readonly Attachment[] {
+  const { attachments, networking, hostConfig } = document as Partial<typeof document>
+  if (attachments !== undefined) return attachments
+  if (hostConfig?.NetworkMode !== 'bridge') return []
+  const { bridge, default: unnamed } = networking?.EndpointsConfig ?? {}
+  return [{ network: 'bridge', settings: bridge ?? unnamed ?? {} }]
+}
+
+function withEndpoints(state: Container['state']): Container['state'] {
+  if (state.status !== 'running' && state.status !== 'paused') return state
+  const { endpoint, ...run } = state.run as typeof state.run & { readonly endpoint?: Endpoint }
+  const former = endpoint === undefined ? [] : [{ ...endpoint, network: 'bridge', ifname: 'eth0' }]
+  // Rows of a former version have none.
+  const { endpoints = former } = run as Partial<typeof run>
+  return { ...state, run: { ...run, endpoints } }
 }
 
 /** Stands for a container whose row cannot be read: it has a name and files, and can be removed. */
@@ -45,7 +67,7 @@ export function unreadable(row: ContainerRow, reason: string): Container {
     args: [],
     config: {},
     hostConfig: {},
-    networking: {},
+    attachments: [],
     mounts: [],
     restartCount: 0,
     stoppedByHand: true,

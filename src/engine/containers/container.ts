@@ -1,4 +1,4 @@
-import type { ContainerConfig, HostConfig, NetworkingConfig } from '#api/generated/types.ts'
+import type { ContainerConfig, EndpointSettings, HostConfig } from '#api/generated/types.ts'
 import type { Digest } from '#base/digest.ts'
 import type { ContainerState } from './state.ts'
 
@@ -20,7 +20,8 @@ export interface Container {
   readonly args: readonly string[]
   readonly config: ContainerConfig
   readonly hostConfig: HostConfig
-  readonly networking: NetworkingConfig
+  /** The networks it is to be on, in the order of their interfaces; none of its own with another's or the host's stack. */
+  readonly attachments: readonly Attachment[]
   readonly mounts: readonly ContainerMount[]
   readonly state: ContainerState
   /** Restarts by policy since the last start by hand. */
@@ -31,6 +32,13 @@ export interface Container {
   readonly removal?: { readonly volumes: boolean } | undefined
   /** Stopped or killed by hand: the restart policy rests until the next start by hand. */
   readonly stoppedByHand: boolean
+}
+
+/** What a container is to have on a network whenever it runs. */
+export interface Attachment {
+  /** Name of the network. */
+  readonly network: string
+  readonly settings: EndpointSettings
 }
 
 /** A mount in its final form: sources exist, volumes are named. */

@@ -1,5 +1,4 @@
 import type { ContainerConfig, HostConfig } from '#api/generated/types.ts'
-import { EngineError } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
 import type { Logger } from '#base/logger.ts'
 import { formatPlatform, type Platform, platformDistance } from '#oci/platform.ts'
@@ -21,7 +20,8 @@ import { exposedWithBound } from './config/ports.ts'
 import { rfc3339Nano } from './config/status.ts'
 import { checkSupported } from './config/supported.ts'
 import { validateCreate } from './config/validate.ts'
-import type { Container } from './container.ts'
+import { type KnownNetworks, attachmentsOf } from '../networks/attachments.ts'
+import type { Attachment, Container } from './container.ts'
 import { nameTaken } from './errors.ts'
 import type { ContainerEvents } from './events.ts'
 import { type Mounts, lentMounts } from './mounts.ts'
@@ -44,12 +44,14 @@ export interface CreationDeps {
   readonly runtimeName: string
   readonly volumes: Pick<Volumes, 'hold' | 'abandoned'>
   readonly logger: Logger
+  readonly knownNetworks: KnownNetworks
 }
 
 interface Plan {
   readonly merged: MergedConfig
   readonly config: ContainerConfig
   readonly hostConfig: HostConfig
+  readonly attachments: readonly Attachment[]
   readonly requests: readonly MountRequest[]
   readonly warnings: string[]
 }
@@ -104,7 +106,6 @@ export class Creation {
       log: logDefaults,
       runtime: runtimeName,
     })
-    checkNetworkMode(complete)
     checkSupported(complete, body.NetworkingConfig ?? {})
     const { hostConfig, warnings } = validateCreate(merged.config, complete, {
       ...machine,
@@ -117,7 +118,13 @@ export class Creation {
       ...(exposed === undefined ? {} : { ExposedPorts: exposed }),
     }
     const requests = mountRequests(config, hostConfig, (ref) => lentMounts(donor(registry, ref).mounts))
-    return { merged, config, hostConfig, requests, warnings }
+    const attachments = attachmentsOf(
+      this.#deps.knownNetworks,
+      hostConfig,
+      body.NetworkingConfig ?? {},
+      macOf(body),
+    )
+    return { merged, config, hostConfig, attachments, requests, warnings }
   }
 
   async #make(
@@ -125,7 +132,7 @@ export class Creation {
     name: string,
     body: ContainerCreateBody,
     image: Image,
-    { merged, config, hostConfig, requests }: Plan,
+    { merged, config, hostConfig, attachments, requests }: Plan,
   ): Promise<Container> {
     const { snapshots, mounts, volumes, events } = this.#deps
     using _held = volumes.hold(id)
@@ -148,7 +155,7 @@ export class Creation {
       args: merged.args,
       config,
       hostConfig,
-      networking: body.NetworkingConfig ?? {},
+      attachments,
       mounts: resolved,
       state: { status: 'created' },
       restartCount: 0,
@@ -213,10 +220,9 @@ function hostnameOf(id: string, config: ContainerConfig, hostConfig: HostConfig)
   return mode === 'host' ? '' : id.slice(0, 12)
 }
 
-/** Only the networks that are always there can be joined before user-defined ones exist. */
-function checkNetworkMode(hostConfig: HostConfig): void {
-  const mode = hostConfig.NetworkMode ?? 'bridge'
-  if (['bridge', 'host', 'none'].includes(mode) || mode.startsWith('container:')) return
-  // Not 404: at create Docker's client takes that for a missing image, and pulls it.
-  throw new EngineError('invalid_argument', `network ${mode} not found`, { code: 'NETWORK_NOT_FOUND' })
+/** Clients before API 1.44 put it into the container's own configuration. */
+function macOf(config: object): string | undefined {
+  return 'MacAddress' in config && typeof config.MacAddress === 'string' && config.MacAddress !== ''
+    ? config.MacAddress
+    : undefined
 }

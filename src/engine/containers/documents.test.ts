@@ -20,7 +20,7 @@ const PORTS = {
   HostConfig: { PortBindings: { '80/tcp': [{ HostPort: '8080' }] } },
 }
 const context = (): ListContext => ({
-  bridge: engine.networks.bridge,
+  networkId: (name) => engine.knownNetworks.named(name)?.id ?? '',
   health: (id) => engine.health.of(id),
   now: machine.clock.now(),
   imageName: ({ image }) => image,
@@ -30,7 +30,7 @@ const context = (): ListContext => ({
 function inspect(id: string) {
   return inspectDocument(engine.container(id), {
     paths: engine.parts.paths(id),
-    bridge: engine.networks.bridge,
+    networkId: (name) => engine.knownNetworks.named(name)?.id ?? '',
     execIds: engine.execs.runningIn(id),
     health: engine.health.of(id),
     driver: 'overlay2',

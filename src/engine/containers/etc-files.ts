@@ -3,7 +3,8 @@ import { dirname } from 'node:path'
 import type { Endpoint } from '#network/networks.ts'
 import type { ResolvConf } from '#os/proc/resolv-conf.ts'
 import type { SpecMount } from '#runtime/spec.ts'
-import { hostnameFile, hostsFile, resolvConfFile } from './config/files.ts'
+import { isUserDefined } from '../networks/names-of.ts'
+import { hostnameFile, hostsFile, ownNames, resolvConfFile } from './config/files.ts'
 import type { Container } from './container.ts'
 import type { ContainerPaths, PathsOf } from './paths.ts'
 import type { ContainerRegistry } from './registry.ts'
@@ -26,13 +27,13 @@ export class EtcFiles {
   }
 
   /** The binds that put the files into the container; those of another one when its network is joined. */
-  async write(container: Container, hostname: string, endpoint: Endpoint | undefined): Promise<SpecMount[]> {
+  async write(container: Container, hostname: string, endpoints: readonly Endpoint[]): Promise<SpecMount[]> {
     const { paths, registry } = this.#deps
     const mode = container.hostConfig.NetworkMode ?? ''
     const joined = mode.startsWith('container:')
     const owner = joined ? registry.resolve(mode.slice('container:'.length)).id : container.id
     const files = paths(owner)
-    if (!joined) await this.#generate(container, files, hostname, endpoint)
+    if (!joined) await this.#generate(container, files, hostname, endpoints)
     const readOnly = container.hostConfig.ReadonlyRootfs === true ? ['ro'] : []
     const taken = new Set(container.mounts.map(({ destination }) => destination))
     const binds = [
@@ -45,19 +46,63 @@ export class EtcFiles {
       .map((bind) => ({ ...bind, type: 'bind', options: ['rbind', ...readOnly, 'rprivate'] }))
   }
 
+  /**
+   * A container that runs has joined or left networks: its own lines of /etc/hosts follow, and with the first
+   * user-defined network it begins to ask the engine for names. What was edited otherwise stays.
+   */
+  async connectionsChanged(
+    container: Container,
+    before: readonly Endpoint[],
+    after: readonly Endpoint[],
+  ): Promise<void> {
+    const { hosts, resolvConf } = this.#deps.paths(container.id)
+    const names = ownNames(container.config.Hostname ?? '', container.config.Domainname ?? '')
+    const stale = new Set(addressesOf(before))
+    const kept = (await readFile(hosts, 'utf8'))
+      .split('\n')
+      .filter(
+        (line) => line !== '' && !(line.endsWith(`\t${names}`) && stale.has(line.split('\t', 1)[0] ?? '')),
+      )
+    const own = addressesOf(after).map((address) => `${address}\t${names}`)
+    // Written in place: the container has this very file mounted.
+    await writeFile(hosts, [...kept, ...own, ''].join('\n'))
+    if (this.#embedded(after) && !this.#embedded(before)) {
+      await writeFile(resolvConf, await this.#resolvConf(container, after))
+    }
+  }
+
+  /** On a user-defined network the engine answers for names itself. */
+  #embedded(endpoints: readonly Endpoint[]): boolean {
+    return endpoints.some(({ network }) => isUserDefined(network))
+  }
+
+  async #resolvConf(container: Container, endpoints: readonly Endpoint[]): Promise<string> {
+    const { hostConfig } = container
+    const host = hostConfig.NetworkMode === 'host'
+    return resolvConfFile({
+      host: await this.#deps.hostResolvConf(),
+      servers: hostConfig.Dns ?? [],
+      search: hostConfig.DnsSearch ?? [],
+      options: hostConfig.DnsOptions ?? [],
+      keepLoopback: host,
+      ipv6: endpoints.some(({ ipv6 }) => ipv6 !== undefined) || host,
+      embedded: this.#embedded(endpoints),
+    })
+  }
+
   async #generate(
     container: Container,
     files: ContainerPaths,
     hostname: string,
-    endpoint: Endpoint | undefined,
+    endpoints: readonly Endpoint[],
   ): Promise<void> {
-    const { hostResolvConf, hostGateway } = this.#deps
+    const { hostGateway } = this.#deps
     const { hostConfig, config } = container
     const host = hostConfig.NetworkMode === 'host'
     await mkdir(dirname(files.hosts), { recursive: true, mode: 0o710 })
-    const [hostHosts, resolv] = await Promise.all([
+    const [hostHosts, resolvConf] = await Promise.all([
       host ? readFile('/etc/hosts', 'utf8') : Promise.resolve(undefined),
-      hostResolvConf(),
+      this.#resolvConf(container, endpoints),
     ])
     await Promise.all([
       writeFile(files.hostname, hostnameFile(hostname)),
@@ -69,23 +114,14 @@ export class EtcFiles {
           hostGateway: hostGateway(),
           hostname,
           domainname: config.Domainname ?? '',
-          addresses:
-            endpoint === undefined
-              ? []
-              : [endpoint.ipv4, ...(endpoint.ipv6 === undefined ? [] : [endpoint.ipv6])],
+          addresses: addressesOf(endpoints),
         }),
       ),
-      writeFile(
-        files.resolvConf,
-        resolvConfFile({
-          host: resolv,
-          servers: hostConfig.Dns ?? [],
-          search: hostConfig.DnsSearch ?? [],
-          options: hostConfig.DnsOptions ?? [],
-          keepLoopback: host,
-          ipv6: endpoint?.ipv6 !== undefined || host,
-        }),
-      ),
+      writeFile(files.resolvConf, resolvConf),
     ])
   }
+}
+
+function addressesOf(endpoints: readonly Endpoint[]): string[] {
+  return endpoints.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].filter((address) => address !== undefined))
 }

@@ -1,5 +1,4 @@
 import { EngineError, messageOf } from '#base/errors.ts'
-import type { Networks } from '#network/networks.ts'
 import { decideRestart, startsAtBoot } from './config/restart.ts'
 import type { Container } from './container.ts'
 import type { ContainerEvents } from './events.ts'
@@ -17,7 +16,6 @@ export interface ExitsDeps {
   readonly restarts: Restarts
   readonly removal: Removal
   readonly events: ContainerEvents
-  readonly networks: Networks
   /** Health checks begin and end with the process. */
   readonly health: { started(container: Container): void; ended(id: string): void }
 }
@@ -31,10 +29,11 @@ export class Exits implements LifeListener {
   }
 
   started(task: Task): void {
-    const { registry, events, networks, health } = this.#deps
+    const { registry, events, health } = this.#deps
     const container = registry.resolve(task.id)
-    const endpoint = runOf(container.state)?.endpoint
-    if (endpoint !== undefined) events.network(container, 'connect', endpoint.networkId, networks.bridge.name)
+    for (const { networkId, network } of runOf(container.state)?.endpoints ?? []) {
+      events.network(container, 'connect', networkId, network)
+    }
     events.publish(container, 'start')
     health.started(container)
   }
@@ -137,15 +136,14 @@ export class Exits implements LifeListener {
   }
 
   #publish(container: Container, last: Ended): void {
-    const { events, networks } = this.#deps
+    const { events } = this.#deps
     const seconds = (Date.parse(last.finishedAt) - Date.parse(last.startedAt)) / 1000
     events.publish(container, 'die', {
       exitCode: String(last.exitCode),
       execDuration: String(Math.max(0, Math.round(seconds))),
     })
-    const endpoint = runOf(container.state)?.endpoint
-    if (endpoint !== undefined) {
-      events.network(container, 'disconnect', endpoint.networkId, networks.bridge.name)
+    for (const { networkId, network } of runOf(container.state)?.endpoints ?? []) {
+      events.network(container, 'disconnect', networkId, network)
     }
   }
 }

@@ -6,15 +6,17 @@ import type {
   PortSummary,
 } from '#api/generated/types.ts'
 import type { Health } from '#api/generated/types.ts'
-import type { BridgeInfo, Endpoint, PublishedPort } from '#network/networks.ts'
-import type { Container, ContainerMount } from './container.ts'
+import type { Endpoint, PublishedPort } from '#network/networks.ts'
+import type { Attachment, Container, ContainerMount } from './container.ts'
+import { dnsNames, isUserDefined } from '../networks/names-of.ts'
 import type { ContainerPaths } from './paths.ts'
 import { NEVER, lastOf, runOf } from './state.ts'
 
 /** What inspect shows besides the container itself. */
 export interface InspectContext {
   readonly paths: ContainerPaths
-  readonly bridge: BridgeInfo
+  /** Id of a network that a container was created for, by name; empty when it is gone. */
+  readonly networkId: (name: string) => string
   readonly execIds: readonly string[]
   readonly health: Health | undefined
   readonly driver: string
@@ -100,36 +102,58 @@ function networkSettings(container: Container, context: InspectContext): object 
     SandboxID: run === undefined ? '' : container.id,
     SandboxKey: context.sandboxKey,
     Ports: run === undefined ? {} : portMap(container, run.ports),
-    Networks: networkEndpoints(container, context.bridge),
+    Networks: networkEndpoints(container, context.networkId),
   }
 }
 
-/** `NetworkSettings.Networks`: one entry named after the network mode; none when a namespace is shared. */
-export function networkEndpoints(container: Container, bridge: BridgeInfo): Record<string, EndpointSettings> {
-  const mode = container.hostConfig.NetworkMode ?? 'bridge'
-  if (mode.startsWith('container:')) return {}
-  const endpoint = runOf(container.state)?.endpoint
-  const networkId = mode === 'bridge' ? bridge.id : ''
-  return { [mode]: endpointSettings(endpoint, networkId) }
+/** `NetworkSettings.Networks`: one entry per network, also while it does not run; none when a namespace is shared. */
+export function networkEndpoints(
+  container: Container,
+  networkId: InspectContext['networkId'],
+): Record<string, EndpointSettings> {
+  const { attachments, state, hostConfig } = container
+  const mode = hostConfig.NetworkMode ?? 'bridge'
+  if (mode === 'host' || mode === 'none') {
+    return { [mode]: endpointSettings(container, { network: mode, settings: {} }, undefined, networkId) }
+  }
+  const endpoints = runOf(state)?.endpoints ?? []
+  return Object.fromEntries(
+    attachments.map((attachment) => {
+      const endpoint = endpoints.find(({ network }) => network === attachment.network)
+      return [attachment.network, endpointSettings(container, attachment, endpoint, networkId)]
+    }),
+  )
 }
 
-function endpointSettings(endpoint: Endpoint | undefined, networkId: string): EndpointSettings {
+function endpointSettings(
+  container: Container,
+  { network, settings }: Attachment,
+  endpoint: Endpoint | undefined,
+  networkId: InspectContext['networkId'],
+): EndpointSettings {
   return {
-    IPAMConfig: null,
-    Links: null,
-    Aliases: null,
-    DriverOpts: null,
-    GwPriority: 0,
-    NetworkID: endpoint?.networkId ?? networkId,
-    EndpointID: endpoint?.id ?? '',
-    Gateway: endpoint?.gateway ?? '',
-    IPAddress: endpoint?.ipv4 ?? '',
-    MacAddress: endpoint?.mac ?? '',
-    IPPrefixLen: endpoint?.ipv4Prefix ?? 0,
-    IPv6Gateway: endpoint?.gateway6 ?? '',
-    GlobalIPv6Address: endpoint?.ipv6 ?? '',
-    GlobalIPv6PrefixLen: endpoint?.ipv6Prefix ?? 0,
-    DNSNames: null,
+    IPAMConfig: settings.IPAMConfig ?? null,
+    Links: settings.Links ?? null,
+    Aliases: settings.Aliases ?? null,
+    DriverOpts: settings.DriverOpts ?? null,
+    GwPriority: settings.GwPriority ?? 0,
+    NetworkID: endpoint?.networkId ?? networkId(network),
+    ...operational(endpoint),
+    DNSNames: isUserDefined(network) ? dnsNames(container, settings) : null,
+  }
+}
+
+/** What only a container that runs has. */
+function operational(endpoint: Partial<Endpoint> = {}): EndpointSettings {
+  return {
+    EndpointID: endpoint.id ?? '',
+    Gateway: endpoint.gateway ?? '',
+    IPAddress: endpoint.ipv4 ?? '',
+    MacAddress: endpoint.mac ?? '',
+    IPPrefixLen: endpoint.ipv4Prefix ?? 0,
+    IPv6Gateway: endpoint.gateway6 ?? '',
+    GlobalIPv6Address: endpoint.ipv6 ?? '',
+    GlobalIPv6PrefixLen: endpoint.ipv6Prefix ?? 0,
   }
 }
 

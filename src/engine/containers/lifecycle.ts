@@ -10,6 +10,7 @@ import type { KeyedMutex } from '#base/mutex.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import type { Cancellable, ContainerCreateBody, ContainerLifecycle, Filters } from '../services.ts'
 import { validateName } from './config/names.ts'
+import type { ContainerNames } from '../networks/container-names.ts'
 import type { Container } from './container.ts'
 import type { Creation } from './creation.ts'
 import { Endings, type StopOptions } from './endings.ts'
@@ -20,7 +21,7 @@ import { lockContainer } from './locked.ts'
 import type { ContainerRegistry } from './registry.ts'
 import type { Removal } from './removal.ts'
 import type { Restarts } from './restarts.ts'
-import { lastOf } from './state.ts'
+import { lastOf, runOf } from './state.ts'
 import type { Supervisor } from './supervisor.ts'
 import type { Updates } from './updates.ts'
 import type { WaitCondition, Waiters } from './waiters.ts'
@@ -37,6 +38,7 @@ export interface LifecycleDeps {
   readonly waiters: Waiters
   readonly events: ContainerEvents
   readonly clock: Clock
+  readonly names: Pick<ContainerNames, 'change'>
 }
 
 const conditions: readonly string[] = ['not-running', 'next-exit', 'removed']
@@ -108,6 +110,7 @@ export class Lifecycle implements ContainerLifecycle {
     }
     const renamed = this.#deps.registry.update(container.id, { name: wanted })
     this.#deps.events.publish(renamed, 'rename', { oldName: `/${container.name}` })
+    await this.#deps.names.change(renamed, runOf(renamed.state)?.endpoints ?? [])
     await this.#deps.registry.durable()
   }
 

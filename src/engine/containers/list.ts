@@ -1,6 +1,5 @@
 import type { ContainerSummary, Health } from '#api/generated/types.ts'
 import { EngineError } from '#base/errors.ts'
-import type { BridgeInfo } from '#network/networks.ts'
 import type { Filters } from '../services.ts'
 import { commandText, type StatusFacts, statusText } from './config/status.ts'
 import type { Container } from './container.ts'
@@ -8,7 +7,8 @@ import { mountPoints, networkEndpoints, portSummaries } from './inspect.ts'
 import { NEVER, lastOf, runOf } from './state.ts'
 
 export interface ListContext {
-  readonly bridge: BridgeInfo
+  /** Id of a network by name; empty when it is gone. */
+  readonly networkId: (name: string) => string
   readonly health: (id: string) => Health | undefined
   readonly now: Date
   /** The name to show for the image: its id once the reference points elsewhere. */
@@ -33,7 +33,7 @@ export function summaryOf(container: Container, context: ListContext): Container
     Status: statusText(statusFacts(container, health?.Status ?? 'none'), context.now),
     HostConfig: { NetworkMode: container.hostConfig.NetworkMode ?? 'bridge' },
     Health: { Status: health?.Status ?? 'none', FailingStreak: health?.FailingStreak ?? 0 },
-    NetworkSettings: { Networks: networkEndpoints(container, context.bridge) },
+    NetworkSettings: { Networks: networkEndpoints(container, context.networkId) },
     Mounts: mountPoints(container),
   }
 }
@@ -64,9 +64,10 @@ const tests: Readonly<Record<string, Test>> = {
   since: (container, value, _context, all) => position(all, container.id) < position(all, value),
   volume: ({ mounts }, value) =>
     mounts.some((mount) => mount.name === value || mount.source === value || mount.destination === value),
-  network: ({ hostConfig }, value, context) =>
-    hostConfig.NetworkMode === value ||
-    (hostConfig.NetworkMode === 'bridge' && context.bridge.id.startsWith(value)),
+  network: (container, value, context) =>
+    Object.entries(networkEndpoints(container, context.networkId)).some(
+      ([name, { NetworkID: id }]) => name === value || (value !== '' && id?.startsWith(value) === true),
+    ),
   publish: (container, value) =>
     portSummaries(container).some(
       (port) => port.PublicPort !== undefined && portMatches(port.PublicPort, port.Type, value),

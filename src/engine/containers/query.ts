@@ -5,7 +5,6 @@ import type {
   FilesystemChange,
   Health,
 } from '#api/generated/types.ts'
-import type { BridgeInfo } from '#network/networks.ts'
 import type { Helper } from '#os/helper.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { Cancellable, ContainerQuery, Filters } from '../services.ts'
@@ -39,7 +38,8 @@ export interface QueryDeps {
   readonly helper: Helper
   readonly changes: Changes
   readonly stats: StatsSampler
-  readonly bridge: BridgeInfo
+  /** Id of a network by name; empty when it is gone. */
+  readonly networkId: (name: string) => string
   readonly events: ContainerEvents
   readonly paths: PathsOf
   readonly upper: (id: string) => string
@@ -83,13 +83,13 @@ export class Query implements ContainerQuery {
   }
 
   async inspect(ref: string, options: { readonly size: boolean }): Promise<ContainerInspectResponse> {
-    const { registry, bridge, paths, snapshots, execsOf, healthOf, upper } = this.#deps
+    const { registry, networkId, paths, snapshots, execsOf, healthOf, upper } = this.#deps
     const container = registry.resolve(ref)
     const { id, state } = container
     const run = runOf(state)
     const document = inspectDocument(container, {
       paths: paths(id),
-      bridge,
+      networkId,
       execIds: execsOf(id),
       health: healthOf(id),
       driver: snapshots.driver === 'erofs' ? 'erofs' : 'overlay2',
@@ -134,9 +134,9 @@ export class Query implements ContainerQuery {
   }
 
   #listContext(): ListContext {
-    const { bridge, healthOf, imageName, descendants } = this.#deps
+    const { networkId, healthOf, imageName, descendants } = this.#deps
     return {
-      bridge,
+      networkId,
       health: healthOf,
       now: new Date(),
       imageName,

@@ -174,7 +174,7 @@ describe('recover(): restarts', () => {
     assert.equal(engine.status(dead), 'running')
     const addresses = [alive, dead].map((id) => {
       const now = engine.container(id).state
-      return now.status === 'running' ? now.run.endpoint?.ipv4 : undefined
+      return now.status === 'running' ? now.run.endpoints[0]?.ipv4 : undefined
     })
     assert.equal(new Set(addresses).size, 2)
   })

@@ -7,6 +7,7 @@ import type { Helper } from '#os/helper.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import type { Shim, Shims } from '#runtime/shim.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
+import type { Connections } from '../networks/connections.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 import type { Container } from './container.ts'
 import type { Directories } from './directories.ts'
@@ -19,7 +20,7 @@ import type { Remains } from './remains.ts'
 import type { Removal } from './removal.ts'
 import type { Restarts } from './restarts.ts'
 import { runOf } from './state.ts'
-import type { Supervisor } from './supervisor.ts'
+import type { Endpoints, Names, Supervisor } from './supervisor.ts'
 import { SHIM_PATIENCE, type TaskEnd } from './task.ts'
 
 export interface RecoveryDeps {
@@ -35,6 +36,9 @@ export interface RecoveryDeps {
   readonly remains: Pick<Remains, 'end'>
   readonly health: Pick<HealthMonitor, 'adopted'>
   readonly networks: Networks
+  readonly endpoints: Pick<Endpoints, 'target'>
+  readonly names: Names & { adopt(ids: ReadonlySet<string>): Promise<void> }
+  readonly connections: Pick<Connections, 'recover'>
   readonly snapshots: Snapshots
   readonly volumes: Pick<Volumes, 'abandoned'>
   readonly mountSources: Pick<MountSourcesOf, 'adopt' | 'ended'>
@@ -66,6 +70,8 @@ export async function recover(deps: RecoveryDeps): Promise<void> {
   const { registry, runtime, directories, restarts, exits } = deps
   const leftovers = new Set(await directories.list(runtime.root))
   await endStrays(deps, leftovers)
+  const live = registry.all().filter(({ state }) => runOf(state) !== undefined)
+  await deps.names.adopt(new Set(live.map(({ id }) => id)))
   await Promise.all(registry.all().map((container) => guarded(deps, container, leftovers)))
   await recoverSnapshots(deps)
   restarts.begin()
@@ -111,6 +117,7 @@ async function recoverContainer(
 async function adopt(deps: RecoveryDeps, container: Container, shim: Shim): Promise<void> {
   const { supervisor, health, clock, logger } = deps
   adoptNetwork(deps, container)
+  await adoptNames(deps, container)
   await deps.mountSources.adopt(container, runOf(container.state)?.shimPid ?? 0)
   const task = supervisor.adopt(container, shim)
   // Its whole history is replayed: after this an end that happened meanwhile has been recorded too.
@@ -123,14 +130,29 @@ async function adopt(deps: RecoveryDeps, container: Container, shim: Shim): Prom
 }
 
 /** A container whose address was given away meanwhile is still one that runs. */
-function adoptNetwork({ networks, logger }: RecoveryDeps, { id, state }: Container): void {
+function adoptNetwork({ networks, endpoints, logger }: RecoveryDeps, container: Container): void {
+  const { id, state } = container
   const run = runOf(state)
-  if (run?.endpoint === undefined) return
+  if (run === undefined) return
   try {
-    networks.adopt(id, run.endpoint)
-    networks.adoptPublished(id, run.endpoint, run.ports)
+    for (const endpoint of run.endpoints) networks.adopt(id, endpoint)
+    const target = endpoints.target(container, run.endpoints)
+    if (target !== undefined) networks.adoptPublished(id, target, run.ports)
   } catch (error) {
     logger.error('the address of a container cannot be taken over', { container: id, error })
+  }
+}
+
+async function adoptNames({ names, connections, logger }: RecoveryDeps, container: Container): Promise<void> {
+  const { id, state } = container
+  const run = runOf(state)
+  if (run === undefined) return
+  try {
+    const settled = run.endpoints.filter(({ pending }) => pending === undefined)
+    await names.join(container, settled, run.shimPid)
+    await connections.recover(id)
+  } catch (error) {
+    logger.error('the connections of a container cannot be taken over', { container: id, error })
   }
 }
 

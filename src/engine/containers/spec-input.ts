@@ -26,7 +26,8 @@ export interface SpecContext {
   readonly cgroupsPath: string
   readonly hostname: string
   /** What the interface of the container's own has; `none` without one. */
-  readonly link: 'none' | 'v4' | 'v6'
+  /** The container's interfaces that have no IPv6 address. */
+  readonly withoutIpv6: readonly string[]
   /** Pid of the container named in `container:ID` of a namespace mode. */
   readonly pidOf: (ref: string) => number
   /** Device numbers of a block device of the host, for throttling. */
@@ -52,7 +53,7 @@ export function specInput(container: Container, context: SpecContext): SpecInput
     resources: resourcesOf(hostConfig, context.deviceNumber),
     security: securityOf(hostConfig),
     namespaces: namespacesOf(hostConfig, context.machine, context.pidOf),
-    sysctls: sysctlsOf(hostConfig, context.link),
+    sysctls: sysctlsOf(hostConfig, context.withoutIpv6),
     rlimits: rlimitsOf(hostConfig),
     devices: context.devices,
     readonlyRootfs: hostConfig.ReadonlyRootfs === true,
@@ -99,13 +100,13 @@ export function rlimitsOf(hostConfig: HostConfig): Rlimit[] {
  * As Docker: a private network namespace lets everybody bind low ports and send pings. An interface without an IPv6
  * address has no IPv6 at all (CVE-2024-32473).
  */
-function sysctlsOf(hostConfig: HostConfig, link: 'none' | 'v4' | 'v6'): Record<string, string> {
+function sysctlsOf(hostConfig: HostConfig, withoutIpv6: readonly string[]): Record<string, string> {
   const own = hostConfig.NetworkMode !== 'host' && !(hostConfig.NetworkMode ?? '').startsWith('container:')
   return {
     ...(own
       ? { 'net.ipv4.ping_group_range': '0 2147483647', 'net.ipv4.ip_unprivileged_port_start': '0' }
       : {}),
-    ...(link === 'v4' ? { 'net.ipv6.conf.eth0.disable_ipv6': '1' } : {}),
+    ...Object.fromEntries(withoutIpv6.map((name) => [`net.ipv6.conf.${name}.disable_ipv6`, '1'])),
     ...hostConfig.Sysctls,
   }
 }

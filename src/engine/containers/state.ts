@@ -26,7 +26,8 @@ export interface Run {
   readonly previousEnd?: string | undefined
   /** The kernel killed a process of the container for want of memory. */
   readonly oomKilled?: boolean | undefined
-  readonly endpoint?: Endpoint | undefined
+  /** One per network, in the order of their interfaces. */
+  readonly endpoints: readonly Endpoint[]
   readonly ports: readonly PublishedPort[]
 }
 

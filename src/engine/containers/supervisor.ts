@@ -2,7 +2,7 @@ import type { Background } from '#base/background.ts'
 import { type Clock, settlesWithin } from '#base/clock.ts'
 import { EngineError, messageOf } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
-import type { Endpoint, Networks, PublishedPort } from '#network/networks.ts'
+import type { Endpoint, Networks, PublishTarget, PublishedPort } from '#network/networks.ts'
 import type { Helper } from '#os/helper.ts'
 import { processStartTime } from '#os/proc/process-stat.ts'
 import type { ShimConfig, Shims } from '#runtime/shim.ts'
@@ -20,13 +20,22 @@ import { SHIM_PATIENCE, Task, type TaskEnd, type TaskListener, type TaskStart } 
 
 /** Makes what the runtime needs on disk (bundle, /etc files) and says how the shim is to run it. */
 export interface Bundles {
-  write(container: Container, endpoint: Endpoint | undefined, sources: MountSources): Promise<ShimConfig>
+  write(container: Container, endpoints: readonly Endpoint[], sources: MountSources): Promise<ShimConfig>
 }
 
-/** Chooses addresses and ports for a container about to start; undefined when it has no endpoint of its own. */
+/** Chooses addresses and ports for a container about to start; none when it has no endpoints of its own. */
 export interface Endpoints {
-  lease(container: Container): Endpoint | undefined
-  publish(container: Container, endpoint: Endpoint): Promise<readonly PublishedPort[]>
+  lease(container: Container): readonly Endpoint[]
+  publish(container: Container, endpoints: readonly Endpoint[]): Promise<readonly PublishedPort[]>
+  /** Where its ports lead; undefined when it cannot have any. */
+  target(container: Container, endpoints: readonly Endpoint[]): PublishTarget | undefined
+}
+
+/** Names by which containers find each other. */
+export interface Names {
+  /** In the namespace of process `pid`; every other container knows when it resolves. */
+  join(container: Container, endpoints: readonly Endpoint[], pid: number): Promise<void>
+  leave(id: string): Promise<void>
 }
 
 export interface SupervisorDeps {
@@ -35,6 +44,7 @@ export interface SupervisorDeps {
   readonly helper: Helper
   readonly networks: Networks
   readonly endpoints: Endpoints
+  readonly names: Names
   readonly bundles: Bundles
   readonly mountSources: Pick<MountSourcesOf, 'acquire' | 'pinned' | 'release'>
   readonly attachments: Attachments
@@ -60,7 +70,7 @@ export interface LaunchOptions {
   readonly with?: Partial<Pick<Container, 'stoppedByHand' | 'restartCount'>> | undefined
 }
 
-interface Launching extends Pick<Run, 'shimPid' | 'endpoint' | 'ports'> {
+interface Launching extends Pick<Run, 'shimPid' | 'endpoints' | 'ports'> {
   readonly change: LaunchOptions['with']
 }
 
@@ -161,33 +171,34 @@ export class Supervisor {
 
   async #launch(container: Container, options: LaunchOptions): Promise<Task> {
     const { id } = container
-    const { endpoints, networks, bundles, shims, paths, attachments, directories, mountSources } = this.#deps
+    const { networks, names, bundles, shims, paths, attachments, directories, mountSources } = this.#deps
     await this.settled(id)
     options.signal?.throwIfAborted()
     // Undone, newest first, unless the process has started.
     await using acquired = new AsyncDisposableStack()
 
-    const endpoint = endpoints.lease(container)
+    const endpoints = this.#deps.endpoints.lease(container)
     acquired.defer(() => networks.release(id))
     await Promise.all([directories.make(paths(id).data), directories.make(paths(id).runtime)])
     acquired.defer(() => this.#tidy('directory', id, () => directories.remove(paths(id).runtime)))
     const sources = await mountSources.acquire(container)
     acquired.defer(() => this.#tidy('mounts', id, () => mountSources.release(id)))
-    const config = await bundles.write(container, endpoint, sources)
+    const config = await bundles.write(container, endpoints, sources)
 
     const shim = await shims.spawn(paths(id).runtime, config)
     const task = this.#supervise(container, shim, { adopted: false })
     acquired.defer(() => this.#tidy('process', id, () => this.#abandon(task)))
-    const publishing = endpoint === undefined ? Promise.resolve([]) : this.#publish(container, endpoint)
+    const publishing = endpoints.length === 0 ? Promise.resolve([]) : this.#publish(container, endpoints)
+    const named = task.ready.then(() => names.join(container, endpoints, shim.pid))
     // Both are waited for, whichever fails: what is half published could not be taken back.
-    await Promise.allSettled([publishing, task.ready])
+    await Promise.allSettled([publishing, named])
     const ports = await publishing
-    await task.ready
+    await named
     await mountSources.pinned(id, shim.pid)
     await attachments.connect(id, shim)
     options.signal?.throwIfAborted()
 
-    this.#launching.set(id, { shimPid: shim.pid, endpoint, ports, change: options.with })
+    this.#launching.set(id, { shimPid: shim.pid, endpoints, ports, change: options.with })
     acquired.defer(() => void this.#launching.delete(id))
 
     // Point of no return: from here the process may exist, and only its end undoes anything.
@@ -198,9 +209,9 @@ export class Supervisor {
   }
 
   /** A port is free for the next container once it is not published for the last one any more. */
-  async #publish(container: Container, endpoint: Endpoint): Promise<readonly PublishedPort[]> {
+  async #publish(container: Container, endpoints: readonly Endpoint[]): Promise<readonly PublishedPort[]> {
     await Promise.all(this.#unpublishing)
-    return this.#deps.endpoints.publish(container, endpoint)
+    return this.#deps.endpoints.publish(container, endpoints)
   }
 
   #started(task: Task, start: TaskStart): void {
@@ -258,6 +269,7 @@ export class Supervisor {
     await Promise.race([task.exited, task.gone])
     if (!task.left) {
       await this.#unpublish(id)
+      await this.#tidy('names', id, () => this.#deps.names.leave(id))
       await this.#tidy('mounts', id, () => this.#deps.mountSources.release(id))
     }
     await task.gone

@@ -1,23 +1,18 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { FakeMachine, TestEngine } from '#test/support/engine.ts'
-import { PredefinedNetworks } from './networks.ts'
+import type { NetworkCreateBody } from '../services.ts'
+import { runOf } from '../containers/state.ts'
+import type { UserNetworks } from './networks.ts'
 
 let machine: FakeMachine
 let engine: TestEngine
-let networks: PredefinedNetworks
+let networks: UserNetworks
 
 beforeEach(async () => {
   machine = new FakeMachine()
   engine = await TestEngine.start(machine)
-  const ids = { host: 'b'.repeat(64), none: 'c'.repeat(64) }
-  const { registry } = engine
-  networks = new PredefinedNetworks({
-    registry,
-    bridge: engine.networks.bridge,
-    ids,
-    createdAt: '2026-01-01T00:00:00Z',
-  })
+  networks = engine.userNetworks
 })
 afterEach(() => machine[Symbol.dispose]())
 
@@ -25,7 +20,19 @@ async function names(filters: Record<string, string[]>): Promise<(string | null 
   return (await networks.list(new Map(Object.entries(filters)))).map(({ Name }) => Name)
 }
 
-describe('PredefinedNetworks', () => {
+async function make(Name: string, body: NetworkCreateBody = {}): Promise<string> {
+  return (await networks.create({ Name, ...body })).Id ?? ''
+}
+
+const subnet = (Subnet: string, more: object = {}): NetworkCreateBody => ({
+  IPAM: { Config: [{ Subnet, ...more }] },
+})
+
+function endpoints(id: string) {
+  return runOf(engine.container(id).state)?.endpoints ?? []
+}
+
+describe('the predefined networks', () => {
   it('are three, and filters choose among them', async () => {
     assert.deepEqual(await names({}), ['bridge', 'host', 'none'])
     assert.deepEqual(await names({ driver: ['null', 'host'] }), ['host', 'none'])
@@ -51,5 +58,299 @@ describe('PredefinedNetworks', () => {
     assert.deepEqual(Object.keys(Containers), [id])
     assert.equal(Containers[id]?.Name, 'web')
     assert.match(Containers[id]?.IPv4Address ?? '', /^172\.17\.0\.\d+\/16$/)
+  })
+
+  it('stay', async () => {
+    await assert.rejects(networks.remove('bridge'), {
+      message: 'bridge is a pre-defined network and cannot be removed',
+    })
+    await assert.rejects(make('host'), {
+      message: 'operation is not permitted on predefined host network ',
+    })
+  })
+})
+
+describe('networks of one’s own', () => {
+  it('are made with a subnet of their own, and removed', async () => {
+    const id = await make('app', { Labels: { a: 'b' }, Internal: true })
+    await make('other')
+    const app = await networks.inspect('app')
+    assert.deepEqual(app.IPAM?.Config, [{ Subnet: '172.18.0.0/24', Gateway: '172.18.0.1' }])
+    assert.equal(app.Internal, true)
+    assert.deepEqual((await networks.inspect('other')).IPAM?.Config?.[0]?.Subnet, '172.18.1.0/24')
+    assert.deepEqual(await names({ type: ['custom'], label: ['a=b'] }), ['app'])
+    assert.deepEqual(await names({ dangling: ['true'] }), ['app', 'other'])
+    assert.ok(engine.networks.made.has(id))
+    await networks.remove(id)
+    assert.ok(!engine.networks.made.has(id))
+    await assert.rejects(networks.inspect('app'), { message: 'network app not found' })
+    assert.deepEqual(
+      engine.takeEvents().filter((event) => event.startsWith('network')),
+      ['network create', 'network create', 'network destroy'],
+    )
+  })
+
+  it('are refused with the words of Docker', async () => {
+    await make('app', subnet('10.1.0.0/24'))
+    const refusals: readonly [NetworkCreateBody, RegExp][] = [
+      [{ Name: 'app' }, /^Error: network with name app already exists$/],
+      [{ Name: '' }, /name is empty/],
+      [{ Name: 'x', Driver: 'magic' }, /^Error: plugin "magic" not found$/],
+      [{ Name: 'x', Driver: 'host' }, /only one instance of "host" network is allowed/],
+      [{ Name: 'x', ...subnet('10.1.0.0/16') }, /Pool overlaps with other one on this address space$/],
+      [
+        { Name: 'x', ...subnet('10.2.0.5/24') },
+        /invalid subnet 10\.2\.0\.5\/24: it should be 10\.2\.0\.0\/24/,
+      ],
+      [{ Name: 'x', ...subnet('nonsense') }, /invalid subnet nonsense: invalid CIDR block notation/],
+      [
+        { Name: 'x', ...subnet('10.2.0.0/24', { Gateway: '10.3.0.1' }) },
+        /invalid gateway 10\.3\.0\.1: parent subnet 10\.2\.0\.0\/24 doesn't contain this address/,
+      ],
+      [
+        { Name: 'x', ...subnet('10.2.0.0/24', { IPRange: '10.2.0.0/16' }) },
+        /CIDR block is bigger than its parent subnet 10\.2\.0\.0\/24/,
+      ],
+    ]
+    for (const [body, message] of refusals) {
+      await assert.rejects(networks.create(body), (error: Error) => message.test(`Error: ${error.message}`))
+    }
+    assert.deepEqual(await names({ type: ['custom'] }), ['app'])
+  })
+
+  it('keep their subnets from each other when made at once, 500 of them', async () => {
+    await Promise.all(Array.from({ length: 500 }, (_, i) => make(`n${i}`)))
+    const all = (await networks.list(new Map())).flatMap(({ IPAM }) => IPAM?.Config ?? [])
+    assert.equal(new Set(all.map(({ Subnet }) => Subnet)).size, 501)
+  })
+
+  it('are not removed under a running container; prune leaves those alone', async () => {
+    await make('app')
+    await make('idle')
+    const id = await engine.run({ HostConfig: { NetworkMode: 'app' } }, 'web')
+    const [endpoint] = endpoints(id)
+    await assert.rejects(networks.remove('app'), {
+      message: `error while removing network: network app has active endpoints (name:"web" id:"${endpoint?.id.slice(0, 12)}")`,
+    })
+    assert.deepEqual(await networks.prune(new Map()), { NetworksDeleted: ['idle'] })
+    await engine.lifecycle.stop(id)
+    await engine.settled()
+    await networks.remove('app')
+    await assert.rejects(engine.lifecycle.start(id), { message: 'network app not found' })
+  })
+})
+
+describe('containers on networks', () => {
+  it('are on several, with what they asked for', async () => {
+    await make('front', subnet('10.1.0.0/24'))
+    await make('back', subnet('10.2.0.0/24'))
+    const id = await engine.run(
+      {
+        HostConfig: { NetworkMode: 'front' },
+        NetworkingConfig: {
+          EndpointsConfig: {
+            back: { IPAMConfig: { IPv4Address: '10.2.0.77' }, MacAddress: '02:00:00:00:00:09' },
+            front: { Aliases: ['www'] },
+          },
+        },
+      },
+      'web',
+    )
+    const [front, back] = endpoints(id)
+    assert.deepEqual([front?.network, front?.ifname, front?.ipv4], ['front', 'eth0', '10.1.0.2'])
+    assert.deepEqual(
+      [back?.network, back?.ifname, back?.ipv4, back?.mac],
+      ['back', 'eth1', '10.2.0.77', '02:00:00:00:00:09'],
+    )
+  })
+
+  it('are refused addresses that they cannot have', async () => {
+    await make('app', subnet('10.1.0.0/24'))
+    const at = (IPv4Address: string) => ({
+      HostConfig: { NetworkMode: 'app' },
+      NetworkingConfig: { EndpointsConfig: { app: { IPAMConfig: { IPv4Address } } } },
+    })
+    await assert.rejects(engine.create(at('10.9.0.1')), {
+      message:
+        'invalid config for network app: invalid endpoint settings:\nno configured subnet contains IP address 10.9.0.1',
+    })
+    await engine.run(at('10.1.0.9'))
+    const second = await engine.create(at('10.1.0.9'))
+    await assert.rejects(engine.lifecycle.start(second), { message: 'Address already in use' })
+    const gateway = await engine.create(at('10.1.0.1'))
+    await assert.rejects(engine.lifecycle.start(gateway), { message: 'Address already in use' })
+    await assert.rejects(engine.create({ HostConfig: { NetworkMode: 'nope' } }), {
+      message: 'network nope not found',
+    })
+  })
+
+  it('do not get the fixed address of one that is stopped', async () => {
+    await make('app', subnet('10.1.0.0/29'))
+    await engine.create({
+      HostConfig: { NetworkMode: 'app' },
+      NetworkingConfig: { EndpointsConfig: { app: { IPAMConfig: { IPv4Address: '10.1.0.2' } } } },
+    })
+    const other = await engine.run({ HostConfig: { NetworkMode: 'app' } })
+    assert.equal(endpoints(other)[0]?.ipv4, '10.1.0.3')
+  })
+
+  it('join and leave while they run', async () => {
+    await make('app', subnet('10.1.0.0/24'))
+    const id = await engine.run({}, 'web')
+    engine.takeEvents()
+    await networks.connect('app', { Container: 'web', EndpointConfig: { GwPriority: 1 } })
+    assert.deepEqual(
+      endpoints(id).map(({ network, ifname, pending }) => [network, ifname, pending]),
+      [
+        ['bridge', 'eth0', undefined],
+        ['app', 'eth1', undefined],
+      ],
+    )
+    const pid = machine.names.attached.get(id)?.pid ?? 0
+    assert.equal(engine.networks.ways.get(pid)?.v4?.network, 'app')
+    assert.deepEqual([...engine.networks.plugged], [endpoints(id)[1]?.veth])
+    await assert.rejects(networks.connect('app', { Container: 'web' }), {
+      message: 'endpoint with name web already exists in network app',
+    })
+    await networks.disconnect('bridge', { Container: 'web' })
+    await networks.disconnect('app', { Container: 'web' })
+    assert.deepEqual(endpoints(id), [])
+    assert.equal(engine.networks.plugged.size, 0)
+    await assert.rejects(networks.disconnect('app', { Container: 'web' }), /is not connected to network app/)
+    assert.deepEqual(engine.takeEvents(), ['network connect', 'network disconnect', 'network disconnect'])
+    await networks.remove('app')
+  })
+
+  it('are on the networks they were connected to while stopped', async () => {
+    await make('app', subnet('10.1.0.0/24'))
+    const id = await engine.create({}, 'web')
+    await networks.connect('app', {
+      Container: id,
+      EndpointConfig: { IPAMConfig: { IPv4Address: '10.1.0.5' } },
+    })
+    await networks.disconnect('bridge', { Container: id })
+    await engine.lifecycle.start(id)
+    assert.deepEqual(
+      endpoints(id).map(({ network, ifname, ipv4 }) => [network, ifname, ipv4]),
+      [['app', 'eth0', '10.1.0.5']],
+    )
+  })
+
+  it('do not join beside the stack of the host, of another one, or none', async () => {
+    await make('app')
+    for (const [NetworkMode, message] of [
+      ['host', /cannot be disconnected from host network or connected to host network/],
+      ['none', /with one of the networks in private \(none\) mode/],
+    ] as const) {
+      const id = await engine.create({ HostConfig: { NetworkMode } })
+      await assert.rejects(networks.connect('app', { Container: id }), message)
+    }
+  })
+
+  it('keep what they have when a connection fails', async () => {
+    await make('app')
+    const id = await engine.run({}, 'web')
+    engine.networks.plug = async () => Promise.reject(new Error('no link'))
+    await assert.rejects(networks.connect('app', { Container: id }), /no link/)
+    assert.deepEqual(
+      endpoints(id).map(({ network }) => network),
+      ['bridge'],
+    )
+    await networks.remove('app')
+  })
+})
+
+describe('a daemon killed meanwhile', () => {
+  it('leaves no network that was only half made or removed', async () => {
+    const id = await make('app')
+    engine.knownNetworks.changeState(id, 'creating')
+    engine = await engine.crash()
+    await assert.rejects(engine.userNetworks.inspect('app'), /not found/)
+    assert.deepEqual(machine.db.all('SELECT name FROM networks'), [])
+  })
+
+  it('takes back a connection that nobody was told about, and finishes one that was to end', async () => {
+    await make('app')
+    await make('old')
+    const id = await engine.run({ HostConfig: { NetworkMode: 'old' } }, 'web')
+    const stop = new Promise<never>(() => undefined)
+    engine.networks.plug = () => stop
+    void networks.connect('app', { Container: id })
+    await engine.settled()
+    engine.networks.unplug = () => stop
+    assert.deepEqual(
+      endpoints(id).map(({ pending }) => pending),
+      [undefined, 'joining'],
+    )
+    engine = await engine.crash()
+    assert.deepEqual(
+      endpoints(id).map(({ network }) => network),
+      ['old'],
+    )
+    assert.deepEqual(
+      engine.container(id).attachments.map(({ network }) => network),
+      ['old'],
+    )
+
+    engine.networks.unplug = () => stop
+    void engine.userNetworks.disconnect('old', { Container: id })
+    await engine.settled()
+    assert.deepEqual(
+      endpoints(id).map(({ pending }) => pending),
+      ['leaving'],
+    )
+    engine = await engine.crash()
+    assert.deepEqual(endpoints(id), [])
+    assert.deepEqual(engine.container(id).attachments, [])
+    await engine.userNetworks.remove('old')
+  })
+})
+
+describe('names', () => {
+  const seenBy = (id: string) => Object.fromEntries(machine.names.attached.get(id)?.resolver.names ?? [])
+
+  it('are those of the containers on the same networks, with aliases and short ids', async () => {
+    await make('app', subnet('10.1.0.0/24'))
+    await make('db', { ...subnet('10.2.0.0/24'), Internal: true })
+    const web = await engine.run(
+      {
+        HostConfig: { NetworkMode: 'app' },
+        NetworkingConfig: { EndpointsConfig: { app: { Aliases: ['www', 'svc'] } } },
+      },
+      'web',
+    )
+    const twin = await engine.run(
+      {
+        HostConfig: { NetworkMode: 'app' },
+        NetworkingConfig: { EndpointsConfig: { app: { Aliases: ['svc'] } } },
+      },
+      'twin',
+    )
+    const store = await engine.run({ HostConfig: { NetworkMode: 'db' } }, 'store')
+    assert.deepEqual(seenBy(twin)['web'], ['10.1.0.2'])
+    assert.deepEqual(seenBy(twin)['www'], ['10.1.0.2'])
+    assert.deepEqual(seenBy(web)['svc'], ['10.1.0.2', '10.1.0.3'])
+    assert.deepEqual(seenBy(web)[twin.slice(0, 12)], ['10.1.0.3'])
+    assert.deepEqual(seenBy(web)['twin.app'], ['10.1.0.3'])
+    assert.equal(seenBy(web)['store'], undefined)
+    assert.equal(machine.names.attached.get(web)?.resolver.pointers.get('10.1.0.3'), 'twin.app')
+    assert.equal(machine.names.attached.get(web)?.resolver.upstream, 'host')
+    assert.equal(machine.names.attached.get(store)?.resolver.upstream, 'none')
+
+    await networks.connect('db', { Container: 'web', EndpointConfig: { Aliases: ['front'] } })
+    assert.deepEqual(seenBy(store)['front'], ['10.2.0.3'])
+    assert.deepEqual(seenBy(web)['store'], ['10.2.0.2'])
+    await engine.lifecycle.rename('twin', 'brother')
+    assert.deepEqual(seenBy(web)['brother'], ['10.1.0.3'])
+    assert.equal(seenBy(web)['twin'], undefined)
+    await engine.lifecycle.stop(twin)
+    await engine.settled()
+    assert.equal(seenBy(web)['brother'], undefined)
+    assert.equal(machine.names.attached.has(twin), false)
+  })
+
+  it('are none of the default bridge', async () => {
+    const id = await engine.run({}, 'web')
+    assert.equal(machine.names.attached.has(id), false)
   })
 })

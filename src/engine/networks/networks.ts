@@ -1,131 +1,258 @@
-import type { Network, NetworkSummary } from '#api/generated/types.ts'
-import { EngineError } from '#base/errors.ts'
-import type { BridgeInfo } from '#network/networks.ts'
-import type { Container } from '../containers/container.ts'
+import type {
+  Network as NetworkDocument,
+  NetworkConnectRequest,
+  NetworkCreateResponse,
+  NetworkDisconnectRequest,
+  NetworkSummary,
+} from '#api/generated/types.ts'
+import { type Clock, settlesWithin } from '#base/clock.ts'
+import { isKind } from '#base/errors.ts'
+import { newId } from '#base/ids.ts'
+import type { Logger } from '#base/logger.ts'
+import type { NetworkInfo, Networks } from '#network/networks.ts'
+import type { EventPublisher } from '../containers/events.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
-import { runOf } from '../containers/state.ts'
-import type { Filters, NetworkService } from '../services.ts'
+import type { Supervisor } from '../containers/supervisor.ts'
+import type { Filters, NetworkCreateBody, NetworkService } from '../services.ts'
+import { rfc3339Nano } from '../containers/config/status.ts'
+import type { Connections } from './connections.ts'
+import { endpointResources, networkDocument } from './documents.ts'
+import { bridgeOptions } from './driver-options.ts'
+import {
+  invalidNetwork,
+  networkExists,
+  networkInUse,
+  predefinedCreation,
+  predefinedRemoval,
+  singleInstance,
+  unknownDriver,
+} from './errors.ts'
+import { matchesListFilters, matchesPruneFilters } from './filters.ts'
+import { isUserDefined } from './names-of.ts'
+import type { Network } from './network.ts'
+import type { NetworkRegistry } from './network-registry.ts'
+import { subnetRequests } from './subnet-config.ts'
 
-export interface PredefinedDeps {
-  readonly bridge: BridgeInfo
+export interface NetworksDeps {
+  readonly known: NetworkRegistry
+  readonly networks: Networks
   readonly registry: ContainerRegistry
-  /** Ids of the networks `host` and `none`; they stay the same for a data root. */
-  readonly ids: { readonly host: string; readonly none: string }
-  /** RFC 3339: when this data root was made. */
-  readonly createdAt: string
+  readonly connections: Connections
+  readonly events: EventPublisher
+  readonly logger: Logger
+  readonly clock: Clock
+  /** Containers that have a process, and when what an earlier one had is given back. */
+  readonly supervisor: Pick<Supervisor, 'running' | 'settled'>
 }
 
-const FILTERS = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type']
+/** Milliseconds that a removal waits for containers that have just ended. */
+const RELEASE_PATIENCE = 10_000
 
-/** The three networks that are always there. */
-export class PredefinedNetworks implements NetworkService {
-  readonly #deps: PredefinedDeps
+/**
+ * Networks of the API. A row comes first (`creating`), then the bridge and its rules, then the row says `ready`; the
+ * other way round for a removal. What recovery finds in between is removed.
+ */
+export class UserNetworks implements NetworkService {
+  readonly #deps: NetworksDeps
+  /** Names of networks that are being made and have no row yet. */
+  readonly #reserved = new Set<string>()
 
-  constructor(deps: PredefinedDeps) {
+  constructor(deps: NetworksDeps) {
     this.#deps = deps
   }
 
   async list(filters: Filters): Promise<NetworkSummary[]> {
-    for (const key of filters.keys()) {
-      if (!FILTERS.includes(key)) {
-        throw new EngineError('invalid_argument', `invalid filter '${key}'`, { code: 'FILTER_INVALID' })
-      }
+    const { known, networks } = this.#deps
+    const used = ({ id }: Network): boolean => networks.leases(id).size > 0
+    return known
+      .all()
+      .filter((network) => matchesListFilters(network, filters, { used }))
+      .map(networkDocument)
+  }
+
+  async inspect(ref: string): Promise<NetworkDocument> {
+    const { known, networks, registry } = this.#deps
+    const network = known.resolve(ref)
+    const nameOf = (id: string): string => registry.get(id)?.name ?? ''
+    const live = [...networks.leases(network.id)].filter(
+      ([id]) => this.#deps.supervisor.running(id) !== undefined,
+    )
+    const Containers = endpointResources({ leases: new Map(live), nameOf })
+    return {
+      ...networkDocument(network),
+      Containers,
+      Status: { IPAM: { Subnets: this.#usage(network) } },
+    } as NetworkDocument
+  }
+
+  async create(body: NetworkCreateBody): Promise<NetworkCreateResponse> {
+    const name = body.Name ?? ''
+    checkCreate(name, body)
+    const { known } = this.#deps
+    if (known.taken(name) || this.#reserved.has(name)) throw networkExists(name)
+    this.#reserved.add(name)
+    try {
+      const network = await this.#create(name, body)
+      await known.durable()
+      return { Id: network.id, Warning: '' }
+    } finally {
+      this.#reserved.delete(name)
     }
-    return this.#all().filter((network) =>
-      [...filters].every(([key, values]) => matches(network, key, values)),
+  }
+
+  async remove(ref: string): Promise<void> {
+    const { known, networks, registry } = this.#deps
+    const network = known.resolve(ref)
+    if (!isUserDefined(network.name)) throw predefinedRemoval(network.name)
+    await this.#released(network)
+    const used = [...networks.leases(network.id)]
+    if (used.length > 0) {
+      const endpoints = used.map(([id, endpoint]) => ({
+        name: registry.get(id)?.name ?? '',
+        id: endpoint.id,
+      }))
+      throw networkInUse(network.name, endpoints)
+    }
+    await this.#remove(network)
+    await known.durable()
+  }
+
+  async prune(filters: Filters): Promise<{ NetworksDeleted: string[] | null }> {
+    const { known, networks, events } = this.#deps
+    await Promise.all(known.all().map((network) => this.#released(network)))
+    const unused = known
+      .all()
+      .filter(({ id, name }) => isUserDefined(name) && networks.leases(id).size === 0)
+      .filter((network) => matchesPruneFilters(network, filters))
+    const deleted: string[] = []
+    for (const { id, name } of unused) {
+      try {
+        await this.remove(id)
+      } catch (error) {
+        // Somebody has taken it into use, or removed it, meanwhile.
+        if (isKind(error, 'permission_denied') || isKind(error, 'not_found')) continue
+        throw error
+      }
+      deleted.push(name)
+    }
+    events.publish('network', 'prune', '', { reclaimed: '0' })
+    return { NetworksDeleted: deleted.length === 0 ? null : deleted }
+  }
+
+  async connect(ref: string, { Container, EndpointConfig }: NetworkConnectRequest): Promise<void> {
+    await this.#deps.connections.connect(this.#deps.known.resolve(ref), Container ?? '', EndpointConfig)
+  }
+
+  async disconnect(ref: string, { Container }: NetworkDisconnectRequest): Promise<void> {
+    await this.#deps.connections.disconnect(this.#deps.known.resolve(ref), Container ?? '')
+  }
+
+  /** At start, before any container is looked at. */
+  async recover(): Promise<void> {
+    const { known, networks, logger } = this.#deps
+    for (const network of known.made()) {
+      if (network.state === 'ready' || network.info === undefined) continue
+      logger.info('a network that was being made or removed goes', { network: network.name })
+      await networks.removeNetwork(network.info)
+      known.remove(network.id)
+    }
+    const infos = known.made().flatMap(({ info }) => (info === undefined ? [] : [info]))
+    await networks.adoptNetworks(infos)
+  }
+
+  async #create(name: string, body: NetworkCreateBody): Promise<Network> {
+    const { known, networks, events } = this.#deps
+    // Undone, newest first, unless the row says that it is there.
+    await using made = new AsyncDisposableStack()
+    const info = await networks.plan(networkRequest(newId(), name, body))
+    made.defer(() => networks.removeNetwork(info))
+    const network = networkOf(info, body)
+    known.add({ ...network, state: 'creating' })
+    made.defer(() => known.remove(info.id))
+    await networks.create(info.id)
+    known.changeState(info.id, 'ready')
+    made.move()
+    events.publish('network', 'create', info.id, { name, type: 'bridge' })
+    return network
+  }
+
+  // Point of no return: from `removing` on nobody finds it, and recovery finishes what has begun.
+  async #remove({ id, name, info }: Network): Promise<void> {
+    const { known, networks, events } = this.#deps
+    known.changeState(id, 'removing')
+    if (info !== undefined) await networks.removeNetwork(info)
+    known.remove(id)
+    events.publish('network', 'destroy', id, { name, type: 'bridge' })
+  }
+
+  /** A container that has ended gives its addresses back a little later: nobody who waited for its end need know. */
+  async #released({ id }: Network): Promise<void> {
+    const { networks, supervisor, clock } = this.#deps
+    const ended = [...networks.leases(id).keys()].filter((one) => supervisor.running(one) === undefined)
+    if (ended.length === 0) return
+    await settlesWithin(clock, RELEASE_PATIENCE, Promise.all(ended.map((one) => supervisor.settled(one))))
+  }
+
+  #usage({ id, info }: Network): object {
+    const usage = this.#deps.networks.usage(id)
+    return Object.fromEntries(
+      (info?.subnets ?? []).map(({ subnet }) => [
+        subnet,
+        { IPsInUse: usage[subnet]?.inUse ?? 0, DynamicIPsAvailable: usage[subnet]?.available ?? 0 },
+      ]),
     )
   }
+}
 
-  async inspect(ref: string): Promise<Network> {
-    const all = this.#all()
-    const found =
-      all.find(({ Id }) => Id === ref) ??
-      all.find(({ Name }) => Name === ref) ??
-      all.find(({ Id }) => ref !== '' && Id?.startsWith(ref))
-    if (found === undefined) {
-      throw new EngineError('not_found', `network ${ref} not found`, { code: 'NETWORK_NOT_FOUND' })
-    }
-    return { ...found, Containers: this.#containers(found.Name ?? '') } as Network
+function checkCreate(name: string, body: NetworkCreateBody): void {
+  if (name === '') throw invalidNetwork('invalid config for network : invalid name: name is empty')
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
+    throw invalidNetwork(
+      `invalid config for network ${name}: invalid name: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
+    )
   }
-
-  #all(): Network[] {
-    const { bridge, ids } = this.#deps
-    const Config = bridge.subnets.map(({ subnet, gateway }) => ({ Subnet: subnet, Gateway: gateway }))
-    const options = {
-      'com.docker.network.bridge.default_bridge': 'true',
-      'com.docker.network.bridge.enable_icc': 'true',
-      'com.docker.network.bridge.enable_ip_masquerade': 'true',
-      'com.docker.network.bridge.host_binding_ipv4': '0.0.0.0',
-      'com.docker.network.bridge.name': bridge.link,
-      'com.docker.network.driver.mtu': String(bridge.mtu),
-    }
-    const ipv6 = bridge.subnets.length > 1
-    return [
-      this.#network('bridge', bridge.id, 'bridge', { Config, EnableIPv6: ipv6, Options: options }),
-      this.#network('host', ids.host, 'host', { Config: null, EnableIPv6: false, Options: {} }),
-      this.#network('none', ids.none, 'null', { Config: null, EnableIPv6: false, Options: {} }),
-    ]
+  if (name === 'container' || !isUserDefined(name)) throw predefinedCreation(name)
+  const driver = body.Driver || 'bridge'
+  if (driver === 'host' || driver === 'null') throw singleInstance(driver)
+  if (driver !== 'bridge') throw unknownDriver(driver)
+  if (body.ConfigOnly === true || body.ConfigFrom?.Network) {
+    throw invalidNetwork('networks that only hold a configuration are not supported')
   }
-
-  #network(
-    name: string,
-    id: string,
-    driver: string,
-    own: { readonly Config: object[] | null; readonly EnableIPv6: boolean; readonly Options: object },
-  ): Network {
-    return {
-      Name: name,
-      Id: id,
-      Created: this.#deps.createdAt,
-      Scope: 'local',
-      Driver: driver,
-      EnableIPv4: true,
-      EnableIPv6: own.EnableIPv6,
-      IPAM: { Driver: 'default', Options: null, Config: own.Config },
-      Internal: false,
-      Attachable: false,
-      Ingress: false,
-      ConfigFrom: { Network: '' },
-      ConfigOnly: false,
-      Options: own.Options,
-      Labels: {},
-    } as Network
-  }
-
-  #containers(name: string): object {
-    const joined = this.#deps.registry
-      .all()
-      .filter(({ hostConfig, state }) => hostConfig.NetworkMode === name && runOf(state) !== undefined)
-    return Object.fromEntries(joined.map((container) => [container.id, endpointResource(container)]))
+  if (body.EnableIPv4 === false && body.EnableIPv6 !== true) {
+    throw invalidNetwork('IPv4 or IPv6 must be enabled')
   }
 }
 
-function endpointResource({ name, state }: Container): object {
-  const endpoint = runOf(state)?.endpoint
+function networkRequest(id: string, name: string, body: NetworkCreateBody): Parameters<Networks['plan']>[0] {
+  const { link, ...options } = bridgeOptions(body.Options ?? {})
+  const ipv4 = body.EnableIPv4 !== false
+  const ipv6 = body.EnableIPv6 === true
   return {
-    Name: name,
-    EndpointID: endpoint?.id ?? '',
-    MacAddress: endpoint?.mac ?? '',
-    IPv4Address: endpoint === undefined ? '' : `${endpoint.ipv4}/${endpoint.ipv4Prefix}`,
-    IPv6Address: endpoint?.ipv6 === undefined ? '' : `${endpoint.ipv6}/${endpoint.ipv6Prefix}`,
+    id,
+    name,
+    link: link ?? `br-${id.slice(0, 12)}`,
+    ...options,
+    internal: body.Internal === true,
+    ipv4,
+    ipv6,
+    subnets: subnetRequests(body.IPAM, { 4: ipv4, 6: ipv6 }),
   }
 }
 
-function matches(network: Network, key: string, values: readonly string[]): boolean {
-  const any = (test: (value: string) => boolean): boolean => values.length === 0 || values.some(test)
-  switch (key) {
-    case 'id':
-      return any((value) => network.Id?.startsWith(value) === true)
-    case 'name':
-      return any((value) => network.Name?.includes(value) === true)
-    case 'driver':
-      return any((value) => network.Driver === value)
-    case 'scope':
-      return any((value) => value === 'local')
-    case 'type':
-      return any((value) => value === 'builtin')
-    default:
-      // No predefined network has labels, and none is dangling.
-      return values.length === 0
+function networkOf(info: NetworkInfo, body: NetworkCreateBody): Network {
+  return {
+    id: info.id,
+    name: info.name,
+    createdAt: rfc3339Nano(new Date()),
+    state: 'ready',
+    driver: 'bridge',
+    enableIPv4: body.EnableIPv4 !== false,
+    enableIPv6: body.EnableIPv6 === true,
+    internal: info.internal,
+    attachable: body.Attachable === true,
+    labels: body.Labels ?? {},
+    options: body.Options ?? {},
+    ipam: { driver: 'default', options: body.IPAM?.Options ?? {}, config: body.IPAM?.Config ?? null },
+    info,
   }
 }

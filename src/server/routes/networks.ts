@@ -1,7 +1,7 @@
-import type { NetworkService } from '#engine/services.ts'
-import { json } from '../reply.ts'
-import { route, type BodyName, type Method, type Route } from '../route.ts'
-import { notBuiltYet, notImplemented } from './missing.ts'
+import type { NetworkConnectRequest, NetworkDisconnectRequest } from '#api/generated/types.ts'
+import type { NetworkCreateBody, NetworkService } from '#engine/services.ts'
+import { empty, json } from '../reply.ts'
+import { route, type Route } from '../route.ts'
 
 const pruneFilters = ['until', 'label', 'label!']
 const listFilters = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type']
@@ -24,35 +24,53 @@ export function networkRoutes(networks: NetworkService): readonly Route[] {
       path: '/networks/{id}',
       handle: async ({ params }) => json(await networks.inspect(params.id)),
     }),
-    unchangeable('NetworkCreate', 'POST', '/networks/create', 'NetworkCreate'),
-    unchangeable('NetworkConnect', 'POST', '/networks/{id}/connect', 'NetworkConnect'),
-    unchangeable('NetworkDisconnect', 'POST', '/networks/{id}/disconnect', 'NetworkDisconnect'),
-    notBuiltYet('NetworkDelete', 'DELETE', '/networks/{id}', unbuilt),
+    route({
+      operation: 'NetworkCreate',
+      method: 'POST',
+      path: '/networks/create',
+      handle: async (request) =>
+        json(await networks.create(await request.document<NetworkCreateBody>('NetworkCreate')), 201),
+    }),
+    route({
+      operation: 'NetworkDelete',
+      method: 'DELETE',
+      path: '/networks/{id}',
+      async handle({ params }) {
+        await networks.remove(params.id)
+        return empty(204)
+      },
+    }),
     route({
       operation: 'NetworkPrune',
       method: 'POST',
       path: '/networks/prune',
-      handle({ query }) {
-        query.filters(pruneFilters)
-        // Those that are always there are never pruned.
-        return json({ NetworksDeleted: null })
-      },
+      handle: async ({ query }) => json(await networks.prune(query.filters(pruneFilters))),
     }),
+    ...connectionRoutes(networks),
   ]
 }
 
-const unbuilt = 'networks of your own are not built yet; use bridge, host or none'
-
-/** Checks the request all the same, so that a client learns of its own mistakes first. */
-function unchangeable(operation: string, method: Method, path: string, body: BodyName): Route {
-  return {
-    operation,
-    method,
-    path,
-    missing: 'not built yet',
-    async handle(request) {
-      await request.document(body)
-      throw notImplemented(unbuilt)
-    },
-  }
+function connectionRoutes(networks: NetworkService): readonly Route[] {
+  return [
+    route({
+      operation: 'NetworkConnect',
+      method: 'POST',
+      path: '/networks/{id}/connect',
+      async handle(request) {
+        const body = await request.document<NetworkConnectRequest>('NetworkConnect')
+        await networks.connect(request.params.id, body)
+        return empty(200)
+      },
+    }),
+    route({
+      operation: 'NetworkDisconnect',
+      method: 'POST',
+      path: '/networks/{id}/disconnect',
+      async handle(request) {
+        const body = await request.document<NetworkDisconnectRequest>('NetworkDisconnect')
+        await networks.disconnect(request.params.id, body)
+        return empty(200)
+      },
+    }),
+  ]
 }

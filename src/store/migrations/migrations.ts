@@ -4,9 +4,10 @@ import { containers } from './0201-containers.ts'
 import { volumes } from './0301-volumes.ts'
 import { volumeOrigins } from './0302-volume-origins.ts'
 import { events } from './0401-events.ts'
+import { networks } from './0501-networks.ts'
 import type { Migration } from './migration.ts'
 
-/** Every step there is. Numbers: images 01xx, containers 02xx, volumes 03xx, events 04xx. */
+/** Every step there is. Numbers: images 01xx, containers 02xx, volumes 03xx, events 04xx, networks 05xx. */
 export const migrations: readonly Migration[] = [
   images,
   registries,
@@ -14,4 +15,5 @@ export const migrations: readonly Migration[] = [
   volumes,
   volumeOrigins,
   events,
+  networks,
 ]

@@ -60,7 +60,11 @@ export interface ResolvConfInput {
   readonly keepLoopback: boolean
   /** Whether the container has IPv6. */
   readonly ipv6: boolean
+  /** The engine answers itself, at 127.0.0.11, and asks the chosen servers for what it does not know. */
+  readonly embedded?: boolean | undefined
 }
+
+const EMBEDDED_SERVER = '127.0.0.11'
 
 const FALLBACK_SERVERS = ['8.8.8.8', '8.8.4.4']
 const FALLBACK_SERVERS_IPV6 = ['2001:4860:4860::8888', '2001:4860:4860::8844']
@@ -74,9 +78,13 @@ export function resolvConfFile(input: ResolvConfInput): string {
   const chosen = input.servers.length > 0
   const usable = host.nameservers.filter((server) => isReachable(server, input))
   const fallback = [...FALLBACK_SERVERS, ...(input.ipv6 ? FALLBACK_SERVERS_IPV6 : [])]
-  const servers = chosen ? input.servers : usable.length > 0 ? usable : fallback
+  const asked = chosen ? input.servers : usable.length > 0 ? usable : fallback
   const search = (input.search.length > 0 ? input.search : host.search).filter((domain) => domain !== '.')
-  const options = input.options.length > 0 ? input.options : host.options
+  const said = input.options.length > 0 ? input.options : host.options
+  const servers = input.embedded === true ? [EMBEDDED_SERVER] : asked
+  // Names of containers have no dots, and are asked for as they are first.
+  const dots = said.some((option) => option.startsWith('ndots:')) ? [] : ['ndots:0']
+  const options = input.embedded === true ? [...said, ...dots] : said
   const source = chosen
     ? 'the container'
     : usable.length > 0
@@ -88,7 +96,9 @@ export function resolvConfFile(input: ResolvConfInput): string {
     ...(search.length > 0 ? [`search ${search.join(' ')}`] : []),
     ...(options.length > 0 ? [`options ${options.join(' ')}`] : []),
     '',
-    `# Name servers are those of ${source}.`,
+    input.embedded === true
+      ? `# The engine answers; it asks the name servers of ${source}.`
+      : `# Name servers are those of ${source}.`,
   ])
 }
 
@@ -100,7 +110,7 @@ function isReachable(server: string, { keepLoopback, ipv6 }: ResolvConfInput): b
 }
 
 /** `web.example.org web` for a name with a domain, else the name. */
-function ownNames(hostname: string, domainname: string): string {
+export function ownNames(hostname: string, domainname: string): string {
   const full = domainname === '' ? hostname : `${hostname}.${domainname}`
   const short = full.split('.', 1)[0] ?? ''
   return short === full || short === '' ? full : `${full} ${short}`

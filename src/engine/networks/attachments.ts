@@ -1,0 +1,130 @@
+import type { EndpointSettings, HostConfig, NetworkingConfig } from '#api/generated/types.ts'
+import { EngineError } from '#base/errors.ts'
+import { canonicalAddress, contains, parseCidr } from '#network/address.ts'
+import type { Attachment } from '../containers/container.ts'
+import { isInterfaceName } from './driver-options.ts'
+import { invalidNetwork } from './errors.ts'
+import { isUserDefined } from './names-of.ts'
+import type { Network } from './network.ts'
+
+export const IFNAME_OPTION = 'com.docker.network.endpoint.ifname'
+export const SYSCTLS_OPTION = 'com.docker.network.endpoint.sysctls'
+
+/** The networks that are there, as far as this needs them. */
+export interface KnownNetworks {
+  find(ref: string): Network | undefined
+}
+
+/**
+ * The networks of a new container, that of its network mode first, under their names; everything that was said about
+ * them is checked. None with the stack of the host or of another container, or without any.
+ */
+export function attachmentsOf(
+  networks: KnownNetworks,
+  hostConfig: HostConfig,
+  networking: NetworkingConfig,
+  mac: string | undefined,
+): Attachment[] {
+  const mode = hostConfig.NetworkMode ?? 'bridge'
+  if (mode === 'host' || mode === 'none' || mode.startsWith('container:')) return []
+  const main = named(networks, mode)
+  const attachments = new Map<string, EndpointSettings>([[main.name, {}]])
+  for (const [ref, settings] of Object.entries(networking.EndpointsConfig ?? {})) {
+    const network = ref === 'default' ? main : named(networks, ref)
+    attachments.set(network.name, endpointSettings(network, settings))
+  }
+  const own = attachments.get(main.name) ?? {}
+  // Clients before API 1.44 put it into the container's own configuration.
+  if (mac !== undefined && !own.MacAddress) attachments.set(main.name, { ...own, MacAddress: mac })
+  return [...attachments].map(([network, settings]) => ({ network, settings }))
+}
+
+/** What a client may say about an endpoint, checked; what only an engine knows is left out. */
+export function endpointSettings(
+  network: Network,
+  given: EndpointSettings | null | undefined,
+): EndpointSettings {
+  const { IPAMConfig: ipam, Links, MacAddress, Aliases, DriverOpts, GwPriority } = given ?? {}
+  const problems = settingsProblems(network, given ?? {})
+  if (problems.length > 0) {
+    throw invalidNetwork(
+      `invalid config for network ${network.name}: invalid endpoint settings:\n${problems.join('\n')}`,
+    )
+  }
+  const addressed =
+    ipam && Object.values(ipam).some((value) => (Array.isArray(value) ? value.length > 0 : value))
+  return {
+    ...(addressed ? { IPAMConfig: ipam } : {}),
+    ...(Links && Links.length > 0 ? { Links } : {}),
+    ...(MacAddress ? { MacAddress: MacAddress.toLowerCase().replaceAll('-', ':') } : {}),
+    ...(Aliases && Aliases.length > 0 ? { Aliases } : {}),
+    ...(DriverOpts && Object.keys(DriverOpts).length > 0 ? { DriverOpts } : {}),
+    ...(GwPriority ? { GwPriority } : {}),
+  }
+}
+
+/** Sysctls of an endpoint's interface, by their names there. */
+export function endpointSysctls(settings: EndpointSettings, ifname: string): Record<string, string> {
+  const texts = (settings.DriverOpts?.[SYSCTLS_OPTION] ?? '').split(',').filter((text) => text !== '')
+  return Object.fromEntries(
+    texts.map((text) => {
+      const [key = '', ...value] = text.split('=')
+      return [key.replace(/\.ifname\./i, `.${ifname}.`), value.join('=')]
+    }),
+  )
+}
+
+function named(networks: KnownNetworks, ref: string): Network {
+  const network = networks.find(ref)
+  if (network !== undefined) return network
+  // Not 404: at create Docker's client takes that for a missing image, and pulls it.
+  throw new EngineError('invalid_argument', `network ${ref} not found`, { code: 'NETWORK_NOT_FOUND' })
+}
+
+function settingsProblems(network: Network, settings: EndpointSettings): string[] {
+  const { IPv4Address, IPv6Address, LinkLocalIPs } = settings.IPAMConfig ?? {}
+  const problems: string[] = []
+  if (!isUserDefined(network.name)) {
+    if (IPv4Address || IPv6Address)
+      problems.push('user specified IP address is supported on user defined networks only')
+    if ((settings.Aliases ?? []).length > 0)
+      problems.push('network-scoped aliases are only supported for user-defined networks')
+  }
+  if (IPv4Address) problems.push(...addressProblems(network, IPv4Address, 4))
+  if (IPv6Address) problems.push(...addressProblems(network, IPv6Address, 6))
+  if ((LinkLocalIPs ?? []).length > 0)
+    problems.push('link-local addresses of one’s own choice are not supported')
+  if (settings.MacAddress && !/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(settings.MacAddress))
+    problems.push(`invalid MAC address: ${settings.MacAddress}`)
+  const { [IFNAME_OPTION]: ifname, [SYSCTLS_OPTION]: sysctls } = settings.DriverOpts ?? {}
+  if (ifname !== undefined && (!isInterfaceName(ifname) || ifname === 'lo'))
+    problems.push(`invalid interface name: ${ifname}`)
+  problems.push(...sysctlProblems(sysctls ?? ''))
+  return problems
+}
+
+function addressProblems(network: Network, text: string, family: 4 | 6): string[] {
+  const invalid = [`invalid IPv${family} address: ${text}`]
+  if (text.includes(':') !== (family === 6)) return invalid
+  let address: string
+  try {
+    address = canonicalAddress(text)
+  } catch {
+    return invalid
+  }
+  if (address === '0.0.0.0' || address === '::' || !isUserDefined(network.name))
+    return invalid.slice(isUserDefined(network.name) ? 0 : 1)
+  const subnets = network.info?.subnets ?? []
+  if (subnets.some(({ subnet }) => contains(parseCidr(subnet), address))) return []
+  return [`no configured subnet contains IP address ${address}`]
+}
+
+function sysctlProblems(text: string): string[] {
+  return text
+    .split(',')
+    .filter((one) => one !== '' && !/^net\.(ipv4|ipv6|mpls)\.[a-z]+\.ifname\.[a-z_0-9]+=[^\n]*$/i.test(one))
+    .map(
+      (one) =>
+        `unrecognised network interface sysctl '${one}'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'`,
+    )
+}

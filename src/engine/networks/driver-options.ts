@@ -1,0 +1,65 @@
+import { invalidNetwork } from './errors.ts'
+
+/** What the options of a bridge network say, by the names that Docker gives them. */
+export interface BridgeOptions {
+  readonly link: string | undefined
+  readonly mtu: number
+  readonly icc: boolean
+  readonly masquerade: boolean
+}
+
+const DEFAULT_MTU = 1500
+/** IFNAMSIZ with its terminating zero. */
+const LONGEST_NAME = 15
+
+const known = {
+  link: 'com.docker.network.bridge.name',
+  icc: 'com.docker.network.bridge.enable_icc',
+  masquerade: 'com.docker.network.bridge.enable_ip_masquerade',
+  mtu: 'com.docker.network.driver.mtu',
+  mtuContainer: 'com.docker.network.mtu',
+  mode4: 'com.docker.network.bridge.gateway_mode_ipv4',
+  mode6: 'com.docker.network.bridge.gateway_mode_ipv6',
+} as const
+
+/** Unknown options are ignored, as with Docker: other drivers and tools leave theirs. */
+export function bridgeOptions(options: Readonly<Record<string, string>>): BridgeOptions {
+  const link = options[known.link] ?? options['bridge.name']
+  if (link !== undefined && !isInterfaceName(link)) {
+    throw invalidNetwork(
+      `invalid bridge name ${JSON.stringify(link)}: 1 to ${LONGEST_NAME} characters without / and blanks`,
+    )
+  }
+  for (const key of [known.mode4, known.mode6]) {
+    const mode = options[key] ?? 'nat'
+    if (mode !== 'nat') {
+      throw invalidNetwork(`gateway mode ${mode} (${key}) is not supported; nat is`)
+    }
+  }
+  return {
+    link,
+    mtu: mtuOf(options[known.mtu] ?? options[known.mtuContainer]),
+    icc: flag(options, known.icc, true),
+    masquerade: flag(options, known.masquerade, true),
+  }
+}
+
+export function isInterfaceName(name: string): boolean {
+  return /^[^\s/:"]+$/.test(name) && name.length <= LONGEST_NAME && name !== '.' && name !== '..'
+}
+
+function mtuOf(text: string | undefined): number {
+  if (text === undefined || text === '' || text === '0') return DEFAULT_MTU
+  const mtu = Number(text)
+  if (/^\d+$/.test(text) && mtu >= 68 && mtu <= 65_535) return mtu
+  throw invalidNetwork(`failed to parse ${known.mtu} value: ${text}`)
+}
+
+/** As Go reads booleans. */
+function flag(options: Readonly<Record<string, string>>, key: string, initial: boolean): boolean {
+  const text = options[key]
+  if (text === undefined || text === '') return initial
+  if (['1', 't', 'T', 'TRUE', 'true', 'True'].includes(text)) return true
+  if (['0', 'f', 'F', 'FALSE', 'false', 'False'].includes(text)) return false
+  throw invalidNetwork(`failed to parse ${key} value: ${text}`)
+}

@@ -1,0 +1,110 @@
+import { noSuchNetwork } from '#network/errors.ts'
+import type { Endpoint, Networks, PublishTarget, PublishedPort, Ways } from '#network/networks.ts'
+import { portRequests } from '../containers/config/ports.ts'
+import type { Attachment, Container } from '../containers/container.ts'
+import type { ContainerRegistry } from '../containers/registry.ts'
+import { runOf } from '../containers/state.ts'
+import type { Endpoints } from '../containers/supervisor.ts'
+import { IFNAME_OPTION } from './attachments.ts'
+import type { Network } from './network.ts'
+
+export interface NetworkEndpointsDeps {
+  readonly networks: Networks
+  readonly known: { named(name: string): Network | undefined }
+  readonly registry: Pick<ContainerRegistry, 'all'>
+}
+
+/** Endpoints of containers that start, on all their networks. */
+export class NetworkEndpoints implements Endpoints {
+  readonly #deps: NetworkEndpointsDeps
+
+  constructor(deps: NetworkEndpointsDeps) {
+    this.#deps = deps
+  }
+
+  /** All or none. */
+  lease(container: Container): readonly Endpoint[] {
+    const { networks } = this.#deps
+    const endpoints: Endpoint[] = []
+    const names = interfaceNames(container.attachments)
+    try {
+      // What has its name fixed does not wait for those that take what is left.
+      for (const [i, attachment] of container.attachments.entries()) {
+        endpoints.push(this.leaseOne(container, attachment, names[i] ?? `eth${i}`))
+      }
+    } catch (error) {
+      networks.release(container.id)
+      throw error
+    }
+    return endpoints
+  }
+
+  leaseOne(container: Container, { network: name, settings }: Attachment, ifname: string): Endpoint {
+    const { networks, known } = this.#deps
+    const network = known.named(name)
+    if (network === undefined) throw noSuchNetwork(name)
+    const { IPv4Address, IPv6Address } = settings.IPAMConfig ?? {}
+    return networks.lease({
+      containerId: container.id,
+      networkId: network.id,
+      ifname,
+      mac: settings.MacAddress || undefined,
+      ipv4: IPv4Address || undefined,
+      ipv6: IPv6Address || undefined,
+      avoid: this.#fixed(name, container.id),
+    })
+  }
+
+  /** Published where the container's default routes lead; a container with none has no ports. */
+  async publish(container: Container, endpoints: readonly Endpoint[]): Promise<readonly PublishedPort[]> {
+    const { id, name, config, hostConfig } = container
+    const target = this.target(container, endpoints)
+    if (target === undefined) return []
+    return this.#deps.networks.publish(id, target, portRequests(config, hostConfig), { name })
+  }
+
+  target(container: Container, endpoints: readonly Endpoint[]): PublishTarget | undefined {
+    const { v4, v6 } = this.ways(container, endpoints)
+    const first = v4 ?? v6
+    return first === undefined ? undefined : { id: first.id, ipv4: v4?.ipv4, ipv6: v6?.ipv6 }
+  }
+
+  /** The endpoint with the highest priority for each family; among equals the network whose name comes first. */
+  ways({ attachments }: Pick<Container, 'attachments'>, endpoints: readonly Endpoint[]): Ways {
+    const priority = ({ network }: Endpoint): number =>
+      attachments.find((one) => one.network === network)?.settings.GwPriority ?? 0
+    const order = endpoints
+      .filter(({ pending }) => pending !== 'leaving')
+      .toSorted((a, b) => priority(b) - priority(a) || (a.network < b.network ? -1 : 1))
+    return {
+      v4: order.find(({ gateway }) => gateway !== undefined),
+      v6: order.find(({ gateway6 }) => gateway6 !== undefined),
+    }
+  }
+
+  /** Addresses that containers which do not run will want. */
+  #fixed(network: string, except: string): ReadonlySet<string> {
+    const addresses = this.#deps.registry
+      .all()
+      .filter(({ id, state }) => id !== except && runOf(state) === undefined)
+      .flatMap(({ attachments }) => attachments.filter((one) => one.network === network))
+      .flatMap(({ settings }) => [settings.IPAMConfig?.IPv4Address, settings.IPAMConfig?.IPv6Address])
+    return new Set(addresses.filter((address): address is string => Boolean(address)))
+  }
+}
+
+/** Names of a container's interfaces: those that were asked for, and `eth0`, `eth1`, … in order for the others. */
+export function interfaceNames(attachments: readonly Attachment[]): string[] {
+  const asked = attachments.map(({ settings }) => settings.DriverOpts?.[IFNAME_OPTION])
+  const taken = new Set(asked)
+  return asked.map((name) => {
+    if (name !== undefined) return name
+    const free = freeInterface(taken)
+    taken.add(free)
+    return free
+  })
+}
+
+export function freeInterface(taken: ReadonlySet<string | undefined>): string {
+  for (let i = 0; ; i++) if (!taken.has(`eth${i}`)) return `eth${i}`
+}

@@ -1,0 +1,81 @@
+import { EngineError } from '#base/errors.ts'
+
+// Wording is contract: the docker client, Compose and scripts match on it.
+
+export function networkExists(name: string): EngineError {
+  return new EngineError('conflict', `network with name ${name} already exists`, {
+    code: 'NETWORK_EXISTS',
+    details: { name },
+  })
+}
+
+export function ambiguousNetwork(ref: string, count: number): EngineError {
+  return new EngineError(
+    'invalid_argument',
+    `network ${ref} is ambiguous (${count} matches found based on ID prefix)`,
+    { code: 'NETWORK_AMBIGUOUS', details: { ref } },
+  )
+}
+
+export function predefinedRemoval(name: string): EngineError {
+  return new EngineError('permission_denied', `${name} is a pre-defined network and cannot be removed`, {
+    code: 'NETWORK_PREDEFINED',
+    details: { name },
+  })
+}
+
+export function predefinedCreation(name: string): EngineError {
+  return new EngineError('permission_denied', `operation is not permitted on predefined ${name} network `, {
+    code: 'NETWORK_PREDEFINED',
+    details: { name },
+  })
+}
+
+export function singleInstance(driver: string): EngineError {
+  return new EngineError('permission_denied', `only one instance of "${driver}" network is allowed`, {
+    code: 'NETWORK_PREDEFINED',
+    details: { driver },
+  })
+}
+
+export function networkInUse(
+  name: string,
+  endpoints: readonly { readonly name: string; readonly id: string }[],
+): EngineError {
+  const list = endpoints.map((one) => `name:"${one.name}" id:"${one.id.slice(0, 12)}"`).join(', ')
+  return new EngineError(
+    'permission_denied',
+    `error while removing network: network ${name} has active endpoints (${list})`,
+    { code: 'NETWORK_IN_USE', details: { name } },
+  )
+}
+
+export function unknownDriver(driver: string): EngineError {
+  return new EngineError('not_found', `plugin "${driver}" not found`, {
+    code: 'NETWORK_DRIVER_UNKNOWN',
+    details: { driver },
+  })
+}
+
+export function invalidNetwork(message: string): EngineError {
+  return new EngineError('invalid_argument', message, { code: 'NETWORK_CONFIG_INVALID' })
+}
+
+export function alreadyConnected(container: string, network: string): EngineError {
+  return new EngineError(
+    'permission_denied',
+    `endpoint with name ${container} already exists in network ${network}`,
+    { code: 'ENDPOINT_EXISTS', details: { container, network } },
+  )
+}
+
+export function notConnected(container: string, network: string): EngineError {
+  return new EngineError('internal', `container ${container} is not connected to network ${network}`, {
+    code: 'ENDPOINT_MISSING',
+    details: { container, network },
+  })
+}
+
+export function notConnectable(message: string): EngineError {
+  return new EngineError('invalid_argument', message, { code: 'NETWORK_MODE_CONFLICT' })
+}

@@ -1,0 +1,176 @@
+import { EngineError } from '#base/errors.ts'
+import { newId } from '#base/ids.ts'
+import { canonicalAddress, contains, parseCidr } from './address.ts'
+import { addressInUse, outsideSubnets } from './errors.ts'
+import { AddressPool, randomMac } from './ipam.ts'
+import type { Endpoint, LeaseRequest, NetworkInfo, SubnetInfo } from './networks.ts'
+import { type Element, bridgeElements } from './nft-table.ts'
+
+export interface PoolTimes {
+  /** How long a released address rests, in ms. */
+  readonly quarantine: number
+  /** Monotonic, in ms. */
+  readonly now: () => number
+}
+
+interface Taken {
+  readonly pool: Pool
+  readonly address: string
+}
+
+interface Pool {
+  readonly subnet: SubnetInfo
+  readonly addresses: AddressPool
+}
+
+/** Who has which address of one network; decides, and touches nothing. */
+export class BridgeNetwork {
+  readonly info: NetworkInfo
+  readonly #pools: readonly Pool[]
+  readonly #leases = new Map<string, Endpoint>()
+  readonly #macs = new Set<string>()
+
+  constructor(info: NetworkInfo, times: PoolTimes) {
+    this.info = info
+    this.#pools = info.subnets.map((subnet) => ({
+      subnet,
+      addresses: new AddressPool(parseCidr(subnet.subnet), {
+        reserved: [subnet.gateway, ...Object.values(subnet.auxiliary ?? {})],
+        range: subnet.range === undefined ? undefined : parseCidr(subnet.range),
+        ...times,
+      }),
+    }))
+  }
+
+  get leases(): ReadonlyMap<string, Endpoint> {
+    return this.#leases
+  }
+
+  /** The bridge's own addresses, with prefix length. */
+  get addresses(): string[] {
+    return this.info.subnets.map(({ subnet, gateway }) => `${gateway}/${parseCidr(subnet).prefix}`)
+  }
+
+  /** What the firewall knows of the network. */
+  get elements(): Element[] {
+    const { link, subnets, icc, internal, masquerade } = this.info
+    const rules = { icc, internal, masquerade }
+    return bridgeElements(
+      link,
+      subnets.map(({ subnet }) => subnet),
+      rules,
+    )
+  }
+
+  lease(request: LeaseRequest): Endpoint {
+    const { containerId, ifname = 'eth0' } = request
+    const { info } = this
+    if (this.#leases.has(containerId)) {
+      throw new EngineError(
+        'conflict',
+        `container ${containerId} is already attached to network ${info.name}`,
+        { code: 'ENDPOINT_EXISTS' },
+      )
+    }
+    const mac = this.#mac(request.mac)
+    const ipv4 = this.#address(4, request.ipv4, request.avoid)
+    let ipv6: Taken | undefined
+    try {
+      ipv6 = this.#address(6, request.ipv6, request.avoid)
+    } catch (error) {
+      if (ipv4 !== undefined) ipv4.pool.addresses.release(ipv4.address)
+      throw error
+    }
+    const id = newId()
+    const gateway = (pool: Pool): string | undefined => (info.internal ? undefined : pool.subnet.gateway)
+    const endpoint: Endpoint = {
+      id,
+      networkId: info.id,
+      network: info.name,
+      ifname,
+      veth: vethName(containerId, id),
+      mac,
+      ...(ipv4 === undefined
+        ? {}
+        : { ipv4: ipv4.address, ipv4Prefix: ipv4.pool.addresses.subnet.prefix, gateway: gateway(ipv4.pool) }),
+      ...(ipv6 === undefined
+        ? {}
+        : {
+            ipv6: ipv6.address,
+            ipv6Prefix: ipv6.pool.addresses.subnet.prefix,
+            gateway6: gateway(ipv6.pool),
+          }),
+    }
+    this.#keep(containerId, endpoint)
+    return endpoint
+  }
+
+  /** `false` when one of its addresses belongs to another container by now. */
+  adopt(containerId: string, endpoint: Endpoint): boolean {
+    const claimed = [endpoint.ipv4, endpoint.ipv6].map(
+      (address) => address === undefined || this.#pools.every(({ addresses }) => addresses.claim(address)),
+    )
+    this.#keep(containerId, endpoint)
+    return claimed.every(Boolean)
+  }
+
+  release(containerId: string): void {
+    const endpoint = this.#leases.get(containerId)
+    if (endpoint === undefined) return
+    this.#leases.delete(containerId)
+    this.#macs.delete(endpoint.mac)
+    for (const address of [endpoint.ipv4, endpoint.ipv6]) {
+      if (address !== undefined) for (const { addresses } of this.#pools) addresses.release(address)
+    }
+  }
+
+  /** Taken and free addresses per subnet. */
+  usage(): Readonly<Record<string, { readonly inUse: number; readonly available: number }>> {
+    return Object.fromEntries(
+      this.#pools.map(({ subnet, addresses }) => [
+        subnet.subnet,
+        { inUse: addresses.inUse, available: addresses.available },
+      ]),
+    )
+  }
+
+  #address(family: 4 | 6, wanted: string | undefined, avoid: LeaseRequest['avoid']): Taken | undefined {
+    const pools = this.#pools.filter(({ addresses }) => addresses.subnet.family === family)
+    if (wanted === undefined) {
+      const pool = pools.find(({ addresses }) => addresses.available > 0) ?? pools[0]
+      return pool === undefined ? undefined : { pool, address: pool.addresses.take(avoid) }
+    }
+    const address = canonicalAddress(wanted)
+    const pool = pools.find(({ addresses }) => contains(addresses.subnet, address))
+    if (pool === undefined) throw outsideSubnets(address)
+    if (!pool.addresses.claim(address)) throw addressInUse(address)
+    return { pool, address }
+  }
+
+  #mac(wanted: string | undefined): string {
+    if (wanted !== undefined) {
+      const mac = wanted.toLowerCase().replaceAll('-', ':')
+      if (!this.#macs.has(mac)) return mac
+      throw new EngineError('conflict', `MAC address ${mac} is already in use on this network`, {
+        code: 'MAC_IN_USE',
+      })
+    }
+    for (;;) {
+      const mac = randomMac()
+      if (!this.#macs.has(mac)) return mac
+    }
+  }
+
+  #keep(containerId: string, endpoint: Endpoint): void {
+    this.#leases.set(containerId, endpoint)
+    this.#macs.add(endpoint.mac)
+  }
+}
+
+/**
+ * `v`, ten digits of the container's id, four of the endpoint's: a restart comes before the kernel has taken the
+ * former pair away, so its name must differ.
+ */
+function vethName(containerId: string, endpointId: string): string {
+  return `v${containerId.slice(0, 10)}${endpointId.slice(0, 4)}`
+}

@@ -1,0 +1,91 @@
+/**
+ * Links of containers that run. At a start the shim makes them itself; later the daemon's helper does it from outside,
+ * with the host's own programs in the container's network namespace alone.
+ */
+import type { Helper } from '#os/helper.ts'
+import { batch } from './bridge.ts'
+import { commandFailed } from './errors.ts'
+import type { Endpoint, NetworkInfo, Ways } from './networks.ts'
+
+export interface EndpointLinksDeps {
+  readonly helper: Pick<Helper, 'run'>
+}
+
+/** One pair: its end on the host in the bridge, the other one in the namespace of process `pid`, with its addresses. */
+export async function plugLink(
+  deps: EndpointLinksDeps,
+  pid: number,
+  endpoint: Endpoint,
+  network: NetworkInfo,
+  sysctls: Readonly<Record<string, string>>,
+): Promise<void> {
+  const { veth, ifname, mac, ipv4, ipv4Prefix, ipv6, ipv6Prefix } = endpoint
+  const { link, mtu } = network
+  await batch(deps, [
+    `link add name ${veth} mtu ${mtu} master ${link} type veth peer name ${ifname} mtu ${mtu} address ${mac} netns ${pid}`,
+    `link set dev ${veth} up`,
+  ])
+  const settings = Object.entries({
+    ...(ipv6 === undefined ? { [`net.ipv6.conf.${ifname}.disable_ipv6`]: '1' } : {}),
+    ...sysctls,
+  })
+  for (const [key, value] of settings) {
+    // /proc/sys/net is that of the network namespace of whoever opens it.
+    const file = `/proc/sys/${key.replaceAll('.', '/')}`
+    await inside(deps, pid, ['sh', '-c', 'test ! -e "$1" || printf %s "$2" > "$1"', 'sh', file, value])
+  }
+  await insideBatch(deps, pid, [
+    ...(ipv4 === undefined ? [] : [`addr add ${ipv4}/${ipv4Prefix} broadcast + dev ${ifname}`]),
+    ...(ipv6 === undefined ? [] : [`addr add ${ipv6}/${ipv6Prefix} dev ${ifname} nodad`]),
+    `link set dev ${ifname} up`,
+  ])
+}
+
+/** The other end goes with it; a link that is not there is success. */
+export async function unplugLink(deps: EndpointLinksDeps, veth: string): Promise<void> {
+  const result = await deps.helper.run(['ip', 'link', 'delete', 'dev', veth])
+  if (result.code === 0 || /Cannot find device/.test(result.stderr)) return
+  throw commandFailed(`ip link delete ${veth}`, result)
+}
+
+/** Replaces the default routes of the namespace. */
+export async function routeThrough(deps: EndpointLinksDeps, pid: number, { v4, v6 }: Ways): Promise<void> {
+  const command = (family: string, via: string | undefined, dev: string | undefined): string[] =>
+    via === undefined
+      ? ['ip', family, 'route', 'flush', 'default']
+      : ['ip', family, 'route', 'replace', 'default', 'via', via, 'dev', dev ?? '']
+  await inside(deps, pid, command('-4', v4?.gateway, v4?.ifname))
+  // A namespace without IPv6 has nothing to route.
+  const result = await deps.helper.run(enter(pid, command('-6', v6?.gateway6, v6?.ifname)))
+  if (result.code !== 0 && v6 !== undefined) throw commandFailed('ip -6 route', result)
+}
+
+/** Puts the pairs of running containers back into a bridge that was made again. */
+export async function enslave(
+  deps: EndpointLinksDeps,
+  veths: readonly string[],
+  link: string,
+): Promise<void> {
+  if (veths.length === 0) return
+  const stdin = veths.map((veth) => `link set dev ${veth} master ${link} up\n`).join('')
+  // Some are of containers that are just starting or ending: their links are not there.
+  const result = await deps.helper.run(['ip', '-force', '-batch', '-'], { stdin })
+  const others = result.stderr.split('\n').filter((line) => /RTNETLINK/.test(line))
+  if (result.code !== 0 && others.length > 0) throw commandFailed(`ip link set master ${link}`, result)
+}
+
+async function insideBatch(deps: EndpointLinksDeps, pid: number, commands: readonly string[]): Promise<void> {
+  const result = await deps.helper.run(enter(pid, ['ip', '-batch', '-']), {
+    stdin: `${commands.join('\n')}\n`,
+  })
+  if (result.code !== 0) throw commandFailed(`ip ${commands.join('; ')}`, result)
+}
+
+async function inside(deps: EndpointLinksDeps, pid: number, argv: readonly string[]): Promise<void> {
+  const result = await deps.helper.run(enter(pid, argv))
+  if (result.code !== 0) throw commandFailed(argv.join(' '), result)
+}
+
+function enter(pid: number, argv: readonly string[]): string[] {
+  return ['nsenter', `--net=/proc/${pid}/ns/net`, ...argv]
+}

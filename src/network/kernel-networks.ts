@@ -1,0 +1,363 @@
+import { existsSync } from 'node:fs'
+import { EngineError, engineErrorOf } from '#base/errors.ts'
+import type { Logger } from '#base/logger.ts'
+import type { Helper } from '#os/helper.ts'
+import type { Sysctls } from '#os/proc/sysctl.ts'
+import { kernelSysctls } from '#os/proc/sysctl.ts'
+import { addressAt, formatCidr, offsetOf, parseCidr } from './address.ts'
+import type { LinkDeps } from './bridge.ts'
+import {
+  bridgeStates,
+  enableForwarding,
+  ensureBridge,
+  hostRoutes,
+  linkState,
+  removeBridge,
+} from './bridge.ts'
+import { BridgeNetwork } from './bridge-network.ts'
+import { enslave, plugLink, routeThrough, unplugLink } from './endpoint-links.ts'
+import { connectivityFailed, noSuchNetwork } from './errors.ts'
+import { Firewall } from './firewall.ts'
+import { choosePool, defaultPools, linkAddress, routedRanges } from './ipam.ts'
+import type {
+  Endpoint,
+  LeaseRequest,
+  NetworkInfo,
+  NetworkRequest,
+  Networks,
+  PortRequest,
+  PublishTarget,
+  PublishedPort,
+  SubnetInfo,
+  Ways,
+} from './networks.ts'
+import type { PortHolds } from './port-holds.ts'
+import { SocketPortHolds } from './port-holds.ts'
+import { PortTable, parsePortRange, parseReservedPorts } from './ports.ts'
+import { Publisher } from './publisher.ts'
+import { type PoolBase, chooseSubnets, defaultPoolBases, freeSubnet } from './subnets.ts'
+
+export interface KernelNetworksOptions {
+  readonly helper: Pick<Helper, 'run'>
+  readonly logger: Logger
+  /** Id of the network named `bridge`; stored by the caller, so that it stays the same. */
+  readonly networkId: string
+  /** Interface name of the default bridge. */
+  readonly link?: string | undefined
+  /** nft table in the `inet` family. */
+  readonly table?: string | undefined
+  /** Gateway with prefix length (dockerd's `bip`); otherwise the bridge's present address, or the first free pool. */
+  readonly address?: string | undefined
+  /** Gateway with prefix length; IPv6 is off without it. */
+  readonly address6?: string | undefined
+  readonly mtu?: number | undefined
+  /** Where subnets of networks come from that name none; with it the default bridge's as well. */
+  readonly pools?: readonly PoolBase[] | undefined
+  /** Whether containers of the default bridge reach each other. */
+  readonly icc?: boolean | undefined
+  readonly sysctls?: Sysctls | undefined
+  readonly holds?: PortHolds | undefined
+  /** Monotonic, in ms. */
+  readonly now?: (() => number) | undefined
+  /** How long a released address rests, in ms. */
+  readonly quarantine?: number | undefined
+}
+
+/** Everything that is known once the default bridge exists. */
+interface Ready {
+  readonly bridge: BridgeNetwork
+  readonly publisher: Publisher
+}
+
+const DEFAULT_QUARANTINE = 30_000
+
+/** Bridge networks in the kernel: the predefined one and those that were made. */
+export class KernelNetworks implements Networks {
+  readonly #options: KernelNetworksOptions
+  readonly #link: string
+  readonly #sysctls: Sysctls
+  readonly #firewall: Firewall
+  readonly #networks = new Map<string, BridgeNetwork>()
+  /** Networks whose bridge is to be there. */
+  readonly #made = new Set<string>()
+  #preparing: Promise<Ready> | undefined
+  #ready: Ready | undefined
+
+  constructor(options: KernelNetworksOptions) {
+    this.#options = options
+    this.#link = options.link ?? 'berth0'
+    this.#sysctls = options.sysctls ?? kernelSysctls
+    const { helper, logger } = options
+    this.#firewall = new Firewall({ helper, logger, table: options.table ?? 'berth' })
+  }
+
+  get bridge(): NetworkInfo {
+    return this.#get().bridge.info
+  }
+
+  async ensure(): Promise<void> {
+    await this.#ensure()
+  }
+
+  async plan(request: NetworkRequest): Promise<NetworkInfo> {
+    const links = new Set([...this.#networks.values()].map(({ info }) => info.link))
+    const routes = routedRanges(await hostRoutes(this.#deps()), links)
+    // From here to the end without a pause: two requests never get the same subnet.
+    const networks = [...this.#networks.values()].flatMap(({ info }) =>
+      info.subnets.map(({ subnet }) => ({ name: info.name, subnet: parseCidr(subnet) })),
+    )
+    const pools = this.#options.pools ?? defaultPoolBases
+    const subnets = chooseSubnets(request, { networks, routes, pools, seed: this.#options.networkId })
+    const { id, name, link, mtu, internal, icc, masquerade } = request
+    const info: NetworkInfo = { id, name, link, mtu, internal, icc, masquerade, subnets }
+    this.#networks.set(id, this.#network(info))
+    return info
+  }
+
+  async create(id: string): Promise<void> {
+    const network = this.#known(id)
+    if ((await linkState(this.#deps(), network.info.link)) !== undefined) {
+      throw new EngineError('conflict', `the host has an interface named ${network.info.link} already`, {
+        code: 'NETWORK_LINK_CONFLICT',
+        details: { link: network.info.link },
+      })
+    }
+    this.#made.add(id)
+    await this.#ensureLink(network)
+    await this.#enableForwarding()
+    await this.#firewall.change(network.elements)
+  }
+
+  async adoptNetworks(networks: readonly NetworkInfo[]): Promise<void> {
+    const adopted = networks.map((info) => this.#network(info))
+    for (const network of adopted) {
+      this.#networks.set(network.info.id, network)
+      this.#made.add(network.info.id)
+    }
+    await this.#ensureMade()
+    await this.#firewall.change(adopted.flatMap(({ elements }) => elements))
+  }
+
+  async removeNetwork(info: NetworkInfo): Promise<void> {
+    const { id, link } = info
+    this.#made.delete(id)
+    await removeBridge(this.#deps(), link, linkAddress(id))
+    const network = this.#networks.get(id)
+    const known = network?.elements.filter((element) => this.#firewall.has(element)) ?? []
+    await this.#firewall.change([], known)
+    this.#networks.delete(id)
+  }
+
+  network(id: string): NetworkInfo | undefined {
+    return this.#networks.get(id)?.info
+  }
+
+  leases(networkId: string): ReadonlyMap<string, Endpoint> {
+    return this.#networks.get(networkId)?.leases ?? new Map()
+  }
+
+  usage(networkId: string): ReturnType<Networks['usage']> {
+    return this.#networks.get(networkId)?.usage() ?? {}
+  }
+
+  lease(request: LeaseRequest): Endpoint {
+    return this.#known(request.networkId ?? this.bridge.id).lease(request)
+  }
+
+  adopt(containerId: string, endpoint: Endpoint): void {
+    const free = this.#known(endpoint.networkId).adopt(containerId, endpoint)
+    if (!free) this.#options.logger.warn('adopted address is in use twice', { containerId, endpoint })
+  }
+
+  release(containerId: string, networkId?: string): void {
+    const networks = networkId === undefined ? this.#networks.values() : [this.#known(networkId)]
+    for (const network of networks) network.release(containerId)
+  }
+
+  async plug(pid: number, endpoint: Endpoint, sysctls: Readonly<Record<string, string>>): Promise<void> {
+    await plugLink(this.#options, pid, endpoint, this.#known(endpoint.networkId).info, sysctls)
+  }
+
+  async unplug(endpoint: Endpoint): Promise<void> {
+    await unplugLink(this.#options, endpoint.veth)
+  }
+
+  async route(pid: number, ways: Ways): Promise<void> {
+    await routeThrough(this.#options, pid, ways)
+  }
+
+  async publish(
+    containerId: string,
+    target: PublishTarget,
+    ports: readonly PortRequest[],
+    options: { readonly name?: string | undefined } = {},
+  ): Promise<readonly PublishedPort[]> {
+    if (ports.length === 0) return []
+    try {
+      return await this.#get().publisher.publish(containerId, target, ports)
+    } catch (error) {
+      const cause = engineErrorOf(error)
+      if (cause === undefined || options.name === undefined) throw error
+      throw connectivityFailed(options.name, target.id, cause)
+    }
+  }
+
+  adoptPublished(containerId: string, target: PublishTarget, ports: readonly PublishedPort[]): void {
+    if (ports.length > 0) this.#get().publisher.adopt(containerId, target, ports)
+  }
+
+  async retarget(containerId: string, target: PublishTarget): Promise<void> {
+    await this.#get().publisher.retarget(containerId, target)
+  }
+
+  async unpublish(containerId: string): Promise<void> {
+    await this.#get().publisher.unpublish(containerId)
+  }
+
+  async reconcile(): Promise<boolean> {
+    const bridges = await this.#ensure()
+    const firewall = await this.#firewall.reconcile()
+    const holds = await this.#get().publisher.holdMissing()
+    return bridges || firewall || holds
+  }
+
+  async destroy(): Promise<void> {
+    await this.#ready?.publisher.close()
+    await this.#firewall.destroy()
+    for (const { info } of this.#networks.values()) await removeBridge(this.#deps(), info.link)
+    this.#networks.clear()
+    this.#made.clear()
+    this.#ready = undefined
+    this.#preparing = undefined
+  }
+
+  /** True when a bridge or a setting had to be mended. */
+  async #ensure(): Promise<boolean> {
+    this.#preparing ??= this.#prepare()
+    let ready: Ready
+    try {
+      ready = this.#ready = await this.#preparing
+    } catch (error) {
+      this.#preparing = undefined
+      throw error
+    }
+    const mended = await this.#ensureLink(ready.bridge)
+    const others = await this.#ensureMade()
+    const enabled = await this.#enableForwarding()
+    this.#firewall.note(ready.bridge.elements)
+    await this.#firewall.install(enabled)
+    return mended || others || enabled
+  }
+
+  /** All networks but the default one. */
+  async #ensureMade(): Promise<boolean> {
+    const networks = [...this.#made].map((id) => this.#known(id))
+    if (networks.length === 0) return false
+    const known = await bridgeStates(this.#deps())
+    let mended = false
+    for (const network of networks) {
+      if (!this.#made.has(network.info.id)) continue
+      try {
+        mended = (await this.#ensureLink(network, known)) || mended
+      } catch (error) {
+        this.#options.logger.error('the bridge of a network cannot be made', {
+          network: network.info.name,
+          error,
+        })
+      }
+    }
+    return mended
+  }
+
+  async #ensureLink(network: BridgeNetwork, known?: Parameters<typeof ensureBridge>[2]): Promise<boolean> {
+    const { id, link, mtu } = network.info
+    const settings = { link, mac: linkAddress(id), mtu, addresses: network.addresses }
+    const done = await ensureBridge(this.#deps(), settings, known)
+    if (done === 'made') {
+      const veths = [...network.leases.values()].map(({ veth }) => veth)
+      await enslave(this.#options, veths, link)
+    }
+    return done !== 'fine'
+  }
+
+  async #enableForwarding(): Promise<boolean> {
+    const ipv6 = [...this.#networks.values()].some(({ info }) =>
+      info.subnets.some(({ subnet }) => subnet.includes(':')),
+    )
+    return enableForwarding(this.#sysctls, ipv6)
+  }
+
+  /** Decides the addresses; touches nothing. */
+  async #prepare(): Promise<Ready> {
+    const { networkId: id, mtu = 1500, address6, icc = true } = this.#options
+    const address = this.#options.address ?? (await this.#presentAddress()) ?? (await this.#freeAddress())
+    const publisher = new Publisher({
+      firewall: this.#firewall,
+      holds: this.#options.holds ?? new SocketPortHolds(),
+      ports: await this.#portTable(),
+      logger: this.#options.logger,
+    })
+    const bridge = this.#network({
+      id,
+      name: 'bridge',
+      link: this.#link,
+      mtu,
+      internal: false,
+      icc,
+      masquerade: true,
+      subnets: [address, ...(address6 === undefined ? [] : [address6])].map(subnetOf),
+    })
+    this.#networks.set(id, bridge)
+    return { bridge, publisher }
+  }
+
+  /** Containers of a former daemon live in the bridge's subnet: it is kept. */
+  async #presentAddress(): Promise<string | undefined> {
+    const state = await linkState(this.#deps(), this.#link)
+    return state?.addresses.find((address) => !address.includes(':'))
+  }
+
+  async #freeAddress(): Promise<string> {
+    const taken = routedRanges(await hostRoutes(this.#deps()), this.#link)
+    const own = this.#options.pools?.filter(({ base }) => !base.includes(':'))
+    const cidr =
+      own === undefined || own.length === 0 ? choosePool(taken, defaultPools) : freeSubnet(own, taken)
+    return `${addressAt(cidr, 1)}/${cidr.prefix}`
+  }
+
+  async #portTable(): Promise<PortTable> {
+    const range = await this.#sysctls.read('net', 'ipv4', 'ip_local_port_range')
+    const reserved = await this.#sysctls.read('net', 'ipv4', 'ip_local_reserved_ports')
+    return new PortTable({
+      ephemeral: parsePortRange(range ?? '') ?? { first: 49153, last: 65535 },
+      reserved: parseReservedPorts(reserved ?? ''),
+      ipv6: existsSync('/proc/net/if_inet6'),
+    })
+  }
+
+  #network(info: NetworkInfo): BridgeNetwork {
+    const { quarantine = DEFAULT_QUARANTINE, now = () => performance.now() } = this.#options
+    return new BridgeNetwork(info, { quarantine, now })
+  }
+
+  #known(id: string): BridgeNetwork {
+    const network = this.#networks.get(id)
+    if (network === undefined) throw noSuchNetwork(id)
+    return network
+  }
+
+  #deps(): LinkDeps {
+    return { helper: this.#options.helper, sysctls: this.#sysctls }
+  }
+
+  #get(): Ready {
+    if (this.#ready !== undefined) return this.#ready
+    throw new EngineError('unavailable', 'the network is not set up yet', { code: 'NETWORK_NOT_READY' })
+  }
+}
+
+function subnetOf(address: string): SubnetInfo {
+  const cidr = parseCidr(address)
+  const gateway = addressAt(cidr, offsetOf(cidr, address.split('/')[0] ?? ''))
+  return { subnet: formatCidr(cidr), gateway }
+}

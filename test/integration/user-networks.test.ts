@@ -1,0 +1,379 @@
+/** User-defined networks on the real kernel: who reaches whom, what joins and leaves, and what a crash leaves behind. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { after, afterEach, before, describe, it } from 'node:test'
+import { EngineApi, type Wanted, exec, history } from '#test/support/engine-api.ts'
+
+let api: EngineApi
+
+before(async () => {
+  api = await EngineApi.start()
+})
+after(() => api[Symbol.asyncDispose]())
+afterEach(async () => {
+  await api.daemon.removeAll()
+  await api.daemon.assertNoLeaks()
+})
+
+const SERVER = 'mkdir -p /var/www; hostname > /var/www/index.html; exec httpd -f -p 80 -h /var/www'
+
+interface Endpoint {
+  readonly IPAddress: string
+  readonly GlobalIPv6Address: string
+  readonly Gateway: string
+  readonly MacAddress: string
+  readonly NetworkID: string
+}
+
+async function network(Name: string, body: object = {}): Promise<string> {
+  return (await api.call('POST', '/networks/create', { Name, ...body }, 201)).json<{ Id: string }>().Id
+}
+
+async function endpoint(id: string, name: string): Promise<Endpoint> {
+  const { Networks } = (await api.inspect(id)).NetworkSettings as { Networks: Record<string, Endpoint> }
+  const found = Networks[name]
+  assert.ok(found !== undefined, `${id} is not on ${name}`)
+  return found
+}
+
+const on = (NetworkMode: string, more: Wanted = {}): Wanted => ({
+  Cmd: SERVER,
+  Hostname: 'server',
+  ...more,
+  HostConfig: { NetworkMode, ...(more['HostConfig'] as object) },
+})
+
+/** What `id` gets from there; empty when nobody answers in a second. */
+async function fetched(id: string, address: string, port = 80): Promise<string> {
+  // The static wget of busybox crashes where it finds no libnss.
+  const ask = `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 1 ${address} ${port} | tail -n 1`
+  return (await exec(api, id, ask)).out.trim()
+}
+
+async function reaches(id: string, address: string, port = 80): Promise<void> {
+  await api.until(`an answer from ${address}`, async () => (await fetched(id, address, port)) !== '')
+}
+
+async function isClosed(id: string, address: string, port = 80): Promise<void> {
+  assert.equal(await fetched(id, address, port), '', `${address}:${port} answers`)
+}
+
+function onHost(address: string, port = 80): string {
+  return api.daemon
+    .inside('wget', '-T', '1', '-t', '1', '-q', '-O', '-', `http://${address}:${port}/`)
+    .stdout.trim()
+}
+
+describe('a user-defined network', () => {
+  it('lets its containers reach each other, and nobody else', async () => {
+    await network('app')
+    await network('other')
+    const [a, b] = [await api.started(on('app')), await api.started(on('app'))]
+    const [c, d] = [await api.started(on('other')), await api.started(on('bridge'))]
+    const web = (await endpoint(a, 'app')).IPAddress
+    assert.match(web, /^172\.18\.0\.\d+$/)
+    await reaches(b, web)
+    for (const id of [c, d]) await isClosed(id, web)
+    for (const [id, name] of [
+      [c, 'other'],
+      [d, 'bridge'],
+    ] as const) {
+      await isClosed(a, (await endpoint(id, name)).IPAddress)
+    }
+    assert.equal(onHost(web), 'server')
+    const message = await api.refused(403, 'DELETE', '/networks/app')
+    assert.match(message, /network app has active endpoints/)
+  })
+
+  it('has the addresses that were asked for, of both families', async () => {
+    await network('dual', {
+      EnableIPv6: true,
+      IPAM: {
+        Config: [
+          {
+            Subnet: '10.77.0.0/24',
+            IPRange: '10.77.0.128/25',
+            Gateway: '10.77.0.254',
+            AuxiliaryAddresses: { nas: '10.77.0.129' },
+          },
+          { Subnet: 'fd77::/64' },
+        ],
+      },
+      Options: { 'com.docker.network.driver.mtu': '1400', 'com.docker.network.bridge.name': 'dual0' },
+    })
+    const fixed = {
+      IPAMConfig: { IPv4Address: '10.77.0.9', IPv6Address: 'fd77::9' },
+      MacAddress: '02:00:00:00:77:09',
+    }
+    const a = await api.started(on('dual', { NetworkingConfig: { EndpointsConfig: { dual: fixed } } }))
+    const b = await api.started(on('dual'))
+    const [one, two] = [await endpoint(a, 'dual'), await endpoint(b, 'dual')]
+    assert.deepEqual(
+      [one.IPAddress, one.GlobalIPv6Address, one.MacAddress, one.Gateway],
+      ['10.77.0.9', 'fd77::9', '02:00:00:00:77:09', '10.77.0.254'],
+    )
+    assert.equal(two.IPAddress, '10.77.0.128')
+    await reaches(b, '10.77.0.9')
+    const seen = await exec(
+      api,
+      a,
+      'cat /sys/class/net/eth0/mtu /sys/class/net/eth0/address; ip -6 addr show dev eth0; ip route',
+    )
+    assert.match(seen.out, /^1400\n02:00:00:00:77:09\n/)
+    assert.match(seen.out, /fd77::9\/64/)
+    assert.match(seen.out, /default via 10\.77\.0\.254/)
+    assert.equal((await exec(api, b, 'ping -6 -c 1 -W 2 fd77::9')).code, 0)
+  })
+
+  it('that is internal is closed both ways, but for the host', async () => {
+    await network('inside', { Internal: true })
+    await network('app')
+    const [a, b] = [await api.started(on('inside')), await api.started(on('inside'))]
+    const outside = await api.started(
+      on('app', { HostConfig: { PortBindings: { '80/tcp': [{ HostPort: '8085' }] } } }),
+    )
+    const address = (await endpoint(a, 'inside')).IPAddress
+    await reaches(b, address)
+    await isClosed(outside, address)
+    assert.doesNotMatch((await exec(api, a, 'ip route')).out, /default/)
+    // Not even with a route.
+    const { NetworkID } = await endpoint(a, 'inside')
+    const bridge = `br-${NetworkID.slice(0, 12)}`
+    const gateway =
+      api.daemon.inside('ip', '-o', '-4', 'addr', 'show', 'dev', bridge).stdout.match(/inet ([\d.]+)/)?.[1] ??
+      ''
+    const { Pid } = (await api.inspect(a)).State
+    api.daemon.inside('nsenter', '-t', String(Pid), '-n', 'ip', 'route', 'add', 'default', 'via', gateway)
+    await isClosed(a, (await endpoint(outside, 'app')).IPAddress)
+  })
+
+  it('publishes ports, and closes those that are not published for neighbours with a route', async () => {
+    await network('app')
+    const ports = { PortBindings: { '80/tcp': [{ HostPort: '8086' }] } }
+    const web = await api.started(on('app', { HostConfig: ports }))
+    const client = await api.started(on('app'))
+    const stranger = await api.started(on('bridge'))
+    const { IPAddress, Gateway } = await endpoint(web, 'app')
+    await using neighbour = await Neighbour.start('10.88.0')
+    await api.until('the published port', async () => onHost('127.0.0.1', 8086) !== '')
+    assert.equal(neighbour.get('10.88.0.1', 8086), 'server')
+    neighbour.run('ip', 'route', 'add', IPAddress, 'via', '10.88.0.1')
+    assert.equal(neighbour.get(IPAddress, 80), '')
+    // Through the host's address: from its own network, and from another one.
+    for (const id of [client, web, stranger]) await reaches(id, Gateway, 8086)
+    await isClosed(stranger, IPAddress)
+  })
+})
+
+describe('a container on several networks', () => {
+  it('joins and leaves while it runs, with its ports', async () => {
+    await network('one')
+    await network('two')
+    const web = await api.started(
+      on('one', { HostConfig: { PortBindings: { '80/tcp': [{ HostPort: '8087' }] } } }),
+      'web',
+    )
+    const peer = await api.started(on('two'))
+    await api.until('the published port', async () => onHost('127.0.0.1', 8087) === 'server')
+    await api.call(
+      'POST',
+      '/networks/two/connect',
+      { Container: 'web', EndpointConfig: { GwPriority: 5 } },
+      200,
+    )
+    const { IPAddress, Gateway } = await endpoint(web, 'two')
+    await reaches(peer, IPAddress)
+    const routed = await exec(api, web, 'ip route; ls /sys/class/net; cat /etc/hosts')
+    assert.match(routed.out, new RegExp(`default via ${Gateway} dev eth1`))
+    assert.match(routed.out, new RegExp(`${IPAddress}\\tserver`))
+    assert.equal(onHost('127.0.0.1', 8087), 'server')
+
+    await api.call('POST', '/networks/one/disconnect', { Container: 'web' }, 200)
+    assert.equal(onHost('127.0.0.1', 8087), 'server')
+    assert.doesNotMatch((await exec(api, web, 'ls /sys/class/net')).out, /eth0/)
+    await api.call('DELETE', '/networks/one', undefined, 204)
+    await api.call('POST', '/networks/two/disconnect', { Container: 'web' }, 200)
+    await isClosed(peer, IPAddress)
+    assert.equal(onHost('127.0.0.1', 8087), '')
+    await api.call('POST', '/networks/bridge/connect', { Container: 'web' }, 200)
+    await api.until('the published port', async () => onHost('127.0.0.1', 8087) === 'server')
+
+    await api.call('POST', '/containers/web/restart?t=0', undefined, 204)
+    await api.until('the published port', async () => onHost('127.0.0.1', 8087) === 'server')
+    assert.match((await exec(api, web, 'ls /sys/class/net')).out, /eth0/)
+    const events = await history(api, { type: ['network'] })
+    const own = events.filter(({ Actor }) => Actor?.Attributes?.['container'] === web)
+    assert.deepEqual(
+      own.map(({ Action, Actor }) => `${Action} ${Actor?.Attributes?.['name']}`),
+      [
+        'connect one',
+        'connect two',
+        'disconnect one',
+        'disconnect two',
+        'connect bridge',
+        'disconnect bridge',
+        'connect bridge',
+      ],
+    )
+  })
+
+  it('has its interfaces in the order that was asked for, under names of its choice', async () => {
+    for (const name of ['zeta', 'alpha', 'midst']) await network(name)
+    const ifname = {
+      DriverOpts: {
+        'com.docker.network.endpoint.ifname': 'lan0',
+        'com.docker.network.endpoint.sysctls': 'net.ipv4.conf.IFNAME.log_martians=1',
+      },
+    }
+    const id = await api.started(
+      on('zeta', { NetworkingConfig: { EndpointsConfig: { zeta: {}, midst: ifname, alpha: {} } } }),
+    )
+    const { out } = await exec(
+      api,
+      id,
+      'ip -o -4 addr; ip route; cat /proc/sys/net/ipv4/conf/lan0/log_martians',
+    )
+    for (const [name, dev] of [
+      ['zeta', 'eth0'],
+      ['midst', 'lan0'],
+      ['alpha', 'eth1'],
+    ] as const) {
+      assert.match(
+        out,
+        new RegExp(`${dev}\\s+inet ${(await endpoint(id, name)).IPAddress.replaceAll('.', '\\.')}/`),
+      )
+    }
+    assert.match(out, new RegExp(`default via ${(await endpoint(id, 'alpha')).Gateway}`))
+    assert.match(out, /\n1\n$/)
+  })
+})
+
+describe('bad input', () => {
+  it('gets the status and words of Docker, and changes nothing', async () => {
+    const app = await network('app', { IPAM: { Config: [{ Subnet: '10.66.0.0/24' }] } })
+    const id = await api.started(on('app'), 'web')
+    const create = (body: object) => ['POST', '/networks/create', body] as const
+    const at = (IPv4Address: string) => ({
+      Container: 'idle',
+      EndpointConfig: { IPAMConfig: { IPv4Address } },
+    })
+    await api.create(on('none'), 'none')
+    await api.create(on('bridge'), 'idle')
+    const cases: readonly [number, RegExp, string, string, object?][] = [
+      [
+        403,
+        /Pool overlaps with other one on this address space$/,
+        ...create({ Name: 'x', IPAM: { Config: [{ Subnet: '10.66.0.0/16' }] } }),
+      ],
+      [
+        400,
+        /it should be 10\.67\.0\.0\/24$/,
+        ...create({ Name: 'x', IPAM: { Config: [{ Subnet: '10.67.0.1/24' }] } }),
+      ],
+      [409, /^network with name app already exists$/, ...create({ Name: 'app' })],
+      [404, /^plugin "vxlan" not found$/, ...create({ Name: 'x', Driver: 'vxlan' })],
+      [403, /^operation is not permitted on predefined none network $/, ...create({ Name: 'none' })],
+      [403, /^bridge is a pre-defined network and cannot be removed$/, 'DELETE', '/networks/bridge'],
+      [403, /has active endpoints \(name:"web" id:"[0-9a-f]{12}"\)$/, 'DELETE', '/networks/app'],
+      [404, /^network nope not found$/, 'DELETE', '/networks/nope'],
+      [404, /^No such container: nope$/, 'POST', '/networks/app/connect', { Container: 'nope' }],
+      [
+        403,
+        /^endpoint with name web already exists in network app$/,
+        'POST',
+        '/networks/app/connect',
+        { Container: 'web' },
+      ],
+      [
+        400,
+        /no configured subnet contains IP address 10\.1\.1\.1$/,
+        'POST',
+        '/networks/app/connect',
+        at('10.1.1.1'),
+      ],
+      [400, /private \(none\) mode$/, 'POST', '/networks/app/connect', { Container: 'none' }],
+      [500, /is not connected to network app$/, 'POST', '/networks/app/disconnect', { Container: 'idle' }],
+    ]
+    for (const [status, words, method, path, body] of cases) {
+      assert.match(await api.refused(status, method, path, body), words)
+    }
+    const fixed = { IPAMConfig: { IPv4Address: (await endpoint(id, 'app')).IPAddress } }
+    const second = await api.create(on('app', { NetworkingConfig: { EndpointsConfig: { app: fixed } } }))
+    assert.equal(await api.refused(403, 'POST', `/containers/${second}/start`), 'Address already in use')
+    const names = (await api.call('GET', '/networks?filters={"type":["custom"]}')).json<{ Id: string }[]>()
+    assert.deepEqual(
+      names.map(({ Id }) => Id),
+      [app],
+    )
+  })
+})
+
+describe('what somebody else broke', () => {
+  it('is mended in two seconds: rules flushed, bridge deleted', async () => {
+    const id = await network('app')
+    const web = await api.started(
+      on('app', { HostConfig: { PortBindings: { '80/tcp': [{ HostPort: '8088' }] } } }),
+    )
+    const peer = await api.started(on('app'))
+    const stranger = await api.started(on('bridge'))
+    const { IPAddress } = await endpoint(web, 'app')
+    await reaches(peer, IPAddress)
+    for (const damage of [
+      ['nft', 'flush', 'ruleset'],
+      ['ip', 'link', 'delete', `br-${id.slice(0, 12)}`],
+    ]) {
+      assert.equal(api.daemon.inside(...damage).code, 0)
+      const since = Date.now()
+      await api.until('the network to be back', async () => (await fetched(peer, IPAddress)) === 'server')
+      await api.until('the port to be back', async () => onHost('127.0.0.1', 8088) === 'server')
+      const rules = () =>
+        api.daemon.inside('nft', 'list', 'table', 'inet', api.daemon.marks.firewallTable).code === 0
+      await api.until('the rules to be back', async () => rules())
+      assert.ok(Date.now() - since < 4000, `${Date.now() - since} ms`)
+      await isClosed(stranger, IPAddress)
+    }
+  })
+})
+
+/** A machine beside the host, on a link of its own. */
+class Neighbour implements AsyncDisposable {
+  readonly #process: ChildProcess
+  readonly #link: string
+
+  private constructor(child: ChildProcess, link: string) {
+    this.#process = child
+    this.#link = link
+  }
+
+  static async start(net: string): Promise<Neighbour> {
+    const child = spawn('unshare', ['--net', 'sh', '-c', 'echo; exec sleep 600'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(child.stdout, 'data')
+    const neighbour = new Neighbour(child, 'lan0')
+    const inside = (...argv: string[]): void =>
+      assert.equal(api.daemon.inside(...argv).code, 0, argv.join(' '))
+    inside('ip', 'link', 'add', 'lan0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(child.pid))
+    inside('ip', 'addr', 'add', `${net}.1/24`, 'dev', 'lan0')
+    inside('ip', 'link', 'set', 'lan0', 'up')
+    neighbour.run('ip', 'addr', 'add', `${net}.2/24`, 'dev', 'eth0')
+    neighbour.run('ip', 'link', 'set', 'eth0', 'up')
+    return neighbour
+  }
+
+  run(...argv: string[]): string {
+    return api.daemon.inside('nsenter', '-t', String(this.#process.pid), '-n', ...argv).stdout
+  }
+
+  get(address: string, port: number): string {
+    return this.run('wget', '-T', '1', '-t', '1', '-q', '-O', '-', `http://${address}:${port}/`).trim()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    api.daemon.inside('ip', 'link', 'delete', this.#link)
+    this.#process.kill('SIGKILL')
+    if (this.#process.exitCode === null && this.#process.signalCode === null)
+      await once(this.#process, 'exit')
+  }
+}

@@ -1,7 +1,6 @@
-import { EngineError } from '#base/errors.ts'
+import { EngineError, engineErrorOf } from '#base/errors.ts'
 import type { Authorizer } from './authorizer.ts'
 import type { RegistryExchange } from './exchange.ts'
-import { refusedLogin } from './refused-login.ts'
 import type { RequestOptions } from './repository.ts'
 
 /** Asks `GET /v2/` as the person; distribution-spec end-1. `identityToken` where the token service gives one. */
@@ -39,3 +38,18 @@ async function ask(exchange: RegistryExchange, signal: AbortSignal | undefined):
     )
   }
 }
+
+/** What a person is told whose name or password is wrong: Docker's words, with the address that was asked. */
+function refusedLogin(url: URL, error: unknown): unknown {
+  const known = engineErrorOf(error)
+  if (known?.kind !== 'unauthenticated') return error
+  // Whoever has just given a password is not helped by hearing that one is needed.
+  const why = known.message.replace(/^unauthorized: authentication required$/, WRONG)
+  return new EngineError('unauthenticated', `Get "${url.href}": ${why}`, {
+    code: known.code,
+    details: known.details,
+    cause: error,
+  })
+}
+
+const WRONG = 'unauthorized: incorrect username or password'

@@ -17,7 +17,7 @@ import type { RegistryEvent } from './events.ts'
 import type { AnsweredRequest } from './http/edge.ts'
 import { bytes, json } from './http/reply.ts'
 import { route } from './http/route.ts'
-import { Quota, readQuota } from './quota/quota.ts'
+import { Quota, readQuota } from './operations/quota.ts'
 import { Retention } from './retention/retention.ts'
 import { readRetention } from './retention/rule.ts'
 import {

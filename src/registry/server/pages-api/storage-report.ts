@@ -1,6 +1,6 @@
 import { LAST_COLLECTION } from '../collection/collector.ts'
 import type { Catalogue } from '../storage/catalogue.ts'
-import { namespaceOf, type Quota } from '../quota/quota.ts'
+import { namespaceOf, type Quota } from '../operations/quota.ts'
 import { timeOf } from './query.ts'
 import type { CollectionSummary } from '../collection/report.ts'
 

@@ -20,14 +20,29 @@ static int join(pid_t pid, uint64_t start)
 	return setns(pidfd, CLONE_NEWNS) < 0 ? fail("join the mount namespace of process %d: %m", (int)pid) : 0;
 }
 
+/* Symlinks of whoever writes to it lead nowhere but to places below it. */
+static int open_source(const struct tree_bind *bind)
+{
+	cleanup_close int base = open(bind->source, O_PATH | O_CLOEXEC);
+	if (base < 0 || bind->below == NULL)
+		return take_fd(&base);
+	int fd = -1;
+	for (int i = 0; i < 1000; i++) {
+		fd = sys_openat2(base, bind->below, O_PATH, 0, BERTH_RESOLVE_BENEATH | BERTH_RESOLVE_NO_MAGICLINKS);
+		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
+			break;
+	}
+	return fd;
+}
+
 /* The mount point of a bind, made where it is missing as the runtime would do it. */
-static int open_mount_point(int root, const struct tree_bind *bind)
+static int open_mount_point(int root, const struct tree_bind *bind, int pinned)
 {
 	struct stat source;
 	int fd = resolve(root, bind->destination, 0);
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
-	if (stat(bind->source, &source) < 0)
+	if (fstat(pinned, &source) < 0)
 		return -1;
 	cleanup_free char *path = strdup(bind->destination);
 	if (path == NULL)
@@ -56,10 +71,15 @@ static int mount_binds(int root, const struct tree_options *options)
 {
 	for (size_t i = 0; i < options->binds_count; i++) {
 		const struct tree_bind *bind = &options->binds[i];
-		cleanup_close int target = open_mount_point(root, bind);
+		cleanup_close int source = open_source(bind);
+		if (source < 0)
+			return fail("%s: %m", bind->source);
+		cleanup_close int target = open_mount_point(root, bind, source);
 		if (target < 0)
 			return fail("mount point %s: %m", bind->destination);
-		if (mount_bind(bind->source, target, true, bind->read_only) < 0)
+		char pinned[64];
+		snprintf(pinned, sizeof pinned, "/proc/self/fd/%d", source);
+		if (mount_bind(pinned, target, true, bind->read_only) < 0)
 			return -1;
 	}
 	return 0;

@@ -81,6 +81,8 @@ static void parse_option(struct tree_options *options, struct arguments *argumen
 		bind->source = take(arguments, option);
 		bind->destination = take(arguments, option);
 		bind->read_only = option[6] != '\0';
+	} else if (strcmp(option, "--below") == 0 && options->binds_count > 0) {
+		options->binds[options->binds_count - 1].below = take(arguments, option);
 	} else if (strcmp(option, "--join") == 0) {
 		parse_pair(take(arguments, option), INT_MAX, &first, &options->join_start);
 		options->join = (pid_t)first;

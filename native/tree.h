@@ -11,6 +11,7 @@
 
 struct tree_bind {
 	const char *source, *destination;
+	const char *below; /* relative path that is resolved beneath the source; or NULL */
 	bool read_only;
 };
 

@@ -191,9 +191,11 @@ function baseOf(foundation: Foundation) {
   const { dataRoot, execRoot } = config
   const paths = containerPaths(dataRoot, execRoot)
   const registry = new ContainerRegistry(new ContainerRows(db), foundation.logger)
-  const roots = new TreeRoots(snapshots, helper, paths)
   const upper = (id: string): string => join(dataRoot, 'snapshots', id, 'upper')
   const volumes = volumesOf(foundation, registry)
+  const { logger } = foundation
+  const mountSources = new MountSourcesOf({ volumes, snapshots, events, paths, logger })
+  const roots = new TreeRoots(snapshots, helper, paths, mountSources)
   return {
     paths,
     registry,
@@ -206,7 +208,7 @@ function baseOf(foundation: Foundation) {
     attachments: new Attachments(),
     containerEvents: new ContainerEvents(events),
     volumes,
-    mountSources: new MountSourcesOf({ volumes, snapshots, events, paths, logger: foundation.logger }),
+    mountSources,
     accounts: new Accounts({ snapshots, trees, helper, roots, upper }),
     etcFiles: etcFilesOf(foundation, paths, registry),
     ...networkingOf(foundation, registry),

@@ -210,10 +210,11 @@ function rootOptions(root: TreeRoot): readonly string[] {
     '--work',
     work,
     ...lower.flatMap((directory) => ['--lower', directory]),
-    ...root.binds.flatMap(({ source, destination, readOnly }) => [
+    ...root.binds.flatMap(({ source, destination, readOnly, below }) => [
       readOnly ? '--bind-ro' : '--bind',
       source,
       destination,
+      ...(below === undefined ? [] : ['--below', below]),
     ]),
   ]
 }

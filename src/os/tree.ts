@@ -33,6 +33,8 @@ export type TreeRoot =
         readonly source: string
         readonly destination: string
         readonly readOnly: boolean
+        /** Relative path below the source, which no symlink leads out of. */
+        readonly below?: string | undefined
       }[]
     }
   /** A plain directory of the host. */

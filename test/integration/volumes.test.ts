@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
-import { member } from '#test/support/busybox-image.ts'
+import { member, tarOf } from '#test/support/busybox-image.ts'
 import { EngineApi, exec } from '#test/support/engine-api.ts'
 
 let api: EngineApi
@@ -240,6 +240,30 @@ describe('binds', () => {
       Cmd: 'true',
     })
     assert.ok(existsSync(missing))
+  })
+})
+
+describe('copies out of and into a container that does not run', () => {
+  it('see what it would mount: parts of volumes, images, and volumes with options', async () => {
+    const elsewhere = place('copied')
+    await create('bound', { DriverOpts: { type: 'none', o: 'bind', device: elsewhere } })
+    await out({ ...mounted(volume('data')), Cmd: 'mkdir /v/in; echo deep > /v/in/f; ln -s /etc /v/out' })
+    const Mounts = [
+      volume('bound', '/bound'),
+      volume('data', '/part', { VolumeOptions: { Subpath: 'in' } }),
+      { Type: 'image', Source: 'busybox', Target: '/image' },
+    ]
+    const id = await api.create({ HostConfig: { Mounts }, Cmd: 'true' })
+    await api.call('PUT', `/containers/${id}/archive?path=/bound`, await tarOf(member({ path: 'put' }, 'x')))
+    assert.equal(readFileSync(join(elsewhere, 'put'), 'utf8'), 'x')
+    for (const path of ['/bound/put', '/part/f', '/image/seed/file']) {
+      await api.call('GET', `/containers/${id}/archive?path=${path}`)
+      await api.call('HEAD', `/containers/${id}/archive?path=${path}`)
+    }
+    const escaping = [volume('data', '/part', { VolumeOptions: { Subpath: 'out' } })]
+    const other = await api.create({ HostConfig: { Mounts: escaping }, Cmd: 'true' })
+    const answer = await api.daemon.call('GET', `/containers/${other}/archive?path=/part/passwd`)
+    assert.ok(answer.status >= 400, String(answer.status))
   })
 })
 

@@ -41,8 +41,9 @@ export class Accounts {
   }
 
   async of(container: Container): Promise<AccountFiles> {
-    if (await this.#changed(container)) return this.#read(await this.#deps.roots.whole(container))
-    return this.ofLayers(container.layers)
+    if (!(await this.#changed(container))) return this.ofLayers(container.layers)
+    await using whole = await this.#deps.roots.whole(container)
+    return await this.#read(whole.root)
   }
 
   ofLayers(layers: readonly Digest[]): Promise<AccountFiles> {

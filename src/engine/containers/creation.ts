@@ -1,4 +1,5 @@
 import type { ContainerConfig, HostConfig } from '#api/generated/types.ts'
+import { EngineError } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
 import type { Logger } from '#base/logger.ts'
 import { formatPlatform, type Platform, platformDistance } from '#oci/platform.ts'

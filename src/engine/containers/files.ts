@@ -15,7 +15,7 @@ import { type Locked, lockContainer } from './locked.ts'
 import { pathStat } from './path-stat.ts'
 import type { ContainerRegistry } from './registry.ts'
 import { runOf } from './state.ts'
-import type { TreeRoots } from './tree-roots.ts'
+import type { OpenedRoot, TreeRoots } from './tree-roots.ts'
 import { tarOfTree, treeOfTar } from './tree-tar.ts'
 
 export interface FilesDeps {
@@ -30,9 +30,8 @@ export interface FilesDeps {
   readonly ended: (id: string) => Promise<unknown>
 }
 
-interface Look {
+interface Look extends OpenedRoot {
   readonly container: Container
-  readonly root: TreeRoot
   readonly record: TreeRecord
 }
 
@@ -52,8 +51,8 @@ export class Files implements ContainerFiles {
   }
 
   async stat(ref: string, path: string): Promise<PathStat> {
-    const { record } = await this.#look(ref, path)
-    return pathStat(record, nameOf(path))
+    await using look = await this.#look(ref, path)
+    return pathStat(look.record, nameOf(path))
   }
 
   async get(
@@ -73,7 +72,8 @@ export class Files implements ContainerFiles {
     const { roots, trees, events } = this.#deps
     using still = await this.#still(ref, options)
     const { container } = still
-    const root = await roots.whole(container)
+    await using whole = await roots.whole(container)
+    const { root } = whole
     const target = await this.#stat(container, root, `${absolute(path)}/.`)
     if (target.type !== 'directory') {
       throw new EngineError('invalid_argument', 'extraction point is not a directory', {
@@ -118,10 +118,11 @@ export class Files implements ContainerFiles {
     const { registry, roots, ended } = this.#deps
     for (let attempt = 1; ; attempt += 1) {
       const container = registry.resolve(ref)
-      const root = await roots.whole(container)
+      const whole = await roots.whole(container)
       try {
-        return { container, root, record: await this.#stat(container, root, path) }
+        return { ...whole, container, record: await this.#stat(container, whole.root, path) }
       } catch (error) {
+        await whole[Symbol.asyncDispose]()
         if (attempt === ATTEMPTS || engineErrorOf(error)?.details['errno'] !== 'ESRCH') throw error
         await ended(container.id)
       }
@@ -141,8 +142,9 @@ export class Files implements ContainerFiles {
       const look = await this.#look(ref, path)
       const tree = trees.read(look.root, absolute(path), options)[Symbol.asyncIterator]()
       try {
-        return { ...look, tree: continued(await tree.next(), tree) }
+        return { ...look, tree: continued(await tree.next(), tree, look) }
       } catch (error) {
+        await look[Symbol.asyncDispose]()
         if (attempt === ATTEMPTS || engineErrorOf(error)?.details['errno'] !== 'ESRCH') throw error
         await ended(look.container.id)
       }
@@ -179,7 +181,13 @@ export class Files implements ContainerFiles {
   }
 }
 
-async function* continued<T>(first: IteratorResult<T>, rest: AsyncIterator<T>): AsyncGenerator<T> {
+/** `held` is disposed at the end. */
+async function* continued<T>(
+  first: IteratorResult<T>,
+  rest: AsyncIterator<T>,
+  held: AsyncDisposable,
+): AsyncGenerator<T> {
+  await using _held = held
   try {
     if (first.done === true) return
     yield first.value

@@ -40,6 +40,14 @@ interface Held {
   released?: Promise<void>
 }
 
+interface Mounted {
+  readonly sources: MountSources
+  readonly rows: readonly VolumeRow[]
+  readonly views: AsyncDisposableStack
+  /** Gives the volumes back. */
+  readonly volumes: AsyncDisposableStack
+}
+
 /** Mounts what containers need before they run, and says so (events `mount` and `unmount`); keeps count while they run. */
 export class MountSourcesOf {
   readonly #deps: MountSourcesDeps
@@ -51,6 +59,24 @@ export class MountSourcesOf {
 
   /** All or, after a failure, nothing; to be given back by `release`. */
   async acquire(container: Container): Promise<MountSources> {
+    const { sources, rows, views, volumes } = await this.#mount(container, container.id)
+    volumes.move()
+    this.#held.set(container.id, { container, rows, views })
+    this.#publish(container, 'mount')
+    return sources
+  }
+
+  /** For somebody else than the container, `user`, until it is disposed; nobody is told. */
+  async open(
+    container: Container,
+    user: string,
+  ): Promise<AsyncDisposable & { readonly sources: MountSources }> {
+    const { sources, views, volumes } = await this.#mount(container, user)
+    volumes.use(views)
+    return { sources, [Symbol.asyncDispose]: () => volumes.disposeAsync() }
+  }
+
+  async #mount(container: Container, user: string): Promise<Mounted> {
     const { volumes, snapshots } = this.#deps
     const sources = new Map<string, MountSource>()
     await using views = new AsyncDisposableStack()
@@ -65,17 +91,14 @@ export class MountSourcesOf {
       const row = mount.name === undefined ? undefined : volumes.row(mount.name)
       if (row === undefined) continue
       const before = acquired.get(row.name)
-      const source = before ?? (await volumes.mounts.acquire(row, container.id))
+      const source = before ?? (await volumes.mounts.acquire(row, user))
       sources.set(mount.destination, source)
       if (before !== undefined) continue
       acquired.set(row.name, source)
       rows.push(row)
-      undo.defer(() => volumes.mounts.release(row, container.id))
+      undo.defer(() => volumes.mounts.release(row, user))
     }
-    undo.move()
-    this.#held.set(container.id, { container, rows, views: views.move() })
-    this.#publish(container, 'mount')
-    return sources
+    return { sources, rows, views: views.move(), volumes: undo.move() }
   }
 
   /** The shim has bound what it needs: the helper need not keep images mounted any more. */

@@ -79,19 +79,24 @@ export function lex(source: Source): Lexed {
   const top = source.lineRange(1)
   const directives = locating(source, top, () => readDirectives(source))
   const escape = locating(source, top, () => escapeOf(directives))
-  return { directives, escape, lines: [...new Lexer(source, escape, directives.length).lines()] }
+  return { directives, escape, lines: [...new Lexer(source, escape, headOf(source, directives)).lines()] }
+}
+
+/** The last line that is no comment although it begins like one: a directive, or `#!`. */
+function headOf(source: Source, directives: readonly Directive[]): number {
+  return directives.at(-1)?.range.start.line ?? (/^\ufeff?#!/.test(source.line(1)) ? 1 : 0)
 }
 
 class Lexer {
   readonly #source: Source
   readonly #escape: string
-  readonly #directives: number
+  readonly #head: number
   #line = 0
 
-  constructor(source: Source, escape: string, directives: number) {
+  constructor(source: Source, escape: string, head: number) {
     this.#source = source
     this.#escape = escape
-    this.#directives = directives
+    this.#head = head
   }
 
   *lines(): Generator<Line> {
@@ -102,7 +107,7 @@ class Lexer {
       if (text.startsWith('#')) {
         const comment = trimSpace(text.slice(1))
         if (comment === '') comments = []
-        else if (this.#line > this.#directives) comments.push(comment)
+        else if (this.#line > this.#head) comments.push(comment)
       } else if (text !== '') {
         yield this.#instruction({ text, offset: piece.offset + start }, comments)
         comments = []

@@ -8,85 +8,33 @@ import { printDockerfile } from './print.ts'
 import type { Position, Range } from './source.ts'
 
 const pieces = [
-  ...[
-    'FROM',
-    'from',
-    'AS',
-    'RUN',
-    'COPY',
-    'ADD',
-    'ENV',
-    'ARG',
-    'LABEL',
-    'CMD',
-    'ENTRYPOINT',
-    'EXPOSE',
-    'VOLUME',
-    'USER',
-  ],
-  ...['WORKDIR', 'SHELL', 'ONBUILD', 'HEALTHCHECK', 'NONE', 'STOPSIGNAL', 'MAINTAINER', 'FORM'],
-  ...[
-    ' ',
-    ' ',
-    '\n',
-    '\n',
-    '\r\n',
-    '\t',
-    '\\\n',
-    '`\n',
-    '\\',
-    '`',
-    '#',
-    '# escape=`\n',
-    '# check=skip=all\n',
-    '\f',
-  ],
-  ...[
-    '<<EOF',
-    '<<-EOF',
-    "<<'EOF'",
-    'EOF',
-    '\nEOF\n',
-    '3<<E',
-    '"',
-    "'",
-    '$',
-    '${a',
-    '}',
-    '=',
-    'a=b',
-    'a',
-    'b c',
-  ],
-  ...[
-    '["a", "b"]',
-    '[',
-    ']',
-    '--',
-    '--from=a',
-    '--mount=type=cache,target=/x',
-    '--mount=',
-    '--platform=linux',
-    '--link',
-  ],
-  ...[
-    '--chown=a:b',
-    '--interval=5s',
-    '\ufeff',
-    'é',
-    '\u0085',
-    '\u00a0',
-    '\0',
-    '80/tcp',
-    'scratch',
-    '/',
-    '\ud800',
-  ],
+  'FROM from AS RUN COPY ADD ENV ARG LABEL CMD ENTRYPOINT EXPOSE VOLUME USER WORKDIR SHELL ONBUILD HEALTHCHECK NONE',
+  'STOPSIGNAL MAINTAINER FORM <<EOF <<-EOF EOF 3<<E $ ${a } = a=b a [ ] -- --from=a --mount= --platform=linux --link',
+  '--mount=type=cache,target=/x --chown=a:b --interval=5s 80/tcp scratch / \' " \\ ` # é \0 \ud800',
+].flatMap((words) => words.split(' '))
+const spaced = [
+  ' ',
+  ' ',
+  '\n',
+  '\n',
+  '\r\n',
+  '\t',
+  '\\\n',
+  '`\n',
+  '\f',
+  '\u0085',
+  '\u00a0',
+  '\ufeff',
+  '\nEOF\n',
 ]
+spaced.push('["a", "b"]', 'b c', "<<'E F'", '#\n', '# escape=`\n', '# check=skip=all\n', '# comment\n')
 const text = fc
-  .array(fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...pieces) }, fc.string({ maxLength: 5 })), {
-    maxLength: 30,
-  })
+  .array(
+    fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...pieces, ...spaced) }, fc.string({ maxLength: 5 })),
+    {
+      maxLength: 30,
+    },
+  )
   .map((parts) => parts.join(''))
 
 /** Files that mostly parse: an instruction per line, with arguments of all kinds. */

@@ -8,7 +8,9 @@ export function printDockerfile(file: Dockerfile): string {
     ...file.globals,
     ...file.stages.flatMap(({ from, instructions: rest }) => [from, ...rest]),
   ]
-  return [...directives, ...instructions.map((each) => printInstruction(each, file.escape))].join('\n') + '\n'
+  // An empty comment keeps a comment below from being taken for a directive.
+  const head = (instructions[0]?.comments.length ?? 0) > 0 ? [...directives, '#'] : directives
+  return [...head, ...instructions.map((each) => printInstruction(each, file.escape))].join('\n') + '\n'
 }
 
 export function printInstruction(instruction: Instruction, escape: '\\' | '`' = '\\'): string {

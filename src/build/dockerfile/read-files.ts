@@ -66,8 +66,14 @@ function readSources(statement: Statement) {
     const { name, expand } = heredoc
     return { name, expand, content: heredocText(heredoc) }
   })
-  const files = paths.filter((path, i) => i === paths.length - 1 || parseHeredocStart(path) === undefined)
+  const files = paths.filter((path, i) => i === paths.length - 1 || !announces(path, paths[i - 1]))
   return { base: statement.base(words), sources: result('shell', files, documents) }
+}
+
+/** Whether a word, or it with the one before (`<< EOF`), announces a heredoc. */
+function announces(path: string, before: string | undefined): boolean {
+  const separate = /^\d*<<-?$/
+  return separate.test(path) || separate.test(before ?? '') || parseHeredocStart(path) !== undefined
 }
 
 function result(form: 'exec' | 'shell', paths: readonly string[], documents: readonly Document[]) {

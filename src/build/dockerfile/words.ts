@@ -59,7 +59,7 @@ export function splitQuoted(line: string, { start, end }: Span, escape: string):
     const stop = quotedEnd(line, at, end, escape)
     // An escape with nothing behind it is dropped.
     const dangling = stop.dangling ? 1 : 0
-    if (stop.at - dangling > at) words.push({ ...span(line, at, stop.at - dangling), end: stop.at })
+    if (stop.at - dangling > at) words.push(span(line, at, stop.at - dangling))
     at = stop.at
   }
 }

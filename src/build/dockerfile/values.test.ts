@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { parseGoDuration } from './duration.ts'
+import { applyFileMode, parseFileMode } from './file-mode.ts'
+import { parsePorts } from './ports.ts'
+import { didYouMean, nearest } from './suggest.ts'
+
+describe('parseFileMode()', () => {
+  const table: readonly (readonly [mode: string, before: number, file: number, directory: number])[] = [
+    ['755', 0, 0o755, 0o755],
+    ['04755', 0, 0o4755, 0o4755],
+    ['+x', 0o644, 0o755, 0o755],
+    ['u=rwX,go=rX', 0o600, 0o644, 0o755],
+    ['u=rwX,go=rX', 0o700, 0o755, 0o755],
+    ['a-w', 0o666, 0o444, 0o444],
+    ['g=u', 0o640, 0o660, 0o660],
+    ['o=', 0o777, 0o770, 0o770],
+    ['u+s,g+s', 0o755, 0o6755, 0o6755],
+    ['+t', 0o755, 0o1755, 0o1755],
+    ['u+rw-x', 0o100, 0o600, 0o600],
+  ]
+  for (const [mode, before, file, directory] of table)
+    it(`makes ${before.toString(8)} what ${mode} says`, () => {
+      assert.equal(applyFileMode(parseFileMode(mode), before, false).toString(8), file.toString(8))
+      assert.equal(applyFileMode(parseFileMode(mode), before, true).toString(8), directory.toString(8))
+    })
+
+  it('refuses other things', () => {
+    for (const mode of ['', '8', '17777', 'rwx', 'u=', 'x+r', 'u+q', 'u=rw,', 'u=gr'].filter(
+      (each) => each !== 'u=',
+    ))
+      assert.throws(() => parseFileMode(mode), /invalid chmod value/, mode)
+  })
+})
+
+describe('parseGoDuration()', () => {
+  it('reads what Go reads', () => {
+    const table = {
+      '1m30s': 90e9,
+      '1.5h': 5400e9,
+      '500ms': 5e8,
+      '0': 0,
+      '-2s': -2e9,
+      '1us': 1e3,
+      '.5s': 5e8,
+      '+1s': 1e9,
+    }
+    for (const [text, nanoseconds] of Object.entries(table))
+      assert.equal(parseGoDuration(text), nanoseconds, text)
+  })
+
+  it('refuses what Go refuses', () => {
+    for (const text of ['', '5', 's', '1x', '1.2.3s', '.s', '1s1', '9999999999h', '--1s', '1 s', 'toString'])
+      assert.throws(() => parseGoDuration(text), /time: /, text)
+  })
+})
+
+describe('parsePorts()', () => {
+  it('gives the keys of ExposedPorts', () => {
+    assert.deepEqual(parsePorts('80'), ['80/tcp'])
+    assert.deepEqual(parsePorts('7000-7002/UDP'), ['7000/udp', '7001/udp', '7002/udp'])
+    assert.deepEqual(parsePorts('127.0.0.1:8080:80/sctp'), ['80/sctp'])
+  })
+
+  it('refuses what is no port', () => {
+    for (const port of ['', 'a', '65536', '9-8', '80/x', '-1', '1-'])
+      assert.throws(() => parsePorts(port), /invalid/, port)
+  })
+})
+
+describe('nearest()', () => {
+  it('is at most two edits away', () => {
+    assert.equal(nearest('FORM', ['RUN', 'FROM']), 'FROM')
+    assert.equal(nearest('abc', ['xyz']), undefined)
+    assert.equal(nearest('a', ['a', 'b']), undefined)
+    assert.equal(didYouMean('chmdo', ['chown', 'chmod']), ' (did you mean chmod?)')
+  })
+})

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
-import { parseListen, registryConfig } from './config.ts'
+import { inspect } from 'node:util'
+import { parseListen, registryConfig, readRegistryConfig } from './config.ts'
 
 describe('registryConfig()', () => {
   it('takes flags over the file, and the file over what is usual', () => {
@@ -28,5 +32,17 @@ describe('parseListen()', () => {
     for (const text of ['', 'x', '1.2.3.4', 'a:b', '::1:5000', '1.2.3.4:70000']) {
       assert.throws(() => parseListen(text), /want ADDRESS:PORT/, text)
     }
+  })
+
+  it('does not repeat what stands in a file that it cannot read', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'berth-config-')), 'config.json')
+    writeFileSync(file, '{ "proxy": [{ "password": hunter2 }] }')
+    await assert.rejects(readRegistryConfig({ config: file }), (error) => {
+      assert.ok(error instanceof Error)
+      assert.match(error.message, /it is no JSON/)
+      assert.doesNotMatch(inspect(error), /hunter/)
+      return true
+    })
+    rmSync(dirname(file), { recursive: true })
   })
 })

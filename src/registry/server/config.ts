@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { EngineError, messageOf } from '#base/errors.ts'
+import { messageOf } from '#base/errors.ts'
 import { type AccessSettings, readAccessSettings } from './access/settings.ts'
 import { type Limits, readLimits } from './limits.ts'
 import { operationsSettings } from './operations/operations.ts'
+import { invalidSetting } from './settings/errors.ts'
 
 /** A registry, as flags and the configuration file describe it. */
 export interface RegistryConfig {
@@ -64,7 +65,7 @@ export function registryConfig(
   const known = new Set([...own, ...operationsSettings])
   const unknown = Object.keys(file).find((key) => !known.has(key))
   if (unknown !== undefined) {
-    throw invalid(`${unknown} is not a setting; known are ${[...known].toSorted().join(', ')}`)
+    throw invalidSetting(`${unknown} is not a setting; known are ${[...known].toSorted().join(', ')}`)
   }
   const text = (key: keyof typeof flagKeys): string | undefined => flags[flagKeys[key]] ?? textOf(file, key)
   return {
@@ -85,7 +86,7 @@ export function registryConfig(
 export function parseListen(text: string): RegistryConfig['listen'] {
   const [, bracketed, plain, port] = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):)?(\d{1,5})$/.exec(text) ?? []
   if (port === undefined || Number(port) > 65_535) {
-    throw invalid(`listen: want ADDRESS:PORT, such as ${defaults.listen}, not ${JSON.stringify(text)}`)
+    throw invalidSetting(`listen: want ADDRESS:PORT, such as ${defaults.listen}, not ${JSON.stringify(text)}`)
   }
   return { host: bracketed ?? plain ?? '', port: Number(port) }
 }
@@ -96,7 +97,7 @@ function tlsOf(
   clientCa: string | undefined,
 ): RegistryConfig['tls'] {
   if (cert === undefined && key === undefined && clientCa === undefined) return undefined
-  if (cert === undefined || key === undefined) throw invalid('TLS takes both tls-cert and tls-key')
+  if (cert === undefined || key === undefined) throw invalidSetting('TLS takes both tls-cert and tls-key')
   return { cert, key, clientCa }
 }
 
@@ -105,29 +106,28 @@ async function readDocument(path: string): Promise<Readonly<Record<string, unkno
   try {
     document = JSON.parse(await readFile(path, 'utf8'))
   } catch (error) {
-    throw invalid(`cannot read ${path}: ${messageOf(error)}`, error)
+    throw invalidSetting(`cannot read ${path}: ${problemOf(error)}`)
   }
   if (typeof document === 'object' && document !== null && !Array.isArray(document)) {
     return document as Readonly<Record<string, unknown>>
   }
-  throw invalid(`${path}: want a JSON object`)
+  throw invalidSetting(`${path}: want a JSON object`)
+}
+
+/** Not the parser's message: it may quote a password. */
+function problemOf(error: unknown): string {
+  if (!(error instanceof SyntaxError)) return messageOf(error)
+  return `it is no JSON${/ \(line \d+ column \d+\)/.exec(error.message)?.[0] ?? ''}`
 }
 
 function textOf(file: Readonly<Record<string, unknown>>, key: string): string | undefined {
   const value = file[key]
   if (value === undefined || (typeof value === 'string' && value !== '')) return value
-  throw invalid(`${key}: want a non-empty string`)
+  throw invalidSetting(`${key}: want a non-empty string`)
 }
 
 function flagOf(file: Readonly<Record<string, unknown>>, key: string): boolean {
   const value = file[key] ?? false
   if (typeof value === 'boolean') return value
-  throw invalid(`${key}: want true or false`)
-}
-
-function invalid(message: string, cause?: unknown): EngineError {
-  return new EngineError('invalid_argument', `registry configuration: ${message}`, {
-    code: 'CONFIG_INVALID',
-    cause,
-  })
+  throw invalidSetting(`${key}: want true or false`)
 }

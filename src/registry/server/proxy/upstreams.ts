@@ -1,7 +1,7 @@
 /** Which repositories are a cache of somebody else's, and of whose. */
-import { EngineError } from '#base/errors.ts'
 import type { Credentials, RepositoryName } from '../../client/repository.ts'
 import { readList, type Section } from '../settings/section.ts'
+import { invalidSetting } from '../settings/errors.ts'
 
 export interface Upstream {
   /** Repositories below it are proxied: `hub` for `hub/library/alpine`. Empty: all of them. */
@@ -40,14 +40,14 @@ const hubHosts = ['docker.io', 'registry-1.docker.io', 'index.docker.io', 'regis
 export function readUpstreams(value: unknown): readonly Upstream[] {
   const upstreams = readList(value, 'proxy', readUpstream)
   const prefixes = new Set(upstreams.map(({ prefix }) => prefix))
-  if (prefixes.size < upstreams.length) throw invalid('proxy: two upstreams have the same prefix')
+  if (prefixes.size < upstreams.length) throw invalidSetting('proxy: two upstreams have the same prefix')
   return upstreams
 }
 
 /** `--mirror-of URL`: the whole registry is a cache. */
 export function mirrorOf(url: string): Upstream {
   const [upstream] = readUpstreams([{ upstream: url }])
-  if (upstream === undefined) throw invalid('--mirror-of: want a URL')
+  if (upstream === undefined) throw invalidSetting('--mirror-of: want a URL')
   return upstream
 }
 
@@ -55,7 +55,7 @@ function readUpstream(section: Section): Upstream {
   const url = section.url('upstream')
   const prefix = section.text('prefix') ?? ''
   if (prefix !== '' && !/^[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*$/.test(prefix)) {
-    throw invalid(`proxy: ${JSON.stringify(prefix)} cannot begin the name of a repository`)
+    throw invalidSetting(`proxy: ${JSON.stringify(prefix)} cannot begin the name of a repository`)
   }
   return {
     prefix,
@@ -107,8 +107,4 @@ function proxied(upstream: Upstream, path: string): ProxiedRepository {
       path: upstream.path === '' ? full : `${upstream.path}/${full}`,
     },
   }
-}
-
-function invalid(message: string): EngineError {
-  return new EngineError('invalid_argument', `registry configuration: ${message}`, { code: 'CONFIG_INVALID' })
 }

@@ -1,4 +1,4 @@
-import { EngineError } from '#base/errors.ts'
+import { invalidSetting } from './errors.ts'
 
 /** Decides on names of repositories or tags. */
 export type Pattern = (name: string) => boolean
@@ -17,10 +17,7 @@ function compile(source: string, text: string): RegExp {
   try {
     return new RegExp(source)
   } catch (error) {
-    throw new EngineError('invalid_argument', `registry configuration: ${text} is no pattern`, {
-      code: 'CONFIG_INVALID',
-      cause: error,
-    })
+    throw invalidSetting(`${text} is no pattern`, error)
   }
 }
 

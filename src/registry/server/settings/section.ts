@@ -1,5 +1,6 @@
 import { EngineError } from '#base/errors.ts'
 import { parseDuration, parseSize } from './units.ts'
+import { invalidSetting } from './errors.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -66,7 +67,7 @@ export class Section {
     })
     if (value === undefined) return this.#missing(key)
     if (value.username === '' && value.password === '') return value
-    throw invalid(`${this.#at}.${key}: credentials have keys of their own, not a place in the URL`)
+    throw invalidSetting(`${this.#at}.${key}: credentials have keys of their own, not a place in the URL`)
   }
 
   section(key: string): Section | undefined {
@@ -84,7 +85,7 @@ export class Section {
   /** The end of reading: refuses keys that nobody has asked for. */
   end(): void {
     const unknown = Object.keys(this.#fields).find((key) => !this.#asked.has(key))
-    if (unknown !== undefined) throw invalid(`${this.#at}.${unknown} is not a setting`)
+    if (unknown !== undefined) throw invalidSetting(`${this.#at}.${unknown} is not a setting`)
   }
 
   #read<T>(key: string, want: string, read: (value: unknown) => T | undefined): T | undefined {
@@ -97,7 +98,7 @@ export class Section {
   }
 
   #missing(key: string): never {
-    throw invalid(`${this.#at}.${key} is missing`)
+    throw invalidSetting(`${this.#at}.${key} is missing`)
   }
 }
 
@@ -114,9 +115,5 @@ export function readList<T>(value: unknown, at: string, read: (section: Section)
 }
 
 function wanted(at: string, want: string): EngineError {
-  return invalid(`${at}: want ${want}`)
-}
-
-function invalid(message: string): EngineError {
-  return new EngineError('invalid_argument', `registry configuration: ${message}`, { code: 'CONFIG_INVALID' })
+  return invalidSetting(`${at}: want ${want}`)
 }

@@ -1,7 +1,7 @@
-import { EngineError } from '#base/errors.ts'
 import type { RegistryEvent } from '../events.ts'
 import { anyPattern, type Pattern } from '../settings/pattern.ts'
 import { readList, type Section } from '../settings/section.ts'
+import { invalidSetting } from '../settings/errors.ts'
 
 const actions = ['push', 'pull', 'delete', 'mount'] as const
 
@@ -32,7 +32,7 @@ export function readWebhooks(value: unknown): readonly WebhookEndpoint[] {
   const endpoints = readList(value, 'webhooks', readEndpoint)
   const names = new Set(endpoints.map(({ name }) => name))
   if (names.size < endpoints.length) {
-    throw invalid('webhooks: two endpoints have the same name; give each one a "name"')
+    throw invalidSetting('webhooks: two endpoints have the same name; give each one a "name"')
   }
   return endpoints
 }
@@ -68,10 +68,6 @@ function readEndpoint(section: Section): WebhookEndpoint {
 
 function actionOf(text: string): RegistryEvent['action'] {
   const action = actions.find((known) => known === text)
-  if (action === undefined) throw invalid(`webhooks: no event is called ${JSON.stringify(text)}`)
+  if (action === undefined) throw invalidSetting(`webhooks: no event is called ${JSON.stringify(text)}`)
   return action
-}
-
-function invalid(message: string): EngineError {
-  return new EngineError('invalid_argument', `registry configuration: ${message}`, { code: 'CONFIG_INVALID' })
 }

@@ -62,3 +62,9 @@ export function isErrno(error: unknown, ...codes: readonly string[]): boolean {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
+
+/** What is wrong with a file of JSON. Not the parser's message, which quotes what stands there: it may be a password. */
+export function jsonProblemOf(error: unknown): string {
+  if (!(error instanceof SyntaxError)) return messageOf(error)
+  return `it is not valid JSON${/ \(line \d+ column \d+\)/.exec(error.message)?.[0] ?? ''}`
+}

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isErrno, messageOf } from '#base/errors.ts'
+import { isErrno, messageOf, jsonProblemOf } from '#base/errors.ts'
 import { commandError } from './errors.ts'
 
 /** Credentials of a registry, as they stand in `config.json`. */
@@ -58,7 +58,7 @@ export class ClientConfig {
       return JSON.parse(text)
     } catch (error) {
       const file = join(this.directory, ...path)
-      throw commandError(`cannot read ${file}: ${messageOf(error)}; correct or remove the file`, error)
+      throw commandError(`cannot read ${file}: ${jsonProblemOf(error)}; correct or remove the file`)
     }
   }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { EngineError, isErrno, messageOf } from '#base/errors.ts'
+import { EngineError, isErrno, messageOf, jsonProblemOf } from '#base/errors.ts'
 import type { LogLevel } from '#base/logger.ts'
 import type { RegistryConfig } from '#registry/server/config.ts'
 import { ownRegistryConfig } from './own-registry.ts'
@@ -166,7 +166,7 @@ function parseJson(name: string, text: string): Record<string, unknown> {
   try {
     document = JSON.parse(text)
   } catch (error) {
-    throw invalid(`configuration file ${name} is not valid JSON: ${messageOf(error)}`, error)
+    throw invalid(`configuration file ${name}: ${jsonProblemOf(error)}`)
   }
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
     throw invalid(`configuration file ${name} must hold an object`)

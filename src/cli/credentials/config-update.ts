@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { chown, mkdir, open, readFile, readlink, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { EngineError, isErrno, messageOf } from '#base/errors.ts'
+import { EngineError, isErrno, messageOf, jsonProblemOf } from '#base/errors.ts'
 import { commandError } from '../errors.ts'
 
 /** A JSON object with keys of whoever wrote it. */
@@ -54,7 +54,7 @@ async function readDocument(file: string): Promise<Document> {
     const parsed: unknown = JSON.parse(text)
     if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed as Document
   } catch (error) {
-    throw commandError(`cannot read ${file}: ${messageOf(error)}; correct or remove the file`, error)
+    throw commandError(`cannot read ${file}: ${jsonProblemOf(error)}; correct or remove the file`)
   }
   throw commandError(`cannot read ${file}: it holds no JSON object; correct or remove the file`)
 }

@@ -39,7 +39,7 @@ describe('parseListen()', () => {
     writeFileSync(file, '{ "proxy": [{ "password": hunter2 }] }')
     await assert.rejects(readRegistryConfig({ config: file }), (error) => {
       assert.ok(error instanceof Error)
-      assert.match(error.message, /it is no JSON/)
+      assert.match(error.message, /not valid JSON/)
       assert.doesNotMatch(inspect(error), /hunter/)
       return true
     })

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { messageOf } from '#base/errors.ts'
+import { jsonProblemOf } from '#base/errors.ts'
 import { type AccessSettings, readAccessSettings } from './access/settings.ts'
 import { type Limits, readLimits } from './limits.ts'
 import { operationsSettings } from './operations/operations.ts'
@@ -106,18 +106,12 @@ async function readDocument(path: string): Promise<Readonly<Record<string, unkno
   try {
     document = JSON.parse(await readFile(path, 'utf8'))
   } catch (error) {
-    throw invalidSetting(`cannot read ${path}: ${problemOf(error)}`)
+    throw invalidSetting(`cannot read ${path}: ${jsonProblemOf(error)}`)
   }
   if (typeof document === 'object' && document !== null && !Array.isArray(document)) {
     return document as Readonly<Record<string, unknown>>
   }
   throw invalidSetting(`${path}: want a JSON object`)
-}
-
-/** Not the parser's message: it may quote a password. */
-function problemOf(error: unknown): string {
-  if (!(error instanceof SyntaxError)) return messageOf(error)
-  return `it is no JSON${/ \(line \d+ column \d+\)/.exec(error.message)?.[0] ?? ''}`
 }
 
 function textOf(file: Readonly<Record<string, unknown>>, key: string): string | undefined {

@@ -103,13 +103,13 @@ describe('a volume of a plugin', () => {
   it('that was made past us is listed, shown and can be removed', async () => {
     plugin.volumes.set('foreign', {})
     const { Volumes } = (await api.call('GET', '/volumes')).json<{
-      Volumes: { Name: string; Driver: string }[]
+      Volumes: { Name: string; Driver: string; Scope: string }[]
     }>()
     assert.deepEqual(
-      Volumes.map(({ Name, Driver }) => [Name, Driver]),
-      [['foreign', name]],
+      Volumes.map(({ Name, Driver, Scope }) => [Name, Driver, Scope]),
+      [['foreign', name, 'global']],
     )
-    assert.equal((await api.call('GET', '/volumes/foreign')).json<{ Driver: string }>().Driver, name)
+    assert.equal((await api.call('GET', '/volumes/foreign')).json<{ Driver: string; Scope: string }>().Driver, name)
     await api.call('DELETE', '/volumes/foreign', undefined, 204)
     assert.ok(!plugin.volumes.has('foreign'))
   })

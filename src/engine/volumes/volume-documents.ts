@@ -32,7 +32,7 @@ export function volumeDocument(row: VolumeRow, mountpoint: string, more: PluginV
     Mountpoint: mountpoint,
     Name: row.name,
     Options: Object.keys(row.options).length === 0 ? null : { ...row.options },
-    Scope: 'local',
+    Scope: more?.Scope ?? 'local',
     ...(more?.Status === undefined ? {} : { Status: more.Status as NonNullable<Volume['Status']> }),
   }
 }

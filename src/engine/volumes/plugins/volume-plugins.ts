@@ -13,6 +13,8 @@ export interface PluginVolume {
   readonly Mountpoint?: string
   readonly CreatedAt?: string
   readonly Status?: Readonly<Record<string, unknown>>
+  /** Of the plugin. */
+  readonly Scope?: 'local' | 'global'
 }
 
 /**
@@ -61,6 +63,7 @@ export class VolumePlugins {
 export class VolumePlugin {
   readonly name: string
   readonly #address: PluginAddress
+  #capabilities: Promise<'local' | 'global'> | undefined
 
   constructor(name: string, address: PluginAddress) {
     this.name = name
@@ -73,7 +76,7 @@ export class VolumePlugin {
   }
 
   /** `local` unless the plugin says `global`. Old plugins do not know the question. */
-  async scope(): Promise<string> {
+  async #asked(): Promise<'local' | 'global'> {
     try {
       const answer = await this.#look<{ Capabilities?: { Scope?: string } }>('VolumeDriver.Capabilities', {})
       return answer.Capabilities?.Scope?.toLowerCase() === 'global' ? 'global' : 'local'
@@ -115,7 +118,8 @@ export class VolumePlugin {
   /** Undefined when the plugin does not have it. */
   async find(name: string): Promise<PluginVolume | undefined> {
     try {
-      return (await this.#look<{ Volume?: PluginVolume }>('VolumeDriver.Get', { Name: name })).Volume
+      const { Volume } = await this.#look<{ Volume?: PluginVolume }>('VolumeDriver.Get', { Name: name })
+      return Volume === undefined ? undefined : { ...Volume, Scope: await this.#scope() }
     } catch (error) {
       if (error instanceof EngineError && error.code === 'PLUGIN_FAILED') return undefined
       throw error
@@ -123,9 +127,17 @@ export class VolumePlugin {
   }
 
   async list(): Promise<readonly PluginVolume[]> {
-    return (
-      (await this.#look<{ Volumes?: readonly PluginVolume[] | null }>('VolumeDriver.List', {})).Volumes ?? []
+    const { Volumes } = await this.#look<{ Volumes?: readonly PluginVolume[] | null }>(
+      'VolumeDriver.List',
+      {},
     )
+    const Scope = await this.#scope()
+    return (Volumes ?? []).map((volume) => ({ ...volume, Scope }))
+  }
+
+  #scope(): Promise<'local' | 'global'> {
+    this.#capabilities ??= this.#asked()
+    return this.#capabilities
   }
 
   #look<Answer extends object>(method: string, body: object): Promise<Answer> {

@@ -1,8 +1,8 @@
 /** Begins a thread of compress-thread.ts behind whatever else wants the processor, also while the rest of it is loaded. */
-import { setPriority } from 'node:os'
+import { getPriority, setPriority } from 'node:os'
 
 const NICE = 5
 
 // Of this thread alone: Linux takes 0 for the caller.
-setPriority(0, NICE)
+setPriority(0, Math.max(NICE, getPriority(0)))
 await import('./compress-thread.ts')

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
-import type { RegistryAuth } from '#api/registry-auth.ts'
 import type { Clock } from '#base/clock.ts'
 import type { Logger } from '#base/logger.ts'
 import { formatPlatform, parsePlatform, type Platform } from '#oci/platform.ts'
@@ -55,15 +54,7 @@ export class Pulls implements PullService {
     this.#image = new ImagePull({ ...deps, freeSpace, layers })
   }
 
-  pull(
-    from: string,
-    options: {
-      readonly tag: string | undefined
-      readonly platform: string | undefined
-      readonly auth: RegistryAuth | undefined
-      readonly signal?: AbortSignal | undefined
-    },
-  ): AsyncIterable<ProgressMessage> {
+  pull(from: string, options: Parameters<PullService['pull']>[1]): AsyncIterable<ProgressMessage> {
     return reporting(async (report, signal) => {
       const reference = pullReference(from, options.tag)
       const platform = options.platform ? parsePlatform(options.platform) : undefined

@@ -11,6 +11,7 @@ import { type Catalogue, openCatalogue } from '../storage/catalogue.ts'
 import { FileBlobs } from '../storage/file-blobs.ts'
 import { MemoryBlobs } from '../storage/memory-blobs.ts'
 import type { BlobStorage } from '../storage/storage.ts'
+import { fakeManifest } from '../storage/fake-manifest.ts'
 import { Collector, LAST_COLLECTION } from './collector.ts'
 import { reportText } from './report.ts'
 import { defaultCollection, readCollection } from './settings.ts'
@@ -55,20 +56,17 @@ class Bench implements AsyncDisposable {
     more: { tag?: string; subject?: Digest; children?: readonly Digest[] } = {},
   ): Digest {
     const digest: Digest = `sha256:${randomBytes(32).toString('hex')}`
-    this.catalogue.manifests.put({
-      repository: REPOSITORY,
-      digest,
-      mediaType: 'application/vnd.oci.image.manifest.v1+json',
-      artifactType: undefined,
-      config: undefined,
-      subject: more.subject,
-      annotations: undefined,
-      contentSize: 0,
-      pushed: this.now,
-      bytes: new Uint8Array(10),
-      blobs,
-      children: more.children ?? [],
-    })
+    this.catalogue.manifests.put(
+      fakeManifest({
+        repository: REPOSITORY,
+        digest,
+        subject: more.subject,
+        pushed: this.now,
+        bytes: new Uint8Array(10),
+        blobs,
+        children: more.children ?? [],
+      }),
+    )
     if (more.tag !== undefined) this.catalogue.tags.put(REPOSITORY, more.tag, digest, this.now)
     return digest
   }

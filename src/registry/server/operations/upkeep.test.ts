@@ -6,6 +6,7 @@ import { silentLogger } from '#base/logger.ts'
 import { Upstreams } from '../proxy/upstreams.ts'
 import { openCatalogue } from '../storage/catalogue.ts'
 import { MemoryBlobs } from '../storage/memory-blobs.ts'
+import { fakeManifest } from '../storage/fake-manifest.ts'
 import { readSettings } from './operations.ts'
 import { Upkeep } from './upkeep.ts'
 
@@ -27,20 +28,7 @@ async function bench(settings: Readonly<Record<string, unknown>>) {
     const now = clock.now().getTime()
     const digest: Digest = `sha256:${letter.repeat(64)}`
     catalogue.repositories.pushed(repository, now)
-    catalogue.manifests.put({
-      repository,
-      digest,
-      mediaType: 'x',
-      artifactType: undefined,
-      config: undefined,
-      subject: undefined,
-      annotations: undefined,
-      contentSize: 0,
-      pushed: now,
-      bytes: new Uint8Array(1),
-      blobs: [],
-      children: [],
-    })
+    catalogue.manifests.put(fakeManifest({ repository, digest, pushed: now }))
     if (tag !== undefined) catalogue.tags.put(repository, tag, digest, now)
     return digest
   }

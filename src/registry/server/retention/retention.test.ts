@@ -4,6 +4,7 @@ import type { Digest } from '#base/digest.ts'
 import { FakeClock } from '#base/fake-clock.ts'
 import { silentLogger } from '#base/logger.ts'
 import { openCatalogue } from '../storage/catalogue.ts'
+import { fakeManifest } from '../storage/fake-manifest.ts'
 import { Retention, retentionText } from './retention.ts'
 import { readRetention } from './rule.ts'
 
@@ -18,20 +19,7 @@ async function bench(settings: readonly object[]) {
   for (const [index, tag] of ['a', 'b', 'c', 'd', 'v1'].entries()) {
     const manifest = digest(String(index))
     const pushed = clock.now().getTime()
-    catalogue.manifests.put({
-      repository: 'team/app',
-      digest: manifest,
-      mediaType: 'x',
-      artifactType: undefined,
-      config: undefined,
-      subject: undefined,
-      annotations: undefined,
-      contentSize: 0,
-      pushed,
-      bytes: new Uint8Array(1),
-      blobs: [],
-      children: [],
-    })
+    catalogue.manifests.put(fakeManifest({ repository: 'team/app', digest: manifest, pushed }))
     catalogue.tags.put('team/app', tag, manifest, pushed)
     await clock.advance(DAY)
   }

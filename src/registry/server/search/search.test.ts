@@ -3,26 +3,14 @@ import { describe, it } from 'node:test'
 import { silentLogger } from '#base/logger.ts'
 import { PageRows } from '../pages-api/page-rows.ts'
 import { type Catalogue, openCatalogue } from '../storage/catalogue.ts'
+import { fakeManifest } from '../storage/fake-manifest.ts'
 import { searchRepositories } from './search.ts'
 
 function withRepositories(...names: readonly string[]): Catalogue {
   const catalogue = openCatalogue(':memory:', { logger: silentLogger })
   for (const name of names) {
     catalogue.repositories.pushed(name, 1)
-    catalogue.manifests.put({
-      repository: name,
-      digest: `sha256:${'a'.repeat(64)}`,
-      mediaType: 'x',
-      artifactType: undefined,
-      config: undefined,
-      subject: undefined,
-      annotations: undefined,
-      contentSize: 0,
-      pushed: 1,
-      bytes: new Uint8Array(1),
-      blobs: [],
-      children: [],
-    })
+    catalogue.manifests.put(fakeManifest({ repository: name, digest: `sha256:${'a'.repeat(64)}`, pushed: 1 }))
   }
   return catalogue
 }

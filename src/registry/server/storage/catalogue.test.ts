@@ -3,26 +3,18 @@ import { describe, it } from 'node:test'
 import { type Digest, digestOf } from '#base/digest.ts'
 import { silentLogger } from '#base/logger.ts'
 import { openCatalogue, type Catalogue } from './catalogue.ts'
+import { fakeManifest } from './fake-manifest.ts'
 import type { NewManifest } from './manifest-rows.ts'
 
 const page = { last: undefined, limit: 100 }
 
-function manifest(overrides: Partial<NewManifest> = {}): NewManifest {
-  return {
+function manifest(said: Partial<NewManifest> = {}): NewManifest {
+  return fakeManifest({
     repository: 'a/b',
     digest: digestOf('manifest'),
-    mediaType: 'application/vnd.oci.image.manifest.v1+json',
-    artifactType: undefined,
-    config: undefined,
-    subject: undefined,
-    annotations: undefined,
-    contentSize: 3,
-    pushed: 2,
     bytes: Buffer.from('manifest'),
-    blobs: [],
-    children: [],
-    ...overrides,
-  }
+    ...said,
+  })
 }
 
 function catalogueWith(blobs: readonly Digest[] = []): Catalogue {

@@ -1,6 +1,7 @@
 import { isSpace } from './characters.ts'
 import { SyntaxFailure } from './failure.ts'
 import { replacePattern, trimPrefix, trimSuffix } from './pattern.ts'
+import { WordList } from './word-list.ts'
 
 /** Value of a variable, undefined when it is not set. */
 export type Lookup = (name: string) => string | undefined
@@ -259,41 +260,5 @@ class WordReader {
     const value = this.#lookup(name)
     ;(value === undefined ? this.missing : this.used).add(name)
     return value
-  }
-}
-
-/** Text that is split at blanks while it is built. */
-class WordList {
-  readonly #parts: string[] = []
-  readonly #words: string[] = []
-  #word = ''
-
-  get text(): string {
-    return this.#parts.join('')
-  }
-
-  /** Blanks in `text` end words. */
-  addSplitting(text: string): void {
-    this.#parts.push(text)
-    for (const c of text) {
-      if (isSpace(c)) this.#endWord()
-      else this.#word += c
-    }
-  }
-
-  /** Blanks in `text` are part of the word. */
-  addWhole(text: string): void {
-    this.#parts.push(text)
-    this.#word += text
-  }
-
-  finish(): readonly string[] {
-    this.#endWord()
-    return this.#words
-  }
-
-  #endWord(): void {
-    if (this.#word !== '') this.#words.push(this.#word)
-    this.#word = ''
   }
 }

@@ -13,7 +13,7 @@ export function printDockerfile(file: Dockerfile): string {
   return [...head, ...instructions.map((each) => printInstruction(each, file.escape))].join('\n') + '\n'
 }
 
-export function printInstruction(instruction: Instruction, escape: '\\' | '`' = '\\'): string {
+function printInstruction(instruction: Instruction, escape: '\\' | '`' = '\\'): string {
   const { keyword, flags, comments } = instruction
   const words = [keyword.text.toUpperCase(), ...flags.map(({ name, value }) => printFlag(name, value))]
   const rest = printArguments(instruction)

@@ -60,20 +60,31 @@ function readSources(statement: Statement) {
     )
   // A JSON array holds paths alone: there are no heredocs in this form.
   if (json !== undefined) return { base: statement.base(words), sources: result('exec', json, []) }
-  if (parseHeredocStart(destination) !== undefined)
-    throw statement.failure(`${statement.title} cannot accept a heredoc as a destination`)
   const documents = statement.line.heredocs.map((heredoc): Document => {
     const { name, expand } = heredoc
     return { name, expand, content: heredocText(heredoc) }
   })
-  const files = paths.filter((path, i) => i === paths.length - 1 || !announces(path, paths[i - 1]))
+  const files = withoutAnnouncements(paths)
+  if (files.at(-1) !== destination)
+    throw statement.failure(`${statement.title} cannot accept a heredoc as a destination`)
+  if (files.some((path) => APART.test(path)))
+    throw statement.failure(`${statement.title} has a heredoc without a name`, 'Write <<EOF.')
   return { base: statement.base(words), sources: result('shell', files, documents) }
 }
 
-/** Whether a word, or it with the one before (`<< EOF`), announces a heredoc. */
-function announces(path: string, before: string | undefined): boolean {
-  const separate = /^\d*<<-?$/
-  return separate.test(path) || separate.test(before ?? '') || parseHeredocStart(path) !== undefined
+const APART = /^\d*<<-?$/
+
+/** The words that announce no heredoc; `<< EOF` are two that do. */
+function withoutAnnouncements(words: readonly string[]): readonly string[] {
+  const paths: string[] = []
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] ?? ''
+    if (parseHeredocStart(word) !== undefined) continue
+    const apart = APART.test(word) && parseHeredocStart(`${word} ${words[i + 1] ?? ''}`) !== undefined
+    if (apart) i++
+    else paths.push(word)
+  }
+  return paths
 }
 
 function result(form: 'exec' | 'shell', paths: readonly string[], documents: readonly Document[]) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Arg } from './instruction.ts'
 import { type Dockerfile, parseDockerfile } from './parse.ts'
-import { globalScope, PROXY_ARGS, StageScope } from './scope.ts'
+import { globalScope, PROXY_ARGS, StageScope, unusedBuildArgs } from './scope.ts'
 
 const build = {
   buildPlatform: { os: 'linux', architecture: 'amd64' },
@@ -48,6 +48,14 @@ describe('globalScope()', () => {
       undefined,
       undefined,
     ])
+  })
+})
+
+describe('unusedBuildArgs()', () => {
+  it('names what neither the file nor the builder knows', () => {
+    const file = parseDockerfile('ARG A\nFROM x\nARG B=1\n')
+    const buildArgs = { A: '', B: '', C: '', http_proxy: '', BUILDKIT_INLINE_CACHE: '1', TARGETARCH: '' }
+    assert.deepEqual(unusedBuildArgs(file, { ...build, buildArgs }), ['C'])
   })
 })
 

@@ -14,7 +14,7 @@ export const PROXY_ARGS: ReadonlySet<string> = new Set(
 )
 
 /** Arguments that steer the build. They are read from the build's arguments and need no ARG. */
-export const BUILTIN_ARGS: ReadonlySet<string> = new Set([
+const BUILTIN_ARGS: ReadonlySet<string> = new Set([
   'BUILDKIT_BUILD_NAME',
   'BUILDKIT_CACHE_MOUNT_NS',
   'BUILDKIT_CONTEXT_KEEP_GIT_DIR',
@@ -64,6 +64,20 @@ export function globalScope(file: Dockerfile, build: BuildArguments): GlobalScop
     }
   }
   return { values, buildArgs, lookup }
+}
+
+/** Names given with `--build-arg` that nothing in the file declares and that mean nothing by themselves. */
+export function unusedBuildArgs(file: Dockerfile, build: BuildArguments): readonly string[] {
+  const stages = file.stages.flatMap(({ instructions }) => instructions)
+  const declared = new Set(
+    [...file.globals, ...stages].flatMap((instruction) =>
+      instruction.kind === 'arg' ? instruction.declarations.map(({ name }) => name) : [],
+    ),
+  )
+  for (const [name] of platformArgs(build)) declared.add(name)
+  return Object.keys(build.buildArgs).filter(
+    (name) => !declared.has(name) && !PROXY_ARGS.has(name) && !BUILTIN_ARGS.has(name),
+  )
 }
 
 /** Variables of a stage while its instructions go by; what stands later wins over what stood before. */

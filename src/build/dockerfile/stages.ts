@@ -1,20 +1,13 @@
 import { EngineError, messageOf } from '#base/errors.ts'
 import { parsePlatform, type Platform } from '#oci/platform.ts'
-import { formatFamiliar, parseReference } from '#oci/reference.ts'
 import { type Expansion, expandWord } from './expansion.ts'
 import { dockerfileError, locating } from './failure.ts'
 import type { Dockerfile, Stage } from './parse.ts'
 import { mountFrom } from './run-mount.ts'
 import type { GlobalScope } from './scope.ts'
 import type { Range } from './source.ts'
+import { type Origin, StageNames } from './stage-names.ts'
 import { didYouMean } from './suggest.ts'
-
-/** Where files come from: an earlier stage, a named context of the build, an image, or nothing. */
-export type Origin =
-  | { readonly type: 'stage'; readonly index: number }
-  | { readonly type: 'context'; readonly name: string }
-  | { readonly type: 'image'; readonly reference: string }
-  | { readonly type: 'scratch' }
 
 /** Something a stage takes from elsewhere. */
 export interface Dependency {
@@ -108,86 +101,6 @@ export function stagesFor(graph: StageGraph, target: ResolvedStage): readonly Re
     }
   }
   return graph.stages.filter(({ stage }) => needed.has(stage.index))
-}
-
-/** The key under which people and the command line name an image or context: `alpine` for `docker.io/library/alpine:latest`. */
-function contextKey(name: string): string {
-  try {
-    return formatFamiliar(parseReference(name)).replace(/:latest$/, '')
-  } catch (error) {
-    if (error instanceof EngineError) return name
-    throw error
-  }
-}
-
-class StageNames {
-  readonly #file: Dockerfile
-  readonly #contexts: ReadonlyMap<string, string>
-  /** Numbers of the stages with a name, ascending. */
-  readonly #named = new Map<string, number[]>()
-
-  constructor(file: Dockerfile, contexts: ReadonlySet<string>) {
-    this.#file = file
-    for (const { from, index } of file.stages) {
-      if (from.name === undefined) continue
-      const numbers = this.#named.get(from.name)
-      if (numbers === undefined) this.#named.set(from.name, [index])
-      else numbers.push(index)
-    }
-    this.#contexts = new Map(Array.from(contexts, (name) => [contextKey(name), name]))
-  }
-
-  context(name: string): string | undefined {
-    return name === 'scratch' ? undefined : this.#contexts.get(contextKey(name))
-  }
-
-  /** A base: stages above count, by their name as it is written. */
-  base(name: string, index: number, range: Range): Origin {
-    const stage = lastBelow(this.#named.get(name) ?? [], index)
-    if (stage !== undefined) return { type: 'stage', index: stage }
-    if (name === 'scratch') return { type: 'scratch' }
-    return this.#outside(name, range)
-  }
-
-  /** `--from`: a stage's number or name, above if there is one, else below. */
-  source(name: string, index: number, range: Range): Origin {
-    const { stages, source } = this.#file
-    if (/^[-+]?\d+$/.test(name)) {
-      if (stages[Number(name)] !== undefined) return { type: 'stage', index: Number(name) }
-      const hint = `Stages are numbered from 0 to ${stages.length - 1}.`
-      throw dockerfileError(source, range, `invalid stage index ${name}`, hint)
-    }
-    const named = this.#named.get(name.toLowerCase()) ?? []
-    const stage = lastBelow(named, index) ?? named[0]
-    if (stage !== undefined) return { type: 'stage', index: stage }
-    return name === 'scratch' ? { type: 'scratch' } : this.#outside(name, range)
-  }
-
-  #outside(name: string, range: Range): Origin {
-    const context = this.context(name)
-    if (context !== undefined) return { type: 'context', name: context }
-    try {
-      parseReference(name)
-    } catch (error) {
-      const stage = didYouMean(name, this.#named.keys())
-      const hint = this.#named.has(name.toLowerCase()) ? 'Names of stages are lower case in FROM.' : undefined
-      const message = `failed to parse stage name ${JSON.stringify(name)}: ${messageOf(error)}${stage}`
-      throw dockerfileError(this.#file.source, range, message, hint)
-    }
-    return { type: 'image', reference: name }
-  }
-}
-
-/** The greatest of ascending numbers that is less than `limit`. */
-function lastBelow(numbers: readonly number[], limit: number): number | undefined {
-  let low = 0
-  let high = numbers.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((numbers[middle] ?? 0) < limit) low = middle + 1
-    else high = middle
-  }
-  return numbers[low - 1]
 }
 
 function resolveStage(file: Dockerfile, stage: Stage, global: GlobalScope, names: StageNames): ResolvedStage {

@@ -86,7 +86,7 @@ export function readJsonArray(text: string): readonly string[] | undefined {
   })
 }
 
-export function span(line: string, start: number, end: number): Span {
+function span(line: string, start: number, end: number): Span {
   return { text: line.slice(start, end), start, end }
 }
 

@@ -40,6 +40,27 @@ const config: ShimConfig = {
 }
 
 describe('encodeShimConfig()', () => {
+  it('says what is to be pinned', () => {
+    const disk = { uid: 1000, gid: 1001 }
+    const pins = [
+      { source: '/with blank', destination: '/b/pins/0', path: 'a b/c' },
+      { source: '/bind', destination: '/b/pins/1', alone: true, owners: { disk, shown: { uid: 0, gid: 0 } } },
+    ]
+    const lines = encodeShimConfig({ ...config, pins }).split('\n')
+    assert.deepEqual(
+      lines.filter((line) => line.startsWith('pin')),
+      [
+        'pin /b/pins/0 /with blank',
+        'pin-path a b/c',
+        'pin /b/pins/1 /bind',
+        'pin-alone 1',
+        'pin-owners 1000 0 1001 0',
+      ],
+    )
+    const forged = [{ source: '/x', destination: '/b/pins/0', path: 'a\nshare /b /' }]
+    assert.throws(() => encodeShimConfig({ ...config, pins: forged }), /invalid character in pin-path/)
+  })
+
   it('writes a line for each thing there is to know', () => {
     assert.deepEqual(encodeShimConfig(config).split('\n'), [
       `id ${'a'.repeat(64)}`,

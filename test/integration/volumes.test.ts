@@ -25,6 +25,9 @@ const FOREVER = 'trap "exit 0" TERM; while :; do sleep 0.05; done'
 
 before(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'berth-volumes-'))
+  const shared = place('shared')
+  execFileSync('mount', ['--bind', shared, shared])
+  execFileSync('mount', ['--make-shared', shared])
   // Before the engine: where the host's root does not propagate, it sees no later mount.
   execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', place('recursive/below')])
   api = await EngineApi.start(
@@ -39,6 +42,7 @@ after(async () => {
     await api?.[Symbol.asyncDispose]()
   } finally {
     execFileSync('umount', [join(scratch, 'recursive/below')])
+    execFileSync('umount', [join(scratch, 'shared')])
     rmSync(scratch, { recursive: true, force: true })
   }
 })
@@ -197,6 +201,27 @@ describe('binds', () => {
     )
     assert.equal(await out({ ...options({ ReadOnlyNonRecursive: true }), Cmd: tried }), 'no\n')
     assert.equal(await out({ ...options({ NonRecursive: true }), Cmd: 'ls -A /b/below' }), '')
+  })
+
+  it('hear of mounts as their propagation says, and tell of them when they are shared', async () => {
+    const shared = join(scratch, 'shared')
+    const with_ = (Propagation: string) => ({
+      HostConfig: { Privileged: true, Mounts: [bind(shared, '/b', { BindOptions: { Propagation } })] },
+    })
+    const deaf = await api.started({ ...with_('rprivate'), Cmd: FOREVER })
+    const slave = await api.started({ ...with_('rslave'), Cmd: FOREVER })
+    const peer = await api.started({ ...with_('rshared'), Cmd: FOREVER })
+    const below = place('shared/of-host')
+    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', below])
+    writeFileSync(join(below, 'seen'), '')
+    const seen = async (id: string) => (await exec(api, id, 'ls /b/of-host')).out
+    assert.deepEqual([await seen(deaf), await seen(slave), await seen(peer)], ['', 'seen\n', 'seen\n'])
+    await exec(api, peer, 'mkdir /b/of-peer; mount -t tmpfs tmpfs /b/of-peer; touch /b/of-peer/told')
+    assert.ok(existsSync(join(shared, 'of-peer/told')))
+    await exec(api, slave, 'mkdir /b/of-slave; mount -t tmpfs tmpfs /b/of-slave; touch /b/of-slave/told')
+    assert.ok(!existsSync(join(shared, 'of-slave/told')))
+    await exec(api, peer, 'umount /b/of-peer')
+    execFileSync('umount', [below])
   })
 
   it('with idmap=host give what the container makes to the owner of the source', async () => {

@@ -57,6 +57,16 @@ describe('parseMount()', () => {
       assert.throws(() => parseMount(text, '/'), { message }, text)
   })
 
+  it('reads whose the files of a bind are', () => {
+    const bind = parseMount('type=bind,src=/a,dst=/b,idmap=host', '/')
+    assert.deepEqual(bind.BindOptions, { IDMap: 'host' })
+    assert.throws(() => parseMount('type=bind,src=/a,dst=/b,idmap=me', '/'), /invalid value for idmap: me/)
+    assert.throws(
+      () => parseMount('type=volume,src=a,dst=/b,idmap=host', '/'),
+      /cannot mix 'bind-\*' options/,
+    )
+  })
+
   it('keeps quoted commas, and any text as the source of a volume', () => {
     assert.equal(parseMount('"src=a,b",dst=/x', '/').Source, 'a,b')
     fc.assert(

@@ -102,6 +102,7 @@ async function recoverContainer(
   if (state.status === 'dead') return
   if (container.removal !== undefined) {
     await endStray(deps, directory, container, leftovers)
+    if (runOf(state) !== undefined) await deps.mountSources.ended(container)
     await removal.resume(container)
     return
   }

@@ -31,7 +31,8 @@ export async function* checkContainers(deps: ContainerCheckDeps): AsyncGenerator
     }
   }
   const volumes = new VolumeRows(deps.db)
-  for (const { name } of volumes.all()) {
+  for (const { name, driver } of volumes.all()) {
+    if (driver !== 'local') continue
     if (existsSync(join(deps.dataRoot, 'volumes', name, '_data'))) continue
     if (volumes.get(name) === undefined) continue
     const users = volumes.users(name).map((id) => deps.registry.get(id)?.name ?? id)

@@ -76,10 +76,7 @@ export class VolumeTransfers implements VolumeTransferService {
 
   /** A tar archive of everything in it: owners, extended attributes, hard links, times. */
   async export(name: string, { signal }: Cancellable): Promise<AsyncIterable<Uint8Array>> {
-    const source = this.#resolve(name)
-    const reader = `export-${newId()}`
-    const held = this.#deps.volumes.hold(reader, [name])
-    return this.#exported(source, reader, held, signal)
+    return this.#exported(this.#resolve(name), signal)
   }
 
   /** A new volume with what is in the archive; runs of zeros become holes. */
@@ -98,13 +95,9 @@ export class VolumeTransfers implements VolumeTransferService {
     return await volumes.inspect(name)
   }
 
-  async *#exported(
-    source: VolumeRow,
-    reader: string,
-    held: Disposable,
-    signal: AbortSignal | undefined,
-  ): AsyncGenerator<Uint8Array> {
-    using _held = held
+  async *#exported(source: VolumeRow, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+    const reader = `export-${newId()}`
+    using _held = this.#deps.volumes.hold(reader, [source.name])
     await using opened = await this.#open(source, reader)
     const entries = this.#deps.trees.read(opened.root, '/', { name: '', signal })
     yield* writeTar(membersOf(this.#withTop(opened.root, entries)))

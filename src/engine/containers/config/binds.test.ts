@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { ContainerConfig, HostConfig, Mount } from '#api/generated/types.ts'
 import { isKind } from '#base/errors.ts'
-import { mountOptions, mountRequests, parseBind, parseVolumesFrom, sourceBelow } from './binds.ts'
+import { mountOptions, mountRequests, parseBind, parseVolumesFrom } from './binds.ts'
 import { plainRequest } from './mount-request.ts'
 import { parseMount } from './mount-specs.ts'
 import { tmpfsOptions } from './tmpfs-options.ts'
@@ -252,10 +252,18 @@ describe('tmpfsOptions()', () => {
   }
 })
 
-describe('sourceBelow()', () => {
-  it('appends a subpath', () => {
-    const volume = parseBind('data:/b', '')
-    assert.equal(sourceBelow('/v/_data', volume), '/v/_data')
-    assert.equal(sourceBelow('/v/_data', { ...volume, subpath: 'a/./b' }), '/v/_data/a/b')
+describe('BindOptions.IDMap', () => {
+  const bind = (more: object) => parseMount({ Type: 'bind', Source: '/a', Target: '/b', BindOptions: more })
+
+  it('is host, or an owner', () => {
+    assert.equal(bind({}).idmap, undefined)
+    assert.equal(bind({ IDMap: '' }).idmap, undefined)
+    for (const idmap of ['host', '1000', '1000:100']) assert.equal(bind({ IDMap: idmap }).idmap, idmap)
+  })
+
+  it('is nothing else, and goes with no mount that is shared', () => {
+    for (const idmap of ['root', '-1', '1:2:3', '1:'])
+      assert.throws(() => bind({ IDMap: idmap }), /invalid idmap/)
+    assert.throws(() => bind({ IDMap: 'host', Propagation: 'rshared' }), /cannot be combined/)
   })
 })

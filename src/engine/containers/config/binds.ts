@@ -1,6 +1,6 @@
 import type { ContainerConfig, HostConfig, Mount } from '#api/generated/types.ts'
 import { invalidConfig } from './errors.ts'
-import { joinPath, mountDestination, quotedInvalidMode } from './mount-paths.ts'
+import { mountDestination, quotedInvalidMode } from './mount-paths.ts'
 import { type MountRequest, plainRequest, propagations } from './mount-request.ts'
 import { parseMount } from './mount-specs.ts'
 import { tmpfsOptions } from './tmpfs-options.ts'
@@ -94,14 +94,6 @@ export function mountOptions(request: MountRequest, canRecurse = true): string[]
   }
   const readOnly = recursive && recursiveReadOnly !== 'no' && canRecurse ? 'rro' : 'ro'
   return [recursive ? 'rbind' : 'bind', ...(readWrite ? [] : [readOnly]), propagation]
-}
-
-/**
- * Path of the mounted thing below `directory`, which is where a volume or image has its files. The text alone is checked:
- * a symlink on the way may lead out, so whoever uses it must resolve it beneath `directory`.
- */
-export function sourceBelow(directory: string, request: MountRequest): string {
-  return request.subpath === '' ? directory : joinPath(directory, request.subpath)
 }
 
 function borrowed(spec: string, donorMounts: DonorMounts): MountRequest[] {

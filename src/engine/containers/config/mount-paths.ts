@@ -24,11 +24,6 @@ export function isLocalPath(path: string): boolean {
   return clean !== '..' && !clean.startsWith('../')
 }
 
-/** `path` below `directory`; both were checked. */
-export function joinPath(directory: string, path: string): string {
-  return posix.join(directory, path)
-}
-
 export function quotedInvalidMode(mode: string): EngineError {
   return invalidConfig(`invalid mode: ${mode}`)
 }

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readdirSync,
   readlinkSync,
   rmSync,
   statSync,
@@ -50,7 +51,27 @@ afterEach(async () => {
   await api.daemon.removeAll()
   await api.call('POST', `/volumes/prune?filters=${encodeURIComponent('{"all":["true"]}')}`)
   await api.daemon.assertNoLeaks()
+  assert.deepEqual(mountsOfHelper(), [])
 })
+
+/** Volumes that the engine has mounted where only it sees them. */
+function mountsOfHelper(): string[] {
+  const { execRoot } = api.daemon.marks
+  const helper = readdirSync('/proc').find(
+    (pid) => /^\d+$/.test(pid) && commandOf(pid).includes(`berth-helper\0${execRoot}\0`),
+  )
+  assert.ok(helper !== undefined)
+  const mounts = readFileSync(`/proc/${helper}/mountinfo`, 'utf8').split('\n')
+  return mounts.filter((line) => line.includes(`${execRoot}/mnt/volumes/`))
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return '' // ended meanwhile
+  }
+}
 
 const mounted = (...Mounts: readonly object[]) => ({ HostConfig: { Mounts } })
 const volume = (Source: string, Target = '/v', more: object = {}) => ({

@@ -118,7 +118,8 @@ function view(size: number, row: PageRow): object {
 const MAX_DESCRIPTION = 1000
 const MAX_README = 512 * 1024
 
-async function update({ pages }: PageDeps, request: Named): Promise<Reply> {
+async function update(deps: PageDeps, request: Named): Promise<Reply> {
+  const { pages } = deps
   const { name } = request.params
   const { description, readme, ...others } = await documentOf(request)
   const [unknown] = Object.keys(others)
@@ -130,28 +131,36 @@ async function update({ pages }: PageDeps, request: Named): Promise<Reply> {
       : { description: textOf(description, 'description', MAX_DESCRIPTION) }),
     ...(readme === undefined ? {} : { readme: textOf(readme, 'readme', MAX_README) }),
   })
-  return empty(204)
+  return changed(deps)
 }
 
-function star({ pages, clock }: PageDeps, request: Named): Reply {
+async function star(deps: PageDeps, request: Named): Promise<Reply> {
   refuseStrangers(request)
+  const { pages, clock } = deps
   const { name } = request.params
   known(pages.get(name), name)
   pages.star(name, accountOf(request), clock.now().getTime())
-  return empty(204)
+  return changed(deps)
 }
 
-function unstar({ pages }: PageDeps, request: Named): Reply {
+async function unstar(deps: PageDeps, request: Named): Promise<Reply> {
   refuseStrangers(request)
-  pages.unstar(request.params.name, accountOf(request))
-  return empty(204)
+  deps.pages.unstar(request.params.name, accountOf(request))
+  return changed(deps)
 }
 
-function setOfficial({ pages }: PageDeps, request: Named, official: boolean): Reply {
+async function setOfficial(deps: PageDeps, request: Named, official: boolean): Promise<Reply> {
   refuseStrangers(request)
+  const { pages } = deps
   const { name } = request.params
   known(pages.get(name), name)
   pages.setOfficial(name, official)
+  return changed(deps)
+}
+
+/** Who is told that it is done can rely on it. */
+async function changed({ catalogue }: PageDeps): Promise<Reply> {
+  await catalogue.durable()
   return empty(204)
 }
 

@@ -50,6 +50,7 @@ export class Retention {
       // Requests get their turn.
       await turn()
     }
+    if (!dryRun) await catalogue.durable()
     const repositories = [...new Set(deleted.map(({ tag }) => tag.repository))]
     return { dryRun, deleted, kept, repositories }
   }

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { randomInt } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile, readlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -259,6 +259,35 @@ function upstreams(conf: string): void {
       assert.equal((await container.ask(name, { tcp: true }))?.rcode, 3)
     }
     assert.equal(server.asked.length, 0)
+  })
+
+  it('and containers may send garbage: nobody else notices', async () => {
+    const garbled = (message: Buffer): Buffer => {
+      const copy = Buffer.from(message)
+      for (let i = randomInt(4); i > 0; i--) copy.writeUInt8(randomInt(256), randomInt(copy.length))
+      return copy.subarray(0, randomInt(5) === 0 ? randomInt(copy.length) : copy.length)
+    }
+    await using _bad = await upstream('127.0.0.53', () =>
+      Array.from({ length: randomInt(4) }, () =>
+        randomInt(2) === 0
+          ? randomBytes(randomInt(600))
+          : garbled(encodeAnswer(encodeQuery('example.org'), ['192.0.2.66'])),
+      ),
+    )
+    await using _good = await upstream('127.0.0.54', ({ query }) => [encodeAnswer(query, ['192.0.2.1'])])
+    const bad = await attached(world, resolverOf({ web: ['10.1.0.2'] }, { upstream: ['127.0.0.53'] }))
+    const good = await attached(world, resolverOf({ web: ['10.1.0.2'] }, { upstream: ['127.0.0.54'] }))
+    const before = await world.processes()
+    for (let i = 0; i < 60; i++) {
+      const queries = Array.from({ length: 30 }, (_, id) =>
+        garbled(encodeQuery(id % 2 === 0 ? 'web' : 'example.org', { id, edns: 1232 })),
+      )
+      await bad.container.exchange(i % 2 === 0 ? 'udp' : 'tcp', queries, { patience: 20 })
+      if (i % 10 !== 0) continue
+      assert.deepEqual(await good.container.addresses('web'), ['10.1.0.2'])
+      assert.deepEqual(await good.container.addresses('example.org'), ['192.0.2.1'])
+    }
+    assert.deepEqual(await world.processes(), before)
   })
 
   it('are not flooded by one container, nor kept from the others', async () => {

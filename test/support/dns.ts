@@ -160,7 +160,14 @@ export async function upstream(
 ): Promise<AsyncDisposable & { readonly asked: readonly Asked[] }> {
   const asked: Asked[] = []
   const take = async (query: Buffer, tcp: boolean, port: number): Promise<readonly Buffer[]> => {
-    const one = { query, message: decode(query), tcp, port }
+    const one: Asked = {
+      query,
+      tcp,
+      port,
+      get message() {
+        return decode(query)
+      },
+    }
     asked.push(one)
     return answer(one)
   }

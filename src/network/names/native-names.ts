@@ -49,11 +49,11 @@ export class NativeNames implements NameService {
   }
 
   async update(resolvers: ReadonlyMap<string, Resolver>): Promise<void> {
-    if (resolvers.size > 0) await this.#ask(updateRequest(resolvers))
+    if (resolvers.size > 0 && (await this.#exists())) await this.#ask(updateRequest(resolvers))
   }
 
   async detach(id: string): Promise<void> {
-    // What was never started has nothing to detach.
+    // What was never started has nothing to detach, or to update.
     if (await this.#exists()) await this.#ask(detachRequest([id]))
   }
 

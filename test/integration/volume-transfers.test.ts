@@ -1,7 +1,7 @@
 /** Other names, copies and archives of volumes: what they keep, what they refuse, and what a killed daemon leaves. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { member, tarOf } from '#test/support/busybox-image.ts'
@@ -104,7 +104,10 @@ describe('a clone', () => {
     for (let i = 0; i < 5; i++) {
       const { status } = await api.daemon.call('POST', `/berth/volumes/busy/clone?name=copy${i}`)
       if (status !== 201) continue
-      const copy = join((await inspect(`copy${i}`)).Mountpoint, 'd/passwd')
+      const copied = join((await inspect(`copy${i}`)).Mountpoint, 'd')
+      // The link itself may have been copied; what it leads to is nobody's business here.
+      if (!lstatSync(copied, { throwIfNoEntry: false })?.isDirectory()) continue
+      const copy = join(copied, 'passwd')
       if (existsSync(copy)) assert.doesNotMatch(readFileSync(copy, 'utf8'), /root:/)
     }
   })

@@ -92,14 +92,17 @@ export async function hostRoutes(deps: LinkDeps): Promise<RouteEntry[]> {
   return routes
 }
 
-/** Makes the bridge as described, or mends it; `made` or `mended` when something had to be changed. */
+/**
+ * Makes the bridge as described, or mends it; `made` or `mended` when something had to be changed. Of a link that is `settled`
+ * the settings are not looked at.
+ */
 export async function ensureBridge(
   deps: LinkDeps,
   settings: BridgeSettings,
-  known?: ReadonlyMap<string, LinkState>,
+  known: { readonly state?: LinkState | undefined; readonly settled?: boolean } = {},
 ): Promise<'made' | 'mended' | 'fine'> {
   const { link, mac } = settings
-  const state = known?.get(link) ?? (await linkState(deps, link))
+  const state = known.state ?? (await linkState(deps, link))
   if (state !== undefined && state.kind !== 'bridge') {
     throw new EngineError('conflict', `link ${link} exists and is not a bridge`, {
       code: 'NETWORK_LINK_CONFLICT',
@@ -108,7 +111,8 @@ export async function ensureBridge(
   }
   // An address of its own, so that it does not change with the first container.
   if (state === undefined) await batch(deps, [`link add name ${link} address ${mac} type bridge`])
-  const mended = await bridgeSysctls(deps.sysctls, settings)
+  const settled = state !== undefined && known.settled === true
+  const mended = !settled && (await bridgeSysctls(deps.sysctls, settings))
   const commands = changes(settings, state)
   if (commands.length > 0) await batch(deps, commands)
   if (state === undefined) return 'made'

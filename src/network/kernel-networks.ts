@@ -4,8 +4,9 @@ import type { Logger } from '#base/logger.ts'
 import type { Helper } from '#os/helper.ts'
 import type { Sysctls } from '#os/proc/sysctl.ts'
 import { kernelSysctls } from '#os/proc/sysctl.ts'
+import { KeyedMutex } from '#base/mutex.ts'
 import { addressAt, formatCidr, offsetOf, parseCidr } from './address.ts'
-import type { LinkDeps } from './bridge.ts'
+import type { LinkDeps, LinkState } from './bridge.ts'
 import {
   bridgeStates,
   enableForwarding,
@@ -70,6 +71,8 @@ interface Ready {
 }
 
 const DEFAULT_QUARANTINE = 30_000
+/** Every so many periodic checks the settings of a user-defined network's bridge are read, too. */
+const ROUNDS = 8
 
 /** Bridge networks in the kernel: the predefined one and those that were made. */
 export class KernelNetworks implements Networks {
@@ -80,6 +83,11 @@ export class KernelNetworks implements Networks {
   readonly #networks = new Map<string, BridgeNetwork>()
   /** Networks whose bridge is to be there. */
   readonly #made = new Set<string>()
+  /** One change of a network's bridge at a time: the periodic check meets those that come and go. */
+  readonly #links = new KeyedMutex()
+  #round = 0
+  /** Networks whose bridge was made anew: links of containers that run may have lost theirs. */
+  readonly #bare = new Set<string>()
   #preparing: Promise<Ready> | undefined
   #ready: Ready | undefined
 
@@ -116,6 +124,7 @@ export class KernelNetworks implements Networks {
 
   async create(id: string): Promise<void> {
     const network = this.#known(id)
+    using _lock = await this.#links.acquire(id)
     if ((await linkState(this.#deps(), network.info.link)) !== undefined) {
       throw new EngineError('conflict', `the host has an interface named ${network.info.link} already`, {
         code: 'NETWORK_LINK_CONFLICT',
@@ -140,6 +149,7 @@ export class KernelNetworks implements Networks {
 
   async removeNetwork(info: NetworkInfo): Promise<void> {
     const { id, link } = info
+    using _lock = await this.#links.acquire(id)
     this.#made.delete(id)
     await removeBridge(this.#deps(), link, linkAddress(id))
     const network = this.#networks.get(id)
@@ -216,6 +226,7 @@ export class KernelNetworks implements Networks {
 
   async reconcile(): Promise<boolean> {
     const bridges = await this.#ensure()
+    await this.#enslaveAll()
     const firewall = await this.#firewall.reconcile()
     const holds = await this.#get().publisher.holdMissing()
     return bridges || firewall || holds
@@ -255,10 +266,13 @@ export class KernelNetworks implements Networks {
     if (networks.length === 0) return false
     const known = await bridgeStates(this.#deps())
     let mended = false
-    for (const network of networks) {
+    const round = this.#round++ % ROUNDS
+    for (const [i, network] of networks.entries()) {
+      using _lock = await this.#links.acquire(network.info.id)
       if (!this.#made.has(network.info.id)) continue
       try {
-        mended = (await this.#ensureLink(network, known)) || mended
+        const state = known.get(network.info.link)
+        mended = (await this.#ensureLink(network, { state, settled: i % ROUNDS !== round })) || mended
       } catch (error) {
         this.#options.logger.error('the bridge of a network cannot be made', {
           network: network.info.name,
@@ -269,15 +283,26 @@ export class KernelNetworks implements Networks {
     return mended
   }
 
-  async #ensureLink(network: BridgeNetwork, known?: Parameters<typeof ensureBridge>[2]): Promise<boolean> {
+  /** `state`: what is known of the bridge; `settled`: its settings below /proc/sys are not looked at. */
+  async #ensureLink(
+    network: BridgeNetwork,
+    known: { readonly state?: LinkState | undefined; readonly settled?: boolean } = {},
+  ): Promise<boolean> {
     const { id, link, mtu } = network.info
     const settings = { link, mac: linkAddress(id), mtu, addresses: network.addresses }
     const done = await ensureBridge(this.#deps(), settings, known)
-    if (done === 'made') {
-      const veths = [...network.leases.values()].map(({ veth }) => veth)
-      await enslave(this.#options, veths, link)
-    }
+    if (done === 'made') this.#bare.add(id)
     return done !== 'fine'
+  }
+
+  /** Only from `reconcile` on are all leases known. */
+  async #enslaveAll(): Promise<void> {
+    for (const id of this.#bare) {
+      const network = this.#networks.get(id)
+      const veths = [...(network?.leases.values() ?? [])].map(({ veth }) => veth)
+      if (network !== undefined) await enslave(this.#options, veths, network.info.link)
+      this.#bare.delete(id)
+    }
   }
 
   async #enableForwarding(): Promise<boolean> {

@@ -377,3 +377,60 @@ class Neighbour implements AsyncDisposable {
       await once(this.#process, 'exit')
   }
 }
+
+describe('names', () => {
+  it('are found by name and alias, on one’s own networks alone, while they last', async () => {
+    await network('app')
+    await network('other')
+    const aliases = { EndpointsConfig: { app: { Aliases: ['www'] } } }
+    const web = await api.started(on('app', { NetworkingConfig: aliases }), 'web')
+    const client = await api.started(on('app'), 'client')
+    const stranger = await api.started(on('other'), 'stranger')
+    const address = (await endpoint(web, 'app')).IPAddress
+    const asked = async (id: string, name: string) => (await exec(api, id, `nslookup ${name} 127.0.0.11`)).out
+    for (const name of ['web', 'www', web.slice(0, 12), 'web.app']) {
+      assert.match(await asked(client, name), new RegExp(`Address.*${address.replaceAll('.', '\\.')}`), name)
+    }
+    assert.doesNotMatch(await asked(stranger, 'web'), new RegExp(address.replaceAll('.', '\\.')))
+    assert.match((await exec(api, client, 'cat /etc/resolv.conf')).out, /^nameserver 127\.0\.0\.11$/m)
+
+    await api.call(
+      'POST',
+      '/networks/other/connect',
+      { Container: 'web', EndpointConfig: { Aliases: ['guest'] } },
+      200,
+    )
+    const there = (await endpoint(web, 'other')).IPAddress
+    assert.match(await asked(stranger, 'guest'), new RegExp(there.replaceAll('.', '\\.')))
+    await api.call('POST', '/containers/web/rename?name=shop', undefined, 204)
+    assert.match(await asked(stranger, 'shop'), new RegExp(there.replaceAll('.', '\\.')))
+    await api.call('POST', '/networks/other/disconnect', { Container: 'shop' }, 200)
+    assert.doesNotMatch(await asked(stranger, 'guest'), new RegExp(there.replaceAll('.', '\\.')))
+  })
+})
+
+describe('many networks', () => {
+  it('fit, a hundred of them, and one that overlaps a route of the host is not chosen', async () => {
+    const inside = (...argv: string[]): void =>
+      assert.equal(api.daemon.inside(...argv).code, 0, argv.join(' '))
+    inside('ip', 'link', 'add', 'vpn0', 'type', 'veth', 'peer', 'name', 'vpn1')
+    inside('ip', 'link', 'set', 'vpn0', 'up')
+    inside('ip', 'route', 'add', '172.18.0.0/23', 'dev', 'vpn0')
+    const first = await network('first')
+    const { IPAM } = (await api.call('GET', `/networks/${first}`)).json<{
+      IPAM: { Config: { Subnet: string }[] }
+    }>()
+    assert.equal(IPAM.Config[0]?.Subnet, '172.18.2.0/24')
+    for (let i = 0; i < 99; i += 20) {
+      await Promise.all(Array.from({ length: Math.min(20, 99 - i) }, (_, n) => network(`n${i + n}`)))
+    }
+    const all = (await api.call('GET', '/networks?filters={"type":["custom"]}')).json<
+      { IPAM: { Config: { Subnet: string }[] } }[]
+    >()
+    assert.equal(new Set(all.map((one) => one.IPAM.Config[0]?.Subnet)).size, 100)
+    const a = await api.started(on('n98'))
+    const b = await api.started(on('n98'))
+    await reaches(b, (await endpoint(a, 'n98')).IPAddress)
+    inside('ip', 'link', 'delete', 'vpn0')
+  })
+})

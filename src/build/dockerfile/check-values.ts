@@ -22,6 +22,8 @@ export function checkValues(instruction: Instruction): void {
       return checkMode(instruction.chmod)
     case 'copy':
       return checkMode(instruction.chmod)
+    case 'volume':
+      return checkPaths(instruction.paths)
     case 'env':
       return checkNames(instruction.pairs.map(({ key }) => key))
     default:
@@ -48,6 +50,11 @@ function checkChecksum(text: string | undefined, sources: readonly string[]): vo
   if (!/^(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}|[0-9a-f]{7,64})$/.test(text))
     throw new SyntaxFailure('invalid checksum digest format', { hint })
   if (sources.length !== 1) throw new SyntaxFailure("checksum can't be specified for multiple sources")
+}
+
+function checkPaths(paths: readonly string[]): void {
+  if (paths.some((path) => path === ''))
+    throw new SyntaxFailure('VOLUME specified can not be an empty string')
 }
 
 function checkNames(names: readonly string[]): void {

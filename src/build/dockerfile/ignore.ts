@@ -65,7 +65,7 @@ function readRule(written: string): Rule | undefined {
   if (trimmed === '') return undefined
   const exception = trimmed.startsWith('!')
   const pattern = cleanPath(exception ? trimmed.slice(1) : trimmed)
-  if (exception && trimmed === '!') throw invalid('illegal exclusion pattern: "!"', written)
+  if (exception && cleanPath(trimmed) === '!') throw invalid('illegal exclusion pattern: "!"', written)
   try {
     return { exception, pattern: new PathPattern(pattern) }
   } catch (error) {

@@ -88,6 +88,27 @@ describe('a volume of a plugin', () => {
     await api.until('the volume is given back', async () => plugin.users.get('lost')?.size === 0)
   })
 
+  it('is given back when the daemon is killed while it starts a container', async () => {
+    await create('begun')
+    const noCopy = { VolumeOptions: { NoCopy: true } }
+    const id = await api.create({ ...using('begun', '/v', noCopy), Cmd: FOREVER })
+    const users = (): number => plugin.users.get('begun')?.size ?? 0
+    for (let i = 0; i < 6; i++) {
+      plugin.takeCalls()
+      const asked = api.daemon.call('POST', `/containers/${id}/start`).catch(() => undefined)
+      if (i % 2 === 0) await api.until('it is mounted', async () => plugin.calls.includes('Mount begun'))
+      else await new Promise((resolve) => setTimeout(resolve, i * 20))
+      await api.daemon.down('SIGKILL')
+      await asked
+      await api.daemon.up()
+      const running = (await api.inspect(id)).State.Status === 'running'
+      await api.until('the plugin knows', async () => users() === (running ? 1 : 0))
+      if (running) await api.call('POST', `/containers/${id}/kill`)
+      await api.wait(id)
+      await api.until('it is free', async () => users() === 0)
+    }
+  })
+
   it('of which a part is mounted stays inside', async () => {
     await create('parts')
     mkdirSync(join(scratch, 'parts/in'))
@@ -109,7 +130,10 @@ describe('a volume of a plugin', () => {
       Volumes.map(({ Name, Driver, Scope }) => [Name, Driver, Scope]),
       [['foreign', name, 'global']],
     )
-    assert.equal((await api.call('GET', '/volumes/foreign')).json<{ Driver: string; Scope: string }>().Driver, name)
+    assert.equal(
+      (await api.call('GET', '/volumes/foreign')).json<{ Driver: string; Scope: string }>().Driver,
+      name,
+    )
     await api.call('DELETE', '/volumes/foreign', undefined, 204)
     assert.ok(!plugin.volumes.has('foreign'))
   })

@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { type Clock, settlesWithin } from '#base/clock.ts'
 import type { Logger } from '#base/logger.ts'
 import type { KeyedMutex } from '#base/mutex.ts'
@@ -70,9 +70,11 @@ export async function recover(deps: RecoveryDeps): Promise<void> {
   const { registry, runtime, directories, restarts, exits } = deps
   const leftovers = new Set(await directories.list(runtime.root))
   await endStrays(deps, leftovers)
+  const unfinished = await unfinishedStarts(deps)
   const live = registry.all().filter(({ state }) => runOf(state) !== undefined)
   await deps.names.adopt(new Set(live.map(({ id }) => id)))
   await Promise.all(registry.all().map((container) => guarded(deps, container, leftovers)))
+  for (const container of unfinished) await deps.mountSources.ended(container)
   await recoverSnapshots(deps)
   restarts.begin()
   for (const container of registry.all()) exits.resume(container)
@@ -227,6 +229,15 @@ async function endShim({ shims, clock, logger }: RecoveryDeps, directory: string
 
 async function drained(shim: Shim, signal: AbortSignal): Promise<void> {
   for await (const _event of shim.watch({ signal }));
+}
+
+/** A start that was not finished has a runtime directory, and may have asked plugins to mount. */
+async function unfinishedStarts(deps: RecoveryDeps): Promise<Container[]> {
+  const { registry, paths, directories, execRoot } = deps
+  const begun = new Set(await directories.list(runtimeDirectory(execRoot)))
+  return registry
+    .all()
+    .filter(({ id, state }) => runOf(state) === undefined && begun.has(basename(paths(id).runtime)))
 }
 
 /** What lives for containers that nobody knows. */

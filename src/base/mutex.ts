@@ -11,7 +11,12 @@ export class KeyedMutex {
   ): Promise<Disposable> {
     const before = this.#tails.get(key) ?? Promise.resolve()
     const { promise: released, resolve: release } = Promise.withResolvers<void>()
-    const tail = before.then(() => released)
+    // Who has left is forgotten as well, once those before are through.
+    const tail = before
+      .then(() => released)
+      .then(() => {
+        if (this.#tails.get(key) === tail) this.#tails.delete(key)
+      })
     this.#tails.set(key, tail)
 
     try {
@@ -20,12 +25,7 @@ export class KeyedMutex {
       release()
       throw error
     }
-    return {
-      [Symbol.dispose]: () => {
-        release()
-        if (this.#tails.get(key) === tail) this.#tails.delete(key)
-      },
-    }
+    return { [Symbol.dispose]: release }
   }
 }
 

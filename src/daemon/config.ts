@@ -3,7 +3,9 @@ import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { EngineError, isErrno, messageOf, jsonProblemOf } from '#base/errors.ts'
 import type { LogLevel } from '#base/logger.ts'
+import type { PoolBase } from '#network/subnets.ts'
 import type { RegistryConfig } from '#registry/server/config.ts'
+import { poolFlags, poolList } from './address-pools.ts'
 import { ownRegistryConfig } from './own-registry.ts'
 import {
   registryOptions,
@@ -25,6 +27,8 @@ export interface DaemonConfig {
   readonly bridge: string
   /** CIDR of the default bridge with its own address, as dockerd's `--bip`; empty: chosen. */
   readonly bip: string
+  /** Where subnets come from that nobody named; undefined: our own choice. */
+  readonly addressPools: readonly PoolBase[] | undefined
   /** Name of the one nft table. */
   readonly firewallTable: string
   readonly cgroupParent: string
@@ -50,6 +54,7 @@ const options = {
   'storage-driver': { type: 'string', short: 's' },
   bridge: { type: 'string', short: 'b' },
   bip: { type: 'string' },
+  'default-address-pool': { type: 'string', multiple: true },
   'firewall-table': { type: 'string' },
   'cgroup-parent': { type: 'string' },
   group: { type: 'string', short: 'G' },
@@ -93,6 +98,7 @@ export function readConfig(argv: readonly string[]): CommandLine {
     storageDriver: text('storage-driver', 'auto'),
     bridge: text('bridge', 'berth0'),
     bip: text('bip', ''),
+    addressPools: poolFlags([flags['default-address-pool'] ?? []].flat().map(String)) ?? file.pools,
     firewallTable: text('firewall-table', 'berth'),
     cgroupParent: text('cgroup-parent', '/berth'),
     group: text('group', 'docker'),
@@ -123,11 +129,12 @@ function parseFlags(argv: readonly string[]): Values {
 interface ConfigFile {
   readonly values: Values
   readonly registries: Readonly<Record<string, unknown>>
+  readonly pools: readonly PoolBase[] | undefined
   /** The section of that name, unread. */
   readonly registry: unknown
 }
 
-const nothing: ConfigFile = { values: {}, registries: {}, registry: undefined }
+const nothing: ConfigFile = { values: {}, registries: {}, pools: undefined, registry: undefined }
 
 /** A configuration file that was not asked for may be missing. */
 function readFile(path: string | undefined): ConfigFile {
@@ -139,17 +146,20 @@ function readFile(path: string | undefined): ConfigFile {
     if (path === undefined && isErrno(error, 'ENOENT')) return nothing
     throw invalid(`cannot read configuration file ${name}: ${messageOf(error)}`, error)
   }
-  const [registries, { hosts, registry, ...rest }] = splitRegistryKeys(parseJson(name, text))
+  const [registries, { hosts, registry, 'default-address-pools': list, ...rest }] = splitRegistryKeys(
+    parseJson(name, text),
+  )
+  const pools = poolList(list)
   const unknown = Object.keys(rest).filter((key) => !Object.hasOwn(options, key))
   if (unknown.length > 0) {
     throw invalid(`configuration file ${name}: unknown key ${unknown.map((key) => `"${key}"`).join(', ')}`)
   }
   for (const [key, value] of Object.entries(rest)) checkValue(name, key as keyof Values, value)
-  if (hosts === undefined) return { values: rest, registries, registry }
+  if (hosts === undefined) return { values: rest, registries, pools, registry }
   if (!Array.isArray(hosts) || !hosts.every((host) => typeof host === 'string')) {
     throw invalid(`configuration file ${name}: "hosts" must be a list of addresses`)
   }
-  return { values: { ...rest, host: hosts }, registries, registry }
+  return { values: { ...rest, host: hosts }, registries, pools, registry }
 }
 
 function checkValue(file: string, key: keyof Values, value: unknown): void {
@@ -197,6 +207,8 @@ Options:
   -s, --storage-driver D     auto, erofs or directory (default auto)
   -b, --bridge NAME          Interface of the default network (default berth0)
       --bip CIDR             Address and subnet of the default network (default: a free one)
+      --default-address-pool base=CIDR,size=N
+                             Where subnets of networks come from that name none (repeatable)
       --firewall-table NAME  The nft table that holds all rules (default berth)
       --cgroup-parent PATH   Parent of the containers' cgroups (default /berth)
   -G, --group NAME           Group that may use the socket (default docker)

@@ -127,6 +127,7 @@ function defaultNetworks(
     link: config.bridge,
     table: config.firewallTable,
     address: config.bip === '' ? undefined : config.bip,
+    pools: config.addressPools,
     address6: config.ipv6 ? 'fd6e:6273:7268::1/64' : undefined,
   })
 }

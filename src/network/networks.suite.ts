@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { isKind } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
 import { contains, parseCidr } from './address.ts'
-import type { Networks, PortRequest } from './networks.ts'
+import type { NetworkRequest, Networks, PortRequest } from './networks.ts'
 
 /** What every `Networks` keeps; `networks` has been ensured. */
 export function networksSuite(name: string, networks: () => Networks): void {
@@ -60,6 +60,46 @@ export function networksSuite(name: string, networks: () => Networks): void {
       await networks().unpublish(b)
       networks().release(a)
       networks().release(b)
+    })
+
+    it('makes networks with subnets of their own, and leases of each', async () => {
+      const request = (name: string, more: Partial<NetworkRequest> = {}): NetworkRequest => {
+        const id = newId()
+        const link = `br-${id.slice(0, 12)}`
+        const open = { internal: false, icc: true, masquerade: true, ipv4: true, ipv6: false, subnets: [] }
+        return { id, name, link, mtu: 1500, ...open, ...more }
+      }
+      const [one, two] = await Promise.all([networks().plan(request('one')), networks().plan(request('two'))])
+      assert.notEqual(one.subnets[0]?.subnet, two.subnets[0]?.subnet)
+      await networks().create(one.id)
+      const containerId = newId()
+      const asked = { containerId, networkId: one.id, ifname: 'eth1' }
+      const first = networks().lease(asked)
+      assert.ok(contains(parseCidr(one.subnets[0]?.subnet ?? ''), first.ipv4 ?? ''))
+      assert.deepEqual([first.network, first.ifname, first.gateway], ['one', 'eth1', one.subnets[0]?.gateway])
+      const second = newId()
+      for (const [ipv4, words] of [
+        [first.ipv4, /^Address already in use$/],
+        [one.subnets[0]?.gateway, /^Address already in use$/],
+        ['203.0.113.9', /no configured subnet contains IP address 203\.0\.113\.9/],
+      ] as const) {
+        assert.throws(() => networks().lease({ containerId: second, networkId: one.id, ipv4 }), {
+          message: words,
+        })
+      }
+      assert.deepEqual([...networks().leases(one.id).keys()], [containerId])
+      networks().release(containerId, one.id)
+      await assert.rejects(
+        networks().plan(request('three', { subnets: [{ subnet: one.subnets[0]?.subnet }] })),
+        (error) => isKind(error, 'permission_denied'),
+      )
+      for (const info of [one, two]) await networks().removeNetwork(info)
+      await networks().removeNetwork(one)
+      assert.equal(networks().network(one.id), undefined)
+      assert.throws(
+        () => networks().lease(asked),
+        (error) => isKind(error, 'not_found'),
+      )
     })
 
     it('never gives away an adopted port', async () => {

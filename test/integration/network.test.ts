@@ -139,6 +139,7 @@ function suite(): void {
     pools: [
       { base: '10.200.0.0/24', size: 24 },
       { base: '10.201.0.0/24', size: 24 },
+      { base: '10.202.0.0/16', size: 24 },
     ],
   })
   let web: Container

@@ -143,6 +143,15 @@ describe('expandWord()', () => {
     assert.match(fails('${x:-'.repeat(20_000)), /nested too deeply/)
   })
 
+  it('refuses what grows without end', () => {
+    const long = 'x'.repeat(100_000)
+    const fails = (word: string): void => assert.throws(() => expandWord(word, () => long), SyntaxFailure)
+    fails('$x'.repeat(11))
+    fails('"$x"'.repeat(11))
+    fails('${x//x/$x}')
+    fails(`\${x//${'*x'.repeat(500)}y/z}`)
+  })
+
   it('never fails but with SyntaxFailure', () => {
     const piece = fc.constantFrom(
       '$',

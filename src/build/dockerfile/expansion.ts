@@ -1,6 +1,6 @@
 import { isSpace } from './characters.ts'
 import { SyntaxFailure } from './failure.ts'
-import { replacePattern, trimPrefix, trimSuffix } from './pattern.ts'
+import { LONGEST_RESULT, replacePattern, trimPrefix, trimSuffix } from './pattern.ts'
 import { WordList } from './word-list.ts'
 
 /** Value of a variable, undefined when it is not set. */
@@ -43,7 +43,8 @@ export function expandWord(word: string, lookup: Lookup, options: ExpansionOptio
     return { text, words, used: reader.used, missing: reader.missing }
   } catch (error) {
     if (!(error instanceof SyntaxFailure)) throw error
-    throw new SyntaxFailure(`failed to process ${JSON.stringify(word)}: ${error.message}`, {
+    const shown = JSON.stringify(word.length > 200 ? `${word.slice(0, 200)} …` : word)
+    throw new SyntaxFailure(`failed to process ${shown}: ${error.message}`, {
       hint: 'Quote it with single quotes to have it taken as it is.',
     })
   }
@@ -58,6 +59,8 @@ class WordReader {
   readonly #escape: string
   #at = 0
   #depth = 0
+  /** Characters of all values that went in. */
+  #taken = 0
   #keepEscapes = false
 
   constructor(word: string, lookup: Lookup, options: ExpansionOptions) {
@@ -259,6 +262,8 @@ class WordReader {
   #value(name: string): string | undefined {
     const value = this.#lookup(name)
     ;(value === undefined ? this.missing : this.used).add(name)
+    this.#taken += value?.length ?? 0
+    if (this.#taken > LONGEST_RESULT) throw new SyntaxFailure('variables in it are more than a mebibyte')
     return value
   }
 }

@@ -15,9 +15,10 @@ export function lintFromLines(
   report: Report,
 ): void {
   const defaults = globalScope(graph.file, { ...build, buildArgs: {} })
+  const names = new Set(graph.stages.map(({ stage }) => stage.from.name))
   for (const resolved of graph.stages) {
     lintArguments(resolved, global, report)
-    lintDefault(resolved, defaults, graph, report)
+    lintDefault(resolved, defaults, names, graph.file.escape, report)
     lintPlatform(resolved, build, report)
   }
 }
@@ -34,14 +35,14 @@ function lintArguments(resolved: ResolvedStage, global: GlobalScope, report: Rep
 function lintDefault(
   { stage }: ResolvedStage,
   defaults: GlobalScope,
-  graph: StageGraph,
+  names: ReadonlySet<string | undefined>,
+  escape: '\\' | '`',
   report: Report,
 ): void {
   const { image, range } = stage.from
   try {
-    const name = expandWord(image, defaults.lookup, { escape: graph.file.escape }).text
-    const named = name !== '' && graph.stages.some((other) => other.stage.from.name === name)
-    if (!named) parseReference(name)
+    const name = expandWord(image, defaults.lookup, { escape }).text
+    if (!names.has(name)) parseReference(name)
   } catch (error) {
     // Not a name, or `${IMAGE:?}` asks for one.
     if (!(error instanceof EngineError)) return

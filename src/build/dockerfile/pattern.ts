@@ -6,8 +6,12 @@ type Element = string | typeof ANY | typeof STAR
 const ANY = Symbol('?')
 const STAR = Symbol('*')
 
-/** Longer patterns are refused: matching takes (pattern × value) steps. */
+/** Longer patterns are refused, as are pattern and value that take more steps than this: (pattern × value). */
 const LONGEST = 4096
+const MOST_STEPS = 20_000_000
+
+/** No expansion gives more characters: the kernel takes no variable of half the size. */
+export const LONGEST_RESULT = 1 << 20
 
 /** `${v#pattern}`; with `greedy` `${v##pattern}`. */
 export function trimPrefix(pattern: string, value: string, greedy: boolean): string {
@@ -29,10 +33,13 @@ export function replacePattern(pattern: string, value: string, replacement: stri
   const characters = Array.from(value)
   const out: string[] = []
   let from = 0
+  let added = 0
   for (;;) {
     const match = findMatch(elements, characters, from)
     if (match === undefined) break
     out.push(characters.slice(from, match.start).join(''), replacement)
+    added += replacement.length
+    if (added > LONGEST_RESULT) throw new SyntaxFailure('substitution gives more than a mebibyte')
     from = match.end
     if (match.end === match.start) {
       if (from >= characters.length) break
@@ -70,7 +77,7 @@ function endOfMatch(
   characters: readonly string[],
   greedy: boolean,
 ): number | undefined {
-  const search = new Search(elements)
+  const search = new Search(elements, characters)
   search.begin(0)
   let end = search.accepted === undefined ? undefined : 0
   for (let i = 0; i < characters.length && search.alive; i++) {
@@ -87,7 +94,7 @@ function findMatch(
   characters: readonly string[],
   from: number,
 ): { readonly start: number; readonly end: number } | undefined {
-  const search = new Search(elements)
+  const search = new Search(elements, characters)
   let match: { start: number; end: number } | undefined
   for (let i = from; ; i++) {
     if (match === undefined) search.begin(i)
@@ -105,7 +112,9 @@ class Search {
   #starts: Float64Array
   #next: Float64Array
 
-  constructor(elements: readonly Element[]) {
+  constructor(elements: readonly Element[], characters: readonly string[]) {
+    if (elements.length * characters.length > MOST_STEPS)
+      throw new SyntaxFailure('pattern and value in substitution are too long together')
     this.#elements = elements
     this.#starts = new Float64Array(elements.length + 1).fill(Infinity)
     this.#next = new Float64Array(elements.length + 1)

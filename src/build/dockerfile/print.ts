@@ -1,3 +1,4 @@
+import { spaceEnd } from './characters.ts'
 import type { CommandLine, Document, Healthcheck, Instruction, Pair } from './instruction.ts'
 import type { Dockerfile } from './parse.ts'
 
@@ -19,7 +20,8 @@ function printInstruction(instruction: Instruction, escape: '\\' | '`' = '\\'): 
   const rest = printArguments(instruction)
   // Arguments that look like a flag need the mark that ends flags.
   if (rest.startsWith('--')) words.push('--')
-  const line = `${words.join(' ')} ${rest}`.trimEnd()
+  const joined = `${words.join(' ')} ${rest}`
+  const line = joined.slice(0, spaceEnd(joined))
   // A form feed is blank, but keeps an escape at the end from being a continuation.
   const guard = continues(line, escape) ? '\f' : ''
   return [...comments.map((comment) => `# ${comment}`), line + guard + printDocuments(instruction)].join('\n')

@@ -1,9 +1,14 @@
+/** Options after so many are not looked at: a suggestion is a courtesy. */
+const MOST = 200
+
 /** The option nearest to `given`, if it is at most two edits away and not the same; the earlier of equals. */
 export function nearest(given: string, options: Iterable<string>): string | undefined {
   let best: string | undefined
   let distance = 3
+  let looked = 0
   for (const option of options) {
     if (option === given) return undefined
+    if (++looked > MOST) break
     const d = editDistance(given, option, distance)
     if (d < distance) [best, distance] = [option, d]
   }

@@ -36,7 +36,7 @@ import type { PortHolds } from './port-holds.ts'
 import { SocketPortHolds } from './port-holds.ts'
 import { PortTable, parsePortRange, parseReservedPorts } from './ports.ts'
 import { Publisher } from './publisher.ts'
-import { type PoolBase, chooseSubnets, defaultPoolBases, freeSubnet } from './subnets.ts'
+import { type PoolBase, chooseSubnets, conflictingRoutes, defaultPoolBases, freeSubnet } from './subnets.ts'
 
 export interface KernelNetworksOptions {
   readonly helper: Pick<Helper, 'run'>
@@ -107,7 +107,7 @@ export class KernelNetworks implements Networks {
     await this.#ensure()
   }
 
-  async plan(request: NetworkRequest): Promise<NetworkInfo> {
+  async plan(request: NetworkRequest, warn?: (text: string) => void): Promise<NetworkInfo> {
     const links = new Set([...this.#networks.values()].map(({ info }) => info.link))
     const routes = routedRanges(await hostRoutes(this.#deps()), links)
     // From here to the end without a pause: two requests never get the same subnet.
@@ -119,6 +119,9 @@ export class KernelNetworks implements Networks {
     const { id, name, link, mtu, internal, icc, masquerade } = request
     const info: NetworkInfo = { id, name, link, mtu, internal, icc, masquerade, subnets }
     this.#networks.set(id, this.#network(info))
+    for (const route of conflictingRoutes(subnets, routes)) {
+      warn?.(`the host has a route to ${route}, which containers of network ${name} cannot reach any more`)
+    }
     return info
   }
 

@@ -19,9 +19,10 @@ export interface Networks {
 
   /**
    * Chooses or checks the subnets of a new network, which are taken from then on; nothing is made yet. A subnet that
-   * another network has is `permission_denied`, as with Docker; no free one is `resource_exhausted`.
+   * another network has is `permission_denied`, as with Docker; no free one is `resource_exhausted`. `warn` is told of
+   * routes of the host that a subnet which was asked for hides.
    */
-  plan(request: NetworkRequest): Promise<NetworkInfo>
+  plan(request: NetworkRequest, warn?: (text: string) => void): Promise<NetworkInfo>
   /** Makes what the planned network needs in the kernel. */
   create(id: string): Promise<void>
   /** Networks of a former daemon, at start: what is missing of them is made. A failure of one is logged. */

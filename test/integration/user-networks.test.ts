@@ -421,6 +421,10 @@ describe('many networks', () => {
       IPAM: { Config: { Subnet: string }[] }
     }>()
     assert.equal(IPAM.Config[0]?.Subnet, '172.18.2.0/24')
+    const hiding = { Name: 'hiding', IPAM: { Config: [{ Subnet: '172.18.1.0/24' }] } }
+    const { Warning } = (await api.call('POST', '/networks/create', hiding, 201)).json<{ Warning: string }>()
+    assert.match(Warning, /the host has a route to 172\.18\.0\.0\/23/)
+    await api.call('DELETE', '/networks/hiding', undefined, 204)
     for (let i = 0; i < 99; i += 20) {
       await Promise.all(Array.from({ length: Math.min(20, 99 - i) }, (_, n) => network(`n${i + n}`)))
     }

@@ -8,6 +8,7 @@ import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import type { Shim, Shims } from '#runtime/shim.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { Connections } from '../networks/connections.ts'
+import type { ContainerNames } from '../networks/container-names.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 import type { Container } from './container.ts'
 import type { Directories } from './directories.ts'
@@ -37,7 +38,7 @@ export interface RecoveryDeps {
   readonly health: Pick<HealthMonitor, 'adopted'>
   readonly networks: Networks
   readonly endpoints: Pick<Endpoints, 'target'>
-  readonly names: Names & { adopt(ids: ReadonlySet<string>): Promise<void> }
+  readonly names: Names & Pick<ContainerNames, 'adopt' | 'adopted'>
   readonly connections: Pick<Connections, 'recover'>
   readonly snapshots: Snapshots
   readonly volumes: Pick<Volumes, 'abandoned'>
@@ -74,6 +75,7 @@ export async function recover(deps: RecoveryDeps): Promise<void> {
   const live = registry.all().filter(({ state }) => runOf(state) !== undefined)
   await deps.names.adopt(new Set(live.map(({ id }) => id)))
   await Promise.all(registry.all().map((container) => guarded(deps, container, leftovers)))
+  await deps.names.adopted()
   for (const container of unfinished) await deps.mountSources.ended(container)
   await recoverSnapshots(deps)
   restarts.begin()

@@ -8,7 +8,7 @@ import { isUserDefined } from './names-of.ts'
 import type { Network } from './network.ts'
 
 export const IFNAME_OPTION = 'com.docker.network.endpoint.ifname'
-export const SYSCTLS_OPTION = 'com.docker.network.endpoint.sysctls'
+const SYSCTLS_OPTION = 'com.docker.network.endpoint.sysctls'
 
 /** The networks that are there, as far as this needs them. */
 export interface KnownNetworks {
@@ -34,8 +34,13 @@ export function attachmentsOf(
     attachments.set(network.name, endpointSettings(network, settings))
   }
   const own = attachments.get(main.name) ?? {}
-  // Clients before API 1.44 put it into the container's own configuration.
-  if (mac !== undefined && !own.MacAddress) attachments.set(main.name, { ...own, MacAddress: mac })
+  const { Links } = hostConfig
+  attachments.set(main.name, {
+    ...own,
+    ...(Links && Links.length > 0 && !own.Links ? { Links } : {}),
+    // Clients before API 1.44 put it into the container's own configuration.
+    ...(mac !== undefined && !own.MacAddress ? { MacAddress: mac } : {}),
+  })
   return [...attachments].map(([network, settings]) => ({ network, settings }))
 }
 

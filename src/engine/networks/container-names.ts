@@ -22,6 +22,8 @@ interface Member {
 export class ContainerNames {
   readonly #deps: ContainerNamesDeps
   readonly #members = new Map<string, Member>()
+  /** While containers of a former daemon are taken over: the others are told once, at the end. */
+  #adopting = false
 
   constructor(deps: ContainerNamesDeps) {
     this.#deps = deps
@@ -56,11 +58,20 @@ export class ContainerNames {
 
   /** At start: containers that run; whatever else the service answers for is dropped. */
   async adopt(ids: ReadonlySet<string>): Promise<void> {
+    this.#adopting = true
     await this.#deps.service.adopt(ids)
+  }
+
+  /** All containers that run have joined: everybody gets what everybody is called. */
+  async adopted(): Promise<void> {
+    this.#adopting = false
+    const all = [...this.#members.keys()].map((id) => [id, this.#resolver(id)] as const)
+    if (all.length > 0) await this.#deps.service.update(new Map(all))
   }
 
   /** New answers for everybody on the networks of `endpoints`. */
   async #update(except: string | undefined, endpoints: readonly Endpoint[]): Promise<void> {
+    if (this.#adopting) return
     const touched = new Set(endpoints.map(({ networkId }) => networkId))
     const seen = [...this.#members]
       .filter(

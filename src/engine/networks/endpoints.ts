@@ -94,7 +94,7 @@ export class NetworkEndpoints implements Endpoints {
 }
 
 /** Names of a container's interfaces: those that were asked for, and `eth0`, `eth1`, … in order for the others. */
-export function interfaceNames(attachments: readonly Attachment[]): string[] {
+function interfaceNames(attachments: readonly Attachment[]): string[] {
   const asked = attachments.map(({ settings }) => settings.DriverOpts?.[IFNAME_OPTION])
   const taken = new Set(asked)
   return asked.map((name) => {

@@ -349,6 +349,17 @@ describe('names', () => {
     assert.equal(machine.names.attached.has(twin), false)
   })
 
+  it('of links are known to one container alone, and outlive the daemon', async () => {
+    await make('app', subnet('10.1.0.0/24'))
+    const db = await engine.run({ HostConfig: { NetworkMode: 'app' } }, 'db')
+    const web = await engine.run({ HostConfig: { NetworkMode: 'app', Links: ['db:store'] } }, 'web')
+    assert.deepEqual(seenBy(web)['store'], ['10.1.0.2'])
+    assert.equal(seenBy(db)['store'], undefined)
+    const before = [seenBy(web), seenBy(db)]
+    engine = await engine.crash()
+    assert.deepEqual([seenBy(web), seenBy(db)], before)
+  })
+
   it('are none of the default bridge', async () => {
     const id = await engine.run({}, 'web')
     assert.equal(machine.names.attached.has(id), false)

@@ -92,9 +92,10 @@ export class UserNetworks implements NetworkService {
     if (known.taken(name) || this.#reserved.has(name)) throw networkExists(name)
     this.#reserved.add(name)
     try {
-      const network = await this.#create(name, body)
+      const warnings: string[] = []
+      const network = await this.#create(name, body, warnings)
       await known.durable()
-      return { Id: network.id, Warning: '' }
+      return { Id: network.id, Warning: warnings.join('; ') }
     } finally {
       this.#reserved.delete(name)
     }
@@ -160,11 +161,11 @@ export class UserNetworks implements NetworkService {
     await networks.adoptNetworks(infos)
   }
 
-  async #create(name: string, body: NetworkCreateBody): Promise<Network> {
+  async #create(name: string, body: NetworkCreateBody, warnings: string[]): Promise<Network> {
     const { known, networks, events } = this.#deps
     // Undone, newest first, unless the row says that it is there.
     await using made = new AsyncDisposableStack()
-    const info = await networks.plan(networkRequest(newId(), name, body))
+    const info = await networks.plan(networkRequest(newId(), name, body), (text) => warnings.push(text))
     made.defer(() => networks.removeNetwork(info))
     const network = networkOf(info, body)
     known.add({ ...network, state: 'creating' })

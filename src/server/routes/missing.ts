@@ -21,6 +21,6 @@ export function notBuiltYet(
   }
 }
 
-export function notImplemented(message: string): EngineError {
+function notImplemented(message: string): EngineError {
   return new EngineError('not_implemented', message, { code: 'NOT_IMPLEMENTED' })
 }

@@ -1,5 +1,6 @@
 import type { HostConfig, NetworkingConfig } from '#api/generated/types.ts'
 import { EngineError } from '#base/errors.ts'
+import { isUserDefined } from '../../networks/names-of.ts'
 import { invalidConfig } from './errors.ts'
 
 const LOG_DRIVERS = ['json-file', 'none']
@@ -31,7 +32,8 @@ export function checkSupported(hostConfig: HostConfig, networking: NetworkingCon
   if (Object.keys(hostConfig.StorageOpt ?? {}).length > 0) {
     throw invalidConfig('--storage-opt is not supported: the size of containers cannot be limited')
   }
-  if ((hostConfig.Links ?? []).length > 0) {
+  // On a user-defined network they are aliases.
+  if ((hostConfig.Links ?? []).length > 0 && !isUserDefined(hostConfig.NetworkMode ?? '')) {
     throw new EngineError('not_implemented', 'links between containers are not supported', {
       code: 'LINKS_UNSUPPORTED',
     })

@@ -28,8 +28,8 @@ import { openOwnRegistry } from './own-registry.ts'
 import { pidFile } from './pid-file.ts'
 import { version } from './version.ts'
 
-/** How often drift of the firewall and the bridge is looked for, in milliseconds. */
-const RECONCILE_EVERY = 2000
+/** How often drift of the firewall and the bridges is looked for, in milliseconds: mended within two seconds. */
+const RECONCILE_EVERY = 1500
 /** How often what is kept for a while is looked through, in milliseconds. */
 const EXPIRE_EVERY = 24 * 3_600_000
 

@@ -126,6 +126,38 @@ describe('a user-defined network', () => {
     assert.equal((await exec(api, b, 'ping -6 -c 1 -W 2 fd77::9')).code, 0)
   })
 
+  it('may have IPv6 alone', async () => {
+    await network('six', { EnableIPv4: false, EnableIPv6: true })
+    const ports = { PortBindings: { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: '8093' }] } }
+    const web = await api.started(on('six', { HostConfig: ports }))
+    const peer = await api.started(on('six'))
+    const { IPAddress, GlobalIPv6Address } = await endpoint(web, 'six')
+    assert.equal(IPAddress, '')
+    assert.equal((await exec(api, peer, `ping -6 -c 1 -W 2 ${GlobalIPv6Address}`)).code, 0)
+    await api.until('the published port', async () => onHost('127.0.0.1', 8093) === 'server')
+  })
+
+  it('keeps its addresses outside when it does not masquerade', async () => {
+    await network('plain', { Options: { 'com.docker.network.bridge.enable_ip_masquerade': 'false' } })
+    await network('masked')
+    const [plain, masked] = [await api.started(on('plain')), await api.started(on('masked'))]
+    await using neighbour = await Neighbour.start('10.89.0')
+    neighbour.run('ip', 'route', 'add', 'default', 'via', '10.89.0.1')
+    const { IPAddress } = await endpoint(plain, 'plain')
+    for (const [id, seen] of [
+      [plain, IPAddress],
+      [masked, '10.89.0.1'],
+    ] as const) {
+      const heard = neighbour.hears(9000)
+      await exec(
+        api,
+        id,
+        'for i in 1 2 3 4 5; do echo hello | nc -w 1 10.89.0.2 9000 && break; sleep 0.2; done',
+      )
+      assert.match(await heard, new RegExp(`from ${seen.replaceAll('.', '\\.')}`))
+    }
+  })
+
   it('that is internal is closed both ways, but for the host', async () => {
     await network('inside', { Internal: true })
     await network('app')
@@ -364,6 +396,15 @@ class Neighbour implements AsyncDisposable {
 
   run(...argv: string[]): string {
     return api.daemon.inside('nsenter', '-t', String(this.#process.pid), '-n', ...argv).stdout
+  }
+
+  /** Who connects to that port first. */
+  async hears(port: number): Promise<string> {
+    const program = `require('node:net').createServer((s) => { console.log('from ' + s.remoteAddress); process.exit() }).listen(${port}, '0.0.0.0')`
+    const argv = [`--net=/proc/${this.#process.pid}/ns/net`, process.execPath, '-e', program]
+    const child = spawn('nsenter', argv, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const [line] = (await once(child.stdout, 'data')) as [Buffer]
+    return line.toString()
   }
 
   get(address: string, port: number): string {

@@ -349,6 +349,21 @@ describe('names', () => {
     assert.equal(machine.names.attached.has(twin), false)
   })
 
+  it('CVE-2024-29018: nobody outside is asked by a container on internal networks alone', async () => {
+    await make('inside', { Internal: true })
+    await make('app')
+    const body = { HostConfig: { NetworkMode: 'inside', Dns: ['192.0.2.53'] } }
+    const id = await engine.run(body, 'web')
+    const upstream = () => machine.names.attached.get(id)?.resolver.upstream
+    assert.equal(upstream(), 'none')
+    await networks.connect('app', { Container: id })
+    assert.deepEqual(upstream(), ['192.0.2.53'])
+    await networks.disconnect('app', { Container: id })
+    assert.equal(upstream(), 'none')
+    engine = await engine.crash()
+    assert.equal(upstream(), 'none')
+  })
+
   it('of links are known to one container alone, and outlive the daemon', async () => {
     await make('app', subnet('10.1.0.0/24'))
     const db = await engine.run({ HostConfig: { NetworkMode: 'app' } }, 'db')

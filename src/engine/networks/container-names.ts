@@ -22,8 +22,11 @@ interface Member {
 export class ContainerNames {
   readonly #deps: ContainerNamesDeps
   readonly #members = new Map<string, Member>()
-  /** While containers of a former daemon are taken over: the others are told once, at the end. */
-  #adopting = false
+  /**
+   * While containers of a former daemon are taken over: those that are answered already. They keep the answers they have
+   * until everybody is known.
+   */
+  #adopting: ReadonlySet<string> | undefined
 
   constructor(deps: ContainerNamesDeps) {
     this.#deps = deps
@@ -35,6 +38,7 @@ export class ContainerNames {
     const named = endpoints.filter(({ network }) => isUserDefined(network))
     if (named.length === 0 && before === undefined) return
     this.#members.set(container.id, { container, endpoints: named })
+    if (this.#adopting?.has(container.id) === true) return
     await this.#deps.service.attach(container.id, { pid }, this.#resolver(container.id))
     await this.#update(container.id, [...named, ...(before?.endpoints ?? [])])
   }
@@ -58,20 +62,19 @@ export class ContainerNames {
 
   /** At start: containers that run; whatever else the service answers for is dropped. */
   async adopt(ids: ReadonlySet<string>): Promise<void> {
-    this.#adopting = true
-    await this.#deps.service.adopt(ids)
+    this.#adopting = await this.#deps.service.adopt(ids)
   }
 
   /** All containers that run have joined: everybody gets what everybody is called. */
   async adopted(): Promise<void> {
-    this.#adopting = false
+    this.#adopting = undefined
     const all = [...this.#members.keys()].map((id) => [id, this.#resolver(id)] as const)
     if (all.length > 0) await this.#deps.service.update(new Map(all))
   }
 
   /** New answers for everybody on the networks of `endpoints`. */
   async #update(except: string | undefined, endpoints: readonly Endpoint[]): Promise<void> {
-    if (this.#adopting) return
+    if (this.#adopting !== undefined) return
     const touched = new Set(endpoints.map(({ networkId }) => networkId))
     const seen = [...this.#members]
       .filter(

@@ -19,7 +19,6 @@ before(async () => {
 })
 after(async () => {
   await api.daemon.removeAll()
-  if (supported) await api.call('DELETE', '/networks/front', undefined, 204)
   await api[Symbol.asyncDispose]()
 })
 
@@ -55,6 +54,8 @@ describe('names of containers', () => {
 
 /** Two containers on one network; the second asks for the first. */
 async function pair(): Promise<string> {
+  // `removeAll` has taken the one before.
+  await api.call('POST', '/networks/create', { Name: 'front' }, 201, 409)
   const HostConfig = { NetworkMode: 'front' }
   await api.started({ Cmd: FOREVER, HostConfig }, 'web')
   return api.started({ Cmd: ASKING, HostConfig })

@@ -1,5 +1,6 @@
 /** Fetching images with a real daemon from a registry that fails in every way there is: what is fetched again, what is left. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
@@ -28,6 +29,7 @@ interface Pulled {
   readonly error: string | undefined
 }
 
+const hasDocker = spawnSync('docker', ['--version']).status === 0
 const base = await busyboxTar()
 const large = await tarOf(member({ path: 'data/one' }, noise(24 << 20, 'one')))
 const other = await tarOf(member({ path: 'data/two' }, noise(9 << 20, 'two')))
@@ -90,6 +92,9 @@ describe('pull', () => {
       await daemon.call('DELETE', `/images/${encodeURIComponent(tag)}?force=1`)
   })
 
+  /** Docker's client where it is installed; ours says the same. */
+  const client = (...args: string[]) => (hasDocker ? daemon.docker(...args) : daemon.berth(...args))
+
   it('fetches an image that runs, and says what Docker says', async () => {
     const contents = new RegistryContents()
     const { digest, layers } = contents.image({ layers: [base, large], config }, '1')
@@ -125,21 +130,21 @@ describe('pull', () => {
       requests.filter((request) => request.startsWith('GET /v2/team')),
       [],
     )
-    const docker = daemon.docker('pull', name)
+    const pulled = client('pull', name)
     assert.equal(
-      docker.stdout,
+      pulled.stdout,
       `1: Pulling from team/demo\nDigest: ${digest}\nStatus: Image is up to date for ${name}\n${name}\n`,
-      docker.stderr,
+      pulled.stderr,
     )
     await removeImages()
-    assert.match(daemon.docker('pull', name).stdout, /Status: Downloaded newer image for /)
+    assert.match(client('pull', name).stdout, /Status: Downloaded newer image for /)
     await removeImages()
   })
 
   it('takes both of several names and tags of one image, by digest too, and tells of it', async () => {
     const contents = new RegistryContents()
     await registry.holds(contents)
-    const none = daemon.docker('pull', '--all-tags', `${registry.host}/names/none`)
+    const none = client('pull', '--all-tags', `${registry.host}/names/none`)
     assert.match(none.stderr, /no tags in the repository/)
     const { digest } = contents.image({ layers: [base] }, '1')
     contents.tags.set('2', digest)
@@ -148,10 +153,10 @@ describe('pull', () => {
     const since = Math.floor(Date.now() / 1000)
     const name = `${registry.host}/names/demo`
     assert.match(
-      daemon.docker('pull', '--all-tags', name).stdout,
+      client('pull', '--all-tags', name).stdout,
       new RegExp(`Downloaded newer image for ${name}\n`),
     )
-    assert.match(daemon.docker('pull', `${name}@${digest}`).stdout, /Image is up to date/)
+    assert.match(client('pull', `${name}@${digest}`).stdout, /Image is up to date/)
     assert.deepEqual([...(await images())].toSorted(), [`${name}:1`, `${name}:2`])
     const events = (
       await daemon.call('GET', `/events?since=${since}&until=${since + 2}&filters={"event":["pull"]}`)

@@ -60,9 +60,7 @@ async function isClosed(id: string, address: string, port = 80): Promise<void> {
 }
 
 function onHost(address: string, port = 80): string {
-  return api.daemon
-    .inside('wget', '-T', '1', '-t', '1', '-q', '-O', '-', `http://${address}:${port}/`)
-    .stdout.trim()
+  return api.daemon.inside('curl', '-s', '-m', '1', `http://${address}:${port}/`).stdout.trim()
 }
 
 describe('a user-defined network', () => {
@@ -408,7 +406,7 @@ class Neighbour implements AsyncDisposable {
   }
 
   get(address: string, port: number): string {
-    return this.run('wget', '-T', '1', '-t', '1', '-q', '-O', '-', `http://${address}:${port}/`).trim()
+    return this.run('curl', '-s', '-m', '1', `http://${address}:${port}/`).trim()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

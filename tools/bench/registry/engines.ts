@@ -70,7 +70,13 @@ export const podmanFresh: EngineMaker = async ({ tool }) => {
   await using stack = new AsyncDisposableStack()
   const inside = [tool, 'exec']
   stack.use(await freshFilesystem(`${SHARE}/bench.img`, '/bench', { run: inside, file: '/share/bench.img' }))
-  const client = [...inside, 'podman', '--root=/bench/storage', '--runroot=/run/bench-podman']
+  const client = [
+    ...inside,
+    'podman',
+    '--root=/bench/storage',
+    '--runroot=/run/bench-podman',
+    '--runtime=runc',
+  ]
   return { client, plain: ['--tls-verify=false'], ...disposable(stack) }
 }
 

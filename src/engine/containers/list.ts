@@ -1,5 +1,6 @@
 import type { ContainerSummary, Health } from '#api/generated/types.ts'
 import { EngineError } from '#base/errors.ts'
+import { hasLabel, matchesPattern } from '../filter-values.ts'
 import type { Filters } from '../services.ts'
 import { commandText, type StatusFacts, statusText } from './config/status.ts'
 import type { Container } from './container.ts'
@@ -54,8 +55,8 @@ function statusFacts({ state }: Container, health: StatusFacts['health']): Statu
 type Test = (container: Container, value: string, context: ListContext, all: readonly Container[]) => boolean
 
 const tests: Readonly<Record<string, Test>> = {
-  id: ({ id }, value) => id === value || matches(id, value),
-  name: ({ name }, value) => matches(name, value) || matches(`/${name}`, value),
+  id: ({ id }, value) => id === value || matchesPattern(id, value),
+  name: ({ name }, value) => matchesPattern(name, value) || matchesPattern(`/${name}`, value),
   status: ({ state }, value) => state.status === value,
   exited: ({ state }, value) => state.status === 'exited' && state.last.exitCode === Number(value),
   health: ({ id }, value, context) => (context.health(id)?.Status ?? 'none') === value,
@@ -93,7 +94,7 @@ export function filterContainers(
   checkFilters(all, filters)
   return all.filter((container) =>
     [...filters].every(([key, values]) => {
-      if (key === 'label') return values.every((value) => hasLabel(container, value))
+      if (key === 'label') return values.every((value) => hasLabel(container.config.Labels, value))
       const test = tests[key]
       return (
         test === undefined ||
@@ -128,24 +129,6 @@ function position(all: readonly Container[], ref: string): number {
   const name = ref.replace(/^\//, '')
   const exact = all.findIndex((container) => container.id === ref || container.name === name)
   return exact >= 0 ? exact : all.findIndex((container) => container.id.startsWith(ref))
-}
-
-/** Exact, or an unanchored regular expression, as in Docker; what is no expression matches literally. */
-function matches(text: string, pattern: string): boolean {
-  if (text === pattern) return true
-  try {
-    return new RegExp(pattern).test(text)
-  } catch {
-    return text.includes(pattern)
-  }
-}
-
-function hasLabel({ config }: Container, wanted: string): boolean {
-  const labels = config.Labels ?? {}
-  const at = wanted.indexOf('=')
-  if (at < 0) return Object.hasOwn(labels, wanted)
-  const key = wanted.slice(0, at)
-  return Object.hasOwn(labels, key) && labels[key] === wanted.slice(at + 1)
 }
 
 /** `80`, `80/tcp`, `80-90/udp`. */

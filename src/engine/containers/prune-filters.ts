@@ -1,4 +1,5 @@
 import { EngineError } from '#base/errors.ts'
+import { hasLabel } from '../filter-values.ts'
 import { severalUntil } from '../images/errors.ts'
 import { parseUntil } from '../images/until.ts'
 import type { Filters } from '../services.ts'
@@ -14,22 +15,14 @@ export function matchesPruneFilters(container: Container, filters: Filters): boo
           return false
         break
       case 'label':
-        if (!values.every((value) => hasLabel(container, value))) return false
+        if (!values.every((value) => hasLabel(container.config.Labels, value))) return false
         break
       case 'label!':
-        if (values.some((value) => hasLabel(container, value))) return false
+        if (values.some((value) => hasLabel(container.config.Labels, value))) return false
         break
       default:
         throw new EngineError('invalid_argument', `invalid filter '${key}'`, { code: 'FILTER_INVALID' })
     }
   }
   return true
-}
-
-function hasLabel(container: Container, wanted: string): boolean {
-  const labels = container.config.Labels ?? {}
-  const at = wanted.indexOf('=')
-  if (at < 0) return Object.hasOwn(labels, wanted)
-  const key = wanted.slice(0, at)
-  return Object.hasOwn(labels, key) && labels[key] === wanted.slice(at + 1)
 }

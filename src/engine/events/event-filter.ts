@@ -1,3 +1,4 @@
+import { hasLabel } from '../filter-values.ts'
 import type { Filters } from '../services.ts'
 
 /** What filters look at. */
@@ -39,7 +40,7 @@ export function matchesFilters(event: FilterableEvent, filters: Filters): boolea
     any('scope', (value) => value === 'local') &&
     any('event', (value) => matchesAction(event.action, value)) &&
     any('image', (value) => matchesImage(event, value)) &&
-    (filters.get('label') ?? []).every((value) => matchesLabel(event.attributes, value)) &&
+    (filters.get('label') ?? []).every((value) => hasLabel(event.attributes, value)) &&
     ACTORS.every((key) =>
       any(
         key,
@@ -62,11 +63,4 @@ function matchesImage({ type, actorId, attributes }: FilterableEvent, wanted: st
 function withoutTag(image: string): string {
   const colon = image.lastIndexOf(':')
   return colon > image.lastIndexOf('/') ? image.slice(0, colon) : image
-}
-
-function matchesLabel(attributes: Readonly<Record<string, string>>, wanted: string): boolean {
-  const equals = wanted.indexOf('=')
-  const key = equals === -1 ? wanted : wanted.slice(0, equals)
-  if (!Object.hasOwn(attributes, key)) return false
-  return equals === -1 || attributes[key] === wanted.slice(equals + 1)
 }

@@ -1,5 +1,6 @@
 import type { Digest } from '#base/digest.ts'
 import { familiarName, formatFamiliar, type Reference } from '#oci/reference.ts'
+import { hasLabel } from '../filter-values.ts'
 import type { Filters } from '../services.ts'
 import { invalidFilter, severalUntil } from './errors.ts'
 import { globMatcher } from './glob.ts'
@@ -79,15 +80,6 @@ function testOf(
     default:
       return undefined
   }
-}
-
-/** `key` or `key=value`. */
-function hasLabel(labels: Readonly<Record<string, string>> | undefined, wanted: string): boolean {
-  if (labels === undefined) return false
-  const at = wanted.indexOf('=')
-  const key = at === -1 ? wanted : wanted.slice(0, at)
-  if (!Object.hasOwn(labels, key)) return false
-  return at === -1 || labels[key] === wanted.slice(at + 1)
 }
 
 function danglingOf(values: readonly string[] | undefined): boolean | undefined {

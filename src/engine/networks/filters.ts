@@ -1,4 +1,5 @@
 import { EngineError } from '#base/errors.ts'
+import { hasLabel, matchesPattern } from '../filter-values.ts'
 import { severalUntil } from '../images/errors.ts'
 import { parseUntil } from '../images/until.ts'
 import type { Filters } from '../services.ts'
@@ -13,8 +14,8 @@ export interface FilterContext {
 }
 
 const listTests: Readonly<Record<string, Test>> = {
-  id: ({ id }, value) => matches(id, value),
-  name: ({ name }, value) => matches(name, value),
+  id: ({ id }, value) => matchesPattern(id, value),
+  name: ({ name }, value) => matchesPattern(name, value),
   driver: ({ driver }, value) => driver === value,
   scope: (_network, value) => value === 'local',
   type: ({ name }, value) => (value === 'custom') === isUserDefined(name),
@@ -24,7 +25,7 @@ const listTests: Readonly<Record<string, Test>> = {
 /** Values of one key are alternatives, except labels, which must all match. */
 export function matchesListFilters(network: Network, filters: Filters, context: FilterContext): boolean {
   return [...filters].every(([key, values]) => {
-    if (key === 'label') return values.every((value) => hasLabel(network, value))
+    if (key === 'label') return values.every((value) => hasLabel(network.labels, value))
     const test = listTests[key]
     if (test === undefined) throw invalid(`invalid filter '${key}'`)
     if (key === 'type') values.forEach(checkType)
@@ -40,9 +41,9 @@ export function matchesPruneFilters(network: Network, filters: Filters): boolean
         if (values.length > 1) throw severalUntil()
         return values.every((value) => Date.parse(network.createdAt) < parseUntil(value, Date.now()))
       case 'label':
-        return values.every((value) => hasLabel(network, value))
+        return values.every((value) => hasLabel(network.labels, value))
       case 'label!':
-        return !values.some((value) => hasLabel(network, value))
+        return !values.some((value) => hasLabel(network.labels, value))
       default:
         throw invalid(`invalid filter '${key}'`)
     }
@@ -61,21 +62,4 @@ function isTrue(value: string): boolean {
 
 function invalid(message: string): EngineError {
   return new EngineError('invalid_argument', message, { code: 'FILTER_INVALID' })
-}
-
-/** Exact, or an unanchored regular expression, as in Docker; what is no expression matches literally. */
-function matches(text: string, pattern: string): boolean {
-  if (text === pattern) return true
-  try {
-    return new RegExp(pattern).test(text)
-  } catch {
-    return text.includes(pattern)
-  }
-}
-
-function hasLabel({ labels }: Network, wanted: string): boolean {
-  const at = wanted.indexOf('=')
-  if (at < 0) return Object.hasOwn(labels, wanted)
-  const key = wanted.slice(0, at)
-  return Object.hasOwn(labels, key) && labels[key] === wanted.slice(at + 1)
 }

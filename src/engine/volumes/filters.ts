@@ -1,5 +1,6 @@
 import { EngineError } from '#base/errors.ts'
 import type { VolumeRow } from '#store/volumes.ts'
+import { hasLabel } from '../filter-values.ts'
 import type { Filters } from '../services.ts'
 
 const KNOWN = ['name', 'driver', 'label', 'label!', 'dangling']
@@ -31,21 +32,14 @@ function matchesOne(row: VolumeRow, key: string, values: readonly string[], used
     case 'driver':
       return values.length === 0 || values.includes(row.driver)
     case 'label':
-      return values.every((value) => hasLabel(row, value))
+      return values.every((value) => hasLabel(row.labels, value))
     case 'label!':
-      return !values.some((value) => hasLabel(row, value))
+      return !values.some((value) => hasLabel(row.labels, value))
     case 'dangling':
       return values.every((value) => used() !== filterFlag(key, value))
     default:
       return true
   }
-}
-
-function hasLabel(row: VolumeRow, wanted: string): boolean {
-  const at = wanted.indexOf('=')
-  if (at < 0) return Object.hasOwn(row.labels, wanted)
-  const key = wanted.slice(0, at)
-  return Object.hasOwn(row.labels, key) && row.labels[key] === wanted.slice(at + 1)
 }
 
 function invalid(message: string): EngineError {

@@ -25,6 +25,8 @@ interface Idle {
 /** Threads that unpack layers; each job has one for itself. Whoever calls bounds their number. */
 export class LayerThreads implements AsyncDisposable {
   readonly #idle: Idle[] = []
+  /** Threads that are not wanted any more, until they have ended. */
+  readonly #ending = new Set<Promise<void>>()
 
   /** Rejects as the job does. When it is aborted, the thread has ended by then. */
   async run(job: LayerJob, { signal, follow, onProgress }: JobOptions): Promise<UnpackedLayer> {
@@ -57,7 +59,8 @@ export class LayerThreads implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#idle.splice(0).map((idle) => end(idle)))
+    for (const idle of this.#idle.splice(0)) this.#end(idle)
+    await Promise.all(this.#ending)
   }
 
   #take(): Worker {
@@ -72,7 +75,9 @@ export class LayerThreads implements AsyncDisposable {
   #release(thread: Worker): void {
     const forget = (): void => {
       const at = this.#idle.indexOf(idle)
-      if (at !== -1) void end(this.#idle.splice(at, 1)[0]!)
+      if (at === -1) return
+      this.#idle.splice(at, 1)
+      this.#end(idle)
     }
     const idle: Idle = { thread, forget, timer: setTimeout(forget, PATIENCE).unref() }
     thread.unref()
@@ -80,11 +85,12 @@ export class LayerThreads implements AsyncDisposable {
     this.#idle.push(idle)
     if (this.#idle.length > MAX_IDLE) forget()
   }
-}
 
-async function end({ thread, timer }: Idle): Promise<void> {
-  clearTimeout(timer)
-  await thread.terminate()
+  #end({ thread, timer }: Idle): void {
+    clearTimeout(timer)
+    const ending = thread.terminate().then(() => void this.#ending.delete(ending))
+    this.#ending.add(ending)
+  }
 }
 
 function failed({ message, kind, code, details = {} }: ThreadError): EngineError {

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { member } from '#test/support/busybox-image.ts'
 import { EngineApi, exec } from '#test/support/engine-api.ts'
+import { machineDirectory } from '#test/support/machine-directory.ts'
 import { VolumePluginServer } from '#test/support/volume-plugin.ts'
 
 const FOREVER = 'trap "exit 0" TERM; while :; do sleep 0.05; done'
@@ -172,7 +173,7 @@ describe('a volume of a plugin', () => {
     await once(server, 'listening')
     const address = server.address()
     const specification = `/etc/docker/plugins/${name}-far.spec`
-    mkdirSync('/etc/docker/plugins', { recursive: true })
+    using _made = machineDirectory('/etc/docker/plugins')
     writeFileSync(specification, `tcp://127.0.0.1:${typeof address === 'object' ? address?.port : 0}\n`)
     try {
       // The daemon lives in a network namespace of its own: nobody listens there.

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http'
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
 import { json } from 'node:stream/consumers'
+import { machineDirectory } from './machine-directory.ts'
 
 interface Request {
   readonly Name?: string
@@ -13,6 +14,7 @@ interface Request {
 
 export class VolumePluginServer implements AsyncDisposable {
   readonly #server: Server
+  readonly #parent: Disposable
   readonly #socket: string
   readonly #directory: string
   /** Method and name of every call, without `VolumeDriver.`. */
@@ -23,7 +25,8 @@ export class VolumePluginServer implements AsyncDisposable {
   /** Answers with this error, by method. */
   readonly failing = new Map<string, string>()
 
-  private constructor(socket: string, directory: string) {
+  private constructor(socket: string, directory: string, parent: Disposable) {
+    this.#parent = parent
     this.#socket = socket
     this.#directory = directory
     this.#server = createServer((request, response) => {
@@ -36,8 +39,8 @@ export class VolumePluginServer implements AsyncDisposable {
   }
 
   static async start(socket: string, directory: string): Promise<VolumePluginServer> {
-    mkdirSync(dirname(socket), { recursive: true })
-    const plugin = new VolumePluginServer(socket, directory)
+    const parent = machineDirectory(dirname(socket))
+    const plugin = new VolumePluginServer(socket, directory, parent)
     plugin.#server.listen(socket)
     await once(plugin.#server, 'listening')
     return plugin
@@ -92,5 +95,6 @@ export class VolumePluginServer implements AsyncDisposable {
     this.#server.close()
     this.#server.closeAllConnections()
     rmSync(this.#socket, { force: true })
+    this.#parent[Symbol.dispose]()
   }
 }

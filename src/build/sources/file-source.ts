@@ -1,0 +1,40 @@
+/**
+ * A tree of files that COPY and ADD read and RUN binds: a build context, the layers of a stage or image, a git checkout, a
+ * download. It does not change while it is open.
+ */
+import type { Digest } from '#base/digest.ts'
+import type { FileAttributes, TarType } from '#oci/tar/entry.ts'
+import type { TreeRoot } from '#os/tree.ts'
+
+export interface SourceFile {
+  /** Path relative to the root of the source, in the encoding of tree records. */
+  readonly attributes: FileAttributes & { readonly type: TarType }
+  /** SHA-256 of the content of a regular file; of an empty one for all else. Cheap where it is known from before. */
+  digest(): Promise<Digest>
+  /** The content; `data_loss` when it is no longer what `attributes` or a digest that was told says. */
+  read(): AsyncIterable<Uint8Array>
+}
+
+export interface FileSource extends AsyncDisposable {
+  /** For messages: `build context`, `stage build`. */
+  readonly name: string
+  /**
+   * All files at and below `path` (relative, clean, `''` for the root) in byte order of their paths, parents first; symlinks as
+   * they are. Nothing when it is not there. `descend` false for a directory leaves out what is below it.
+   */
+  walk(path: string, options?: WalkOptions): AsyncIterable<SourceFile>
+  /** The file at `path`, symlinks on the way and at its end followed inside the root; undefined when it is not there. */
+  find(path: string): Promise<SourceFile | undefined>
+  /** Where it can be mounted from, as berth-tree and the shim see it; made if needed and kept until disposal. */
+  root(): Promise<TreeRoot & MountableRoot>
+}
+
+export interface MountableRoot {
+  /** Absolute path in the helper's mount namespace. */
+  readonly path: string
+}
+
+export interface WalkOptions {
+  readonly descend?: (directory: string) => boolean
+  readonly signal?: AbortSignal | undefined
+}

@@ -1,6 +1,6 @@
 /** A registry served by the engine itself, over the same data root: `--registry-listen`, and the section `registry`. */
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   closeSync,
@@ -19,12 +19,11 @@ import { hashSync } from 'bcryptjs'
 import type { DiskAccount } from '#api/disk-account.ts'
 import type { Finding } from '#api/finding.ts'
 import { member, tarOf } from '#test/support/busybox-image.ts'
-import { type Result, run } from '#test/support/daemon.ts'
+import { NODE, REPOSITORY, type Result, run } from '#test/support/daemon.ts'
 import { EngineApi } from '#test/support/engine-api.ts'
 import { noise } from '#test/support/registry-images.ts'
 
 const HOST = '127.0.0.1:5000'
-const skip = spawnSync('docker', ['--version']).error === undefined ? false : 'docker is not installed'
 
 const acquired = new AsyncDisposableStack()
 let config: string
@@ -42,12 +41,12 @@ before(async () => {
   writeFileSync(join(config, 'daemon.json'), JSON.stringify({ registry }))
   const args = ['--config-file', join(config, 'daemon.json'), '--registry-listen', HOST]
   api = acquired.use(await EngineApi.start({ args }))
-  assert.equal(docker('login', '-u', 'ann', '-p', 'sesame', HOST).code, 0)
+  assert.equal(berth('login', '-u', 'ann', '-p', 'sesame', HOST).code, 0)
 })
 after(() => acquired.disposeAsync())
 
-function docker(...args: string[]): Result {
-  return api.daemon.docker('--config', config, ...args)
+function berth(...args: string[]): Result {
+  return api.daemon.berth('--config', config, ...args)
 }
 
 function ok({ code, stdout, stderr }: Result): string {
@@ -71,9 +70,9 @@ function files(directory: string): string[] {
 
 /** Tags it, pushes it, and forgets its name. */
 function publish(image: string, name: string): void {
-  ok(docker('tag', image, `${HOST}/${name}`))
-  ok(docker('push', `${HOST}/${name}`))
-  ok(docker('rmi', `${HOST}/${name}`))
+  ok(berth('tag', image, `${HOST}/${name}`))
+  ok(berth('push', `${HOST}/${name}`))
+  ok(berth('rmi', `${HOST}/${name}`))
 }
 
 async function fsck(repair: boolean): Promise<Finding[]> {
@@ -99,12 +98,12 @@ async function balanced(): Promise<DiskAccount> {
   })
 }
 
-describe('the registry of the engine', { skip }, () => {
+describe('the registry of the engine', () => {
   it('takes what the engine pushes and gives it back', async () => {
     publish('busybox', 'team/app:1')
-    ok(docker('rmi', 'busybox'))
+    ok(berth('rmi', 'busybox'))
     assert.equal((await api.call('GET', '/images/json')).text.trim(), '[]')
-    const said = ok(docker('run', '--rm', `${HOST}/team/app:1`, 'echo', 'from our own'))
+    const said = ok(berth('run', '--rm', `${HOST}/team/app:1`, 'echo', 'from our own'))
     assert.equal(said, 'from our own\n')
     assert.match(ask('/v2/team/app/tags/list'), /"tags":\["1"\]/)
   })
@@ -133,17 +132,20 @@ describe('the registry of the engine', { skip }, () => {
     await api.daemon.down()
     assert.notEqual(api.daemon.inside('curl', '-s', `http://${HOST}/v2/`).code, 0)
     await api.daemon.up()
-    ok(docker('rmi', `${HOST}/team/app:1`))
-    ok(docker('pull', `${HOST}/team/app:1`))
-    ok(docker('tag', `${HOST}/team/app:1`, 'busybox'))
+    ok(berth('rmi', `${HOST}/team/app:1`))
+    ok(berth('pull', `${HOST}/team/app:1`))
+    ok(berth('tag', `${HOST}/team/app:1`, 'busybox'))
     assert.deepEqual(await fsck(false), [])
   })
 
   it('shows nothing of a push that a kill of the engine cut, and takes it the next time', async () => {
     await api.import('large', await tarOf(member({ path: 'noise' }, noise(32 << 20))))
-    ok(docker('tag', 'large', `${HOST}/team/large`))
+    ok(berth('tag', 'large', `${HOST}/team/large`))
     const before = files('blobs').length
-    const push = spawn('docker', ['--config', config, '-H', api.daemon.host, 'push', `${HOST}/team/large`])
+    const push = spawn(NODE, [
+      join(REPOSITORY, 'src/bin/berth.ts'),
+      ...['--config', config, '-H', api.daemon.host, 'push', `${HOST}/team/large`],
+    ])
     const ended = once(push, 'exit')
     await api.until('a part of the upload', async () =>
       files('uploads').some((file) => statSync(file).size > 1 << 20),
@@ -155,8 +157,8 @@ describe('the registry of the engine', { skip }, () => {
     assert.ok(files('blobs').length <= before + 1, 'at most the configuration was complete')
     assert.deepEqual(await fsck(false), [])
     publish('large', 'team/large')
-    ok(docker('pull', `${HOST}/team/large`))
-    ok(docker('rmi', `${HOST}/team/large`, 'large'))
+    ok(berth('pull', `${HOST}/team/large`))
+    ok(berth('rmi', `${HOST}/team/large`, 'large'))
     await balanced()
   })
 

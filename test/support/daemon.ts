@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { type Marks, type Model, assertNoLeaks, assertResolverEnds } from './leak-check.ts'
 
-const REPOSITORY = join(import.meta.dirname, '..', '..')
+export const REPOSITORY: string = join(import.meta.dirname, '..', '..')
 export const NODE: string = join(REPOSITORY, 'node_modules/node/bin/node')
 
 export interface Answer {

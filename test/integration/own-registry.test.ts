@@ -142,10 +142,9 @@ describe('the registry of the engine', () => {
     await api.import('large', await tarOf(member({ path: 'noise' }, noise(32 << 20))))
     ok(berth('tag', 'large', `${HOST}/team/large`))
     const before = files('blobs').length
-    const push = spawn(NODE, [
-      join(REPOSITORY, 'src/bin/berth.ts'),
-      ...['--config', config, '-H', api.daemon.host, 'push', `${HOST}/team/large`],
-    ])
+    const program = join(REPOSITORY, 'src/bin/berth.ts')
+    const target = ['--config', config, '-H', api.daemon.host]
+    const push = spawn(NODE, [program, ...target, 'push', `${HOST}/team/large`])
     const ended = once(push, 'exit')
     await api.until('a part of the upload', async () =>
       files('uploads').some((file) => statSync(file).size > 1 << 20),

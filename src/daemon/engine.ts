@@ -72,6 +72,7 @@ import { VolumeRows } from '#store/volumes.ts'
 import type { DaemonConfig } from './config.ts'
 import { assembleContainers, type ContainerServices } from './container-services.ts'
 import type { Identity } from './identity.ts'
+import { noBuilds } from './no-builds.ts'
 import { twinInRegistry } from './own-registry.ts'
 import { openPulls } from './pulls.ts'
 import { apiVersion, minApiVersion, version } from './version.ts'
@@ -153,6 +154,7 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
       pulls,
       pushes,
       registries,
+      builds: noBuilds,
       events: foundation.events,
       volumes: base.volumes,
       networks: userNetworks,

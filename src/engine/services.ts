@@ -35,6 +35,7 @@ import type {
 } from '#api/generated/types.ts'
 import type { Finding } from '#api/finding.ts'
 import type { RegistryAuth } from '#api/registry-auth.ts'
+import type { BuildService } from './builds/service.ts'
 
 /** Parsed `filters`: every key with its values; a value with `false` in the map form is left out. */
 export type Filters = ReadonlyMap<string, readonly string[]>
@@ -447,4 +448,5 @@ export interface Engine {
   readonly volumeTransfers: VolumeTransferService
   readonly networks: NetworkService
   readonly fsck: FsckService
+  readonly builds: BuildService
 }

@@ -23,8 +23,13 @@ export async function readDocument<T extends object>(request: JsonRequest, name:
 
 /** The decoding half of readDocument(). */
 export function decodeDocument<T extends object>(text: string, name: BodyName): T {
+  return decodeWith<T>(text, schemas[name])
+}
+
+/** The same for a document that Docker does not have. */
+export function decodeWith<T extends object>(text: string, schema: BodySchema): T {
   const parsed = parseJson(text)
-  return (parsed === null ? {} : decode(parsed, schemas[name], '')) as T
+  return (parsed === null ? {} : decode(parsed, schema, '')) as T
 }
 
 // One walk does both: names and nulls have to be looked up in the schema anyway, and a validator compiled
@@ -120,7 +125,8 @@ function parseJson(text: string): unknown {
   }
 }
 
-async function readText(request: AsyncIterable<Uint8Array>): Promise<string> {
+/** All of a body. @throws EngineError invalid_argument when it is larger than any document */
+export async function readText(request: AsyncIterable<Uint8Array>): Promise<string> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of request) {

@@ -6,6 +6,7 @@ import type { EventMessage } from '#api/generated/types.ts'
 import { EngineError } from '#base/errors.ts'
 import type { Engine } from '#engine/services.ts'
 import { chunks } from './chunks.ts'
+import { fakeBuilds } from './fake-builds.ts'
 import { FakeContainers } from './fake-containers.ts'
 import { FakeEvents } from './fake-events.ts'
 import { fakeImages, fakeInfo, fakeNetworks, fakeVersion, fakeVolume } from './fake-documents.ts'
@@ -34,6 +35,7 @@ export class FakeEngine implements Engine {
   readonly volumeTransfers: Engine['volumeTransfers']
   readonly networks: Engine['networks']
   readonly fsck: Engine['fsck']
+  readonly builds: Engine['builds']
 
   constructor() {
     const { containers } = this
@@ -52,6 +54,7 @@ export class FakeEngine implements Engine {
     this.volumeTransfers = this.#recording(volumeTransfers)
     this.networks = this.#recording(networks)
     this.fsck = this.#recording(fsck)
+    this.builds = this.#recording(fakeBuilds)
   }
 
   publish(event: EventMessage): void {

@@ -38,6 +38,14 @@ export type BuildProgress =
       readonly at: string
     }
   | { readonly type: 'warning'; readonly vertex: Digest; readonly warning: Warning }
+  /**
+   * Once, before the first step, for fronts that number instructions: those of the stages that are needed, in their order.
+   * `step` is the name of the vertex (`StepLabel.name`); undefined for what is metadata alone.
+   */
+  | {
+      readonly type: 'instructions'
+      readonly instructions: readonly { readonly text: string; readonly step?: string | undefined }[]
+    }
   /** Why a step was not taken from the cache. */
   | { readonly type: 'explanation'; readonly vertex: Digest; readonly miss: CacheMiss }
 

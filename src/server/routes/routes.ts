@@ -2,6 +2,7 @@ import type { Engine } from '#engine/services.ts'
 import type { Route } from '../route.ts'
 import type { ServerInfo } from '../server-info.ts'
 import { berthRoutes } from './berth.ts'
+import { berthBuildRoutes } from './berth-builds.ts'
 import { berthVolumeRoutes } from './berth-volumes.ts'
 import { buildRoutes } from './build.ts'
 import { containerFileRoutes } from './container-files.ts'
@@ -27,12 +28,16 @@ export function routesByTag(engine: Engine, info: ServerInfo): Readonly<Record<s
       ...containerFileRoutes(engine.files),
     ],
     Exec: execRoutes(engine.execs),
-    Image: [...imageRoutes(engine), ...registryRoutes(engine), ...buildRoutes()],
+    Image: [...imageRoutes(engine), ...registryRoutes(engine), ...buildRoutes(engine.builds)],
     Network: networkRoutes(engine.networks),
     Volume: volumeRoutes(engine.volumes),
     Plugin: pluginRoutes(),
     Swarm: swarmRoutes(),
-    Berth: [...berthRoutes(engine), ...berthVolumeRoutes(engine.volumeTransfers)],
+    Berth: [
+      ...berthRoutes(engine),
+      ...berthVolumeRoutes(engine.volumeTransfers),
+      ...berthBuildRoutes(engine.builds),
+    ],
   }
 }
 

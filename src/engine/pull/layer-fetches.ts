@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import type { Clock } from '#base/clock.ts'
 import type { Digest } from '#base/digest.ts'
 import { EngineError, engineErrorOf, isKind } from '#base/errors.ts'
+import { type FlightControl, Flights, lastOfEach } from '#base/flights.ts'
 import { KeyedMutex } from '#base/mutex.ts'
 import { Slots } from '#base/slots.ts'
 import type { Descriptor } from '#oci/image-spec.ts'
@@ -12,7 +13,6 @@ import type { ImageStore } from '../images/image-store.ts'
 import type { ProgressMessage } from '../services.ts'
 import { download, type DownloadLimits } from './download.ts'
 import { noSpace, wrongBlob } from './errors.ts'
-import { type FlightControl, Flights } from './flights.ts'
 import { layerBytes, layerLine, retrying } from './layer-line.ts'
 import { ingestDigest, layerTar, unpackedLimit } from './unpack.ts'
 
@@ -54,7 +54,7 @@ type Control = FlightControl<WantedLayer, ProgressMessage>
  */
 export class LayerFetches {
   readonly #deps: LayerFetchesDeps
-  readonly #flights = new Flights<WantedLayer, ProgressMessage, void>(({ id }) => id)
+  readonly #flights = new Flights<WantedLayer, ProgressMessage, void>(() => lastOfEach(({ id }) => id))
   /** Held while a blob is being fetched. */
   readonly #blobs = new KeyedMutex()
   readonly #connections: Slots

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
 import type { Clock } from '#base/clock.ts'
+import { Flights, lastOfEach } from '#base/flights.ts'
 import type { Logger } from '#base/logger.ts'
 import { formatPlatform, parsePlatform, type Platform } from '#oci/platform.ts'
 import { familiarName, formatFamiliar, formatReference, type Reference, withTag } from '#oci/reference.ts'
@@ -11,7 +12,6 @@ import { reporting } from '../images/progress.ts'
 import { credentialsOf } from '../registries/credentials.ts'
 import type { ProgressMessage, PullService } from '../services.ts'
 import type { DownloadLimits } from './download.ts'
-import { type FlightControl, Flights } from './flights.ts'
 import { noTags } from './errors.ts'
 import { ImagePull, type PullRequest } from './image-pull.ts'
 import { LayerFetches } from './layer-fetches.ts'
@@ -42,7 +42,7 @@ interface Wish {
 export class Pulls implements PullService {
   readonly #deps: PullsDeps
   readonly #image: ImagePull
-  readonly #flights = new Flights<undefined, ProgressMessage, void>(({ id }) => id)
+  readonly #flights = new Flights<undefined, ProgressMessage, void>(() => lastOfEach(({ id }) => id))
 
   constructor(deps: PullsDeps) {
     this.#deps = deps

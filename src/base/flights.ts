@@ -1,4 +1,4 @@
-import { abortable } from '#base/mutex.ts'
+import { abortable } from './mutex.ts'
 
 export interface Passenger<C, M> {
   /** Whatever the work may need of one of those who wait for it. */
@@ -15,12 +15,23 @@ export interface FlightControl<C, M> {
   context(): C
 }
 
-/** A message with a key replaces the one before it for those who come later. */
-export type KeyOf<M> = (message: M) => string | undefined
+/** What those who come later are told of what has been. */
+export interface FlightHistory<M> extends Iterable<M> {
+  add(message: M): void
+}
+
+/** A message with a key replaces the one before it; all others stay. */
+export function lastOfEach<M>(keyOf: (message: M) => string | undefined): FlightHistory<M> {
+  const messages = new Map<string | symbol, M>()
+  return {
+    add: (message) => void messages.set(keyOf(message) ?? Symbol('once'), message),
+    [Symbol.iterator]: () => messages.values(),
+  }
+}
 
 interface Flight<C, M, T> {
   readonly passengers: Set<Passenger<C, M>>
-  readonly history: Map<string | symbol, M>
+  readonly history: FlightHistory<M>
   readonly abort: AbortController
   readonly landed: Promise<T>
 }
@@ -32,10 +43,10 @@ interface Flight<C, M, T> {
  */
 export class Flights<C, M, T> {
   readonly #flights = new Map<string, Flight<C, M, T>>()
-  readonly #keyOf: KeyOf<M>
+  readonly #historyOf: () => FlightHistory<M>
 
-  constructor(keyOf: KeyOf<M>) {
-    this.#keyOf = keyOf
+  constructor(historyOf: () => FlightHistory<M>) {
+    this.#historyOf = historyOf
   }
 
   async join(
@@ -65,7 +76,7 @@ export class Flights<C, M, T> {
       const flight = this.#flights.get(key)
       if (flight === undefined) return this.#start(key, passenger, work)
       if (!flight.abort.signal.aborted) {
-        for (const message of flight.history.values()) passenger.report(message)
+        for (const message of flight.history) passenger.report(message)
         flight.passengers.add(passenger)
         return flight
       }
@@ -80,12 +91,12 @@ export class Flights<C, M, T> {
     work: (control: FlightControl<C, M>) => Promise<T>,
   ): Flight<C, M, T> {
     const passengers = new Set([passenger])
-    const history = new Map<string | symbol, M>()
+    const history = this.#historyOf()
     const abort = new AbortController()
     const control: FlightControl<C, M> = {
       signal: abort.signal,
       report: (message) => {
-        history.set(this.#keyOf(message) ?? Symbol('once'), message)
+        history.add(message)
         for (const { report } of passengers) report(message)
       },
       context: () => ([...passengers][0] ?? passenger).context,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { type FlightControl, Flights } from './flights.ts'
+import { type FlightControl, Flights, lastOfEach } from './flights.ts'
 
 function passenger(context: string) {
   const abort = new AbortController()
@@ -15,7 +15,8 @@ function passenger(context: string) {
   }
 }
 
-const flights = () => new Flights<string, string, string>((message) => /^\w+ /.exec(message)?.[0])
+const flights = () =>
+  new Flights<string, string, string>(() => lastOfEach((message) => /^\w+ /.exec(message)?.[0]))
 
 describe('Flights', () => {
   it('tells who comes later what has been, the last of each kind', async () => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
 import type { Clock } from '#base/clock.ts'
-import { Flights, lastOfEach } from '#base/flights.ts'
+import { type FlightControl, Flights, lastOfEach } from '#base/flights.ts'
 import type { Logger } from '#base/logger.ts'
 import { formatPlatform, parsePlatform, type Platform } from '#oci/platform.ts'
 import { familiarName, formatFamiliar, formatReference, type Reference, withTag } from '#oci/reference.ts'

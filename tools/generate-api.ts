@@ -50,6 +50,19 @@ const legacy: Readonly<Record<string, Readonly<Record<string, Schema>>>> = {
   ContainerCreate: { MacAddress: { type: 'string' } },
 }
 
+/** Members of ours in the bodies of Docker's operations. */
+const own: typeof legacy = {
+  ContainerUpdate: {
+    Berth: {
+      type: 'object',
+      properties: {
+        PublishAdd: { $ref: '#/definitions/PortMap' },
+        PublishRemove: { $ref: '#/definitions/PortMap' },
+      },
+    },
+  },
+}
+
 /** Members that take one string for a list of one, as in a Dockerfile's shell form. */
 const stringOrList = ['Cmd', 'Entrypoint']
 
@@ -133,7 +146,7 @@ function schemas(): string {
     .flatMap((operation) => {
       const body = operation.parameters?.find((parameter) => parameter.in === 'body')?.schema
       return decoded.includes(operation.operationId) && body !== undefined
-        ? [[operation.operationId, bodySchema(withLegacy(operation.operationId, body))] as const]
+        ? [[operation.operationId, bodySchema(withMore(operation.operationId, body))] as const]
         : []
     })
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
@@ -141,9 +154,9 @@ function schemas(): string {
   return `import type { BodySchema } from '../body-schema.ts'\n\nexport const schemas = {\n${lines.join('')}} as const satisfies Record<string, BodySchema>\n`
 }
 
-function withLegacy(operation: string, body: Schema): Schema {
-  const extra = legacy[operation]
-  return extra === undefined ? body : { allOf: [body, { type: 'object', properties: extra }] }
+function withMore(operation: string, body: Schema): Schema {
+  const extra = { ...legacy[operation], ...own[operation] }
+  return Object.keys(extra).length === 0 ? body : { allOf: [body, { type: 'object', properties: extra }] }
 }
 
 /** References resolved, `allOf` merged; enums, formats and required members are the engine's business. */

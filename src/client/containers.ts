@@ -5,6 +5,7 @@ import type {
   ContainerWaitResponse,
   HostConfig,
   NetworkingConfig,
+  PortMap,
   Resources,
   RestartPolicy,
 } from '#api/generated/types.ts'
@@ -14,6 +15,12 @@ import { textOf, type Transport } from './transport.ts'
 export type ContainerCreateBody = ContainerConfig & {
   HostConfig?: HostConfig
   NetworkingConfig?: NetworkingConfig
+}
+
+export type ContainerUpdateBody = Resources & {
+  RestartPolicy?: RestartPolicy
+  /** Published ports: an extension of ours. A port of `PublishRemove` without bindings goes altogether. */
+  Berth?: { PublishAdd?: PortMap; PublishRemove?: PortMap }
 }
 
 export type WaitCondition = 'not-running' | 'next-exit' | 'removed'
@@ -83,10 +90,7 @@ export class Containers {
     await this.#transport.status('POST', at(ref, '/rename'), { query: { name } })
   }
 
-  async update(
-    ref: string,
-    body: Resources & { RestartPolicy?: RestartPolicy },
-  ): Promise<ContainerUpdateResponse> {
+  async update(ref: string, body: ContainerUpdateBody): Promise<ContainerUpdateResponse> {
     return this.#transport.json('POST', at(ref, '/update'), { json: body })
   }
 

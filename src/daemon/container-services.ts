@@ -20,6 +20,8 @@ import { Updates } from '#engine/containers/updates.ts'
 import type { Waiters } from '#engine/containers/waiters.ts'
 import { type ExecProcess, Execs } from '#engine/exec/execs.ts'
 import type { ContainerNames } from '#engine/networks/container-names.ts'
+import type { NetworkEndpoints } from '#engine/networks/endpoints.ts'
+import { PortChanges } from '#engine/networks/port-changes.ts'
 import type { Volumes } from '#engine/volumes/volumes.ts'
 import type { Networks } from '#network/networks.ts'
 import type { Helper } from '#os/helper.ts'
@@ -47,7 +49,7 @@ export interface ContainerParts {
   readonly machine: Machine
   readonly bootId: string
   readonly networks: Networks
-  readonly endpoints: Endpoints
+  readonly endpoints: Endpoints & Pick<NetworkEndpoints, 'republish'>
   readonly names: ContainerNames
   readonly knownNetworks: CreationDeps['knownNetworks']
   readonly bundles: Bundles
@@ -86,7 +88,7 @@ export function assembleContainers(parts: ContainerParts) {
   const supervisor: Supervisor = new Supervisor(parts, exits)
   const execs: Execs = new Execs({ ...parts, supervisor, process: parts.execProcess })
   const creation = new Creation(parts)
-  const updates = new Updates(parts)
+  const updates = new Updates({ ...parts, ports: new PortChanges(parts) })
   const lifecycle = new Lifecycle({ ...parts, supervisor, creation, removal, restarts, updates })
   return { restarts, health, removal, exits, supervisor, execs, lifecycle }
 }

@@ -27,6 +27,7 @@ import type {
   NetworkDisconnectRequest,
   NetworkSummary,
   NetworkingConfig,
+  PortMap,
   Resources,
   RestartPolicy,
   SystemInfo,
@@ -49,6 +50,15 @@ export type ContainerCreateBody = ContainerConfig & {
   readonly NetworkingConfig?: NetworkingConfig | null | undefined
 }
 
+export type ContainerUpdateBody = Resources & {
+  readonly RestartPolicy?: RestartPolicy | null | undefined
+  /** Published ports, which Docker cannot change. A port of `PublishRemove` without bindings goes altogether. */
+  readonly Berth?:
+    | { readonly PublishAdd?: PortMap | null; readonly PublishRemove?: PortMap | null }
+    | null
+    | undefined
+}
+
 export interface ContainerLifecycle {
   create(
     body: ContainerCreateBody,
@@ -69,10 +79,7 @@ export interface ContainerLifecycle {
   pause(ref: string): Promise<void>
   unpause(ref: string): Promise<void>
   rename(ref: string, name: string): Promise<void>
-  update(
-    ref: string,
-    body: Resources & { readonly RestartPolicy?: RestartPolicy | null | undefined },
-  ): Promise<ContainerUpdateResponse>
+  update(ref: string, body: ContainerUpdateBody): Promise<ContainerUpdateResponse>
   remove(
     ref: string,
     options: { readonly force: boolean; readonly volumes: boolean; readonly link: boolean },

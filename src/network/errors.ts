@@ -37,11 +37,36 @@ export function noSuchNetwork(ref: string): EngineError {
   return new EngineError('not_found', `network ${ref} not found`, { code: 'NETWORK_NOT_FOUND' })
 }
 
-/** A port that one of our own containers holds. `range` is the text of the request, such as `8000-8010`. */
-export function portAllocated(hostIp: string, port: string): EngineError {
+/** The parent of a macvlan or ipvlan network cannot be one; with Docker's words. */
+export function invalidParent(message: string): EngineError {
+  return new EngineError('invalid_argument', message, { code: 'NETWORK_PARENT_INVALID' })
+}
+
+/** Another network has the parent, in a way that lets nobody else. */
+export function parentConflict(message: string): EngineError {
+  return new EngineError('permission_denied', message, { code: 'NETWORK_PARENT_IN_USE' })
+}
+
+export function parentMissing(link: string): EngineError {
+  return new EngineError(
+    'unavailable',
+    `the requested parent interface ${link} was not found on the Docker host`,
+    { code: 'NETWORK_PARENT_MISSING', details: { link } },
+  )
+}
+
+/** A port that the container `holder` has. */
+export function portAllocated(hostIp: string, port: string, holder: string): EngineError {
   return new EngineError('internal', `Bind for ${hostPort(hostIp, port)} failed: port is already allocated`, {
     code: 'PORT_ALLOCATED',
-    details: { hostIp, port },
+    details: { hostIp, port, holder },
+  })
+}
+
+/** While its ports were being changed. */
+export function containerEnded(): EngineError {
+  return new EngineError('conflict', 'the container has ended meanwhile; its ports are as they were', {
+    code: 'CONTAINER_NOT_RUNNING',
   })
 }
 

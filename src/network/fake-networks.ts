@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { EngineError } from '#base/errors.ts'
 import { parseCidr } from './address.ts'
 import { BridgeNetwork } from './bridge-network.ts'
@@ -8,6 +9,7 @@ import type {
   NetworkInfo,
   NetworkRequest,
   Networks,
+  PortChange,
   PortRequest,
   PublishTarget,
   PublishedPort,
@@ -117,8 +119,21 @@ export class FakeNetworks implements Networks {
     ports: readonly PortRequest[],
     options: { readonly name?: string | undefined } = {},
   ): Promise<readonly PublishedPort[]> {
+    return this.republish(containerId, target, { add: ports, remove: [] }, options)
+  }
+
+  async republish(
+    containerId: string,
+    target: PublishTarget,
+    { add, remove }: PortChange,
+    options: { readonly name?: string | undefined } = {},
+  ): Promise<readonly PublishedPort[]> {
+    const before = this.published.get(containerId) ?? []
+    const leaving = before.filter((port) => remove.some((one) => isDeepStrictEqual(one, port)))
     try {
-      const published = this.#ports.reserve(containerId, ports).map(({ port }) => port)
+      const added = this.#ports.reserve(containerId, add, new Set(), leaving).map(({ port }) => port)
+      this.#ports.leave(containerId, leaving)
+      const published = [...before.filter((port) => !leaving.includes(port)), ...added]
       this.published.set(containerId, published)
       this.targets.set(containerId, target)
       return published

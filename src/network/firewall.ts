@@ -41,9 +41,13 @@ export class Firewall {
     })
   }
 
-  /** Resolves when the kernel has the change. A rejected change has been taken back from the model. */
+  /**
+   * Resolves when the kernel has the change. A rejected one has been taken back from the model, but for removals that
+   * nothing comes for: `reconcile` tries those again.
+   */
   async change(add: readonly Element[], remove: readonly Element[] = []): Promise<void> {
     if (add.length + remove.length === 0) return
+    const before = add.length === 0 ? [] : remove.filter((element) => this.has(element))
     this.note(add, remove)
     for (const element of remove) this.#pending.push({ op: 'delete', element })
     for (const element of add) this.#pending.push({ op: 'add', element })
@@ -51,7 +55,7 @@ export class Firewall {
     try {
       await this.#batch
     } catch (error) {
-      this.note([], add)
+      this.note(before, add)
       throw error
     }
   }

@@ -26,6 +26,7 @@ import type {
   NetworkInfo,
   NetworkRequest,
   Networks,
+  PortChange,
   PortRequest,
   PublishTarget,
   PublishedPort,
@@ -206,13 +207,17 @@ export class KernelNetworks implements Networks {
     options: { readonly name?: string | undefined } = {},
   ): Promise<readonly PublishedPort[]> {
     if (ports.length === 0) return []
-    try {
-      return await this.#get().publisher.publish(containerId, target, ports)
-    } catch (error) {
-      const cause = engineErrorOf(error)
-      if (cause === undefined || options.name === undefined) throw error
-      throw connectivityFailed(options.name, target.id, cause)
-    }
+    const published = this.#get().publisher.publish(containerId, target, ports)
+    return withEndpoint(published, target, options.name)
+  }
+
+  async republish(
+    containerId: string,
+    target: PublishTarget,
+    change: PortChange,
+    options: { readonly name?: string | undefined } = {},
+  ): Promise<readonly PublishedPort[]> {
+    return withEndpoint(this.#get().publisher.change(containerId, target, change), target, options.name)
   }
 
   adoptPublished(containerId: string, target: PublishTarget, ports: readonly PublishedPort[]): void {
@@ -381,6 +386,21 @@ export class KernelNetworks implements Networks {
   #get(): Ready {
     if (this.#ready !== undefined) return this.#ready
     throw new EngineError('unavailable', 'the network is not set up yet', { code: 'NETWORK_NOT_READY' })
+  }
+}
+
+/** Failures get the words of Docker around them. */
+async function withEndpoint<T>(
+  work: Promise<T>,
+  target: PublishTarget,
+  name: string | undefined,
+): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    const cause = engineErrorOf(error)
+    if (cause === undefined || name === undefined) throw error
+    throw connectivityFailed(name, target.id, cause)
   }
 }
 

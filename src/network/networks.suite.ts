@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { isKind } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
 import { contains, parseCidr } from './address.ts'
-import type { NetworkRequest, Networks, PortRequest } from './networks.ts'
+import type { NetworkRequest, Networks, PortRequest, PublishedPort } from './networks.ts'
 
 /** What every `Networks` keeps; `networks` has been ensured. */
 export function networksSuite(name: string, networks: () => Networks): void {
@@ -57,6 +57,33 @@ export function networksSuite(name: string, networks: () => Networks): void {
       await networks().unpublish(a)
       assert.equal((await networks().publish(b, other, [ask(33200), ask(got.hostPort)])).length, 2)
       await networks().unpublish(b)
+      await networks().unpublish(b)
+      networks().release(a)
+      networks().release(b)
+    })
+
+    it('changes the ports of a container as a whole or not at all', async () => {
+      const [a, b] = [newId(), newId()]
+      const endpoint = networks().lease({ containerId: a })
+      const other = networks().lease({ containerId: b })
+      const numbers = (ports: readonly PublishedPort[]): string[] =>
+        ports.map(({ hostPort, containerPort }) => `${hostPort}:${containerPort}`)
+      // One that has none yet, too.
+      const first = await networks().republish(a, endpoint, { add: [ask(33300)], remove: [] })
+      const both = await networks().republish(a, endpoint, { add: [ask(33301)], remove: [] })
+      assert.deepEqual(numbers(both), ['33300:80', '33301:80'])
+      await networks().publish(b, other, [ask(33302)])
+      const refused = { add: [ask(33303), ask(33302)], remove: first }
+      await assert.rejects(networks().republish(a, endpoint, refused, { name: 'a' }), {
+        message: `driver failed programming external connectivity on endpoint a (${endpoint.id}): Bind for 127.0.0.1:33302 failed: port is already allocated`,
+      })
+      // What was refused is free, what was to go is still there.
+      await networks().republish(b, other, { add: [ask(33303)], remove: [] })
+      await assert.rejects(networks().republish(b, other, { add: [ask(33300)], remove: [] }))
+      const moved = { add: [{ ...ask(33300), containerPort: 81 }], remove: first }
+      assert.deepEqual(numbers(await networks().republish(a, endpoint, moved)), ['33301:80', '33300:81'])
+      await networks().unpublish(a)
+      await networks().republish(b, other, { add: [ask(33300), ask(33301)], remove: [] })
       await networks().unpublish(b)
       networks().release(a)
       networks().release(b)

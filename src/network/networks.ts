@@ -61,6 +61,16 @@ export interface Networks {
     ports: readonly PortRequest[],
     options?: { readonly name?: string | undefined },
   ): Promise<readonly PublishedPort[]>
+  /**
+   * Takes published ports away and adds others, as a whole or not at all; what stays is not interrupted. Returns all that
+   * are published then. Errors as with `publish`.
+   */
+  republish(
+    containerId: string,
+    target: PublishTarget,
+    change: PortChange,
+    options?: { readonly name?: string | undefined },
+  ): Promise<readonly PublishedPort[]>
   /** In force after the next `reconcile`. */
   adoptPublished(containerId: string, target: PublishTarget, ports: readonly PublishedPort[]): void
   /** The same host ports lead to another address, without a moment in which they lead nowhere. */
@@ -171,6 +181,11 @@ export interface PortRequest {
   readonly hostIp: string
   /** Undefined: an ephemeral port. A range: the first free one. */
   readonly hostPort?: number | { readonly first: number; readonly last: number } | undefined
+}
+
+export interface PortChange {
+  readonly add: readonly PortRequest[]
+  readonly remove: readonly PublishedPort[]
 }
 
 export interface PublishedPort {

@@ -15,6 +15,8 @@ export interface PortTableOptions {
   readonly reserved?: readonly PortRange[]
   /** Whether the host has IPv6 at all; without it an empty host address means IPv4 only. */
   readonly ipv6: boolean
+  /** What an empty host address means instead of all addresses. */
+  readonly defaultAddress?: string | undefined
 }
 
 /** A port that a request got; `flexible` when another number would have done as well. */
@@ -43,14 +45,16 @@ export class PortTable {
 
   /**
    * Reserves all requests for `owner`, or none. `avoid` holds `tcp/8080` keys that turned out to be used by somebody
-   * outside; they are passed over where there is a choice.
+   * outside; they are passed over where there is a choice. Ports that the owner is `leaving` count as free.
    */
   reserve(
     owner: string,
     requests: readonly PortRequest[],
     avoid: ReadonlySet<string> = new Set(),
+    leaving: readonly PublishedPort[] = [],
   ): Reservation[] {
     const got: Reservation[] = []
+    for (const port of leaving) this.#drop(owner, port)
     try {
       // Fixed numbers first, so that a choice never takes one that the same container asks for.
       const order = [...requests.keys()].sort((a, b) => rank(requests[a]) - rank(requests[b]))
@@ -66,7 +70,15 @@ export class PortTable {
     } catch (error) {
       for (const { port } of got) this.#drop(owner, port)
       throw error
+    } finally {
+      // They are the owner's until it has left them.
+      for (const port of leaving) this.#add(owner, port)
     }
+  }
+
+  /** Gives single ports back. A host port that the owner has anew stays taken. */
+  leave(owner: string, ports: readonly PublishedPort[]): void {
+    for (const port of ports) this.#drop(owner, port)
   }
 
   /** Takes over what a container already had; `false` when somebody else has it by now. */
@@ -86,7 +98,7 @@ export class PortTable {
   }
 
   #reserveOne(owner: string, request: PortRequest, avoid: ReadonlySet<string>): Reservation[] {
-    const addresses = hostAddresses(request.hostIp, this.#options.ipv6)
+    const addresses = this.#addresses(request.hostIp)
     const flexible = typeof request.hostPort !== 'number'
     const hostPort = flexible
       ? this.#choose(request, addresses, avoid)
@@ -99,9 +111,16 @@ export class PortTable {
     })
   }
 
+  #addresses(hostIp: string): readonly string[] {
+    const { ipv6, defaultAddress = '' } = this.#options
+    return hostAddresses(hostIp === '' ? defaultAddress : hostIp, ipv6)
+  }
+
   #exactly(protocol: Protocol, port: number, addresses: readonly string[]): number {
-    const clash = addresses.find((address) => !this.#free(protocol, port, [address]))
-    if (clash !== undefined) throw portAllocated(clash, String(port))
+    for (const address of addresses) {
+      const holder = this.#holder(protocol, port, address)
+      if (holder !== undefined) throw portAllocated(address, String(port), holder)
+    }
     return port
   }
 
@@ -128,9 +147,14 @@ export class PortTable {
   }
 
   #free(protocol: Protocol, port: number, addresses: readonly string[]): boolean {
+    return addresses.every((address) => this.#holder(protocol, port, address) === undefined)
+  }
+
+  /** Who has the port on an address that conflicts with this one. */
+  #holder(protocol: Protocol, port: number, address: string): string | undefined {
     const taken = this.#taken.get(`${protocol}/${port}`)
-    if (taken === undefined) return true
-    return addresses.every((address) => ![...taken.keys()].some((other) => conflict(address, other)))
+    if (taken === undefined) return undefined
+    return [...taken].find(([other]) => conflict(address, other))?.[1]
   }
 
   #add(owner: string, port: PublishedPort): void {
@@ -143,12 +167,13 @@ export class PortTable {
   }
 
   #drop(owner: string, port: PublishedPort): void {
-    const addresses = this.#taken.get(keyOf(port))
-    addresses?.delete(port.hostIp)
-    if (addresses?.size === 0) this.#taken.delete(keyOf(port))
     const rest = (this.#owned.get(owner) ?? []).filter((other) => other !== port)
     if (rest.length === 0) this.#owned.delete(owner)
     else this.#owned.set(owner, rest)
+    if (rest.some((other) => keyOf(other) === keyOf(port) && other.hostIp === port.hostIp)) return
+    const addresses = this.#taken.get(keyOf(port))
+    addresses?.delete(port.hostIp)
+    if (addresses?.size === 0) this.#taken.delete(keyOf(port))
   }
 }
 

@@ -106,3 +106,36 @@ describe('Publisher.holdMissing()', () => {
     assert.equal(held.size, 0)
   })
 })
+
+describe('Publisher.change()', () => {
+  it('leaves what stays as it is, in one transaction with what comes and goes', async () => {
+    const { publisher, held, transactions } = world()
+    const ports = await publisher.publish('a', endpoint, [ask(80), ask(81)])
+    const remove = ports.filter(({ hostPort }) => hostPort === 80)
+    await publisher.change('a', endpoint, { add: [ask(82)], remove })
+    assert.deepEqual(transactions.at(-1)?.match(/(add|delete) element inet t dnat4any [^\n]*/g), [
+      'delete element inet t dnat4any { tcp . 80 }',
+      'add element inet t dnat4any { tcp . 82 comment "a" : 10.0.0.2 . 80 }',
+    ])
+    assert.deepEqual([...held].filter((key) => key.includes('0.0.0.0')).toSorted(), [
+      'tcp 0.0.0.0 81 > 10.0.0.2',
+      'tcp 0.0.0.0 82 > 10.0.0.2',
+    ])
+  })
+
+  it('puts everything back when the firewall fails', async () => {
+    let code = 0
+    const { publisher, held, transactions } = world(() => code)
+    const ports = await publisher.publish('a', endpoint, [ask(80)])
+    code = 1
+    await assert.rejects(publisher.change('a', endpoint, { add: [ask(81)], remove: ports }), /broken/)
+    code = 0
+    assert.deepEqual([...held], ['tcp 0.0.0.0 80 > 10.0.0.2', 'tcp :: 80 > 10.0.0.2'])
+    await publisher.change('a', endpoint, { add: [ask(82)], remove: [] })
+    await assert.rejects(publisher.publish('b', endpoint, [ask(80)]), /already allocated/)
+    // What is written next still has the port that was to go.
+    code = 1
+    await assert.rejects(publisher.publish('b', endpoint, [ask(90)]), /broken/)
+    assert.match(transactions.at(-1) ?? '', /^table inet t\n[^]*tcp \. 80 comment "a"/)
+  })
+})

@@ -1,9 +1,9 @@
 import { shortId } from '#base/ids.ts'
 import { isErrno } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
-import { bindFailed } from './errors.ts'
+import { bindFailed, containerEnded } from './errors.ts'
 import type { Firewall } from './firewall.ts'
-import type { PortRequest, PublishTarget, PublishedPort } from './networks.ts'
+import type { PortChange, PortRequest, PublishTarget, PublishedPort } from './networks.ts'
 import type { Element } from './nft-table.ts'
 import { elementId, forwardingElements } from './nft-table.ts'
 import type { PortHolds } from './port-holds.ts'
@@ -39,29 +39,14 @@ export class Publisher {
     endpoint: PublishTarget,
     requests: readonly PortRequest[],
   ): Promise<readonly PublishedPort[]> {
-    const { firewall, ports: table } = this.#deps
     await using acquired = new AsyncDisposableStack()
-    acquired.defer(() => table.release(containerId))
+    const { ports, held } = await this.#take(containerId, endpoint, requests, [], acquired)
+    const elements = elementsOf(containerId, endpoint, ports)
+    await this.#deps.firewall.change(elements)
 
-    const avoid = new Set<string>()
-    for (;;) {
-      const reservations = table.reserve(containerId, requests, avoid)
-      const result = await this.#holdAll(endpoint, reservations)
-      if ('refused' in result) {
-        table.release(containerId)
-        avoid.add(result.refused)
-        continue
-      }
-      const { held } = result
-      acquired.defer(() => dropAll(held))
-      const ports = reservations.map(({ port }) => port)
-      const elements = elementsOf(containerId, endpoint, ports)
-      await firewall.change(elements)
-
-      acquired.move()
-      this.#publications.set(containerId, { endpoint, ports, elements, held })
-      return ports
-    }
+    acquired.move()
+    this.#publications.set(containerId, { endpoint, ports, elements, held })
+    return ports
   }
 
   adopt(containerId: string, endpoint: PublishTarget, ports: readonly PublishedPort[]): void {
@@ -86,6 +71,42 @@ export class Publisher {
     this.#publications.set(containerId, { endpoint, ports, elements, held: new Map() })
     await dropAll(held)
     await this.holdMissing()
+  }
+
+  /**
+   * Takes ports away and adds others, as a whole or not at all; one transaction of the firewall. Returns all that are
+   * published then. A host port may go and come in one call, with another port behind it.
+   */
+  async change(
+    containerId: string,
+    endpoint: PublishTarget,
+    change: PortChange,
+  ): Promise<readonly PublishedPort[]> {
+    const { firewall, ports: table } = this.#deps
+    const before = this.#publications.get(containerId)
+    const leaving = before?.ports.filter((port) => change.remove.some((one) => samePort(one, port))) ?? []
+    const left = new Set(leaving)
+    await using acquired = new AsyncDisposableStack()
+    const taken = await this.#take(containerId, endpoint, change.add, leaving, acquired)
+    const ports = [...(before?.ports ?? []).filter((port) => !left.has(port)), ...taken.ports]
+    const elements = elementsOf(containerId, endpoint, ports)
+    const changed = changedElements(before?.elements ?? [], elements)
+    await firewall.change(changed.add, changed.remove)
+    if (this.#publications.get(containerId) !== before) {
+      // Ended meanwhile: what it had is given back already.
+      await firewall.change([], changed.add)
+      throw containerEnded()
+    }
+
+    acquired.move()
+    const held = new Map([...(before?.held ?? [])].filter(([port]) => !left.has(port)))
+    for (const [port, hold] of taken.held) held.set(port, hold)
+    this.#publications.set(containerId, { endpoint, ports, elements, held })
+    await dropAll(new Map([...(before?.held ?? [])].filter(([port]) => left.has(port))))
+    table.leave(containerId, leaving)
+    // A socket that forwards to what the host port led to before.
+    if (ports.length > held.size) await this.holdMissing()
+    return ports
   }
 
   async unpublish(containerId: string): Promise<void> {
@@ -122,6 +143,40 @@ export class Publisher {
   async close(): Promise<void> {
     for (const { held } of this.#publications.values()) await dropAll(held)
     this.#publications.clear()
+  }
+
+  /** Reserves and holds; `acquired` gives back. What is `leaving` is free for the same container, and not held anew. */
+  async #take(
+    containerId: string,
+    endpoint: PublishTarget,
+    requests: readonly PortRequest[],
+    leaving: readonly PublishedPort[],
+    acquired: AsyncDisposableStack,
+  ): Promise<{
+    readonly ports: readonly PublishedPort[]
+    readonly held: Map<PublishedPort, AsyncDisposable>
+  }> {
+    const { ports: table } = this.#deps
+    const avoid = new Set<string>()
+    for (;;) {
+      const reservations = table.reserve(containerId, requests, avoid, leaving)
+      const ports = reservations.map(({ port }) => port)
+      let keep = false
+      try {
+        const free = reservations.filter(({ port }) => !leaving.some((one) => sameHostPort(one, port)))
+        const result = await this.#holdAll(endpoint, free)
+        if ('refused' in result) {
+          avoid.add(result.refused)
+          continue
+        }
+        keep = true
+        acquired.defer(() => table.leave(containerId, ports))
+        acquired.defer(() => dropAll(result.held))
+        return { ports, held: result.held }
+      } finally {
+        if (!keep) table.leave(containerId, ports)
+      }
+    }
   }
 
   async #holdAll(
@@ -169,6 +224,24 @@ function elementsOf(
     forwardingElements({ hostIp, hostPort, protocol, ip: targetOf(endpoint, hostIp), port, comment }),
   )
   return [...new Map(elements.map((element) => [elementId(element), element])).values()]
+}
+
+function samePort(a: PublishedPort, b: PublishedPort): boolean {
+  return a.containerPort === b.containerPort && sameHostPort(a, b)
+}
+
+function sameHostPort(a: PublishedPort, b: PublishedPort): boolean {
+  return a.protocol === b.protocol && a.hostIp === b.hostIp && a.hostPort === b.hostPort
+}
+
+/** Those that are new or lead elsewhere, and those that are gone or lead elsewhere. */
+function changedElements(before: readonly Element[], after: readonly Element[]) {
+  const key = (element: Element): string => `${elementId(element)} ${element.value} ${element.comment}`
+  const [old, next] = [new Set(before.map(key)), new Set(after.map(key))]
+  return {
+    add: after.filter((element) => !old.has(key(element))),
+    remove: before.filter((element) => !next.has(key(element))),
+  }
 }
 
 /** The container's address for a host address: of the same family where it has one. */

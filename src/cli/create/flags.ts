@@ -17,6 +17,7 @@ import { checkDeviceRule, parseGpus, parseThrottle, parseUlimit, parseWeight } f
 import { checkEnvironment } from './key-values.ts'
 import { parseMount } from './mounts.ts'
 import { parseNetwork } from './networks.ts'
+import { parsePublish, parseUnpublish } from './ports.ts'
 import { platformNames } from '../platform-names.ts'
 
 const streams = ['stdin', 'stdout', 'stderr']
@@ -193,6 +194,12 @@ export const updateFlags = {
   'memory-reservation': resources['memory-reservation'],
   'memory-swap': resources['memory-swap'],
   'pids-limit': resources['pids-limit'],
+  'publish-add': list('Publish one more port, as with run -p', {
+    check: checkedBy((text) => parsePublish([text])),
+  }),
+  'publish-rm': list('Publish a port no more: PORT[/PROTO], or as it was given to -p', {
+    check: checkedBy((text) => parseUnpublish([text])),
+  }),
   restart: string('Restart policy', { completes: process.restart.completes ?? [] }),
 } as const
 

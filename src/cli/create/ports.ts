@@ -31,6 +31,16 @@ export function parsePublish(specs: readonly string[]): PublishedPorts {
   return { exposed, bindings }
 }
 
+/** `--publish-rm` values: as `-p`; a container port alone stands for all that it is published at. */
+export function parseUnpublish(specs: readonly string[]): PortMap {
+  return Object.fromEntries(
+    Object.entries(parsePublish(specs).bindings).map(([port, bindings]) => {
+      const all = bindings?.some(({ HostIp, HostPort }) => !HostIp && !HostPort) === true
+      return [port, all ? [] : bindings]
+    }),
+  )
+}
+
 /** `--expose` values: a port or a range, with an optional protocol; the ports in the form of the API (`80/tcp`). */
 export function parseExpose(specs: readonly string[]): string[] {
   return specs.flatMap((spec) => {

@@ -1,14 +1,18 @@
 import type {
   ContainerUpdateResponse,
   ContainerWaitResponse,
-  Resources,
-  RestartPolicy,
 } from '#api/generated/types.ts'
 import type { Clock } from '#base/clock.ts'
 import { EngineError } from '#base/errors.ts'
 import type { KeyedMutex } from '#base/mutex.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
-import type { Cancellable, ContainerCreateBody, ContainerLifecycle, Filters } from '../services.ts'
+import type {
+  Cancellable,
+  ContainerCreateBody,
+  ContainerLifecycle,
+  ContainerUpdateBody,
+  Filters,
+} from '../services.ts'
 import { validateName } from './config/names.ts'
 import type { ContainerNames } from '../networks/container-names.ts'
 import type { Container } from './container.ts'
@@ -116,7 +120,7 @@ export class Lifecycle implements ContainerLifecycle {
 
   async update(
     ref: string,
-    body: Resources & { readonly RestartPolicy?: RestartPolicy | null | undefined },
+    body: ContainerUpdateBody,
   ): Promise<ContainerUpdateResponse> {
     using locked = await lockContainer(this.#deps, ref)
     const warnings = await this.#deps.updates.apply(locked.container, body)

@@ -1,12 +1,14 @@
 import { noSuchNetwork } from '#network/errors.ts'
-import type { Endpoint, Networks, PublishTarget, PublishedPort, Ways } from '#network/networks.ts'
+import type { Endpoint, Networks, PortChange, PublishTarget, PublishedPort, Ways } from '#network/networks.ts'
 import { portRequests } from '../containers/config/ports.ts'
 import type { Attachment, Container } from '../containers/container.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
 import { runOf } from '../containers/state.ts'
 import type { Endpoints } from '../containers/supervisor.ts'
 import { IFNAME_OPTION } from './attachments.ts'
+import { noEndpointThere } from './errors.ts'
 import type { Network } from './network.ts'
+import { withHolder } from './port-holders.ts'
 
 export interface NetworkEndpointsDeps {
   readonly networks: Networks
@@ -43,6 +45,7 @@ export class NetworkEndpoints implements Endpoints {
     const { networks, known } = this.#deps
     const network = known.named(name)
     if (network === undefined) throw noSuchNetwork(name)
+    if (network.configOnly === true) throw noEndpointThere()
     const { IPv4Address, IPv6Address } = settings.IPAMConfig ?? {}
     return networks.lease({
       containerId: container.id,
@@ -60,13 +63,32 @@ export class NetworkEndpoints implements Endpoints {
     const { id, name, config, hostConfig } = container
     const target = this.target(container, endpoints)
     if (target === undefined) return []
-    return this.#deps.networks.publish(id, target, portRequests(config, hostConfig), { name })
+    const requests = portRequests(config, hostConfig)
+    return this.#namingHolder(this.#deps.networks.publish(id, target, requests, { name }))
   }
 
+  /** As `publish`, for a container that has published ports already. */
+  async republish(
+    container: Container,
+    endpoints: readonly Endpoint[],
+    change: PortChange,
+  ): Promise<readonly PublishedPort[]> {
+    const { id, name } = container
+    const target = this.target(container, endpoints)
+    if (target === undefined) return []
+    return this.#namingHolder(this.#deps.networks.republish(id, target, change, { name }))
+  }
+
+  /** On a link of the host, or without a way out, nothing is published. */
   target(container: Container, endpoints: readonly Endpoint[]): PublishTarget | undefined {
-    const { v4, v6 } = this.ways(container, endpoints)
+    const ways = this.ways(container, endpoints)
+    const [v4, v6] = [ways.v4, ways.v6].map((one) => (this.#publishes(one) ? one : undefined))
     const first = v4 ?? v6
     return first === undefined ? undefined : { id: first.id, ipv4: v4?.ipv4, ipv6: v6?.ipv6 }
+  }
+
+  #publishes(endpoint: Endpoint | undefined): boolean {
+    return endpoint !== undefined && this.#deps.networks.network(endpoint.networkId)?.shared === undefined
   }
 
   /** The endpoint with the highest priority for each family; among equals the network whose name comes first. */
@@ -79,6 +101,15 @@ export class NetworkEndpoints implements Endpoints {
     return {
       v4: order.find(({ gateway }) => gateway !== undefined),
       v6: order.find(({ gateway6 }) => gateway6 !== undefined),
+    }
+  }
+
+  async #namingHolder<T>(published: Promise<T>): Promise<T> {
+    try {
+      return await published
+    } catch (error) {
+      const { registry } = this.#deps
+      throw await withHolder(error, (id) => registry.all().find((one) => one.id === id)?.name)
     }
   }
 

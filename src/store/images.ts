@@ -58,12 +58,7 @@ export class ImageRows {
   put(image: NewImageRow): void {
     const { id, created, labels, parentId, layers } = image
     this.#db.transaction(() => {
-      for (const { diffId, size } of layers) {
-        this.#db.run('INSERT INTO layers (diff_id, size) VALUES (?, ?) ON CONFLICT DO NOTHING', [
-          diffId,
-          size,
-        ])
-      }
+      for (const layer of layers) this.putLayer(layer)
       const size = layers.reduce((sum, layer) => sum + layer.size, 0)
       const added = this.#db.run(
         `INSERT INTO images (id, size, created, labels, parent_id) VALUES (?, ?, ?, ?, ?)
@@ -78,6 +73,11 @@ export class ImageRows {
         )
       })
     })
+  }
+
+  /** For whatever is to refer to it in the same transaction. */
+  putLayer({ diffId, size }: LayerRow): void {
+    this.#db.run('INSERT INTO layers (diff_id, size) VALUES (?, ?) ON CONFLICT DO NOTHING', [diffId, size])
   }
 
   get(id: Digest): ImageRow | undefined {
@@ -157,7 +157,7 @@ export class ImageRows {
   }
 
   /**
-   * Deletes an image without references; layers that no other image has lose their rows as well and are returned.
+   * Deletes an image without references; layers that nothing else needs lose their rows as well and are returned.
    * While a container has it, it is only hidden: nothing else changes, and `undefined` is returned.
    */
   remove(id: Digest): Digest[] | undefined {
@@ -178,10 +178,12 @@ export class ImageRows {
     return this.#db.all<{ id: Digest }>('SELECT id FROM images WHERE hidden = 1').map(({ id }) => id)
   }
 
+  /** Layers that neither an image nor a result of a build has lose their rows and are returned. */
   removeUnusedLayers(): Digest[] {
     return this.#db
       .all<{ diffId: Digest }>(
         `DELETE FROM layers WHERE NOT EXISTS (SELECT 1 FROM image_layers WHERE image_layers.diff_id = layers.diff_id)
+         AND NOT EXISTS (SELECT 1 FROM build_results WHERE layer = layers.diff_id)
          RETURNING diff_id AS diffId`,
       )
       .map(({ diffId }) => diffId)

@@ -16,12 +16,14 @@ export interface CollectorDeps {
 
 /**
  * Removes layers and blobs that no row needs. Something new is on disk before its row is, so nothing is removed while
- * an operation that adds is under way; what it would have removed waits for the end of the last one.
+ * an operation that adds is under way; what it would have removed waits for the end of the last one. Builds, which take
+ * longer, keep just the layers that they have.
  */
 export class Collector {
   readonly #deps: CollectorDeps
   readonly #layers = new Set<Digest>()
   readonly #blobs = new Set<Digest>()
+  readonly #pinned = new Map<Digest, number>()
   #adding = 0
   #sweep: Promise<void> | undefined
 
@@ -29,9 +31,9 @@ export class Collector {
     this.#deps = deps
   }
 
-  /** Operations that add are under way: what no row knows yet may be theirs. */
+  /** Operations that add are under way, or builds: what no row knows may be theirs. */
   get isHeld(): boolean {
-    return this.#adding > 0
+    return this.#adding > 0 || this.#pinned.size > 0
   }
 
   /** Holds removals back until it is disposed; disposing waits for the removals that were due. */
@@ -41,6 +43,26 @@ export class Collector {
     return {
       [Symbol.asyncDispose]: async () => {
         this.#adding--
+        await this.#run()
+      },
+    }
+  }
+
+  /**
+   * Keeps these layers, also those without a row, until it is disposed; others go meanwhile. What is being removed already is
+   * gone when this resolves: whether they are there is to be asked afterwards.
+   */
+  async pin(layers: Iterable<Digest>): Promise<AsyncDisposable> {
+    const pinned = [...layers]
+    while (this.#sweep !== undefined) await this.#sweep
+    for (const layer of pinned) this.#pinned.set(layer, (this.#pinned.get(layer) ?? 0) + 1)
+    return {
+      [Symbol.asyncDispose]: async () => {
+        for (const layer of pinned) {
+          const left = (this.#pinned.get(layer) ?? 1) - 1
+          if (left > 0) this.#pinned.set(layer, left)
+          else this.#pinned.delete(layer)
+        }
         await this.#run()
       },
     }
@@ -101,6 +123,7 @@ export class Collector {
     await Promise.all([
       ...[...this.#layers].map(async (diffId) => {
         const remove = (): Promise<void> => snapshots.removeLayer(diffId)
+        if (this.#pinned.has(diffId)) return
         if (layers.has(diffId) || (await this.#attempt('layer', diffId, remove))) this.#layers.delete(diffId)
       }),
       ...[...this.#blobs].map(async (digest) => {

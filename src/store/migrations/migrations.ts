@@ -5,9 +5,11 @@ import { volumes } from './0301-volumes.ts'
 import { volumeOrigins } from './0302-volume-origins.ts'
 import { events } from './0401-events.ts'
 import { networks } from './0501-networks.ts'
+import { buildCache } from './0601-build-cache.ts'
+import { fileDigests } from './0602-file-digests.ts'
 import type { Migration } from './migration.ts'
 
-/** Every step there is. Numbers: images 01xx, containers 02xx, volumes 03xx, events 04xx, networks 05xx. */
+/** Every step there is. Numbers: images 01xx, containers 02xx, volumes 03xx, events 04xx, networks 05xx, builds 06xx. */
 export const migrations: readonly Migration[] = [
   images,
   registries,
@@ -16,4 +18,6 @@ export const migrations: readonly Migration[] = [
   volumeOrigins,
   events,
   networks,
+  buildCache,
+  fileDigests,
 ]

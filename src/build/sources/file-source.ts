@@ -18,12 +18,18 @@ export interface SourceFile {
 export interface FileSource extends AsyncDisposable {
   /** For messages: `build context`, `stage build`. */
   readonly name: string
+  /** Of a stage or an image: what it consists of, bottom first. */
+  readonly layers?: readonly Digest[] | undefined
   /**
-   * All files at and below `path` (relative, clean, `''` for the root) in byte order of their paths, parents first; symlinks as
-   * they are. Nothing when it is not there. `descend` false for a directory leaves out what is below it.
+   * All files at and below `path` (relative, clean, `''` for the root): a directory before what is in it, names in byte order;
+   * symlinks as they are, hard links as such after the first name that the walk has given. Nothing when it is not there. `descend`
+   * false for a directory leaves out what is below it.
    */
   walk(path: string, options?: WalkOptions): AsyncIterable<SourceFile>
-  /** The file at `path`, symlinks on the way and at its end followed inside the root; undefined when it is not there. */
+  /**
+   * The file at `path`, symlinks on the way and at its end followed inside the root; its `path` says where that is. Undefined
+   * when it is not there.
+   */
   find(path: string): Promise<SourceFile | undefined>
   /** Where it can be mounted from, as berth-tree and the shim see it; made if needed and kept until disposal. */
   root(): Promise<TreeRoot & MountableRoot>

@@ -34,8 +34,11 @@ export interface SpecContext {
   readonly deviceNumber: (path: string) => { readonly major: number; readonly minor: number }
 }
 
+/** What decides about the process of a container; a build step has the same. */
+type Confined = Pick<Container, 'id' | 'config' | 'hostConfig' | 'path' | 'args'>
+
 /** The input of `buildSpec` for a container. */
-export function specInput(container: Container, context: SpecContext): SpecInput {
+export function specInput(container: Confined, context: SpecContext): SpecInput {
   const { config, hostConfig } = container
   const size = hostConfig.ConsoleSize ?? undefined
   const [rows = 0, columns = 0] = size ?? []
@@ -65,7 +68,7 @@ export function specInput(container: Container, context: SpecContext): SpecInput
   }
 }
 
-function processArgs(container: Container): string[] {
+function processArgs(container: Confined): string[] {
   const args = [container.path, ...container.args]
   return usesInit(container.hostConfig) ? [INIT_PATH, '--', ...args] : args
 }

@@ -44,7 +44,8 @@ export interface Secrets {
 export interface FileSteps {
   /**
    * What a COPY would take, without writing: `digest` stands for names, types, modes, owners and contents of all that
-   * is copied (no times), `files` says it for each, to explain a miss.
+   * is copied (no times), `files` says it for each, to explain a miss. Asked before the step's filesystem is there: `layers`
+   * is empty, and an owner is always `0:0`, because both are keyed apart.
    */
   inspect(ready: Ready<CopyStep>): Promise<CopyInputs>
   copy(ready: Ready<CopyStep>): Promise<StepResult>

@@ -95,6 +95,45 @@ static int create_pair(int host, const struct net_link *link, const char *name)
 	return netlink_commit(host, &batch);
 }
 
+/*
+ * An interface on a link of the host, born in the shim's own namespace. The kernel takes it away with the namespace, and
+ * with the link.
+ */
+static int create_shared(int host, const struct net_link *link, const char *name)
+{
+	int parent = netlink_index(host, link->parent);
+	if (parent < 0)
+		return fail("the requested parent interface %s was not found on the Docker host", link->parent);
+	struct netlink_batch batch = {0};
+	struct ifinfomsg body = {0};
+	netlink_begin(&batch, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, link->parent);
+	netlink_body(&batch, &body, sizeof body);
+	netlink_string(&batch, IFLA_IFNAME, name);
+	netlink_u32(&batch, IFLA_LINK, (uint32_t)parent);
+	netlink_u32(&batch, IFLA_NET_NS_PID, (uint32_t)getpid());
+	if (link->mtu > 0)
+		netlink_u32(&batch, IFLA_MTU, (uint32_t)link->mtu);
+	if (link->mac != NULL) {
+		unsigned char mac[6];
+		if (parse_mac(link->mac, mac) < 0)
+			return -1;
+		netlink_attribute(&batch, IFLA_ADDRESS, mac, sizeof mac);
+	}
+	size_t info = netlink_nest(&batch, IFLA_LINKINFO);
+	netlink_string(&batch, IFLA_INFO_KIND, link->kind == LINK_MACVLAN ? "macvlan" : "ipvlan");
+	size_t data = netlink_nest(&batch, IFLA_INFO_DATA);
+	if (link->kind == LINK_MACVLAN) {
+		netlink_u32(&batch, IFLA_MACVLAN_MODE, link->mode);
+	} else {
+		uint16_t mode = (uint16_t)link->mode;
+		netlink_attribute(&batch, IFLA_IPVLAN_MODE, &mode, sizeof mode);
+		netlink_attribute(&batch, IFLA_IPVLAN_FLAGS, &link->flags, sizeof link->flags);
+	}
+	netlink_nest_end(&batch, data);
+	netlink_nest_end(&batch, info);
+	return netlink_commit(host, &batch);
+}
+
 /* A name left behind by a namespace that is not quite gone yet belongs to this container: take it over. */
 static int replace_pair(int host, const struct net_link *link, const char *name)
 {
@@ -146,16 +185,20 @@ static int add_address(struct netlink_batch *batch, int index, const char *text)
 static int add_default_route(struct netlink_batch *batch, int index, const char *text)
 {
 	struct address gateway;
+	static const unsigned char unspecified[sizeof gateway.bytes];
 	if (parse_address(text, false, &gateway) < 0)
 		return -1;
+	/* The unspecified address: everybody is on the link itself. */
+	bool on_link = memcmp(gateway.bytes, unspecified, gateway.length) == 0;
 	struct rtmsg body = {.rtm_family = (uint8_t)gateway.family,
 			     .rtm_table = RT_TABLE_MAIN,
 			     .rtm_protocol = RTPROT_BOOT,
-			     .rtm_scope = RT_SCOPE_UNIVERSE,
+			     .rtm_scope = on_link && gateway.family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
 			     .rtm_type = RTN_UNICAST};
 	netlink_begin(batch, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, text);
 	netlink_body(batch, &body, sizeof body);
-	netlink_attribute(batch, RTA_GATEWAY, gateway.bytes, gateway.length);
+	if (!on_link)
+		netlink_attribute(batch, RTA_GATEWAY, gateway.bytes, gateway.length);
 	netlink_u32(batch, RTA_OIF, (uint32_t)index);
 	return 0;
 }
@@ -208,7 +251,8 @@ static int make_namespace(const struct net_config *config)
 			snprintf(names[i], sizeof names[i], "%s", config->links[i].name);
 		else
 			snprintf(names[i], sizeof names[i], "eth%u", (unsigned)i);
-		if (replace_pair(host, &config->links[i], names[i]) < 0)
+		const struct net_link *link = &config->links[i];
+		if ((link->kind == LINK_VETH ? replace_pair(host, link, names[i]) : create_shared(host, link, names[i])) < 0)
 			return -1;
 	}
 	/* After the links exist, so that net.ipv4.conf.eth0.* does; before the addresses, so that they obey. */
@@ -221,6 +265,53 @@ static int make_namespace(const struct net_config *config)
 		if (configure_link(inside, &batch, &config->links[i], names[i]) < 0 || netlink_commit(inside, &batch) < 0)
 			return -1;
 	return netlink_commit(inside, &batch);
+}
+
+struct choice {
+	const char *name;
+	uint32_t value;
+};
+
+/* Takes the first word of *value, which has to be one of the choices. */
+static int choose(const struct choice *choices, size_t count, char **value, uint32_t *chosen)
+{
+	char *word = *value, *blank = strchr(word, ' ');
+	if (blank != NULL) {
+		*blank = '\0';
+		*value = blank + 1;
+		for (size_t i = 0; i < count; i++)
+			if (strcmp(choices[i].name, word) == 0) {
+				*chosen = choices[i].value;
+				return 0;
+			}
+	}
+	errno = EINVAL;
+	return fail("invalid mode or flag %s", word);
+}
+
+int net_parse_shared(struct net_link *link, const char *kind, char *value)
+{
+	static const struct choice macvlan[] = {{"bridge", MACVLAN_MODE_BRIDGE},
+						{"private", MACVLAN_MODE_PRIVATE},
+						{"vepa", MACVLAN_MODE_VEPA},
+						{"passthru", MACVLAN_MODE_PASSTHRU}};
+	static const struct choice ipvlan[] = {
+		{"l2", IPVLAN_MODE_L2}, {"l3", IPVLAN_MODE_L3}, {"l3s", IPVLAN_MODE_L3S}};
+	static const struct choice flags[] = {{"bridge", 0}, {"private", IPVLAN_F_PRIVATE}, {"vepa", IPVLAN_F_VEPA}};
+	uint32_t flag = 0;
+	if (strcmp(kind, "macvlan") == 0) {
+		link->kind = LINK_MACVLAN;
+		if (choose(macvlan, ARRAY_LENGTH(macvlan), &value, &link->mode) < 0)
+			return -1;
+	} else {
+		link->kind = LINK_IPVLAN;
+		if (choose(ipvlan, ARRAY_LENGTH(ipvlan), &value, &link->mode) < 0 ||
+		    choose(flags, ARRAY_LENGTH(flags), &value, &flag) < 0)
+			return -1;
+	}
+	link->flags = (uint16_t)flag;
+	link->parent = value;
+	return 0;
 }
 
 int net_enter(const struct net_config *config)

@@ -1,4 +1,4 @@
-/* The container's network namespace: made or joined, one veth pair per link, addresses, routes, sysctls. */
+/* The container's network namespace: made or joined, its interfaces, addresses, routes, sysctls. */
 #ifndef BERTH_NET_H
 #define BERTH_NET_H
 
@@ -8,9 +8,16 @@
 #define NET_ADDRESSES 8
 #define NET_SYSCTLS 64
 
-/* One veth pair into a bridge; the container's end is called NAME, or eth0, eth1, … in the order given. */
+/*
+ * One interface: the end of a veth pair into a bridge, or one of its own on a link of the host. It is called NAME, or
+ * eth0, eth1, … in the order given.
+ */
 struct net_link {
+	enum { LINK_VETH, LINK_MACVLAN, LINK_IPVLAN } kind;
 	const char *veth, *name, *bridge, *mac;
+	const char *parent; /* of macvlan and ipvlan */
+	uint32_t mode;	    /* as linux/if_link.h has them */
+	uint16_t flags;
 	uint64_t mtu;
 	const char *addresses[NET_ADDRESSES], *gateways[NET_ADDRESSES];
 	size_t address_count, gateway_count;
@@ -25,6 +32,9 @@ struct net_config {
 	} sysctls[NET_SYSCTLS];
 	size_t link_count, sysctl_count;
 };
+
+/* What `macvlan MODE PARENT` or `ipvlan MODE FLAG PARENT` says, cut at its blanks. */
+int net_parse_shared(struct net_link *link, const char *kind, char *value);
 
 /* Puts this process into the namespace that `config` asks for; -1 with failure() on error. */
 int net_enter(const struct net_config *config);

@@ -32,14 +32,16 @@ static int add(const char **list, size_t *count, size_t most, const char *value,
 
 static int parse_link(struct net_config *net, const char *key, char *value)
 {
-	if (strcmp(key, "veth") == 0) {
+	bool veth = strcmp(key, "veth") == 0;
+	if (veth || strcmp(key, "macvlan") == 0 || strcmp(key, "ipvlan") == 0) {
 		if (net->link_count == NET_LINKS)
 			return too_many(key);
-		net->links[net->link_count++].veth = value;
-		return 0;
+		struct net_link *begun = &net->links[net->link_count++];
+		begun->veth = veth ? value : NULL;
+		return veth ? 0 : net_parse_shared(begun, key, value);
 	}
 	if (net->link_count == 0)
-		return fail("%s comes before veth", key);
+		return fail("%s comes before its interface", key);
 	struct net_link *link = &net->links[net->link_count - 1];
 	if (strcmp(key, "ifname") == 0)
 		link->name = value;
@@ -106,7 +108,8 @@ static int parse_pin(struct config *config, const char *key, char *value)
 /* Keys with two values or their own structure. */
 static int parse_special(struct config *config, const char *key, char *value)
 {
-	static const char *const links[] = {"veth", "ifname", "bridge", "mtu", "mac", "ip", "gateway"};
+	static const char *const links[] = {"veth", "macvlan", "ipvlan", "ifname", "bridge",
+					     "mtu",  "mac",	"ip",	  "gateway"};
 	for (size_t i = 0; i < ARRAY_LENGTH(links); i++)
 		if (strcmp(key, links[i]) == 0)
 			return parse_link(&config->net, key, value);
@@ -183,7 +186,7 @@ static int check(const struct config *config)
 	if (config->lower_count > 0 && (config->upper == NULL || config->work == NULL))
 		return fail("lower without upper and work");
 	for (size_t i = 0; i < config->net.link_count; i++)
-		if (config->net.links[i].bridge == NULL)
+		if (config->net.links[i].kind == LINK_VETH && config->net.links[i].bridge == NULL)
 			return fail("veth %s without bridge", config->net.links[i].veth);
 	return 0;
 }

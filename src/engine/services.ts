@@ -400,6 +400,8 @@ export interface NetworkCreateBody {
   readonly EnableIPv6?: boolean | null
   readonly Internal?: boolean | null
   readonly Attachable?: boolean | null
+  readonly Ingress?: boolean | null
+  readonly Scope?: string | null
   readonly ConfigOnly?: boolean | null
   readonly ConfigFrom?: { readonly Network?: string | null } | null
   readonly IPAM?: IPAM | null

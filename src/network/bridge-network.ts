@@ -35,7 +35,7 @@ export class BridgeNetwork {
     this.#pools = info.subnets.map((subnet) => ({
       subnet,
       addresses: new AddressPool(parseCidr(subnet.subnet), {
-        reserved: [subnet.gateway, ...Object.values(subnet.auxiliary ?? {})],
+        reserved: [subnet.gateway, ...Object.values(subnet.auxiliary ?? {})].filter((one) => one !== ''),
         range: subnet.range === undefined ? undefined : parseCidr(subnet.range),
         ...times,
       }),
@@ -48,12 +48,16 @@ export class BridgeNetwork {
 
   /** The bridge's own addresses, with prefix length. */
   get addresses(): string[] {
-    return this.info.subnets.map(({ subnet, gateway }) => `${gateway}/${parseCidr(subnet).prefix}`)
+    return this.info.subnets
+      .filter(({ gateway }) => gateway !== '')
+      .map(({ subnet, gateway }) => `${gateway}/${parseCidr(subnet).prefix}`)
   }
 
   /** What the firewall knows of the network. */
   get elements(): Element[] {
-    const { link, subnets, icc, internal, masquerade } = this.info
+    const { link, subnets, icc, internal, masquerade, shared } = this.info
+    // Its packets never pass the host's stack.
+    if (shared !== undefined) return []
     const rules = { icc, internal, masquerade }
     return bridgeElements(
       link,
@@ -72,7 +76,7 @@ export class BridgeNetwork {
         { code: 'ENDPOINT_EXISTS' },
       )
     }
-    const mac = this.#mac(request.mac)
+    const mac = info.shared?.kind === 'ipvlan' ? ofParent(request.mac) : this.#mac(request.mac)
     const ipv4 = this.#address(4, request.ipv4, request.avoid)
     let ipv6: Taken | undefined
     try {
@@ -82,7 +86,6 @@ export class BridgeNetwork {
       throw error
     }
     const id = newId()
-    const gateway = (pool: Pool): string | undefined => (info.internal ? undefined : pool.subnet.gateway)
     const endpoint: Endpoint = {
       id,
       networkId: info.id,
@@ -92,13 +95,17 @@ export class BridgeNetwork {
       mac,
       ...(ipv4 === undefined
         ? {}
-        : { ipv4: ipv4.address, ipv4Prefix: ipv4.pool.addresses.subnet.prefix, gateway: gateway(ipv4.pool) }),
+        : {
+            ipv4: ipv4.address,
+            ipv4Prefix: ipv4.pool.addresses.subnet.prefix,
+            gateway: gatewayOf(info, ipv4.pool),
+          }),
       ...(ipv6 === undefined
         ? {}
         : {
             ipv6: ipv6.address,
             ipv6Prefix: ipv6.pool.addresses.subnet.prefix,
-            gateway6: gateway(ipv6.pool),
+            gateway6: gatewayOf(info, ipv6.pool),
           }),
     }
     this.#keep(containerId, endpoint)
@@ -163,8 +170,26 @@ export class BridgeNetwork {
 
   #keep(containerId: string, endpoint: Endpoint): void {
     this.#leases.set(containerId, endpoint)
-    this.#macs.add(endpoint.mac)
+    if (endpoint.mac !== '') this.#macs.add(endpoint.mac)
   }
+}
+
+/** All of them have the parent's. */
+function ofParent(wanted: string | undefined): string {
+  if (wanted === undefined) return ''
+  throw new EngineError(
+    'permission_denied',
+    'ipvlan interfaces do not support custom mac address assignment',
+    { code: 'NETWORK_MAC_FIXED' },
+  )
+}
+
+function gatewayOf({ internal, shared }: NetworkInfo, { subnet, addresses }: Pool): string | undefined {
+  if (internal) return undefined
+  // The parent routes for its ipvlan interfaces.
+  const routed = shared?.kind === 'ipvlan' && shared.mode !== 'l2'
+  if (routed) return addresses.subnet.family === 4 ? '0.0.0.0' : '::'
+  return subnet.gateway === '' ? undefined : subnet.gateway
 }
 
 /**

@@ -5,13 +5,17 @@
 import type { Helper } from '#os/helper.ts'
 import { batch } from './bridge.ts'
 import { commandFailed } from './errors.ts'
-import type { Endpoint, NetworkInfo, Ways } from './networks.ts'
+import type { Endpoint, NetworkInfo, SharedLink, Ways } from './networks.ts'
+import { isShared } from './parent-link.ts'
 
 export interface EndpointLinksDeps {
   readonly helper: Pick<Helper, 'run'>
 }
 
-/** One pair: its end on the host in the bridge, the other one in the namespace of process `pid`, with its addresses. */
+/**
+ * One pair: its end on the host in the bridge, the other one in the namespace of process `pid`, with its addresses. On a
+ * link of the host an interface that is born in that namespace.
+ */
 export async function plugLink(
   deps: EndpointLinksDeps,
   pid: number,
@@ -19,12 +23,11 @@ export async function plugLink(
   network: NetworkInfo,
   sysctls: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const { veth, ifname, mac, ipv4, ipv4Prefix, ipv6, ipv6Prefix } = endpoint
-  const { link, mtu } = network
-  await batch(deps, [
-    `link add name ${veth} mtu ${mtu} master ${link} type veth peer name ${ifname} mtu ${mtu} address ${mac} netns ${pid}`,
-    `link set dev ${veth} up`,
-  ])
+  const { ifname, ipv4, ipv4Prefix, ipv6, ipv6Prefix } = endpoint
+  await batch(
+    deps,
+    isShared(network) ? [onParent(pid, endpoint, network)] : intoBridge(pid, endpoint, network),
+  )
   const settings = Object.entries({
     ...(ipv6 === undefined ? { [`net.ipv6.conf.${ifname}.disable_ipv6`]: '1' } : {}),
     ...sysctls,
@@ -41,6 +44,35 @@ export async function plugLink(
   ])
 }
 
+function intoBridge(pid: number, { veth, ifname, mac }: Endpoint, { link, mtu }: NetworkInfo): string[] {
+  return [
+    `link add name ${veth} mtu ${mtu} master ${link} type veth peer name ${ifname} mtu ${mtu} address ${mac} netns ${pid}`,
+    `link set dev ${veth} up`,
+  ]
+}
+
+function onParent(
+  pid: number,
+  { ifname, mac }: Endpoint,
+  { link, mtu, shared }: NetworkInfo & { readonly shared: SharedLink },
+): string {
+  const own = shared.kind === 'macvlan' ? ` address ${mac}` : ''
+  const size = mtu > 0 ? ` mtu ${mtu}` : ''
+  const flag = shared.kind === 'ipvlan' ? ` ${shared.flag}` : ''
+  return `link add link ${link} name ${ifname}${own}${size} netns ${pid} type ${shared.kind} mode ${shared.mode}${flag}`
+}
+
+/** An interface on a link of the host; success when it, or its namespace, is gone. */
+export async function unplugShared(
+  deps: EndpointLinksDeps,
+  pid: number,
+  { ifname }: Pick<Endpoint, 'ifname'>,
+): Promise<void> {
+  const result = await deps.helper.run(enter(pid, ['ip', 'link', 'delete', 'dev', ifname]))
+  if (result.code === 0 || /Cannot find device|No such file or directory/.test(result.stderr)) return
+  throw commandFailed(`ip link delete ${ifname}`, result)
+}
+
 /** The other end goes with it; a link that is not there is success. */
 export async function unplugLink(deps: EndpointLinksDeps, veth: string): Promise<void> {
   const result = await deps.helper.run(['ip', 'link', 'delete', 'dev', veth])
@@ -50,10 +82,11 @@ export async function unplugLink(deps: EndpointLinksDeps, veth: string): Promise
 
 /** Replaces the default routes of the namespace. */
 export async function routeThrough(deps: EndpointLinksDeps, pid: number, { v4, v6 }: Ways): Promise<void> {
-  const command = (family: string, via: string | undefined, dev: string | undefined): string[] =>
-    via === undefined
-      ? ['ip', family, 'route', 'flush', 'default']
-      : ['ip', family, 'route', 'replace', 'default', 'via', via, 'dev', dev ?? '']
+  const command = (family: string, via: string | undefined, dev: string | undefined): string[] => {
+    if (via === undefined) return ['ip', family, 'route', 'flush', 'default']
+    const next = isUnspecified(via) ? [] : ['via', via]
+    return ['ip', family, 'route', 'replace', 'default', ...next, 'dev', dev ?? '']
+  }
   await inside(deps, pid, command('-4', v4?.gateway, v4?.ifname))
   // A namespace without IPv6 has nothing to route.
   const result = await deps.helper.run(enter(pid, command('-6', v6?.gateway6, v6?.ifname)))
@@ -72,6 +105,11 @@ export async function enslave(
   const result = await deps.helper.run(['ip', '-force', '-batch', '-'], { stdin })
   const others = result.stderr.split('\n').filter((line) => /RTNETLINK/.test(line))
   if (result.code !== 0 && others.length > 0) throw commandFailed(`ip link set master ${link}`, result)
+}
+
+/** A gateway that says: everybody is on the link itself. */
+function isUnspecified(gateway: string): boolean {
+  return gateway === '0.0.0.0' || gateway === '::'
 }
 
 async function insideBatch(deps: EndpointLinksDeps, pid: number, commands: readonly string[]): Promise<void> {

@@ -105,7 +105,7 @@ export class FakeNetworks implements Networks {
     this.plugged.add(endpoint.veth)
   }
 
-  async unplug(endpoint: Endpoint): Promise<void> {
+  async unplug(_pid: number, endpoint: Endpoint): Promise<void> {
     this.plugged.delete(endpoint.veth)
   }
 

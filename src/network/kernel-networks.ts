@@ -16,7 +16,7 @@ import {
   removeBridge,
 } from './bridge.ts'
 import { BridgeNetwork } from './bridge-network.ts'
-import { enslave, plugLink, routeThrough, unplugLink } from './endpoint-links.ts'
+import { enslave, plugLink, routeThrough, unplugLink, unplugShared } from './endpoint-links.ts'
 import { connectivityFailed, noSuchNetwork } from './errors.ts'
 import { Firewall } from './firewall.ts'
 import { choosePool, defaultPools, linkAddress, routedRanges } from './ipam.ts'
@@ -33,6 +33,7 @@ import type {
   SubnetInfo,
   Ways,
 } from './networks.ts'
+import { ParentLinks, checkNeighbours, isShared } from './parent-link.ts'
 import type { PortHolds } from './port-holds.ts'
 import { SocketPortHolds } from './port-holds.ts'
 import { PortTable, parsePortRange, parseReservedPorts } from './ports.ts'
@@ -81,6 +82,7 @@ export class KernelNetworks implements Networks {
   readonly #link: string
   readonly #sysctls: Sysctls
   readonly #firewall: Firewall
+  readonly #parents: ParentLinks
   readonly #networks = new Map<string, BridgeNetwork>()
   /** Networks whose bridge is to be there. */
   readonly #made = new Set<string>()
@@ -97,6 +99,7 @@ export class KernelNetworks implements Networks {
     this.#link = options.link ?? 'berth0'
     this.#sysctls = options.sysctls ?? kernelSysctls
     const { helper, logger } = options
+    this.#parents = new ParentLinks(this.#deps(), `berth ${options.networkId.slice(0, 12)}`)
     this.#firewall = new Firewall({ helper, logger, table: options.table ?? 'berth' })
   }
 
@@ -109,18 +112,22 @@ export class KernelNetworks implements Networks {
   }
 
   async plan(request: NetworkRequest, warn?: (text: string) => void): Promise<NetworkInfo> {
-    const links = new Set([...this.#networks.values()].map(({ info }) => info.link))
-    const routes = routedRanges(await hostRoutes(this.#deps()), links)
+    const shared = isShared(request) ? await this.#parents.plan(request, this.#infos()) : undefined
+    const bridges = this.#infos().filter((info) => !isShared(info))
+    const routes = routedRanges(await hostRoutes(this.#deps()), new Set(bridges.map(({ link }) => link)))
     // From here to the end without a pause: two requests never get the same subnet.
-    const networks = [...this.#networks.values()].flatMap(({ info }) =>
-      info.subnets.map(({ subnet }) => ({ name: info.name, subnet: parseCidr(subnet) })),
+    const networks = this.#infos().flatMap(({ name, subnets }) =>
+      subnets.map(({ subnet }) => ({ name, subnet: parseCidr(subnet) })),
     )
     const pools = this.#options.pools ?? defaultPoolBases
     const subnets = chooseSubnets(request, { networks, routes, pools, seed: this.#options.networkId })
     const { id, name, link, mtu, internal, icc, masquerade } = request
-    const info: NetworkInfo = { id, name, link, mtu, internal, icc, masquerade, subnets }
+    const info: NetworkInfo = { id, name, link, mtu, internal, icc, masquerade, subnets, shared }
+    if (isShared(info)) checkNeighbours(info, this.#infos())
     this.#networks.set(id, this.#network(info))
-    for (const route of conflictingRoutes(subnets, routes)) {
+    // The subnet of a network on a link of the host is often that of the link.
+    const hidden = shared === undefined ? conflictingRoutes(subnets, routes) : []
+    for (const route of hidden) {
       warn?.(`the host has a route to ${route}, which containers of network ${name} cannot reach any more`)
     }
     return info
@@ -129,6 +136,11 @@ export class KernelNetworks implements Networks {
   async create(id: string): Promise<void> {
     const network = this.#known(id)
     using _lock = await this.#links.acquire(id)
+    if (isShared(network.info)) {
+      this.#made.add(id)
+      await this.#parents.ensure(network.info)
+      return
+    }
     if ((await linkState(this.#deps(), network.info.link)) !== undefined) {
       throw new EngineError('conflict', `the host has an interface named ${network.info.link} already`, {
         code: 'NETWORK_LINK_CONFLICT',
@@ -155,7 +167,8 @@ export class KernelNetworks implements Networks {
     const { id, link } = info
     using _lock = await this.#links.acquire(id)
     this.#made.delete(id)
-    await removeBridge(this.#deps(), link, linkAddress(id))
+    if (isShared(info)) await this.#parents.leave(info, () => this.#infos())
+    else await removeBridge(this.#deps(), link, linkAddress(id))
     const network = this.#networks.get(id)
     const known = network?.elements.filter((element) => this.#firewall.has(element)) ?? []
     await this.#firewall.change([], known)
@@ -192,8 +205,10 @@ export class KernelNetworks implements Networks {
     await plugLink(this.#options, pid, endpoint, this.#known(endpoint.networkId).info, sysctls)
   }
 
-  async unplug(endpoint: Endpoint): Promise<void> {
-    await unplugLink(this.#options, endpoint.veth)
+  async unplug(pid: number, endpoint: Endpoint): Promise<void> {
+    const info = this.network(endpoint.networkId)
+    if (info !== undefined && isShared(info)) await unplugShared(this.#options, pid, endpoint)
+    else await unplugLink(this.#options, endpoint.veth)
   }
 
   async route(pid: number, ways: Ways): Promise<void> {
@@ -243,7 +258,10 @@ export class KernelNetworks implements Networks {
   async destroy(): Promise<void> {
     await this.#ready?.publisher.close()
     await this.#firewall.destroy()
-    for (const { info } of this.#networks.values()) await removeBridge(this.#deps(), info.link)
+    for (const info of this.#infos()) {
+      if (isShared(info)) await this.#parents.leave(info, () => [])
+      else await removeBridge(this.#deps(), info.link)
+    }
     this.#networks.clear()
     this.#made.clear()
     this.#ready = undefined
@@ -279,6 +297,10 @@ export class KernelNetworks implements Networks {
       using _lock = await this.#links.acquire(network.info.id)
       if (!this.#made.has(network.info.id)) continue
       try {
+        if (isShared(network.info)) {
+          if (i % ROUNDS === round) mended = (await this.#parents.ensure(network.info)) || mended
+          continue
+        }
         const state = known.get(network.info.link)
         mended = (await this.#ensureLink(network, { state, settled: i % ROUNDS !== round })) || mended
       } catch (error) {
@@ -289,6 +311,10 @@ export class KernelNetworks implements Networks {
       }
     }
     return mended
+  }
+
+  #infos(): NetworkInfo[] {
+    return [...this.#networks.values()].map(({ info }) => info)
   }
 
   /** `state`: what is known of the bridge; `settled`: its settings below /proc/sys are not looked at. */
@@ -314,8 +340,8 @@ export class KernelNetworks implements Networks {
   }
 
   async #enableForwarding(): Promise<boolean> {
-    const ipv6 = [...this.#networks.values()].some(({ info }) =>
-      info.subnets.some(({ subnet }) => subnet.includes(':')),
+    const ipv6 = this.#infos().some(
+      (info) => !isShared(info) && info.subnets.some(({ subnet }) => subnet.includes(':')),
     )
     return enableForwarding(this.#sysctls, ipv6)
   }

@@ -45,8 +45,8 @@ export interface Networks {
 
   /** Puts an endpoint into the network namespace of a running process. */
   plug(pid: number, endpoint: Endpoint, sysctls: Readonly<Record<string, string>>): Promise<void>
-  /** Takes the link of an endpoint away; missing is success. */
-  unplug(endpoint: Endpoint): Promise<void>
+  /** Takes the link of an endpoint away from the namespace of process `pid`; missing is success. */
+  unplug(pid: number, endpoint: Endpoint): Promise<void>
   /** The default routes of a running container: through these endpoints, or none. */
   route(pid: number, ways: Ways): Promise<void>
 
@@ -90,8 +90,9 @@ export interface Networks {
 export interface NetworkInfo {
   readonly id: string
   readonly name: string
-  /** Interface name of the bridge on the host. */
+  /** Interface on the host: the bridge, or the parent of the containers' own interfaces. */
   readonly link: string
+  /** 0: that of the parent. */
   readonly mtu: number
   readonly subnets: readonly SubnetInfo[]
   /** Closed both ways: nothing is forwarded into it or out of it. */
@@ -100,11 +101,29 @@ export interface NetworkInfo {
   readonly icc: boolean
   /** Whether what leaves takes the host's address. */
   readonly masquerade: boolean
+  /** How containers have interfaces on `link`; absent: it is a bridge of ours. */
+  readonly shared?: SharedLink | undefined
+}
+
+/** Containers have interfaces of their own on a link of the host: the host's stack is not between them and the wire. */
+export type SharedLink = (
+  | { readonly kind: 'macvlan'; readonly mode: 'bridge' | 'private' | 'vepa' | 'passthru' }
+  | {
+      readonly kind: 'ipvlan'
+      readonly mode: 'l2' | 'l3' | 'l3s'
+      readonly flag: 'bridge' | 'private' | 'vepa'
+    }
+) & {
+  /**
+   * The parent is ours: a link that leads nowhere, or a VLAN of another link. It is removed with the last network that
+   * uses it. Absent: it was there.
+   */
+  readonly made?: 'nowhere' | 'vlan' | undefined
 }
 
 export interface SubnetInfo {
   readonly subnet: string
-  /** The bridge's own address. */
+  /** The bridge's own address, or that of a router on the parent's network; empty when there is none. */
   readonly gateway: string
   /** Part of the subnet that addresses are chosen from. */
   readonly range?: string | undefined
@@ -149,12 +168,13 @@ export interface Endpoint {
   readonly network: string
   /** Name of the interface in the container. */
   readonly ifname: string
-  /** Host end of the pair; derived from the ids of container and endpoint. */
+  /** Host end of the pair, if it is one; derived from the ids of container and endpoint. */
   readonly veth: string
+  /** Empty: that of the parent. */
   readonly mac: string
   readonly ipv4?: string | undefined
   readonly ipv4Prefix?: number | undefined
-  /** Absent on an internal network. */
+  /** Absent where there is no way out; unspecified (`0.0.0.0`, `::`): everybody is on the link itself. */
   readonly gateway?: string | undefined
   readonly ipv6?: string | undefined
   readonly ipv6Prefix?: number | undefined

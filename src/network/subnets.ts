@@ -54,7 +54,7 @@ export function chooseSubnets(request: NetworkRequest, around: Surroundings): Su
   }
   return chosen.map(({ cidr, request: { gateway, range, auxiliary } }) => ({
     subnet: formatCidr(cidr),
-    gateway: gateway ?? firstAddress(cidr, range),
+    gateway: gateway ?? (hasGateway(request) ? firstAddress(cidr, range) : ''),
     ...(range === undefined ? {} : { range }),
     ...(auxiliary === undefined ? {} : { auxiliary }),
   }))
@@ -65,6 +65,11 @@ export function conflictingRoutes(subnets: readonly SubnetInfo[], routes: readon
   return routes
     .filter((route) => subnets.some(({ subnet }) => overlaps(parseCidr(subnet), route)))
     .map(formatCidr)
+}
+
+/** On somebody else's network there is only the router that was named. */
+function hasGateway({ shared }: NetworkRequest): boolean {
+  return shared === undefined
 }
 
 function askedSubnet(text: string, { networks, pools }: Surroundings, taken: readonly Cidr[]): Cidr {

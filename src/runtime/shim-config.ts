@@ -1,5 +1,5 @@
 import { EngineError } from '#base/errors.ts'
-import type { ShimConfig, ShimLink, ShimNetwork, ShimPin } from './shim.ts'
+import type { ShimConfig, ShimLink, ShimNetwork, ShimParent, ShimPin } from './shim.ts'
 
 /** The text of `shim.conf`, as native/PROTOCOL.md §2 has it. */
 export function encodeShimConfig(config: ShimConfig): string {
@@ -81,12 +81,17 @@ function linksOf(network: Extract<ShimNetwork, { mode: 'none' | 'new' }>): reado
   return network.link === undefined ? [] : [network.link, ...(network.moreLinks ?? [])]
 }
 
+function parentEntry(on: ShimParent): Entry {
+  return on.kind === 'macvlan' ? ['macvlan', on.mode, on.parent] : ['ipvlan', on.mode, on.flag, on.parent]
+}
+
 function* linkEntries(link: ShimLink, usual: string): Generator<Entry> {
-  yield ['veth', link.veth]
+  if ('on' in link) yield parentEntry(link.on)
+  else yield ['veth', link.veth]
   if (link.name !== undefined && link.name !== usual) yield ['ifname', link.name]
-  yield ['bridge', link.bridge]
-  yield ['mtu', link.mtu]
-  yield ['mac', link.mac]
+  if ('bridge' in link) yield ['bridge', link.bridge]
+  if (link.mtu > 0) yield ['mtu', link.mtu]
+  if (link.mac !== undefined) yield ['mac', link.mac]
   for (const address of link.addresses) yield ['ip', address]
   for (const gateway of link.gateways) yield ['gateway', gateway]
 }

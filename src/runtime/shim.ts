@@ -60,15 +60,29 @@ export type ShimNetwork =
     }
   | { readonly mode: 'join'; readonly path: string }
 
-/** One veth pair into a bridge; addresses with prefix length. */
-export interface ShimLink {
+/** A veth pair into a bridge, or an interface on a link of the host. */
+export type ShimLink = ShimPair | (ShimInterface & { readonly on: ShimParent })
+
+export interface ShimPair extends ShimInterface {
   readonly veth: string
-  /** Of the container's end; default: `eth0`, `eth1`, … in the order of the links. */
-  readonly name?: string | undefined
   readonly bridge: string
+}
+
+/** A link of the host that carries interfaces of containers. */
+export type ShimParent =
+  | { readonly kind: 'macvlan'; readonly parent: string; readonly mode: string }
+  | { readonly kind: 'ipvlan'; readonly parent: string; readonly mode: string; readonly flag: string }
+
+/** The container's side of a link; addresses with prefix length. */
+interface ShimInterface {
+  /** Default: `eth0`, `eth1`, … in the order of the links. */
+  readonly name?: string | undefined
+  /** 0: that of the parent. */
   readonly mtu: number
-  readonly mac: string
+  /** None where the parent's is used. */
+  readonly mac?: string | undefined
   readonly addresses: readonly string[]
+  /** The unspecified address: a default route to the link itself. */
   readonly gateways: readonly string[]
 }
 

@@ -461,6 +461,7 @@ describe('two daemons', () => {
         ports: 0,
         bridges: ['berth0'],
         endpoints: 0,
+        parents: [],
       }),
       [],
     )

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { readlink } from 'node:fs/promises'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
-import type { ShimLink, ShimNetwork } from '#runtime/shim.ts'
+import type { ShimNetwork, ShimPair } from '#runtime/shim.ts'
 import { type ShimContainer, ShimContainers, framed } from '#test/support/shim-containers.ts'
 
 const run = promisify(execFile)
@@ -13,7 +13,7 @@ const both = { stdin: false, stdout: true, stderr: true }
 const suffix = process.pid.toString(36)
 const bridge = `bt${suffix}`
 
-const link = (number: number, more: Partial<ShimLink> = {}): ShimLink => ({
+const link = (number: number, more: Partial<ShimPair> = {}): ShimPair => ({
   veth: `bv${suffix}${number}`,
   bridge,
   mtu: 1400,

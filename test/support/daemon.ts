@@ -190,7 +190,7 @@ export class TestDaemon implements AsyncDisposable {
 
   async #networks(
     live: readonly { NetworkSettings: { Networks: Record<string, { EndpointID: string }> } }[],
-  ): Promise<Pick<Model, 'bridges' | 'endpoints'>> {
+  ): Promise<Pick<Model, 'bridges' | 'endpoints' | 'parents'>> {
     const all = (await this.call('GET', '/networks')).json<
       { Id: string; Driver: string; Options: Record<string, string> }[]
     >()
@@ -200,7 +200,10 @@ export class TestDaemon implements AsyncDisposable {
     const endpoints = live
       .flatMap(({ NetworkSettings }) => Object.values(NetworkSettings.Networks))
       .filter(({ EndpointID }) => EndpointID !== '')
-    return { bridges, endpoints: endpoints.length }
+    const parents = all
+      .filter(({ Driver }) => Driver === 'macvlan' || Driver === 'ipvlan')
+      .map(({ Id, Options }) => Options['parent'] || `dm-${Id.slice(0, 12)}`)
+    return { bridges, endpoints: endpoints.length, parents }
   }
 
   async assertNoLeaks(): Promise<void> {

@@ -27,6 +27,8 @@ export interface Model {
   readonly bridges: readonly string[]
   /** Endpoints of running containers. */
   readonly endpoints: number
+  /** Links of the host that networks are on. */
+  readonly parents: readonly string[]
 }
 
 export interface World {
@@ -41,6 +43,10 @@ export interface World {
   readonly loopDevices: readonly string[]
   readonly veths: number
   readonly bridges: readonly string[]
+  /** Links that the engine has made for networks to be on. */
+  readonly parents: readonly string[]
+  /** Interfaces that belong into containers. */
+  readonly strays: readonly string[]
   /** Bridges that the firewall knows. */
   readonly firewallBridges: readonly string[]
   /** Container ids that have a cgroup in some hierarchy. */
@@ -65,8 +71,10 @@ export function observe(marks: Marks): World {
     resolvers: resolvers(marks),
     populated: populated(cgroupParent),
     loopDevices: loopDevices(dataRoot),
-    veths: links(netns, 'veth').length,
-    bridges: links(netns, 'bridge'),
+    veths: links(netns, 'type', 'veth').filter((name) => /^v[0-9a-f]{14}$/.test(name)).length,
+    bridges: links(netns, 'type', 'bridge'),
+    parents: markedLinks(netns),
+    strays: [...links(netns, 'type', 'macvlan'), ...links(netns, 'type', 'ipvlan')],
     firewallBridges: firewallBridges(netns, firewallTable),
     cgroups: cgroups(cgroupParent),
     runtimeStates: list(join(execRoot, 'runtime')),
@@ -113,6 +121,10 @@ export function differences(world: World, model: Model): string[] {
   }
   if (world.resolvers > 1) problems.push(`${world.resolvers} resolvers`)
   same('bridges', world.bridges, model.bridges)
+  same('interfaces of containers', world.strays, [])
+  // Others were there before.
+  const made = model.parents.filter((name) => name.startsWith('dm-') || world.parents.includes(name))
+  same('parents of networks', world.parents, made)
   same('bridges in the firewall', world.firewallBridges, model.bridges)
   if (world.veths > model.endpoints) problems.push(`${world.veths} veths for ${model.endpoints} endpoints`)
   if (world.portElements > model.ports)
@@ -190,8 +202,15 @@ function inNetns(netns: string, ...argv: string[]): string {
   return execFileSync('nsenter', [`--net=/run/netns/${netns}`, ...argv], { encoding: 'utf8' })
 }
 
-function links(netns: string, type: string): string[] {
-  return inNetns(netns, 'ip', '-o', 'link', 'show', 'type', type)
+/** Links with the alias that the engine gives to its own. */
+function markedLinks(netns: string): string[] {
+  const text = inNetns(netns, 'ip', '-j', 'link', 'show')
+  const shown = (text === '' ? [] : JSON.parse(text)) as { ifname: string; ifalias?: string }[]
+  return shown.filter(({ ifalias }) => ifalias?.startsWith('berth ')).map(({ ifname }) => ifname)
+}
+
+function links(netns: string, ...filter: readonly string[]): string[] {
+  return inNetns(netns, 'ip', '-o', 'link', 'show', ...filter)
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => /^\d+: ([^:@]+)/.exec(line)?.[1] ?? line)

@@ -170,18 +170,19 @@ export class OciBundles implements Bundles {
       ...(ways.v4 === endpoint ? [endpoint.gateway] : []),
       ...(ways.v6 === endpoint ? [endpoint.gateway6] : []),
     ].filter((gateway) => gateway !== undefined)
-    return {
-      veth,
+    const { link, mtu, shared } = network
+    const own = {
       name: ifname,
-      bridge: network.link,
-      mtu: network.mtu,
-      mac,
+      mtu,
       addresses: [
         ...(ipv4 === undefined ? [] : [`${ipv4}/${ipv4Prefix}`]),
         ...(ipv6 === undefined ? [] : [`${ipv6}/${ipv6Prefix}`]),
       ],
       gateways,
     }
+    if (shared === undefined) return { ...own, veth, bridge: link, mac }
+    const on = { ...shared, parent: link }
+    return on.kind === 'macvlan' ? { ...own, on, mac } : { ...own, on }
   }
 
   #hostname(container: Container): string {

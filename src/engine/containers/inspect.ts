@@ -147,14 +147,19 @@ function endpointSettings(
 function operational(endpoint: Partial<Endpoint> = {}): EndpointSettings {
   return {
     EndpointID: endpoint.id ?? '',
-    Gateway: endpoint.gateway ?? '',
+    Gateway: gatewayText(endpoint.gateway),
     IPAddress: endpoint.ipv4 ?? '',
     MacAddress: endpoint.mac ?? '',
     IPPrefixLen: endpoint.ipv4Prefix ?? 0,
-    IPv6Gateway: endpoint.gateway6 ?? '',
+    IPv6Gateway: gatewayText(endpoint.gateway6),
     GlobalIPv6Address: endpoint.ipv6 ?? '',
     GlobalIPv6PrefixLen: endpoint.ipv6Prefix ?? 0,
   }
+}
+
+/** A default route to the link itself has no gateway. */
+function gatewayText(gateway = ''): string {
+  return gateway === '0.0.0.0' || gateway === '::' ? '' : gateway
 }
 
 /** A port published on every address is shown once per family. */

@@ -12,7 +12,7 @@ import { type Run, runOf } from '../containers/state.ts'
 import { IFNAME_OPTION, endpointSettings, endpointSysctls } from './attachments.ts'
 import type { ContainerNames } from './container-names.ts'
 import { type NetworkEndpoints, freeInterface } from './endpoints.ts'
-import { alreadyConnected, notConnectable, notConnected } from './errors.ts'
+import { alreadyConnected, noEndpointThere, notConnectable, notConnected } from './errors.ts'
 import { isUserDefined } from './names-of.ts'
 import type { Network } from './network.ts'
 
@@ -92,7 +92,7 @@ export class Connections {
     this.#record(id, [...run.endpoints, { ...endpoint, pending: 'joining' }])
     joined.defer(() => this.#record(id, run.endpoints))
     joined.defer(() => this.#back(registry.resolve(id), run))
-    joined.defer(() => networks.unplug(endpoint))
+    joined.defer(() => networks.unplug(run.shimPid, endpoint))
     await networks.plug(run.shimPid, endpoint, endpointSysctls(attachment.settings, ifname))
     const all = [...run.endpoints, endpoint]
     const ports = await this.#settle(after, run, all)
@@ -123,7 +123,7 @@ export class Connections {
     const after = { ...container, attachments }
     const rest = run.endpoints.filter((one) => one !== endpoint)
     const ports = await this.#settle(after, run, rest)
-    await networks.unplug(endpoint)
+    await networks.unplug(run.shimPid, endpoint)
     networks.release(id, endpoint.networkId)
     this.#commit(after, rest, ports)
     if (left.pending === 'leaving') events.network(after, 'disconnect', endpoint.networkId, network)
@@ -185,6 +185,7 @@ export class Connections {
 }
 
 function checkConnectable(container: Container, network: Network): void {
+  if (network.configOnly === true) throw noEndpointThere()
   const mode = container.hostConfig.NetworkMode ?? ''
   const { status } = container.state
   if (container.removal !== undefined || status === 'removing' || status === 'dead') {

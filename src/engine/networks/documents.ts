@@ -6,7 +6,7 @@ import type { Network } from './network.ts'
 /** The document of a network as a list has it. */
 export function networkDocument(network: Network): NetworkDocument {
   const { id, name, createdAt, driver, enableIPv4, enableIPv6, internal, attachable, ipam, info } = network
-  const config = info === undefined ? null : ipamConfig(info.subnets, internal)
+  const config = info === undefined ? [...(ipam.config ?? [])] : ipamConfig(info.subnets)
   return {
     Name: name,
     Id: id,
@@ -18,13 +18,13 @@ export function networkDocument(network: Network): NetworkDocument {
     IPAM: {
       Driver: ipam.driver,
       Options: ipam.options === null ? null : { ...ipam.options },
-      Config: config,
+      Config: driver === 'host' || network.name === 'none' ? null : config,
     },
     Internal: internal,
     Attachable: attachable,
     Ingress: false,
-    ConfigFrom: { Network: '' },
-    ConfigOnly: false,
+    ConfigFrom: { Network: network.configFrom ?? '' },
+    ConfigOnly: network.configOnly === true,
     Options: { ...network.options },
     Labels: { ...network.labels },
   }

@@ -38,7 +38,7 @@ export function bridgeOptions(options: Readonly<Record<string, string>>): Bridge
   }
   return {
     link,
-    mtu: mtuOf(options[known.mtu] ?? options[known.mtuContainer]),
+    mtu: mtuOption(options) ?? DEFAULT_MTU,
     icc: flag(options, known.icc, true),
     masquerade: flag(options, known.masquerade, true),
   }
@@ -48,8 +48,10 @@ export function isInterfaceName(name: string): boolean {
   return /^[^\s/:"]+$/.test(name) && name.length <= LONGEST_NAME && name !== '.' && name !== '..'
 }
 
-function mtuOf(text: string | undefined): number {
-  if (text === undefined || text === '' || text === '0') return DEFAULT_MTU
+/** Undefined: not asked for. */
+export function mtuOption(options: Readonly<Record<string, string>>): number | undefined {
+  const text = options[known.mtu] ?? options[known.mtuContainer]
+  if (text === undefined || text === '' || text === '0') return undefined
   const mtu = Number(text)
   if (/^\d+$/.test(text) && mtu >= 68 && mtu <= 65_535) return mtu
   throw invalidNetwork(`failed to parse ${known.mtu} value: ${text}`)

@@ -1,4 +1,4 @@
-import { EngineError } from '#base/errors.ts'
+import { EngineError, type ErrorKind } from '#base/errors.ts'
 
 // Wording is contract: the docker client, Compose and scripts match on it.
 
@@ -59,6 +59,24 @@ export function unknownDriver(driver: string): EngineError {
 
 export function invalidNetwork(message: string): EngineError {
   return new EngineError('invalid_argument', message, { code: 'NETWORK_CONFIG_INVALID' })
+}
+
+/** Networks that only hold a configuration for others, and those that take it from one. */
+export function configNetwork(kind: ErrorKind, message: string): EngineError {
+  return new EngineError(kind, message, { code: 'NETWORK_CONFIG_ONLY' })
+}
+
+/** As Docker says it when a container is to be on one. */
+export function noEndpointThere(): EngineError {
+  return configNetwork('permission_denied', 'cannot create endpoint on configuration-only network')
+}
+
+export function noSwarm(): EngineError {
+  return new EngineError(
+    'unavailable',
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
+    { code: 'SWARM_INACTIVE' },
+  )
 }
 
 export function alreadyConnected(container: string, network: string): EngineError {

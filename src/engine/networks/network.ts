@@ -9,7 +9,7 @@ export interface Network {
   /** RFC 3339 with nanoseconds. */
   readonly createdAt: string
   readonly state: NetworkRow['state']
-  readonly driver: 'bridge' | 'host' | 'null'
+  readonly driver: 'bridge' | 'macvlan' | 'ipvlan' | 'host' | 'null'
   readonly enableIPv4: boolean
   readonly enableIPv6: boolean
   readonly internal: boolean
@@ -22,7 +22,11 @@ export interface Network {
     readonly options: Readonly<Record<string, string>> | null
     readonly config: readonly IPAMConfig[] | null
   }
-  /** What the network layer makes of it; none for `host` and `none`. */
+  /** Holds a configuration for others; containers cannot be on it. */
+  readonly configOnly?: boolean | undefined
+  /** Name of the network that its configuration is taken from. */
+  readonly configFrom?: string | undefined
+  /** What the network layer makes of it; none for `host`, `none` and those that only hold a configuration. */
   readonly info?: NetworkInfo | undefined
 }
 

@@ -9,29 +9,19 @@ import { type Clock, settlesWithin } from '#base/clock.ts'
 import { isKind } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
 import type { Logger } from '#base/logger.ts'
-import type { NetworkInfo, Networks } from '#network/networks.ts'
+import type { Networks } from '#network/networks.ts'
 import type { EventPublisher } from '../containers/events.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
 import type { Supervisor } from '../containers/supervisor.ts'
 import type { Filters, NetworkCreateBody, NetworkService } from '../services.ts'
-import { rfc3339Nano } from '../containers/config/status.ts'
 import type { Connections } from './connections.ts'
 import { endpointResources, networkDocument } from './documents.ts'
-import { bridgeOptions } from './driver-options.ts'
-import {
-  invalidNetwork,
-  networkExists,
-  networkInUse,
-  predefinedCreation,
-  predefinedRemoval,
-  singleInstance,
-  unknownDriver,
-} from './errors.ts'
+import { configNetwork, networkExists, networkInUse, predefinedRemoval } from './errors.ts'
 import { matchesListFilters, matchesPruneFilters } from './filters.ts'
 import { isUserDefined } from './names-of.ts'
 import type { Network } from './network.ts'
+import { checkCreate, configured, networkOf, networkRequest } from './network-config.ts'
 import type { NetworkRegistry } from './network-registry.ts'
-import { subnetRequests } from './subnet-config.ts'
 
 export interface NetworksDeps {
   readonly known: NetworkRegistry
@@ -89,11 +79,13 @@ export class UserNetworks implements NetworkService {
     const name = body.Name ?? ''
     checkCreate(name, body)
     const { known } = this.#deps
+    const from = body.ConfigFrom?.Network
+    const complete = from ? configured(body, known.find(from)) : body
     if (known.taken(name) || this.#reserved.has(name)) throw networkExists(name)
     this.#reserved.add(name)
     try {
       const warnings: string[] = []
-      const network = await this.#create(name, body, warnings)
+      const network = await this.#create(name, complete, warnings)
       await known.durable()
       return { Id: network.id, Warning: warnings.join('; ') }
     } finally {
@@ -105,6 +97,10 @@ export class UserNetworks implements NetworkService {
     const { known, networks, registry } = this.#deps
     const network = known.resolve(ref)
     if (!isUserDefined(network.name)) throw predefinedRemoval(network.name)
+    const configures = known.made().find(({ configFrom }) => configFrom === network.name)
+    if (network.configOnly === true && configures !== undefined) {
+      throw configNetwork('permission_denied', `configuration network "${network.name}" is in use`)
+    }
     await this.#released(network)
     const used = [...networks.leases(network.id)]
     if (used.length > 0) {
@@ -123,7 +119,8 @@ export class UserNetworks implements NetworkService {
     await Promise.all(known.all().map((network) => this.#released(network)))
     const unused = known
       .all()
-      .filter(({ id, name }) => isUserDefined(name) && networks.leases(id).size === 0)
+      .filter(({ name, configOnly }) => isUserDefined(name) && configOnly !== true)
+      .filter(({ id }) => networks.leases(id).size === 0)
       .filter((network) => matchesPruneFilters(network, filters))
     const deleted: string[] = []
     for (const { id, name } of unused) {
@@ -152,9 +149,9 @@ export class UserNetworks implements NetworkService {
   async recover(): Promise<void> {
     const { known, networks, logger } = this.#deps
     for (const network of known.made()) {
-      if (network.state === 'ready' || network.info === undefined) continue
+      if (network.state === 'ready') continue
       logger.info('a network that was being made or removed goes', { network: network.name })
-      await networks.removeNetwork(network.info)
+      if (network.info !== undefined) await networks.removeNetwork(network.info)
       known.remove(network.id)
     }
     const infos = known.made().flatMap(({ info }) => (info === undefined ? [] : [info]))
@@ -163,27 +160,36 @@ export class UserNetworks implements NetworkService {
 
   async #create(name: string, body: NetworkCreateBody, warnings: string[]): Promise<Network> {
     const { known, networks, events } = this.#deps
+    if (body.ConfigOnly === true) return this.#keep(networkOf(newId(), name, body))
     // Undone, newest first, unless the row says that it is there.
     await using made = new AsyncDisposableStack()
     const info = await networks.plan(networkRequest(newId(), name, body), (text) => warnings.push(text))
     made.defer(() => networks.removeNetwork(info))
-    const network = networkOf(info, body)
+    const network = networkOf(info.id, name, body, info)
     known.add({ ...network, state: 'creating' })
     made.defer(() => known.remove(info.id))
     await networks.create(info.id)
     known.changeState(info.id, 'ready')
     made.move()
-    events.publish('network', 'create', info.id, { name, type: 'bridge' })
+    events.publish('network', 'create', info.id, { name, type: network.driver })
+    return network
+  }
+
+  /** It is checked like any other, and nothing is made. */
+  #keep(network: Network): Network {
+    const { known, events } = this.#deps
+    known.add(network)
+    events.publish('network', 'create', network.id, { name: network.name, type: network.driver })
     return network
   }
 
   // Point of no return: from `removing` on nobody finds it, and recovery finishes what has begun.
-  async #remove({ id, name, info }: Network): Promise<void> {
+  async #remove({ id, name, driver, info }: Network): Promise<void> {
     const { known, networks, events } = this.#deps
     known.changeState(id, 'removing')
     if (info !== undefined) await networks.removeNetwork(info)
     known.remove(id)
-    events.publish('network', 'destroy', id, { name, type: 'bridge' })
+    events.publish('network', 'destroy', id, { name, type: driver })
   }
 
   /** A container that has ended gives its addresses back a little later: nobody who waited for its end need know. */
@@ -202,58 +208,5 @@ export class UserNetworks implements NetworkService {
         { IPsInUse: usage[subnet]?.inUse ?? 0, DynamicIPsAvailable: usage[subnet]?.available ?? 0 },
       ]),
     )
-  }
-}
-
-function checkCreate(name: string, body: NetworkCreateBody): void {
-  if (name === '') throw invalidNetwork('invalid config for network : invalid name: name is empty')
-  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
-    throw invalidNetwork(
-      `invalid config for network ${name}: invalid name: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
-    )
-  }
-  if (name === 'container' || !isUserDefined(name)) throw predefinedCreation(name)
-  const driver = body.Driver || 'bridge'
-  if (driver === 'host' || driver === 'null') throw singleInstance(driver)
-  if (driver !== 'bridge') throw unknownDriver(driver)
-  if (body.ConfigOnly === true || body.ConfigFrom?.Network) {
-    throw invalidNetwork('networks that only hold a configuration are not supported')
-  }
-  if (body.EnableIPv4 === false && body.EnableIPv6 !== true) {
-    throw invalidNetwork('IPv4 or IPv6 must be enabled')
-  }
-}
-
-function networkRequest(id: string, name: string, body: NetworkCreateBody): Parameters<Networks['plan']>[0] {
-  const { link, ...options } = bridgeOptions(body.Options ?? {})
-  const ipv4 = body.EnableIPv4 !== false
-  const ipv6 = body.EnableIPv6 === true
-  return {
-    id,
-    name,
-    link: link ?? `br-${id.slice(0, 12)}`,
-    ...options,
-    internal: body.Internal === true,
-    ipv4,
-    ipv6,
-    subnets: subnetRequests(body.IPAM, { 4: ipv4, 6: ipv6 }),
-  }
-}
-
-function networkOf(info: NetworkInfo, body: NetworkCreateBody): Network {
-  return {
-    id: info.id,
-    name: info.name,
-    createdAt: rfc3339Nano(new Date()),
-    state: 'ready',
-    driver: 'bridge',
-    enableIPv4: body.EnableIPv4 !== false,
-    enableIPv6: body.EnableIPv6 === true,
-    internal: info.internal,
-    attachable: body.Attachable === true,
-    labels: body.Labels ?? {},
-    options: body.Options ?? {},
-    ipam: { driver: 'default', options: body.IPAM?.Options ?? {}, config: body.IPAM?.Config ?? null },
-    info,
   }
 }

@@ -21,11 +21,11 @@ export interface Families {
 }
 
 /** The document of a network's addresses: what was given, with what was chosen. */
-export function ipamConfig(subnets: readonly SubnetInfo[], internal: boolean): IPAMConfig[] {
+export function ipamConfig(subnets: readonly SubnetInfo[]): IPAMConfig[] {
   return subnets.map(({ subnet, gateway, range, auxiliary }) => ({
     Subnet: subnet,
     ...(range === undefined ? {} : { IPRange: range }),
-    ...(internal && gateway === '' ? {} : { Gateway: gateway }),
+    ...(gateway === '' ? {} : { Gateway: gateway }),
     ...(auxiliary === undefined ? {} : { AuxiliaryAddresses: { ...auxiliary } }),
   }))
 }

@@ -98,7 +98,7 @@ export class System implements SystemService {
       DockerRootDir: facts.dataRoot,
       Plugins: {
         Volume: ['local'],
-        Network: ['bridge', 'host', 'null'],
+        Network: ['bridge', 'host', 'ipvlan', 'macvlan', 'null'],
         Authorization: null,
         Log: ['json-file', 'none'],
       },

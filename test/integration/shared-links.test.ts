@@ -1,0 +1,292 @@
+/** macvlan and ipvlan networks: containers with interfaces of their own on a link of the host. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { after, afterEach, before, describe, it } from 'node:test'
+import { EngineApi, type Wanted, exec } from '#test/support/engine-api.ts'
+
+let api: EngineApi
+before(async () => {
+  api = await EngineApi.start()
+})
+after(() => api[Symbol.asyncDispose]())
+afterEach(async () => {
+  await api.daemon.removeAll()
+  await api.daemon.assertNoLeaks()
+})
+
+const SERVER = 'mkdir -p /var/www; hostname > /var/www/index.html; exec httpd -f -p 80 -h /var/www'
+
+interface Endpoint {
+  readonly IPAddress: string
+  readonly Gateway: string
+  readonly MacAddress: string
+}
+
+const inside = (...argv: string[]): string => {
+  const { code, stdout, stderr } = api.daemon.inside(...argv)
+  assert.equal(code, 0, `${argv.join(' ')}: ${stderr}`)
+  return stdout
+}
+
+async function network(Name: string, Driver: string, body: object = {}): Promise<string> {
+  return (await api.call('POST', '/networks/create', { Name, Driver, ...body }, 201)).json<{ Id: string }>()
+    .Id
+}
+
+const on = (NetworkMode: string, more: Wanted = {}): Wanted => ({
+  Cmd: SERVER,
+  Hostname: 'server',
+  ...more,
+  HostConfig: { NetworkMode, ...(more['HostConfig'] as object) },
+})
+
+async function endpoint(id: string, name: string): Promise<Endpoint> {
+  const { Networks } = (await api.inspect(id)).NetworkSettings as { Networks: Record<string, Endpoint> }
+  const found = Networks[name]
+  assert.ok(found !== undefined, `${id} is not on ${name}`)
+  return found
+}
+
+async function fetched(id: string, address: string): Promise<string> {
+  const ask = `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 1 ${address} 80 | tail -n 1`
+  return (await exec(api, id, ask)).out.trim()
+}
+
+async function reaches(id: string, address: string): Promise<void> {
+  await api.until(`an answer from ${address}`, async () => (await fetched(id, address)) !== '')
+}
+
+/** A wire: a link of the daemon's host, and somebody at its other end. */
+class Wire implements AsyncDisposable {
+  readonly #process: ChildProcess
+  readonly #link: string
+
+  private constructor(child: ChildProcess, link: string) {
+    this.#process = child
+    this.#link = link
+  }
+
+  static async lay(link: string, address: string): Promise<Wire> {
+    const child = spawn('unshare', ['--net', 'sh', '-c', 'echo; exec sleep 600'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(child.stdout, 'data')
+    const wire = new Wire(child, link)
+    inside('ip', 'link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(child.pid))
+    inside('ip', 'link', 'set', link, 'up')
+    wire.run('ip', 'addr', 'add', address, 'dev', 'eth0')
+    wire.run('ip', 'link', 'set', 'eth0', 'up')
+    return wire
+  }
+
+  /** What a program at the other end says. */
+  run(...argv: string[]): string {
+    return api.daemon.inside('nsenter', '-t', String(this.#process.pid), '-n', ...argv).stdout
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    api.daemon.inside('ip', 'link', 'delete', this.#link)
+    this.#process.kill('SIGKILL')
+    if (this.#process.exitCode === null && this.#process.signalCode === null)
+      await once(this.#process, 'exit')
+  }
+}
+
+const HOST = '10.71.0.1'
+const ROUTER = '10.71.0.254'
+const LAN = {
+  IPAM: { Config: [{ Subnet: '10.71.0.0/24', Gateway: ROUTER, AuxiliaryAddresses: { host: HOST } }] },
+}
+
+describe('a macvlan network', () => {
+  it('puts containers beside their parent: on its wire, by their own addresses, apart from the host', async () => {
+    await using wire = await Wire.lay('lan0', `${ROUTER}/24`)
+    inside('ip', 'addr', 'add', `${HOST}/24`, 'dev', 'lan0')
+    await network('lan', 'macvlan', { ...LAN, Options: { parent: 'lan0' } })
+    const fixed = { EndpointsConfig: { lan: { IPAMConfig: { IPv4Address: '10.71.0.9' } } } }
+    const ports = { PortBindings: { '80/tcp': [{ HostPort: '8095' }] } }
+    const a = await api.started(on('lan', { NetworkingConfig: fixed, HostConfig: ports }))
+    const b = await api.started(on('lan'))
+    const { IPAddress, Gateway, MacAddress } = await endpoint(a, 'lan')
+    assert.deepEqual([IPAddress, Gateway], ['10.71.0.9', ROUTER])
+    await reaches(b, IPAddress)
+    await reaches(a, (await endpoint(b, 'lan')).IPAddress)
+    assert.equal(wire.run('curl', '-s', '-m', '2', `http://${IPAddress}/`).trim(), 'server')
+    const { out } = await exec(api, a, 'cat /sys/class/net/eth0/address; ip route')
+    assert.ok(out.startsWith(MacAddress), out)
+    assert.match(out, /default via 10\.71\.0\.254 dev eth0/)
+    // The kernel lets nobody talk to the link that carries them.
+    assert.notEqual(api.daemon.inside('curl', '-s', '-m', '1', `http://${IPAddress}/`).code, 0)
+    assert.equal((await exec(api, a, `ping -c 1 -W 1 ${HOST}`)).code, 1)
+    assert.equal((await exec(api, a, `ping -c 1 -W 2 ${ROUTER}`)).code, 0)
+    // Nothing of the host leads there.
+    assert.deepEqual((await api.inspect(a)).NetworkSettings?.Ports, { '80/tcp': null })
+    assert.notEqual(api.daemon.inside('curl', '-s', '-m', '1', 'http://127.0.0.1:8095/').code, 0)
+  })
+
+  it('has no gateway unless one was named, and answers names', async () => {
+    await using _wire = await Wire.lay('lan0', `${ROUTER}/24`)
+    const id = await network('lan', 'macvlan', {
+      IPAM: { Config: [{ Subnet: '10.72.0.0/24' }] },
+      Options: { parent: 'lan0' },
+    })
+    const shown = (await api.call('GET', `/networks/${id}`)).json<Record<string, unknown>>()
+    assert.deepEqual(
+      [shown['Driver'], shown['Scope'], shown['Options'], shown['IPAM']],
+      [
+        'macvlan',
+        'local',
+        { parent: 'lan0' },
+        { Driver: 'default', Options: {}, Config: [{ Subnet: '10.72.0.0/24' }] },
+      ],
+    )
+    const a = await api.started(on('lan'), 'web')
+    const b = await api.started(on('lan'))
+    assert.deepEqual(await endpoint(a, 'lan').then(({ Gateway }) => Gateway), '')
+    assert.doesNotMatch((await exec(api, a, 'ip route')).out, /default/)
+    await reaches(b, 'web')
+  })
+
+  it('keeps its containers apart in mode private, and takes both families', async () => {
+    await using wire = await Wire.lay('lan0', `${ROUTER}/24`)
+    await network('lan', 'macvlan', {
+      EnableIPv6: true,
+      IPAM: { Config: [...LAN.IPAM.Config, { Subnet: 'fd71::/64', Gateway: 'fd71::254' }] },
+      Options: { parent: 'lan0', macvlan_mode: 'private' },
+    })
+    const a = await api.started(on('lan'))
+    const b = await api.started(on('lan'))
+    const { IPAddress } = await endpoint(a, 'lan')
+    assert.equal(wire.run('curl', '-s', '-m', '2', `http://${IPAddress}/`).trim(), 'server')
+    assert.equal(await fetched(b, IPAddress), '')
+    assert.match((await exec(api, a, 'ip -6 route')).out, /default via fd71::254 dev eth0/)
+  })
+
+  it('without a parent leads nowhere but to its own containers', async () => {
+    const id = await network('alone', 'macvlan')
+    const parent = `dm-${id.slice(0, 12)}`
+    assert.match(inside('ip', 'link', 'show', parent), /UP/)
+    const a = await api.started(on('alone'))
+    const b = await api.started(on('alone'))
+    await reaches(b, (await endpoint(a, 'alone')).IPAddress)
+    assert.doesNotMatch((await exec(api, a, 'ip route')).out, /default/)
+    assert.match(await api.refused(403, 'DELETE', '/networks/alone'), /has active endpoints/)
+    await api.daemon.removeAll()
+    assert.notEqual(api.daemon.inside('ip', 'link', 'show', parent).code, 0)
+  })
+
+  it('is joined and left by containers that run', async () => {
+    await using _wire = await Wire.lay('lan0', `${ROUTER}/24`)
+    await network('lan', 'macvlan', { ...LAN, Options: { parent: 'lan0' } })
+    const ports = { PortBindings: { '80/tcp': [{ HostPort: '8096' }] } }
+    const web = await api.started(on('bridge', { HostConfig: ports }), 'web')
+    const peer = await api.started(on('lan'))
+    const connect = { Container: 'web', EndpointConfig: { GwPriority: -1 } }
+    const onHost = () => api.daemon.inside('curl', '-s', '-m', '1', 'http://127.0.0.1:8096/').stdout.trim()
+    await api.until('the published port', async () => onHost() === 'server')
+    for (let round = 0; round < 2; round++) {
+      await api.call('POST', '/networks/lan/connect', connect, 200)
+      await reaches(peer, (await endpoint(web, 'lan')).IPAddress)
+      assert.match((await exec(api, web, 'ip route')).out, /default via [\d.]+ dev eth0/)
+      assert.equal(onHost(), 'server')
+      await api.call('POST', '/networks/lan/disconnect', { Container: 'web' }, 200)
+      assert.doesNotMatch((await exec(api, web, 'ls /sys/class/net')).out, /eth1/)
+    }
+    // Through the wire nothing is published.
+    await api.call('POST', '/networks/lan/connect', { ...connect, EndpointConfig: { GwPriority: 1 } }, 200)
+    assert.equal(onHost(), '')
+    assert.deepEqual((await api.inspect(web)).NetworkSettings?.Ports, { '80/tcp': null })
+    await api.call('POST', '/networks/lan/disconnect', { Container: 'web' }, 200)
+    await api.until('the published port', async () => onHost() === 'server')
+  })
+
+  it('survives the daemon: killed while containers join and leave, nothing is left over or used twice', async () => {
+    await using wire = await Wire.lay('lan0', `${ROUTER}/24`)
+    await network('lan', 'macvlan', { ...LAN, Options: { parent: 'lan0' } })
+    await network('alone', 'macvlan')
+    const server = await api.started(on('lan'), 'server')
+    const web = await api.started(on('bridge'), 'web')
+    for (const [i, action] of ['connect', 'disconnect', 'connect', 'disconnect'].entries()) {
+      const answer = api.daemon
+        .call('POST', `/networks/lan/${action}`, { Container: 'web' })
+        .catch(() => undefined)
+      await new Promise((resolve) => setTimeout(resolve, 4 * (i + 1)))
+      await api.daemon.down('SIGKILL')
+      const answered = (await answer)?.status === 200
+      await api.daemon.up()
+      const { Networks } = (await api.inspect(web)).NetworkSettings as { Networks: Record<string, Endpoint> }
+      const joined = 'lan' in Networks
+      if (answered) assert.equal(joined, action === 'connect')
+      const there = /eth1/.test((await exec(api, web, 'ls /sys/class/net')).out)
+      assert.equal(there, joined)
+      if (joined) assert.notEqual(Networks['lan']?.IPAddress, (await endpoint(server, 'lan')).IPAddress)
+      await api.daemon.assertNoLeaks()
+      if (joined !== (action === 'connect')) {
+        await api.call('POST', `/networks/lan/${action}`, { Container: 'web' }, 200)
+      }
+    }
+    const { IPAddress } = await endpoint(server, 'lan')
+    assert.equal(wire.run('curl', '-s', '-m', '2', `http://${IPAddress}/`).trim(), 'server')
+    await reaches(await api.started(on('lan')), IPAddress)
+  })
+})
+
+describe('bad input', () => {
+  it('gets the words of Docker, and changes nothing', async () => {
+    await using _wire = await Wire.lay('lan0', `${ROUTER}/24`)
+    await network('first', 'macvlan', { Options: { parent: 'lan0' } })
+    const before = inside('ip', '-o', 'link')
+    const cases: readonly [number, RegExp, string, Record<string, string>][] = [
+      [
+        400,
+        /^requested macvlan mode 'l2' is not valid, 'bridge' mode is the macvlan driver default$/,
+        'macvlan',
+        { macvlan_mode: 'l2' },
+      ],
+      [
+        400,
+        /^requested ipvlan mode 'bridge' is not valid, 'l2' mode is the ipvlan driver default$/,
+        'ipvlan',
+        { ipvlan_mode: 'bridge' },
+      ],
+      [
+        400,
+        /^requested ipvlan flag 'open' is not valid, 'bridge' is the ipvlan driver default$/,
+        'ipvlan',
+        { ipvlan_flag: 'open' },
+      ],
+      [400, /^loopback interface is not a valid macvlan parent link$/, 'macvlan', { parent: 'lo' }],
+      [
+        400,
+        /^invalid subinterface vlan name nowhere, example formatting is eth0\.10$/,
+        'macvlan',
+        { parent: 'nowhere' },
+      ],
+      [400, /^-o parent interface was not found on the host: nowhere$/, 'macvlan', { parent: 'nowhere.7' }],
+      [400, /^vlan id must be between 1-4094, received: 4095$/, 'macvlan', { parent: 'lan0.4095' }],
+      [
+        403,
+        /^cannot use mode passthru, macvlan network [0-9a-f]{64} is already using parent interface lan0$/,
+        'macvlan',
+        { parent: 'lan0', macvlan_mode: 'passthru' },
+      ],
+    ]
+    for (const [status, words, Driver, Options] of cases) {
+      assert.match(
+        await api.refused(status, 'POST', '/networks/create', { Name: 'x', Driver, Options }),
+        words,
+      )
+    }
+    assert.equal(inside('ip', '-o', 'link'), before)
+    const made = (await api.call('GET', '/networks?filters={"type":["custom"]}')).json<{ Name: string }[]>()
+    assert.deepEqual(
+      made.map(({ Name }) => Name),
+      ['first'],
+    )
+    assert.deepEqual(
+      (await api.call('GET', '/networks?filters={"driver":["macvlan"]}')).json<unknown[]>().length,
+      1,
+    )
+  })
+})

@@ -202,8 +202,20 @@ function routeRequest(
     signal,
     query: new Query(query),
     headers: request.headers,
-    body: request,
+    body: bodyOf(request),
     document: async <T extends object>(name: Parameters<RouteRequest['document']>[0]) =>
       liftDocument(operation, await readDocument<T>(request, name), version),
+  }
+}
+
+/**
+ * A client that is told half-way that something is wrong is still sending: what is left of its body is read and thrown
+ * away after the answer. To destroy the request would cut the connection before the client has seen the answer.
+ */
+async function* bodyOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
+  try {
+    yield* request.iterator({ destroyOnReturn: false })
+  } finally {
+    request.resume()
   }
 }

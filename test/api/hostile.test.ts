@@ -31,6 +31,22 @@ describe('a hostile request', () => {
   }
   const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`
 
+  it('that is refused half-way gets its answer, and may send the rest of its body', async () => {
+    const length = 32 << 20
+    using client = await api.dial(
+      `POST /berth/volumes/full/import HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`,
+    )
+    const chunk = Buffer.alloc(1 << 20)
+    for (let sent = 0; sent < length; sent += chunk.length) {
+      if (!client.socket.write(chunk)) await once(client.socket, 'drain')
+    }
+    client.socket.end(get('/_ping'))
+    assert.match(
+      await client.ended(),
+      /^HTTP\/1.1 429 [^]*no space left on device[^]*\nHTTP\/1.1 200 [^]*OK$/,
+    )
+  })
+
   it('reaches no other route by way of odd paths', async () => {
     const wanted = [
       ['//containers/json', 404],

@@ -215,6 +215,12 @@ const volumeTransfers: Engine['volumeTransfers'] = {
     })()
   },
   async import(name, archive) {
+    // Like a full disk: a part of the archive has been read by then.
+    if (name === 'full') {
+      for await (const _ of archive) {
+        throw new EngineError('resource_exhausted', 'no space left on device', { code: 'DISK_FULL' })
+      }
+    }
     if (name !== 'other') {
       throw new EngineError('invalid_argument', `create ${name}: bad name`, { code: 'VOLUME_NAME_INVALID' })
     }

@@ -1,47 +1,20 @@
+import { produced } from '#base/produced.ts'
 import type { ProgressMessage } from '../services.ts'
 
 export type Report = (message: ProgressMessage) => void
 
 /**
- * Runs `work` and yields what it reports. Of several progress messages about the same thing that nobody has read
- * yet only the last is kept. When the reader goes away, `work` is aborted, and waited for: it has cleaned up by then.
+ * Runs `work` and yields what it reports, as `produced()` does. Of several progress messages about the same thing that
+ * nobody has read yet only the last is kept.
  */
-export async function* reporting<Message extends ProgressMessage = ProgressMessage>(
+export function reporting<Message extends ProgressMessage = ProgressMessage>(
   work: (report: (message: Message) => void, signal: AbortSignal) => Promise<void>,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): AsyncGenerator<Message> {
-  const gone = new AbortController()
-  const signal = options.signal === undefined ? gone.signal : AbortSignal.any([options.signal, gone.signal])
-  const waiting: Message[] = []
-  let wake = Promise.withResolvers<void>()
-  let finished = false
-
-  const report = (message: Message): void => {
-    const at = isCurrent(message) ? waiting.findLastIndex((other) => other.id === message.id) : -1
-    if (at !== -1 && isCurrent(waiting[at]!)) waiting[at] = message
-    else waiting.push(message)
-    wake.resolve()
-  }
-  // Settled, not awaited: a failure while nobody reads is kept until the reader is here again.
-  const outcome = Promise.allSettled([work(report, signal)]).then(([result]) => {
-    finished = true
-    wake.resolve()
-    return result
+  return produced(work, {
+    signal,
+    passing: { about: ({ id }) => id, is: isCurrent },
   })
-  try {
-    for (;;) {
-      yield* waiting.splice(0)
-      if (waiting.length > 0) continue
-      if (finished) break
-      await wake.promise
-      wake = Promise.withResolvers<void>()
-    }
-    const result = await outcome
-    if (result.status === 'rejected') throw result.reason
-  } finally {
-    gone.abort(new Error('the client has gone'))
-    await outcome
-  }
 }
 
 /** Says how far something is, so that a later message replaces it. */

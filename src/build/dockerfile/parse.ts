@@ -54,9 +54,11 @@ export function parseDockerfile(text: string, name?: string): Dockerfile {
   return { source, directives, escape, globals, stages }
 }
 
-/** Parses an instruction that an image keeps in its `OnBuild`. */
-export function parseTrigger(expression: string): Onbuild['trigger'] {
-  const source = new Source(expression, 'ONBUILD')
+/** Parses an instruction that an image keeps in its `OnBuild`; its places are in `source`. */
+export function parseTrigger(
+  expression: string,
+  source = new Source(expression, 'ONBUILD'),
+): Onbuild['trigger'] {
   const [line, ...rest] = lex(source).lines
   if (line === undefined || rest.length > 0)
     throw dockerfileError(source, source.lineRange(1), 'an ONBUILD trigger is exactly one instruction')

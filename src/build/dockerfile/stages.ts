@@ -183,7 +183,7 @@ function stageEdges({ base, dependencies }: ResolvedStage): { index: number; ran
   )
 }
 
-function tooEarly(
+export function tooEarly(
   { source }: Dockerfile,
   stage: ResolvedStage,
   { by, name, range }: Dependency,

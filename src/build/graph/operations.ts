@@ -28,6 +28,17 @@ export interface BaseImage {
   readonly id: Digest
   /** Bottom first. */
   readonly layers: readonly Digest[]
+  /** For people; no part of what the image is. */
+  readonly label?: ImageLabel | undefined
+}
+
+export interface ImageLabel {
+  /** `[build 1/5] FROM docker.io/library/debian:13`, as BuildKit words it. */
+  readonly name: string
+  /** Name of the stage, or `stage-N`; undefined when a COPY or a mount takes from the image. */
+  readonly stage: string | undefined
+  /** 1-based line in the Dockerfile. */
+  readonly line: number
 }
 
 /** A directory of files that came with the build: the build context, or a named one. */
@@ -37,7 +48,7 @@ export interface ContextOrigin {
   readonly name: string
 }
 
-/** ADD of an http(s) address. */
+/** ADD of an http(s) address: a tree with one file, called as `downloadName` says. */
 export interface DownloadOrigin {
   readonly kind: 'download'
   readonly url: string
@@ -204,6 +215,7 @@ export interface DirectoryStep extends Step {
 
 /** An image as the plan leaves it: its root filesystem is to be solved, then its configuration can be written. */
 export interface ImagePlan {
+  /** As its configuration has it: that of the base image, if there is one. */
   readonly platform: Platform
   readonly filesystem: Filesystem
   readonly config: RunConfig

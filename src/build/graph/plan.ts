@@ -27,11 +27,11 @@ export interface BuildRequest {
   readonly limits: RunLimits
   /** What the daemon allows besides: `network.host`, `security.insecure`. */
   readonly entitlements: ReadonlySet<string>
+  /** What the request allows of it (`--allow`): a step needs both. */
+  readonly allow: ReadonlySet<string>
 }
 
-export type NamedContext =
-  | { readonly type: 'files' }
-  | { readonly type: 'image'; readonly reference: string }
+export type NamedContext = { readonly type: 'files' } | { readonly type: 'image'; readonly reference: string }
 
 export interface ResolvedImage {
   /** Of the configuration. */
@@ -53,6 +53,8 @@ export interface BuildPlan {
   /** One for each platform of the request, in its order. */
   readonly images: readonly ImagePlan[]
   readonly warnings: readonly Warning[]
+  /** Warnings that belong to no line, such as build arguments that nothing uses. */
+  readonly notices: readonly string[]
   /** Images the build took anything from. */
   readonly materials: readonly ResolvedImage[]
   /** Name of the target stage, or undefined for the last one without a name. */

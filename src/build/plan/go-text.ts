@@ -1,0 +1,66 @@
+/** How Go prints values with `%q` and `%v`: history entries of images are written so, and tools read them. */
+
+const SHORT: ReadonlyMap<string, string> = new Map([
+  ['\u0007', '\\a'],
+  ['\b', '\\b'],
+  ['\f', '\\f'],
+  ['\n', '\\n'],
+  ['\r', '\\r'],
+  ['\t', '\\t'],
+  ['\v', '\\v'],
+  ['\\', '\\\\'],
+])
+const PRINTABLE = /^[ \p{L}\p{M}\p{N}\p{P}\p{S}]$/u
+
+/** A string in double quotes. */
+export function goQuote(text: string): string {
+  return `"${Array.from(text, (character) => (character === '"' ? '\\"' : escaped(character))).join('')}"`
+}
+
+/** A list of strings: `["a" "b"]`. */
+export function goQuoteList(texts: readonly string[]): string {
+  return `[${texts.map(goQuote).join(' ')}]`
+}
+
+/** A number printed with `%q`, which takes it for a character. */
+export function goQuoteNumber(number: number): string {
+  const character = String.fromCodePoint(number <= 0x10_ff_ff ? number : 0xff_fd)
+  return `'${character === "'" ? "\\'" : escaped(character)}'`
+}
+
+/** A duration in nanoseconds: `1m30s`, `1.5s`, `0s`. */
+export function goDuration(nanoseconds: number): string {
+  if (nanoseconds === 0) return '0s'
+  if (nanoseconds < 1e9) {
+    const [unit, size] = nanoseconds < 1e3 ? ['ns', 1] : nanoseconds < 1e6 ? ['µs', 1e3] : ['ms', 1e6]
+    return decimal(BigInt(nanoseconds), BigInt(size)) + unit
+  }
+  const whole = BigInt(nanoseconds)
+  const minute = 60_000_000_000n
+  const hours = whole / (60n * minute)
+  const minutes = (whole / minute) % 60n
+  const seconds = `${decimal(whole % minute, 1_000_000_000n)}s`
+  if (hours > 0n) return `${hours}h${minutes}m${seconds}`
+  return minutes > 0n ? `${minutes}m${seconds}` : seconds
+}
+
+function escaped(character: string): string {
+  const short = SHORT.get(character)
+  if (short !== undefined) return short
+  if (PRINTABLE.test(character)) return character
+  const code = character.codePointAt(0) ?? 0
+  if (code < 0x80) return `\\x${hex(code, 2)}`
+  return code < 0x1_00_00 ? `\\u${hex(code, 4)}` : `\\U${hex(code, 8)}`
+}
+
+function hex(code: number, digits: number): string {
+  return code.toString(16).padStart(digits, '0')
+}
+
+/** `value / unit` without zeros at its end. */
+function decimal(value: bigint, unit: bigint): string {
+  const rest = value % unit
+  if (rest === 0n) return `${value / unit}`
+  const digits = String(rest).padStart(String(unit).length - 1, '0')
+  return `${value / unit}.${digits.replace(/0+$/, '')}`
+}

@@ -26,13 +26,17 @@ function problemOf(file: string, target: string): string | undefined {
       : `${file}: import ${target} leaves its layer; write #layer/file.ts`
   }
   if (!target.startsWith('#') || target.startsWith('#test/')) return undefined
-  return allowed(file, from, layerOf(target.slice(1)))
+  return allowed(file, from, target.slice(1))
 }
 
-function allowed(file: string, from: string, to: string): string | undefined {
+function allowed(file: string, from: string, path: string): string | undefined {
+  const to = layerOf(path)
   if (from === to) return `${file}: inside a layer import ./ or ../`
   const may = layers[from] ?? []
-  return may.includes('*') || may.includes(to) ? undefined : `${file}: ${from} may not import ${to}`
+  const mayRoom = may.some((room) => room.includes('/') && path.startsWith(`${room}/`))
+  return may.includes('*') || may.includes(to) || mayRoom
+    ? undefined
+    : `${file}: ${from} may not import ${to}`
 }
 
 function layerOf(path: string): string {

@@ -102,7 +102,7 @@ describe('help', () => {
     const texts = [
       await runCli(['--help']),
       ...(await Promise.all(
-        ['container', 'image', 'network', 'system', 'volume'].map((group) => runCli([group])),
+        ['builder', 'container', 'image', 'network', 'system', 'volume'].map((group) => runCli([group])),
       )),
     ]
     check('help', texts.map(({ stdout }) => stdout).join('\n----\n\n'))

@@ -21,6 +21,7 @@ function entry(names: string, summary: string, module: () => Module): Entry {
 
 /** Groups of commands, such as `berth container …`. */
 export const groups: Readonly<Record<string, string>> = {
+  builder: 'Work with builds and their cache',
   container: 'Work with containers',
   image: 'Work with images',
   network: 'Work with networks',
@@ -33,6 +34,7 @@ export const common: readonly string[] = [
   'run',
   'exec',
   'ps',
+  'build',
   'pull',
   'push',
   'images',
@@ -46,6 +48,17 @@ export const common: readonly string[] = [
 
 /** Every command. A module is loaded only when its command is called, so that start-up stays short. */
 export const entries: readonly Entry[] = [
+  entry('builder du, buildx du', 'Show what is in the build cache', () => import('./commands/builder-du.ts')),
+  entry(
+    'builder prune, buildx prune',
+    'Remove what is in the build cache',
+    () => import('./commands/builder-prune.ts'),
+  ),
+  entry(
+    'builder why',
+    'Say why the steps of the last build were done again',
+    () => import('./commands/builder-why.ts'),
+  ),
   entry(
     'container attach, attach',
     'Connect this terminal to a running container',
@@ -146,6 +159,11 @@ export const entries: readonly Entry[] = [
     'container wait, wait',
     'Wait until containers stop and print their exit codes',
     () => import('./commands/container-wait.ts'),
+  ),
+  entry(
+    'image build, build, builder build, buildx build',
+    'Make an image from a Dockerfile',
+    () => import('./commands/image-build.ts'),
   ),
   entry('image history, history', 'Show how an image was made', () => import('./commands/image-history.ts')),
   entry(

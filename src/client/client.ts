@@ -1,3 +1,4 @@
+import { Builds } from './builds.ts'
 import { ContainerFiles } from './container-files.ts'
 import { ContainerQuery } from './container-query.ts'
 import { ContainerStreams } from './container-streams.ts'
@@ -22,6 +23,7 @@ export class Client implements Disposable {
   readonly containerFiles: ContainerFiles
   readonly execs: Execs
   readonly images: Images
+  readonly builds: Builds
   readonly networks: Networks
   readonly registries: Registries
   readonly system: System
@@ -35,6 +37,7 @@ export class Client implements Disposable {
     this.containerFiles = new ContainerFiles(this.transport)
     this.execs = new Execs(this.transport)
     this.images = new Images(this.transport)
+    this.builds = new Builds(this.transport)
     this.networks = new Networks(this.transport)
     this.registries = new Registries(this.transport)
     this.system = new System(this.transport)

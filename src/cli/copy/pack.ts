@@ -8,21 +8,34 @@ const nothing: readonly Uint8Array[] = []
 
 /**
  * The files below `path` as members of an archive in which `path` itself is called `name` (`''`: only what is in it).
- * Links are not followed; hard links between the files stay hard links; sockets are left out.
+ * Links are not followed; hard links between the files stay hard links; sockets are left out, and so is what `skips` says.
  */
-export function* pack(path: string, name: string): Generator<TarSource> {
-  yield* walk(Buffer.from(path), Buffer.from(name), new Map())
+export function* pack(
+  path: string,
+  name: string,
+  skips: (name: string, isDirectory: boolean) => boolean = () => false,
+): Generator<TarSource> {
+  yield* walk(Buffer.from(path), Buffer.from(name), { links: new Map(), skips })
 }
 
-function* walk(path: Buffer, name: Buffer, links: Map<string, string>): Generator<TarSource> {
+interface Walk {
+  /** Names of files with several, by device and inode. */
+  readonly links: Map<string, string>
+  readonly skips: (name: string, isDirectory: boolean) => boolean
+}
+
+function* walk(path: Buffer, name: Buffer, { links, skips }: Walk): Generator<TarSource> {
   const stat = lstatSync(path, { bigint: true })
   const type = typeOf(stat)
   if (type === undefined) return
   const text = decodeBytes(name.toString('latin1'))
-  if (name.length > 0) yield member(path, text, type, stat, links)
+  if (name.length > 0) {
+    if (skips(text, type === 'directory')) return
+    yield member(path, text, type, stat, links)
+  }
   if (type !== 'directory') return
   for (const child of readdirSync(path, { encoding: 'buffer' }).sort((a, b) => Buffer.compare(a, b))) {
-    yield* walk(join(path, child), name.length === 0 ? child : join(name, child), links)
+    yield* walk(join(path, child), name.length === 0 ? child : join(name, child), { links, skips })
   }
 }
 
@@ -69,9 +82,12 @@ function member(
   }
 }
 
-/** Exactly `size` bytes, or fewer when the file has shrunk: what was written since its size was taken is left out. */
-function content(path: Buffer, size: number): AsyncIterable<Uint8Array> {
-  return createReadStream(path, { highWaterMark: CHUNK, end: size - 1 })
+/**
+ * Exactly `size` bytes, or fewer when the file has shrunk: what was written since its size was taken is left out. Opened
+ * when it is read: who only lists a tree opens nothing.
+ */
+async function* content(path: Buffer, size: number): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(path, { highWaterMark: CHUNK, end: size - 1 })
 }
 
 function typeOf(stat: BigIntStats): TarType | undefined {

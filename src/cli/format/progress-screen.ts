@@ -1,5 +1,6 @@
 import type { ProgressMessage } from '#client/images.ts'
 import type { Output } from '../io.ts'
+import { Redraw } from './redraw.ts'
 import { ellipsis, humanSize } from './units.ts'
 
 /** Milliseconds between frames. */
@@ -24,13 +25,12 @@ interface Line {
 export class ProgressScreen implements Disposable {
   readonly #output: Output
   readonly #lines = new Map<string, Line>()
-  /** Widths of the lines as they stand on the terminal above the cursor. */
-  #drawn: readonly number[] = []
-  #columns = 0
+  readonly #screen: Redraw
   #timer: NodeJS.Timeout | undefined
 
   constructor(output: Output) {
     this.#output = output
+    this.#screen = new Redraw(output)
     output.on('resize', this.#draw)
   }
 
@@ -49,7 +49,7 @@ export class ProgressScreen implements Disposable {
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.#lines.clear()
-    if (this.#drawn.length > 0) this.#write([])
+    if (!this.#screen.isEmpty) this.#screen.draw([])
   }
 
   [Symbol.dispose](): void {
@@ -61,7 +61,7 @@ export class ProgressScreen implements Disposable {
     clearTimeout(this.#timer)
     this.#timer = undefined
     const { columns, room } = this.#size()
-    if (this.#lines.size > 0) this.#write(visible([...this.#lines.values()], room, columns))
+    if (this.#lines.size > 0) this.#screen.draw(visible([...this.#lines.values()], room, columns))
   }
 
   /** Leaves every line on the terminal in its last state; what follows stands below. */
@@ -70,29 +70,14 @@ export class ProgressScreen implements Disposable {
     this.#timer = undefined
     if (this.#lines.size === 0) return
     const { columns } = this.#size()
-    this.#write([...this.#lines.values()].map((line) => lineText(line, columns)))
+    this.#screen.draw([...this.#lines.values()].map((line) => lineText(line, columns)))
     this.#lines.clear()
-    this.#drawn = []
+    this.#screen.settle()
   }
 
-  #write(texts: readonly string[]): void {
-    const { columns, rows } = this.#size()
-    // A terminal that became narrower has wrapped what stood there.
-    const above = this.#drawn.reduce((sum, width) => sum + Math.max(1, Math.ceil(width / columns)), 0)
-    const up = Math.min(above, rows - 1)
-    const home = up === 0 ? '\r' : `\r\u001b[${up}A`
-    // Terminals remember which rows were wrapped, until these are erased.
-    const erase = columns === this.#columns ? '' : '\u001b[J'
-    this.#columns = columns
-    this.#output.write(`${home}${erase}${texts.map((text) => `${text}\u001b[K\n`).join('')}\u001b[J`)
-    this.#drawn = texts.map((text) => text.length)
-  }
-
-  #size(): { readonly columns: number; readonly rows: number; readonly room: number } {
-    // Terminals that do not know their size say 0.
-    const columns = this.#output.columns || 80
-    const rows = this.#output.rows || 24
-    return { columns, rows, room: Math.max(1, rows - 1) }
+  #size(): { readonly columns: number; readonly room: number } {
+    const { columns, rows } = this.#screen.size
+    return { columns, room: Math.max(1, rows - 1) }
   }
 }
 

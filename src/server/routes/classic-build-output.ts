@@ -218,8 +218,10 @@ class Step {
     this.#output = ''
     if (!this.ended || this.#closed) return
     this.#closed = true
-    if (isCached) yield ' ---> Using cache\n'
-    else if (isRun && !this.failed) yield ` ---> Removed intermediate container ${short(this.id)}\n`
+    // A base image is always there, or fetched.
+    if (isCached && !/^FROM\b/i.test(this.text)) yield ' ---> Using cache\n'
+    else if (isRun && !isCached && !this.failed)
+      yield ` ---> Removed intermediate container ${short(this.id)}\n`
   }
 }
 

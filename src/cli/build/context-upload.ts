@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { isErrno, messageOf } from '#base/errors.ts'
+import { IgnoreMatcher, ignoreFileOf, parseIgnore } from '#build/dockerfile/ignore.ts'
+import { writeTar, type TarSource } from '#oci/tar/write-tar.ts'
+import type { Context } from '../command.ts'
+import { pack } from '../copy/pack.ts'
+import { commandError } from '../errors.ts'
+
+export interface Upload {
+  readonly session: string
+  /** Of the context. */
+  readonly name: string
+  readonly directory: string
+  readonly ignore: IgnoreMatcher
+}
+
+/** Gives an engine elsewhere a directory: first the list of its files, then the contents that it does not know yet. */
+export async function uploadDirectory(
+  { session, name, directory, ignore }: Upload,
+  { client, signal }: Pick<Context, 'client' | 'signal'>,
+): Promise<void> {
+  const files = (): Generator<TarSource> => contextFiles(directory, ignore)
+  const list = Readable.from(entryLines(files()))
+  const wanted = new Set(await client.builds.putContext(session, name, list, { signal }))
+  if (wanted.size === 0) return
+  const tar = Readable.from(writeTar(only(files(), wanted)), { objectMode: false })
+  await client.builds.putFiles(session, name, tar, { signal })
+}
+
+/** The ignore file of a Dockerfile, or else that of the context. */
+export function ignorePatterns(directory: string, dockerfile: string | undefined): IgnoreMatcher {
+  const own = dockerfile === undefined ? undefined : textOf(join(directory, ignoreFileOf(dockerfile)))
+  return new IgnoreMatcher(parseIgnore(own ?? textOf(join(directory, '.dockerignore')) ?? ''))
+}
+
+function contextFiles(directory: string, ignore: IgnoreMatcher): Generator<TarSource> {
+  const skips = (path: string, isDirectory: boolean): boolean =>
+    ignore.ignores(path) && !(isDirectory && ignore.exceptions && ignore.mayHoldWanted(path))
+  return pack(directory, '', skips)
+}
+
+/** How many files go into one piece of the list. */
+const BATCH = 500
+
+function* entryLines(files: Iterable<TarSource>): Generator<string> {
+  let lines: string[] = []
+  for (const { entry } of files) {
+    lines.push(`${JSON.stringify(entry)}\n`)
+    if (lines.length === BATCH) {
+      yield lines.join('')
+      lines = []
+    }
+  }
+  yield lines.join('')
+}
+
+function* only(files: Iterable<TarSource>, wanted: ReadonlySet<string>): Generator<TarSource> {
+  for (const file of files) if (wanted.has(file.entry.path)) yield file
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EISDIR')) return undefined
+    throw commandError(`cannot read ${file}: ${messageOf(error)}`, error)
+  }
+}

@@ -3,6 +3,20 @@ import { describe, it } from 'node:test'
 import { settlesWithin, systemClock } from './clock.ts'
 import { FakeClock } from './fake-clock.ts'
 
+describe('sleep()', () => {
+  for (const [name, clock] of [
+    ['the system', systemClock],
+    ['the fake', new FakeClock()],
+  ] as const) {
+    it(`of ${name} clock ends with the reason of the signal`, async () => {
+      const stop = new AbortController()
+      const sleeping = clock.sleep(60_000, { signal: stop.signal })
+      stop.abort(new Error('the registry is gone'))
+      await assert.rejects(sleeping, /the registry is gone/)
+    })
+  }
+})
+
 describe('settlesWithin()', () => {
   it('is true for work that ends in time, and leaves no timer behind', async () => {
     const clock = new FakeClock()

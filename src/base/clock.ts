@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 /** The time, and waiting for it to pass; tests have one that passes when they say so. */
 export interface Clock {
   now(): Date
-  /** Resolves after so many milliseconds; rejects as soon as the signal is aborted. */
+  /** Resolves after so many milliseconds; rejects as soon as the signal is aborted, with its reason. */
   sleep(milliseconds: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
 }
 
@@ -13,7 +13,13 @@ const LONGEST = 2 ** 31 - 1
 export const systemClock: Clock = {
   now: () => new Date(),
   async sleep(milliseconds, { signal } = {}) {
-    await delay(Math.min(milliseconds, LONGEST), undefined, signal === undefined ? {} : { signal })
+    try {
+      await delay(Math.min(milliseconds, LONGEST), undefined, signal === undefined ? {} : { signal })
+    } catch (error) {
+      // Node tells of the abort, and not of why.
+      signal?.throwIfAborted()
+      throw error
+    }
   },
 }
 

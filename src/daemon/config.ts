@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { EngineError, isErrno, messageOf, jsonProblemOf } from '#base/errors.ts'
@@ -31,6 +32,14 @@ export interface DaemonConfig {
   readonly addressPools: readonly PoolBase[] | undefined
   /** Name of the one nft table. */
   readonly firewallTable: string
+  /** `respect`: published ports pass the host's own rules for input (docs/networks.md). */
+  readonly firewall: 'open' | 'respect'
+  /** Host address that ports are published on when none is named; empty: all. */
+  readonly publishDefault: string
+  /** Whether containers of the default network reach each other. */
+  readonly icc: boolean
+  /** Published ports are reached at the containers' own addresses, too, by whoever has a route. */
+  readonly allowDirectRouting: boolean
   readonly cgroupParent: string
   readonly group: string
   readonly ipv6: boolean
@@ -56,6 +65,10 @@ const options = {
   bip: { type: 'string' },
   'default-address-pool': { type: 'string', multiple: true },
   'firewall-table': { type: 'string' },
+  firewall: { type: 'string' },
+  'publish-default': { type: 'string' },
+  icc: { type: 'boolean' },
+  'allow-direct-routing': { type: 'boolean' },
   'cgroup-parent': { type: 'string' },
   group: { type: 'string', short: 'G' },
   ipv6: { type: 'boolean' },
@@ -100,6 +113,10 @@ export function readConfig(argv: readonly string[]): CommandLine {
     bip: text('bip', ''),
     addressPools: poolFlags([flags['default-address-pool'] ?? []].flat().map(String)) ?? file.pools,
     firewallTable: text('firewall-table', 'berth'),
+    firewall: firewallMode(text('firewall', 'open')),
+    publishDefault: hostAddress(text('publish-default', '')),
+    icc: values.icc !== false,
+    allowDirectRouting: values['allow-direct-routing'] === true,
     cgroupParent: text('cgroup-parent', '/berth'),
     group: text('group', 'docker'),
     ipv6: values.ipv6 === true,
@@ -184,6 +201,17 @@ function parseJson(name: string, text: string): Record<string, unknown> {
   return document as Record<string, unknown>
 }
 
+function firewallMode(text: string): DaemonConfig['firewall'] {
+  if (text === 'open' || text === 'respect') return text
+  throw invalid(`unknown firewall mode "${text}": want open or respect`)
+}
+
+function hostAddress(text: string): string {
+  const address = text.replace(/^\[(.*)\]$/, '$1')
+  if (address === '' || isIP(address) !== 0) return address
+  throw invalid(`publish-default "${text}" is not an IP address`)
+}
+
 function logLevel(text: string): LogLevel {
   if (levels.includes(text)) return text as LogLevel
   throw invalid(`unknown log level "${text}": want one of ${levels.join(', ')}`)
@@ -210,6 +238,12 @@ Options:
       --default-address-pool base=CIDR,size=N
                              Where subnets of networks come from that name none (repeatable)
       --firewall-table NAME  The nft table that holds all rules (default berth)
+      --firewall MODE        open: published ports are open; respect: they pass the host's own rules
+                             for input (default open)
+      --publish-default ADDRESS
+                             Host address that ports are published on when none is named (default: all)
+      --icc=false            Keep containers of the default network apart, but for links
+      --allow-direct-routing Published ports are reached at the containers' own addresses, too
       --cgroup-parent PATH   Parent of the containers' cgroups (default /berth)
   -G, --group NAME           Group that may use the socket (default docker)
       --ipv6                 IPv6 on the default network

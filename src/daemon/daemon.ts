@@ -12,6 +12,8 @@ import { EventJournal } from '#engine/events/event-journal.ts'
 import { NativeNames } from '#network/names/native-names.ts'
 import type { Networks } from '#network/networks.ts'
 import type { Helper } from '#os/helper.ts'
+import { watchKernel } from '#os/kernel-watch.ts'
+import { startNftSession } from '#os/nft-session.ts'
 import { readBootId } from '#os/proc/boot-id.ts'
 import type { Cgroups } from '#os/cgroups/cgroups.ts'
 import { mountedCgroups } from '#os/cgroups/mounted-cgroups.ts'
@@ -28,7 +30,7 @@ import { openOwnRegistry } from './own-registry.ts'
 import { pidFile } from './pid-file.ts'
 import { version } from './version.ts'
 
-/** How often drift of the firewall and the bridges is looked for, in milliseconds: mended within two seconds. */
+/** How often drift that the kernel has not told of is looked for, in milliseconds. */
 const RECONCILE_EVERY = 1500
 /** How often what is kept for a while is looked through, in milliseconds. */
 const EXPIRE_EVERY = 24 * 3_600_000
@@ -49,7 +51,7 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
   const { runtime, selected, machine } = await chooseRuntime(helper, config, logger)
   const { snapshots, trees, probe } = await openStorage(helper, config, buildDir, logger)
   acquired.use(snapshots)
-  const networks = defaultNetworks(helper, config, identity, logger)
+  const networks = acquired.use(defaultNetworks(helper, config, identity, logger))
   await networks.ensure()
   const names = acquired.use(namesOf(helper, config, buildDir, logger))
   const background = new Background(logger)
@@ -86,6 +88,7 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
   })
   acquired.defer(() => assembled.close())
   await networks.reconcile()
+  acquired.use(await watchOf(networks, config, buildDir, background, logger))
   acquired.use(periodically(RECONCILE_EVERY, () => networks.reconcile(), logger))
   acquired.use(periodically(EXPIRE_EVERY, () => assembled.expire(), logger))
 
@@ -128,13 +131,34 @@ function defaultNetworks(
     table: config.firewallTable,
     address: config.bip === '' ? undefined : config.bip,
     pools: config.addressPools,
+    icc: config.icc,
+    directRouting: config.allowDirectRouting,
     address6: config.ipv6 ? 'fd6e:6273:7268::1/64' : undefined,
+    respect: config.firewall === 'respect',
+    publishDefault: config.publishDefault === '' ? undefined : config.publishDefault,
+    guard: startNftSession,
   })
 }
 
 function namesOf(helper: Helper, config: DaemonConfig, buildDir: string, logger: Logger): NativeNames {
   const directory = join(config.execRoot, 'names')
   return new NativeNames({ helper, directory, program: join(buildDir, 'berth-dns'), logger })
+}
+
+/** What somebody does to the firewall or to bridges is put right when the kernel tells of it. */
+function watchOf(
+  networks: KernelNetworks,
+  config: DaemonConfig,
+  buildDir: string,
+  background: Background,
+  logger: Logger,
+): Promise<AsyncDisposable> {
+  return watchKernel({
+    program: join(buildDir, 'berth-watch'),
+    table: config.firewallTable,
+    logger,
+    onChange: (change) => background.run('mending the network', () => networks.noticed(change)),
+  })
 }
 
 /** With no container running, nobody needs what is in the kernel; it is made again at the next start. */

@@ -76,3 +76,26 @@ add element inet t dnat4any { tcp . 3 : 10.0.0.2 . 80 }
     assert.ok(!nft.transactions.at(-1)?.includes('tcp . 1'))
   })
 })
+
+describe('Firewall.noticed()', () => {
+  it('mends what was not our doing, and waits for what the kernel has not told of', async () => {
+    const nft = fakeNft()
+    const firewall = new Firewall({ ...nft, logger: silentLogger, table: 't' })
+    const change = firewall.change([element(1)])
+    // Told of while nft still runs, and after: our own.
+    const early = firewall.noticed()
+    await nft.finish()
+    await change
+    assert.equal(await early, false)
+    const second = firewall.change([element(2)])
+    await nft.finish()
+    await second
+    assert.equal(await firewall.noticed(), false)
+    assert.equal(nft.transactions.length, 2)
+    const theirs = firewall.noticed()
+    await nft.finish()
+    assert.equal(await theirs, true)
+    assert.match(nft.transactions[2] ?? '', /^table inet t\ndelete table[^]*tcp \. 2/)
+    assert.equal(await firewall.noticed(), false, 'of the mending itself')
+  })
+})

@@ -1,6 +1,7 @@
 import type { Logger } from '#base/logger.ts'
 import type { Helper } from '#os/helper.ts'
 import { commandFailed } from './errors.ts'
+import type { Guard } from './guard.ts'
 import type { Change, Element, Elements, Listing, TableOptions } from './nft-table.ts'
 import { changeTransaction, elementId, fullTransaction, parseListing, sameElements } from './nft-table.ts'
 
@@ -8,6 +9,9 @@ export interface FirewallDeps {
   readonly helper: Pick<Helper, 'run'>
   readonly logger: Logger
   readonly table: string
+  /** See TableOptions. */
+  readonly respect?: boolean | undefined
+  readonly guard?: Guard | undefined
 }
 
 /**
@@ -23,6 +27,8 @@ export class Firewall {
   #pending: Change[] = []
   #batch: Promise<void> | undefined
   #tail: Promise<unknown> = Promise.resolve()
+  /** Changes that the kernel has told about, less those that we have made. */
+  #unexplained = 0
 
   constructor(deps: FirewallDeps) {
     this.#deps = deps
@@ -49,13 +55,21 @@ export class Firewall {
     if (add.length + remove.length === 0) return
     const before = add.length === 0 ? [] : remove.filter((element) => this.has(element))
     this.note(add, remove)
-    for (const element of remove) this.#pending.push({ op: 'delete', element })
-    for (const element of add) this.#pending.push({ op: 'add', element })
+    const changes: readonly Change[] = [
+      ...remove.map((element) => ({ op: 'delete', element }) as const),
+      ...add.map((element) => ({ op: 'add', element }) as const),
+    ]
+    this.#pending = [...this.#pending, ...changes]
+    this.#deps.guard?.change(changes)
     this.#batch ??= this.#exclusive(() => this.#commit())
     try {
       await this.#batch
     } catch (error) {
       this.note(before, add)
+      this.#deps.guard?.change([
+        ...add.map((element) => ({ op: 'delete', element }) as const),
+        ...before.map((element) => ({ op: 'add', element }) as const),
+      ])
       throw error
     }
   }
@@ -73,16 +87,40 @@ export class Firewall {
 
   /** Compares the live table with the model and rewrites it where they differ; true when it had to. */
   async reconcile(): Promise<boolean> {
-    return this.#exclusive(async () => {
-      const live = await this.#list()
-      const same =
-        live !== undefined && live.structure === this.#structure && sameElements(live.elements, this.#model)
-      if (!same) await this.#writeAll(this.#model)
-      return !same
-    })
+    return this.#exclusive(() => this.#mend())
+  }
+
+  /**
+   * The kernel has told that the table was changed. When it was not us, it is put back at once; true when it had to be.
+   * The kernel tells of each transaction once: those of ours that it has not told of yet are waited for.
+   */
+  async noticed(): Promise<boolean> {
+    this.#unexplained++
+    return this.#exclusive(async () => this.#unexplained > 0 && (await this.#mend()))
+  }
+
+  /** The live table; undefined when there is none. */
+  async live(): Promise<Listing | undefined> {
+    return this.#exclusive(() => this.#list())
+  }
+
+  /** What should be in it. */
+  get model(): Elements {
+    return this.#model
+  }
+
+  /** Whether the chains and rules of a listing are ours, unchanged. */
+  isOurs(listing: Listing): boolean {
+    return listing.structure === this.#structure
+  }
+
+  /** The table stays; what guards it does not. */
+  async close(): Promise<void> {
+    await this.#exclusive(async () => this.#deps.guard?.[Symbol.asyncDispose]())
   }
 
   async destroy(): Promise<void> {
+    await this.close()
     await this.#exclusive(async () => {
       this.#structure = undefined
       const { table } = this.#deps
@@ -99,6 +137,26 @@ export class Firewall {
     } catch (error) {
       this.#deps.logger.warn('nft refused a change, writing the whole table', { error })
       await this.#writeAll(this.#model)
+    }
+  }
+
+  async #mend(): Promise<boolean> {
+    this.#unexplained = 0
+    const live = await this.#list()
+    const same = live !== undefined && this.isOurs(live) && sameElements(live.elements, this.#model)
+    if (!same) await this.#writeAll(this.#model)
+    await this.#keepGuard()
+    return !same
+  }
+
+  /** What cannot be guarded is isolated by the table alone. */
+  async #keepGuard(): Promise<void> {
+    const { guard, logger } = this.#deps
+    if (guard === undefined || guard.settled) return
+    try {
+      await guard.write(this.#closed, this.#model)
+    } catch (error) {
+      logger.debug('the table that outlives a flush cannot be made', { error })
     }
   }
 
@@ -122,10 +180,12 @@ export class Firewall {
   async #nft(stdin: string): Promise<void> {
     const result = await this.#deps.helper.run(['nft', '-f', '-'], { stdin })
     if (result.code !== 0) throw commandFailed('nft', result)
+    this.#unexplained--
   }
 
   #options(): TableOptions {
-    return { table: this.#deps.table, closed: this.#closed }
+    const { table, respect } = this.#deps
+    return { table, respect, closed: this.#closed }
   }
 
   async #exclusive<T>(work: () => Promise<T>): Promise<T> {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { EngineError, engineErrorOf } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import type { Helper } from '#os/helper.ts'
+import type { KernelChange } from '#os/kernel-watch.ts'
 import type { Sysctls } from '#os/proc/sysctl.ts'
 import { kernelSysctls } from '#os/proc/sysctl.ts'
 import { KeyedMutex } from '#base/mutex.ts'
@@ -19,6 +20,7 @@ import { BridgeNetwork } from './bridge-network.ts'
 import { enslave, plugLink, routeThrough, unplugLink, unplugShared } from './endpoint-links.ts'
 import { connectivityFailed, noSuchNetwork } from './errors.ts'
 import { Firewall } from './firewall.ts'
+import { Guard, type GuardDeps } from './guard.ts'
 import { choosePool, defaultPools, linkAddress, routedRanges } from './ipam.ts'
 import type {
   Endpoint,
@@ -58,6 +60,14 @@ export interface KernelNetworksOptions {
   readonly pools?: readonly PoolBase[] | undefined
   /** Whether containers of the default bridge reach each other. */
   readonly icc?: boolean | undefined
+  /** See TableOptions. */
+  readonly respect?: boolean | undefined
+  /** Host address that ports are published on when none is named; default: all. */
+  readonly publishDefault?: string | undefined
+  /** Makes the table that outlives a flush (Guard); without it there is none. */
+  readonly guard?: GuardDeps['start'] | undefined
+  /** Published ports are reached at the containers' own addresses, too, by whoever has a route. */
+  readonly directRouting?: boolean | undefined
   readonly sysctls?: Sysctls | undefined
   readonly holds?: PortHolds | undefined
   /** Monotonic, in ms. */
@@ -98,9 +108,10 @@ export class KernelNetworks implements Networks {
     this.#options = options
     this.#link = options.link ?? 'berth0'
     this.#sysctls = options.sysctls ?? kernelSysctls
-    const { helper, logger } = options
+    const { helper, logger, respect, guard: start, table = 'berth' } = options
     this.#parents = new ParentLinks(this.#deps(), `berth ${options.networkId.slice(0, 12)}`)
-    this.#firewall = new Firewall({ helper, logger, table: options.table ?? 'berth' })
+    const guard = start === undefined ? undefined : new Guard({ logger, table: `${table}_guard`, start })
+    this.#firewall = new Firewall({ helper, logger, table, respect, guard })
   }
 
   get bridge(): NetworkInfo {
@@ -248,11 +259,41 @@ export class KernelNetworks implements Networks {
   }
 
   async reconcile(): Promise<boolean> {
-    const bridges = await this.#ensure()
-    await this.#enslaveAll()
+    // What isolates comes first.
     const firewall = await this.#firewall.reconcile()
+    const bridges = await this.#mendLinks()
     const holds = await this.#get().publisher.holdMissing()
     return bridges || firewall || holds
+  }
+
+  /** What the kernel has told (src/os/kernel-watch.ts): what somebody else has done is put right at once. */
+  async noticed(change: KernelChange): Promise<void> {
+    const { logger } = this.#options
+    if (change.kind === 'lost') await this.reconcile()
+    if (change.kind === 'table' && (await this.#firewall.noticed())) {
+      logger.warn('somebody has changed the firewall; it is as it was again', { table: this.#options.table })
+    }
+    if (change.kind === 'link' && this.#isBridge(change.name) && (await this.#mendLinks())) {
+      logger.warn('somebody has removed a bridge or set it down; it is there again', { link: change.name })
+    }
+  }
+
+  #isBridge(name: string): boolean {
+    const made = [...this.#networks.values()].filter(({ info }) => this.#made.has(info.id))
+    return name === this.#link || made.some(({ info }) => info.link === name)
+  }
+
+  /** Bridges, and the links of containers in them; one at a time. */
+  async #mendLinks(): Promise<boolean> {
+    using _mending = await this.#links.acquire('')
+    const mended = await this.#ensure()
+    await this.#enslaveAll()
+    return mended
+  }
+
+  /** Everything in the kernel stays, but for what goes with the daemon. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#firewall.close()
   }
 
   async destroy(): Promise<void> {
@@ -391,6 +432,7 @@ export class KernelNetworks implements Networks {
       ephemeral: parsePortRange(range ?? '') ?? { first: 49153, last: 65535 },
       reserved: parseReservedPorts(reserved ?? ''),
       ipv6: existsSync('/proc/net/if_inet6'),
+      defaultAddress: this.#options.publishDefault,
     })
   }
 

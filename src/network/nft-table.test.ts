@@ -7,6 +7,8 @@ import {
   elementId,
   forwardingElements,
   fullTransaction,
+  guardChangeCommand,
+  guardCommand,
   parseListing,
   sameElements,
 } from './nft-table.ts'
@@ -69,6 +71,32 @@ describe('fullTransaction()', () => {
     assert.ok(!chains.includes('8080') && !chains.includes('172.17') && !chains.includes('berth0'))
     assert.ok(!chains.includes('oifkind'))
     assert.match(fullTransaction({ table: 'berth', closed: true }, new Map()), /oifkind/)
+  })
+})
+
+describe('guardCommand(), guardChangeCommand()', () => {
+  const options = { table: 'g', closed: true }
+
+  it('isolate in one line, and know nothing of published ports', () => {
+    const bridge = bridgeElements('berth0', ['172.17.0.0/16'], { icc: true, internal: true })
+    const command = guardCommand(options, byId([...bridge, ...forward('0.0.0.0')]))
+    assert.match(command, /^table inet g \{ flags owner; set \w+ \{ type ifname/)
+    assert.match(command, /; add element inet g internal \{ "berth0" \};/)
+    assert.match(command, /oifkind/)
+    assert.doesNotMatch(command, /\n|#|dnat4|8080|masquerade|172\.17/)
+    // Every set that a rule looks at is there.
+    for (const [, name] of command.matchAll(/@(\w+)/g)) assert.match(command, new RegExp(`set ${name} \\{`))
+  })
+
+  it('pass over changes that isolate nobody', () => {
+    const [bridge] = bridgeElements('berth0', [], { icc: false })
+    assert.ok(bridge !== undefined)
+    assert.equal(
+      guardChangeCommand(options, [{ op: 'delete', element: bridge }]),
+      'delete element inet g bridges { "berth0" };',
+    )
+    const ports = forward('0.0.0.0').map((element) => ({ op: 'add', element }) as const)
+    assert.equal(guardChangeCommand(options, ports), '')
   })
 })
 

@@ -13,6 +13,11 @@ export interface TableOptions {
    * other software (bridges, tunnels, veth) are left to that software.
    */
   readonly closed: boolean
+  /**
+   * Published ports are not translated on their way in: what arrives from outside passes the host's own rules for input
+   * and is served by the sockets that hold the ports.
+   */
+  readonly respect?: boolean | undefined
 }
 
 /** Sets and maps with elements, by their names in the table. */
@@ -155,48 +160,64 @@ function quoted(name: string): string {
   return `"${name}"`
 }
 
-function tableText({ table, closed }: TableOptions): string {
-  const sets = Object.entries(elementSets).map(
-    ([name, definition]) =>
-      `  ${definition.includes(' : ') ? 'map' : 'set'} ${name} {\n    ${definition}\n  }`,
-  )
-  return `table inet ${table} {\n${sets.join('\n')}\n${chains(closed)}}`
+function tableText({ table, closed, respect }: TableOptions): string {
+  const sets = Object.keys(elementSets).map((name) => setText(name as ElementSet))
+  return `table inet ${table} {\n${sets.join('\n')}\n${filterChains(closed)}${natChains(respect)}}`
 }
 
-function chains(closed: boolean): string {
+function setText(name: ElementSet): string {
+  const definition = elementSets[name]
+  return `  ${definition.includes(' : ') ? 'map' : 'set'} ${name} {\n    ${definition}\n  }`
+}
+
+/** What isolates, and nothing else: a table that belongs to the process that makes it. In one line, as a command. */
+export function guardCommand(
+  { table, closed }: Pick<TableOptions, 'table' | 'closed'>,
+  elements: Elements,
+): string {
+  const body = [...guardSets(closed)].map((name) => setText(name)).join('\n') + `\n${filterChains(closed)}`
+  const lines = `table inet ${table} {\nflags owner\n${body}}`
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'))
+  const add = guardChanges(
+    closed,
+    [...elements.values()].map((element) => ({ op: 'add', element })),
+  )
+  return inOneLine([...lines, ...operations(table, add)])
+}
+
+/** The same for changes; empty when none concerns the guard. */
+export function guardChangeCommand(
+  { table, closed }: Pick<TableOptions, 'table' | 'closed'>,
+  changes: readonly Change[],
+): string {
+  return inOneLine(operations(table, guardChanges(closed, changes)))
+}
+
+function guardChanges(closed: boolean, changes: readonly Change[]): Change[] {
+  const sets = guardSets(closed)
+  return changes.filter(({ element }) => sets.has(element.set))
+}
+
+/** The sets that the isolating chains look at. */
+function guardSets(closed: boolean): ReadonlySet<ElementSet> {
+  const names = [...filterChains(closed).matchAll(/@(\w+)/g)].map(([, name]) => name as ElementSet)
+  return new Set(names)
+}
+
+/** Statements end at a semicolon, blocks begin without one. */
+function inOneLine(lines: readonly string[]): string {
+  return lines.map((line) => (line.endsWith('{') ? line : line.endsWith(';') ? line : `${line};`)).join(' ')
+}
+
+/** Who may send what to whom. */
+function filterChains(closed: boolean): string {
   return `  chain spoofed {
     type filter hook prerouting priority raw; policy accept;
     # Loopback addresses never arrive from outside: neither a port published there nor route_localnet opens a way in.
     iifname != "lo" ip daddr 127.0.0.0/8 drop
     iifname != "lo" ip6 daddr ::1 drop
-  }
-  chain published {
-    dnat ip to ip daddr . meta l4proto . th dport map @dnat4
-    dnat ip to meta l4proto . th dport map @dnat4any
-    dnat ip6 to ip6 daddr . meta l4proto . th dport map @dnat6
-    dnat ip6 to meta l4proto . th dport map @dnat6any
-  }
-  chain incoming {
-    type nat hook prerouting priority dstnat; policy accept;
-    # A container that calls itself through the host is served by the socket that holds the port: with br_netfilter
-    # a translated packet would never leave the bridge port that it came from.
-    iifname @bridges ip saddr . meta l4proto . th dport @self4 accept
-    iifname @bridges ip6 saddr . meta l4proto . th dport @self6 accept
-    fib daddr type local jump published
-  }
-  chain local {
-    type nat hook output priority -100; policy accept;
-    ip6 daddr ::1 accept
-    fib daddr type local jump published
-  }
-  chain leaving {
-    type nat hook postrouting priority srcnat; policy accept;
-    # The host's own 127.0.0.1, and containers that reach one another through a port of the host.
-    oifname @bridges ip saddr 127.0.0.0/8 masquerade
-    oifname @bridges ct status dnat ip saddr @subnets4 masquerade
-    oifname @bridges ct status dnat ip6 saddr @subnets6 masquerade
-    oifname != @bridges ip saddr @masq4 masquerade
-    oifname != @bridges ip6 saddr @masq6 masquerade
   }
   chain forward {
     type filter hook forward priority filter; policy accept;
@@ -214,6 +235,38 @@ ${closed ? CLOSED : ''}  }
     ct status dnat accept
     iifname . oifname @icc accept
     drop
+  }
+`
+}
+
+/** Which address leads where. */
+function natChains(respect = false): string {
+  return `  chain published {
+    dnat ip to ip daddr . meta l4proto . th dport map @dnat4
+    dnat ip to meta l4proto . th dport map @dnat4any
+    dnat ip6 to ip6 daddr . meta l4proto . th dport map @dnat6
+    dnat ip6 to meta l4proto . th dport map @dnat6any
+  }
+  chain incoming {
+    type nat hook prerouting priority dstnat; policy accept;
+    # A container that calls itself through the host is served by the socket that holds the port: with br_netfilter
+    # a translated packet would never leave the bridge port that it came from.
+    iifname @bridges ip saddr . meta l4proto . th dport @self4 accept
+    iifname @bridges ip6 saddr . meta l4proto . th dport @self6 accept
+${respect ? '' : '    fib daddr type local jump published\n'}  }
+  chain local {
+    type nat hook output priority -100; policy accept;
+    ip6 daddr ::1 accept
+    fib daddr type local jump published
+  }
+  chain leaving {
+    type nat hook postrouting priority srcnat; policy accept;
+    # The host's own 127.0.0.1, and containers that reach one another through a port of the host.
+    oifname @bridges ip saddr 127.0.0.0/8 masquerade
+    oifname @bridges ct status dnat ip saddr @subnets4 masquerade
+    oifname @bridges ct status dnat ip6 saddr @subnets6 masquerade
+    oifname != @bridges ip saddr @masq4 masquerade
+    oifname != @bridges ip6 saddr @masq6 masquerade
   }
 `
 }

@@ -1,12 +1,12 @@
-import { type BigIntStats, closeSync, fstatSync, read as readCallback, readSync } from 'node:fs'
+import { type BigIntStats, closeSync, fstatSync } from 'node:fs'
 import { createHash } from 'node:crypto'
-import { promisify } from 'node:util'
 import type { Clock } from '#base/clock.ts'
 import { type Digest, digestFrom } from '#base/digest.ts'
 import { decodeBytes } from '#oci/tar/entry.ts'
 import { type FileDigests, type FileState, isSettled } from '#store/file-digests.ts'
 import type { Beneath } from './beneath.ts'
 import { changedFile } from './errors.ts'
+import { readRange } from './read-range.ts'
 import { Turns } from './turns.ts'
 
 export interface DiskContentsDeps {
@@ -16,12 +16,6 @@ export interface DiskContentsDeps {
   /** What is known from earlier builds. */
   readonly digests?: FileDigests | undefined
 }
-
-/** Up to this size a file is read at once and synchronously: four calls in a thread would take five times as long. */
-const SMALL = 128 << 10
-const CHUNK = 512 << 10
-
-const readSome = promisify(readCallback)
 
 interface Known {
   readonly digest: Digest
@@ -85,22 +79,14 @@ export class DiskContents {
     try {
       this.#check(path, fd, state)
       const size = Number(state.size)
-      if (size <= SMALL) {
-        const bytes = readWhole(fd, size)
-        this.#check(path, fd, state)
-        if (bytes.length < size) throw this.#changed(path)
-        if (size > 0) yield bytes
-        return
-      }
-      for (let at = 0; at < size;) {
-        const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK, size - at))
-        const { bytesRead } = await readSome(fd, buffer, 0, buffer.length, at)
-        if (bytesRead === 0) throw this.#changed(path)
-        at += bytesRead
+      let left = size
+      for await (const chunk of readRange(fd, 0, size)) {
+        left -= chunk.length
         // Before the last piece is given away, not after: whoever has all bytes asks for no more.
-        if (at === size) this.#check(path, fd, state)
-        yield buffer.subarray(0, bytesRead)
+        if (left === 0) this.#check(path, fd, state)
+        yield chunk
       }
+      if (left > 0) throw this.#changed(path)
     } finally {
       closeSync(fd)
     }
@@ -117,17 +103,6 @@ export class DiskContents {
   #now(): bigint {
     return BigInt(this.#deps.clock.now().getTime()) * 1_000_000n
   }
-}
-
-function readWhole(fd: number, size: number): Buffer {
-  const buffer = Buffer.allocUnsafe(size)
-  let at = 0
-  while (at < size) {
-    const count = readSync(fd, buffer, at, size - at, at)
-    if (count === 0) break
-    at += count
-  }
-  return buffer.subarray(0, at)
 }
 
 function keyOf({ dev, ino, size, mtimeNs, ctimeNs }: FileState | BigIntStats): string {

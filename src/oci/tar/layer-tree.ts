@@ -3,7 +3,7 @@ import { invalidTar } from './errors.ts'
 import { limits } from './limits.ts'
 import { checkComponent, cleanName } from './names.ts'
 import type { TarHandler } from './parser.ts'
-import { isReserved, parseWhiteout } from './whiteouts.ts'
+import { isReserved, parseWhiteout, type Whiteout } from './whiteouts.ts'
 
 /** One file of a layer. Hard links are one node under several names. Names are byte strings. */
 export interface LayerNode {
@@ -34,6 +34,8 @@ export interface LayerNode {
 const MAX_STEPS = 8192
 const MAX_SYMLINKS = 40
 
+const none: Whiteout = { kind: 'none' }
+
 /**
  * What a layer archive amounts to once all of it has been applied to an empty directory.
  *
@@ -54,10 +56,13 @@ export class LayerTree implements TarHandler {
   members = 0
   /** Hard links to files of lower layers. */
   lowerLinks = 0
+  readonly #plain: boolean
   #lastPath: string | undefined
   #lastParent: LayerNode
 
-  constructor() {
+  /** `plain`: an archive of files alone, without anything below it; whiteouts are files as any other. */
+  constructor({ plain = false }: { readonly plain?: boolean } = {}) {
+    this.#plain = plain
     this.root = directoryNode(undefined)
     this.root.parent = this.root
     this.#lastParent = this.root
@@ -71,7 +76,7 @@ export class LayerTree implements TarHandler {
     const slash = path.lastIndexOf('/')
     const base = path.slice(slash + 1)
     checkComponent(base, path)
-    const whiteout = parseWhiteout(base)
+    const whiteout = this.#plain ? none : parseWhiteout(base)
     switch (whiteout.kind) {
       case 'none':
         return this.#put(this.#parentOf(path, slash), base, path, member)
@@ -111,7 +116,8 @@ export class LayerTree implements TarHandler {
     if (member.type === 'hardlink') return this.#linked(member, path)
     const node = this.#count(leafNode(member), path)
     // Such a device is a whiteout to overlayfs, whatever it was meant to be.
-    if (node.kind === 'char' && node.major === 0 && node.minor === 0) node.kind = 'whiteout'
+    const isWhiteout = node.kind === 'char' && node.major === 0 && node.minor === 0
+    if (isWhiteout && !this.#plain) node.kind = 'whiteout'
     return node
   }
 
@@ -122,6 +128,7 @@ export class LayerTree implements TarHandler {
     const parent = this.#walk(target.slice(0, Math.max(slash, 0)), path, false)
     const node = parent?.children!.get(target.slice(slash + 1))
     if (node === undefined || node.kind === 'whiteout') {
+      if (this.#plain) throw invalidTar(path, 'hard link to a file that is not there')
       this.lowerLinks++
       const link = this.#count(leafNode(member), path)
       link.kind = 'lower-link'
@@ -195,7 +202,7 @@ export class LayerTree implements TarHandler {
       throw invalidTar(member, 'something on the way is not a directory')
     }
     checkComponent(name, member)
-    if (isReserved(name)) throw invalidTar(member, `${name} is not a name for a directory`)
+    if (!this.#plain && isReserved(name)) throw invalidTar(member, `${name} is not a name for a directory`)
     const made = this.#count(directoryNode(parent), member)
     made.opaque = before !== undefined
     parent.children!.set(name, made)

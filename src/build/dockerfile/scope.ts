@@ -114,11 +114,12 @@ export class StageScope {
 
   readonly lookup: Lookup = (name) => this.#variables.get(name)
 
-  /** The scope of a stage that continues this one. */
+  /** The scope of a stage that continues this one: what the image keeps goes before its ARGs again. */
   fork(): StageScope {
     const scope = new StageScope(this.#file, this.#global)
     for (const [name, value] of this.#environment) scope.#environment.set(name, value)
     for (const [name, value] of this.#variables) scope.#variables.set(name, value)
+    for (const [name, value] of this.#environment) scope.#variables.set(name, value)
     for (const [name, value] of this.#args) scope.#args.set(name, value)
     return scope
   }

@@ -1,5 +1,6 @@
 import type { History, ImageConfig, RunConfig } from '#oci/image-spec.ts'
 import type { Platform } from '#oci/platform.ts'
+import { cleanPath } from '../dockerfile/ignore.ts'
 import type { BaseImage, Filesystem, PlannedHistory } from '../graph/operations.ts'
 import type { ResolvedImage } from '../graph/plan.ts'
 
@@ -87,9 +88,9 @@ export class ImageDraft {
     return [...this.#history]
   }
 
-  /** Where WORKDIR has led. */
+  /** Where WORKDIR has led: absolute and clean, whatever the configuration has. */
   get workdir(): string {
-    return this.config.WorkingDir || '/'
+    return cleanPath(`/${this.config.WorkingDir ?? ''}`)
   }
 
   get user(): string {

@@ -44,7 +44,7 @@ export function applyMetadata(state: StageState, placed: Placed<MetadataInstruct
       config.Shell = instruction.shell
       return draft.add(listText('SHELL', instruction.shell))
     case 'expose': {
-      const ports = [...new Set(instruction.ports.flatMap(parsePorts))].toSorted()
+      const ports = instruction.ports.flatMap(parsePorts).toSorted()
       config.ExposedPorts = { ...config.ExposedPorts, ...emptyObjects(ports) }
       return draft.add(listText('EXPOSE', ports))
     }
@@ -71,9 +71,9 @@ export function applyMetadata(state: StageState, placed: Placed<MetadataInstruct
   }
 }
 
-/** An absolute path, clean and without a slash at its end. */
-export function workdirOf(draft: ImageDraft, path: string): string {
-  return cleanPath(path.startsWith('/') ? path : `/${draft.workdir}/${path}`)
+/** An absolute path: as it is written, or clean where it stands on the one before. */
+function workdirOf(draft: ImageDraft, path: string): string {
+  return path.startsWith('/') ? path : cleanPath(`${draft.workdir}/${path}`)
 }
 
 function declare({ scope, draft }: StageState, arg: Arg): void {

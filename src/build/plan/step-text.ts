@@ -4,13 +4,13 @@ import { expandWord } from '../dockerfile/expansion.ts'
 import { SyntaxFailure } from '../dockerfile/failure.ts'
 import type { Placed, StageState } from './stage-state.ts'
 
-/** The instruction as a step's name has it: known variables put in, the rest as written. */
+/** The instruction as a step's name has it: with variables put in; those of RUN that are not known are the shell's. */
 export function stepText({ scope }: StageState, { instruction, file, trigger }: Placed): string {
   const { text, keyword } = instruction
   const written = keyword.text.toUpperCase() + text.slice(keyword.text.length)
   const shown = trigger ? `ONBUILD ${written}` : written
   try {
-    const kept = { keepQuotes: true, keepEscapes: true, keepUnset: true }
+    const kept = instruction.kind === 'run' ? { keepQuotes: true, keepUnset: true } : {}
     return expandWord(shown, scope.lookup, { escape: file.escape, ...kept }).text
   } catch (error) {
     // Text for a shell, which has rules of its own.

@@ -10,7 +10,8 @@ export function addWorkdir(state: StageState, placed: Placed<TextInstruction>): 
   applyMetadata(state, placed)
   const { draft } = state
   const path = draft.workdir
-  if (path === '/') return draft.add('WORKDIR /')
+  const createdBy = `WORKDIR ${draft.config.WorkingDir ?? ''}`
+  if (path === '/') return draft.add(createdBy)
   const step: DirectoryStep = {
     kind: 'directory',
     on: state.filesystem,
@@ -19,5 +20,5 @@ export function addWorkdir(state: StageState, placed: Placed<TextInstruction>): 
     user: draft.user,
   }
   state.filesystem = step
-  draft.add(`WORKDIR ${path}`, step)
+  draft.add(createdBy, step)
 }

@@ -102,6 +102,16 @@ describe('the settings for registries', () => {
   })
 })
 
+describe('settings of published ports', () => {
+  it('are open and everywhere unless something else is said', () => {
+    assert.deepEqual([read({}).firewall, read({}).publishDefault], ['open', ''])
+    const set = read({ firewall: 'respect' }, '--publish-default', '[::1]')
+    assert.deepEqual([set.firewall, set.publishDefault], ['respect', '::1'])
+    assert.throws(() => read({ firewall: 'off' }), /unknown firewall mode "off": want open or respect/)
+    assert.throws(() => read({ 'publish-default': 'localhost' }), /"localhost" is not an IP address/)
+  })
+})
+
 describe('the registry of the engine itself', () => {
   it('is served when a flag or a section of the file says so, below the data root', () => {
     assert.equal(read({}).ownRegistry, undefined)

@@ -1,0 +1,114 @@
+import type { Digest } from '#base/digest.ts'
+import { writeTar } from '#oci/tar/write-tar.ts'
+import type { Snapshots } from '#store/snapshots/snapshots.ts'
+import type { CopyStep, DirectoryStep, FileOrigin } from '../graph/operations.ts'
+import type { CopyInputs, FileSteps, Ready, StepResult } from '../solve/ports.ts'
+import type { FileSource } from '../sources/file-source.ts'
+import { madeDirectory } from './attributes.ts'
+import { draftEntries } from './draft-entries.ts'
+import { Draft, within } from './draft.ts'
+import { cannotMake } from './errors.ts'
+import { type FilesBelow, nothingBelow } from './files-below.ts'
+import { inspectFiles } from './inspect-files.ts'
+import { type Owner, ownerOf, ownerOrRoot } from './owner.ts'
+import { Placement } from './place-files.ts'
+import { type Taken, takeFiles } from './take-files.ts'
+
+export interface LayerFilesDeps {
+  readonly snapshots: Pick<Snapshots, 'ingest'>
+  /** The files of the layers that a step stands on: openBelow(). */
+  readonly below: (layers: readonly Digest[]) => Promise<FilesBelow>
+}
+
+/**
+ * COPY, ADD and WORKDIR: their layers are written straight from the sources, as one archive, without a root filesystem.
+ * The same sources on the same layers give the same layer.
+ */
+export class LayerFiles implements FileSteps {
+  readonly #deps: LayerFilesDeps
+
+  constructor(deps: LayerFilesDeps) {
+    this.#deps = deps
+  }
+
+  async inspect(ready: Ready<CopyStep>): Promise<CopyInputs> {
+    await using sources = new Sources(ready)
+    return await inspectFiles(ready.step, (source) => sources.take(source), ready.signal)
+  }
+
+  async copy(ready: Ready<CopyStep>): Promise<StepResult> {
+    const { step, layers, signal } = ready
+    await using opened = new AsyncDisposableStack()
+    const sources = opened.use(new Sources(ready))
+    const below = step.link ? nothingBelow : opened.use(await this.#deps.below(layers))
+    const owner = await this.#owner(ready, below)
+    const draft = new Draft(below)
+    const marks = { owner, mode: step.mode }
+    const placement = new Placement(step, marks, { draft, below, signal })
+    for (const source of step.sources) {
+      if (source.type === 'document') placement.placeDocument(source.name, source.content)
+      else {
+        for await (const taken of sources.take(source)) {
+          await placement.place(taken, source.unpack !== 'never')
+        }
+      }
+    }
+    return await this.#store(draft, below, signal)
+  }
+
+  async directory({ step, layers, signal }: Ready<DirectoryStep>): Promise<StepResult> {
+    await using below = await this.#deps.below(layers)
+    const draft = new Draft(below)
+    const place = draft.resolve(step.path)
+    if (place.kind === 'file') throw cannotMake(within(place.directory, place.name))
+    if (place.missing.length > 0) {
+      const owner = await ownerOrRoot(step.user, draft, below)
+      draft.make(place.directory, place.missing, madeDirectory({ owner, mode: undefined }))
+    }
+    return await this.#store(draft, below, signal)
+  }
+
+  async #owner({ step, layers }: Ready<CopyStep>, below: FilesBelow): Promise<Owner | undefined> {
+    if (step.owner === undefined) return undefined
+    if (!step.link) return ownerOf(step.owner, new Draft(below), below)
+    await using accounts = await this.#deps.below(layers)
+    return await ownerOf(step.owner, new Draft(accounts), accounts)
+  }
+
+  async #store(draft: Draft, below: FilesBelow, signal: AbortSignal): Promise<StepResult> {
+    if (!draft.root.touched) return { layer: undefined }
+    const { diffId } = await this.#deps.snapshots.ingest(writeTar(draftEntries(draft, below)), { signal })
+    return { layer: diffId }
+  }
+}
+
+type FilesOf = Extract<CopyStep['sources'][number], { type: 'files' }>
+
+/** The sources of a step, each opened once. */
+class Sources implements AsyncDisposable {
+  readonly #ready: Ready<CopyStep>
+  readonly #open = new Map<FileOrigin, FileSource>()
+  readonly #held = new AsyncDisposableStack()
+
+  constructor(ready: Ready<CopyStep>) {
+    this.#ready = ready
+  }
+
+  async *take({ from, pattern }: FilesOf): AsyncGenerator<Taken> {
+    const { step, signal } = this.#ready
+    const { parents, exclude } = step
+    yield* takeFiles(await this.#source(from), pattern, { parents, exclude, signal })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#held.disposeAsync()
+  }
+
+  async #source(from: FileOrigin): Promise<FileSource> {
+    const known = this.#open.get(from)
+    if (known !== undefined) return known
+    const source = this.#held.use(await this.#ready.open(from))
+    this.#open.set(from, source)
+    return source
+  }
+}

@@ -2,7 +2,7 @@ import { EngineError } from '#base/errors.ts'
 import { IgnoreMatcher, parseIgnore } from '../dockerfile/ignore.ts'
 import { lint, type Warning } from '../dockerfile/lint.ts'
 import type { BaseImage } from '../dockerfile/lint-stage.ts'
-import type { Dockerfile } from '../dockerfile/parse.ts'
+import { type Dockerfile, parseTrigger } from '../dockerfile/parse.ts'
 import { type BuildArguments, unusedBuildArgs } from '../dockerfile/scope.ts'
 import type { BuildRequest, ResolvedImage } from '../graph/plan.ts'
 
@@ -62,11 +62,18 @@ function isBuiltIn(syntax: string): boolean {
 function describe(image: ResolvedImage | undefined): BaseImage | undefined {
   if (image === undefined) return undefined
   const { config, ...platform } = image.config
+  const given = (config?.OnBuild ?? []).flatMap((expression) => namesGivenBy(parseTrigger(expression)))
   return {
-    environment: (config?.Env ?? []).map(pairOf),
+    environment: [...(config?.Env ?? []).map(pairOf), ...given.map((name) => [name, ''] as const)],
     platform: { os: platform.os, architecture: platform.architecture },
     shell: (config?.Shell ?? []).length > 0,
   }
+}
+
+/** Variables that a trigger gives to the stage. */
+function namesGivenBy(instruction: ReturnType<typeof parseTrigger>): readonly string[] {
+  if (instruction.kind === 'arg') return instruction.declarations.map(({ name }) => name)
+  return instruction.kind === 'env' ? instruction.pairs.map(({ key }) => key) : []
 }
 
 function pairOf(entry: string): readonly [string, string] {

@@ -19,6 +19,7 @@ export interface ScriptedAnswer {
   readonly status?: number
   readonly json?: unknown
   readonly stream?: readonly object[]
+  readonly bytes?: Uint8Array
   readonly hold?: boolean
 }
 
@@ -73,6 +74,7 @@ export class ScriptedEngine implements AsyncDisposable {
       status = 200,
       json,
       stream,
+      bytes,
       hold,
     } = answer ?? {
       status: 404,
@@ -80,7 +82,7 @@ export class ScriptedEngine implements AsyncDisposable {
     }
     response.statusCode = status
     if (stream === undefined) {
-      response.end(json === undefined ? undefined : JSON.stringify(json))
+      response.end(bytes ?? (json === undefined ? undefined : JSON.stringify(json)))
       return
     }
     for (const line of stream) response.write(`${JSON.stringify(line)}\r\n`)

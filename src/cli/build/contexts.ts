@@ -87,6 +87,18 @@ export async function chooseDockerfile(
   return { text: readText(path, file), name: basename(path) }
 }
 
+/** The Dockerfile as the client sees it, for messages; undefined when it cannot. */
+export function knownDockerfile(
+  context: BuildContext,
+  choice: DockerfileChoice,
+): { readonly name: string; readonly text: string } | undefined {
+  if ('text' in choice) return choice
+  if (context.type !== 'directory') return undefined
+  const name = choice.path ?? defaultDockerfile(context.path)
+  const path = resolve(context.path, name)
+  return existsSync(path) ? { name, text: readText(path, name) } : undefined
+}
+
 /** The path of the Dockerfile of a directory, as `docker build` finds it. */
 export function defaultDockerfile(directory: string): string {
   const found = ['Dockerfile', 'dockerfile'].find((name) => existsSync(resolve(directory, name)))

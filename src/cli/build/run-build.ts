@@ -8,7 +8,13 @@ import { commandError } from '../errors.ts'
 import { registryConfig } from '../registry-auth.ts'
 import { buildQuery, platformsOf } from './arguments.ts'
 import { attestationsOf } from './attestations.ts'
-import { type BuildContext, chooseDockerfile, type DockerfileChoice, parseContext } from './contexts.ts'
+import {
+  type BuildContext,
+  chooseDockerfile,
+  type DockerfileChoice,
+  knownDockerfile,
+  parseContext,
+} from './contexts.ts'
 import type { BuildFlags } from './flags.ts'
 import { checkOutputs, type Output, outputsOf, writeOutputs } from './outputs.ts'
 import { BuildState } from './progress/build-state.ts'
@@ -44,7 +50,7 @@ export async function runBuild(argument: string, flags: BuildFlags, context: Con
       err('ERROR: the build was canceled; steps that had ended stay in the cache, nothing else is left\n')
       throw error
     }
-    err(failureText(state, error))
+    err(failureText(state, error, knownDockerfile(source, dockerfile)))
     return 1
   }
   if (flags.explain) err(explainText(state.misses))
@@ -78,8 +84,8 @@ async function build(asked: Asked, flags: BuildFlags, context: Context): Promise
     noCacheFilter: flags['no-cache-filter'].flatMap((text) => text.split(',')),
     annotations: flags.annotation,
     allow: flags.allow.flatMap((text) => text.split(',')),
-    cacheFrom: flags['cache-from'].map(parseCache),
-    cacheTo: flags['cache-to'].map(parseCache),
+    cacheFrom: flags['cache-from'].map((text) => parseCache(text, io)),
+    cacheTo: flags['cache-to'].map((text) => parseCache(text, io)),
     outputs: outputs.map(({ asked: output }) => output),
     call: asked.call,
   }

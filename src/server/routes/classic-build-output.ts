@@ -30,10 +30,11 @@ export async function* classicOutput(
 /** The last line of a stream that failed, in the words that clients of the classic builder look for. */
 export function classicFailure(error: unknown): object {
   const message = engineErrorOf(error)?.message ?? messageOf(error)
-  const run = /process "(.*)" did not complete successfully: exit code: (\d+)/.exec(message)
+  const run = /process ("(?:[^"\\]|\\.)*") did not complete successfully: .*exit code: (\d+)/.exec(message)
   if (run === null) return { errorDetail: { message }, error: message }
-  const words = `The command '${run[1]}' returned a non-zero code: ${run[2]}`
-  return { errorDetail: { code: Number(run[2]), message: words }, error: words }
+  const [, quoted = '""', code = ''] = run
+  const words = `The command '${String(JSON.parse(quoted))}' returned a non-zero code: ${code}`
+  return { errorDetail: { code: Number(code), message: words }, error: words }
 }
 
 function* resultLines({ imageId, names }: BuildResult, options: ClassicOptions): Generator<object> {
@@ -68,7 +69,7 @@ interface Line {
 }
 
 /** `[build 2/5] RUN make` */
-const STEP = /^\[(?:(.*) )?(\d+)\/(\d+)\] (.*)$/s
+const STEP = /^\[(?:(.*?) +)? *(\d+)\/(\d+)\] (.*)$/s
 
 /** Keeps the instructions in their order: what happens before its turn waits for it. */
 class Story {

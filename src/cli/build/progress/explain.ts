@@ -14,9 +14,8 @@ function reasonText(miss: BuildMiss): string {
     case 'argument':
       return `argument ${subject} ${change(quoted(before), quoted(after))}${others(miss, 'argument')}`
     case 'instruction':
-      return before === undefined
-        ? 'the instruction changed'
-        : `the instruction changed: ${before} → ${after ?? subject}`
+      if (subject === '' && before === undefined) return 'the instruction changed'
+      return `${subject === '' ? 'the instruction' : subject} changed: ${before ?? 'nothing'} → ${after ?? 'nothing'}`
     case 'image':
       return `image ${subject} ${change(before, after)}`
     case 'parent':

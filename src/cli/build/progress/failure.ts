@@ -1,7 +1,15 @@
 import { stripVTControlCharacters } from 'node:util'
 import { engineErrorOf, messageOf } from '#base/errors.ts'
+import { parseDockerfile } from '#build/dockerfile/parse.ts'
+import { excerpt, type Range, Source } from '#build/dockerfile/source.ts'
 import { DAEMON_ERROR } from '#client/errors.ts'
 import { type BuildState, titleOf } from './build-state.ts'
+
+/** A Dockerfile that the client can read. */
+export interface KnownDockerfile {
+  readonly name: string
+  readonly text: string
+}
 
 /** The lines of a Dockerfile that a message ends with, as the engine shows them. */
 const EXCERPT = /\n(\S[^\n]*:\d+\n-{20}\n[^]*\n-{20})\n*$/
@@ -10,14 +18,16 @@ const EXCERPT = /\n(\S[^\n]*:\d+\n-{20}\n[^]*\n-{20})\n*$/
  * How a build that failed ends: the step and the last lines it has written, the place in the Dockerfile, and at last the
  * one line that says what went wrong.
  */
-export function failureText(state: BuildState, error: unknown): string {
+export function failureText(state: BuildState, error: unknown, dockerfile?: KnownDockerfile): string {
   const known = engineErrorOf(error)
   const message = known?.message ?? messageOf(error)
-  const excerpt = EXCERPT.exec(message)?.[1] ?? textIn(known?.details, 'excerpt')
-  const words = message.replace(EXCERPT, '').trimEnd()
-  const place = excerpt === undefined ? '' : `${excerpt}\n`
+  const { message: plain, line } = known?.details ?? {}
+  const place = EXCERPT.exec(message)?.[1] ?? placeOf(dockerfile, line)
+  // The place of a step is in its details, and then shown above.
+  const words =
+    typeof plain === 'string' && typeof line === 'number' ? plain : message.replace(EXCERPT, '').trimEnd()
   const whose = known?.code === DAEMON_ERROR ? 'failed to solve: ' : ''
-  return `${stepText(state)}${place}ERROR: failed to build: ${whose}${words}\n`
+  return `${stepText(state)}${place === undefined ? '' : `${place}\n`}ERROR: failed to build: ${whose}${words}\n`
 }
 
 /** The output of the step that failed; empty when it was no step that did. */
@@ -31,7 +41,17 @@ function stepText(state: BuildState): string {
   return `${rule} > ${titleOf(failed.update)}:\n${lines.join('')}${rule}`
 }
 
-function textIn(details: Readonly<Record<string, unknown>> | undefined, name: string): string | undefined {
-  const value = details?.[name]
-  return typeof value === 'string' ? value : undefined
+/** The lines of the instruction that begins at that line. */
+function placeOf(dockerfile: KnownDockerfile | undefined, line: unknown): string | undefined {
+  if (dockerfile === undefined || typeof line !== 'number') return undefined
+  const { name, text } = dockerfile
+  const source = new Source(text, name)
+  return line >= 1 && line <= source.lines
+    ? excerpt(source, instructionAt(text, line) ?? source.lineRange(line))
+    : undefined
+}
+
+function instructionAt(text: string, line: number): Range | undefined {
+  const instructions = parseDockerfile(text).stages.flatMap(({ from, instructions: rest }) => [from, ...rest])
+  return instructions.find(({ range }) => range.start.line === line)?.range
 }

@@ -49,9 +49,11 @@ export class PlainProgress {
 
   /** All that is left to say. */
   end(): string {
-    let text = this.tick(Infinity)
-    for (const speaker of this.#speakers.values()) text += this.#take(speaker)
-    return text
+    for (const speaker of this.#speakers.values()) {
+      if (!speaker.ended) speaker.say('CANCELED')
+      speaker.ended = true
+    }
+    return this.tick(Infinity)
   }
 
   #take(speaker: Speaker): string {

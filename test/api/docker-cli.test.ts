@@ -1,9 +1,14 @@
 /** Docker's own command line against the fake engine: what it sends and how it takes our answers. */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, it } from 'node:test'
+import type { BuildOptions } from '#engine/builds/service.ts'
 import { ApiFixture } from '#test/support/api-server.ts'
+import { fakeImageId } from '#test/support/fake-builds.ts'
 
 interface Result {
   readonly code: number
@@ -24,7 +29,12 @@ describe('the docker command', { skip: absent }, () => {
   /** Runs to the end, with that standard input. */
   async function docker(args: readonly string[], input?: string): Promise<Result> {
     const stdin = input === undefined ? 'ignore' : 'pipe'
-    const env = { PATH: process.env['PATH'], HOME: '/nonexistent', DOCKER_HOST: `unix://${api.path}` }
+    const env = {
+      PATH: process.env['PATH'],
+      HOME: '/nonexistent',
+      DOCKER_HOST: `unix://${api.path}`,
+      DOCKER_BUILDKIT: '0',
+    }
     const child = spawn('docker', args, { env, stdio: [stdin, 'pipe', 'pipe'], timeout: 20_000 })
     const { stdout, stderr } = child
     assert.ok(stdout !== null && stderr !== null)
@@ -79,6 +89,30 @@ describe('the docker command', { skip: absent }, () => {
     }
     const { out } = await docker(['events', '--since', '1', '--until', '2', '--format', '{{.Action}}'])
     assert.match(out, /^create\n(?:.*\n)*start\n/)
+  })
+
+  it('builds without BuildKit, and reads id, steps and failures', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'berth-docker-build-'))
+    try {
+      writeFileSync(join(directory, 'Dockerfile'), 'FROM busybox\n')
+      const iid = join(directory, 'iid')
+      const built = await docker(['build', '-t', 'demo:2', '--iidfile', iid, '--build-arg', 'A=1', directory])
+      assert.equal(built.code, 0, built.err)
+      assert.match(built.out, /Step 2\/4 : RUN make\n ---> Running in b2b2b2b2b2b2\nmade\n/)
+      assert.match(built.out, /Successfully built 5e5e5e5e5e5e\nSuccessfully tagged demo:2\n$/)
+      assert.equal(readFileSync(iid, 'utf8'), fakeImageId)
+      const [options] = api.engine.lastCall('build') as [BuildOptions]
+      assert.deepEqual([options.tags, options.buildArgs], [['demo:2'], { A: '1' }])
+      assert.equal((await docker(['build', '-q', directory])).out, `${fakeImageId}\n`)
+      const failed = await docker(['build', '--target', 'fail', directory])
+      assert.equal(failed.code, 2)
+      assert.match(failed.err, /The command '\/bin\/sh -c make' returned a non-zero code: 2\n$/)
+      assert.match((await docker(['build', '--target', 'missing', directory])).err, /target stage "missing"/)
+      assert.equal((await docker(['build', '-'], 'FROM busybox\n')).code, 0)
+      assert.match((await docker(['builder', 'prune', '-f'])).out, /Total.*:\s*7B/)
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
   })
 
   it('is told what is missing', async () => {

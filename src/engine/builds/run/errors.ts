@@ -66,3 +66,9 @@ export function cacheMountInUse(id: string): EngineError {
     details: { id },
   })
 }
+
+export function invalidScriptName(name: string): EngineError {
+  return new EngineError('invalid_argument', `invalid name of a heredoc: ${JSON.stringify(name)}`, {
+    code: 'BUILD_SCRIPT_NAME_INVALID',
+  })
+}

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { RunStep } from '#build/graph/operations.ts'
 import type { ResolvConf } from '#os/proc/resolv-conf.ts'
 import type { SpecMount } from '#runtime/spec.ts'
+import { invalidScriptName } from './errors.ts'
 import { hostnameFile, hostsFile, resolvConfFile } from '../../containers/config/files.ts'
 
 export interface StepFilesDeps {
@@ -60,6 +61,7 @@ async function scriptsOf(scripts: RunStep['scripts'], runtime: string): Promise<
   // Whatever the umask is: the process may be anybody.
   await chmod(directory, 0o755)
   for (const { name, content } of scripts) {
+    if (name.includes('/') || name === '' || name === '.' || name === '..') throw invalidScriptName(name)
     const file = join(directory, name)
     await writeFile(file, content)
     await chmod(file, 0o755)

@@ -403,6 +403,7 @@ function systemOf(
     images,
     snapshots,
     volumes,
+    builds: noBuilds,
     account: () => accountFor(config.dataRoot, knownObjects({ db, registry, images: images.store })),
     facts: factsOf(foundation),
   })

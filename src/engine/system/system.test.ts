@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { FakeMachine, TestEngine } from '#test/support/engine.ts'
+import type { BuildCacheRecord } from '../builds/service.ts'
 import type { ImageService } from '../services.ts'
 import { System } from './system.ts'
 import { usageOf, usageOrZero } from './usage.ts'
@@ -17,6 +18,7 @@ beforeEach(async () => {
   system = new System({
     registry,
     volumes,
+    builds: { usage: async () => [record('a', 10, false), record('b', 5, true)] },
     snapshots: machine.snapshots,
     containers: { list: async () => [] },
     images: images as unknown as ImageService,
@@ -38,6 +40,12 @@ beforeEach(async () => {
   })
 })
 afterEach(() => machine[Symbol.dispose]())
+
+function record(ID: string, Size: number, InUse: boolean): BuildCacheRecord {
+  const [CreatedAt, LastUsedAt] = ['2026-01-02T03:04:05Z', null]
+  const counts = { Size, CreatedAt, LastUsedAt, UsageCount: 1 }
+  return { ID, Parents: null, Type: 'regular', Description: '', InUse, Shared: false, ...counts }
+}
 
 describe('System.info()', () => {
   it('counts containers by state', async () => {
@@ -99,5 +107,19 @@ describe('usageOrZero()', () => {
     assert.equal(await usageOrZero(machine.snapshots, id), 0)
     const broken = { usage: () => Promise.reject(new Error('I/O error')) }
     await assert.rejects(usageOrZero(broken, id), /I\/O error/)
+  })
+})
+
+describe('System.diskUsage() of builds', () => {
+  it('has every record of the cache, and what is not in use as reclaimable', async () => {
+    const usage = (await system.diskUsage({ types: ['build-cache'] })) as { BuildCacheUsage: object }
+    assert.deepEqual(Object.keys(usage), ['BuildCacheUsage'])
+    assert.deepEqual(usage.BuildCacheUsage, {
+      ActiveCount: 1,
+      TotalCount: 2,
+      Reclaimable: 10,
+      TotalSize: 15,
+      Items: [record('a', 10, false), record('b', 5, true)],
+    })
   })
 })

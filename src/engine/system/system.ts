@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { arch, cpus, hostname, release, totalmem, type as osType } from 'node:os'
 import type { ImageSummary, SystemInfo, SystemVersion } from '#api/generated/types.ts'
+import type { BuildCacheRecord, BuildService } from '../builds/service.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
 import type { ContainerQuery, ImageService, SystemService } from '../services.ts'
 import type { Volumes } from '../volumes/volumes.ts'
@@ -38,6 +39,7 @@ export interface SystemDeps {
   readonly containers: Pick<ContainerQuery, 'list'>
   readonly images: ImageService
   readonly volumes: Pick<Volumes, 'usage'>
+  readonly builds: Pick<BuildService, 'usage'>
   readonly snapshots: Snapshots
   /** Every byte below the data root, explained. */
   readonly account: () => Promise<DiskAccount>
@@ -143,22 +145,14 @@ export class System implements SystemService {
 
   async diskUsage({ types }: { readonly types: readonly string[] }): Promise<object> {
     const wanted = (type: string): boolean => types.length === 0 || types.includes(type)
-    const { images, volumes } = this.#deps
+    const { images, volumes, builds } = this.#deps
     return {
       ...(wanted('image')
         ? { ImageUsage: imageUsage(await images.list(LIST_IMAGES), await this.#layersSize()) }
         : {}),
       ...(wanted('container') ? { ContainerUsage: await this.#containerUsage() } : {}),
       ...(wanted('volume') ? { VolumeUsage: await volumes.usage() } : {}),
-      ...(wanted('build-cache')
-        ? {
-            BuildCacheUsage: usageOf(
-              [],
-              () => 0,
-              () => false,
-            ),
-          }
-        : {}),
+      ...(wanted('build-cache') ? { BuildCacheUsage: buildUsage(await builds.usage()) } : {}),
       // Not Docker's: its clients leave it alone.
       ...(types.length === 0 ? { Berth: await this.#account() } : {}),
     }
@@ -202,6 +196,14 @@ export class System implements SystemService {
       ContainersStopped: statuses.length - running - paused,
     }
   }
+}
+
+function buildUsage(items: readonly BuildCacheRecord[]): object {
+  return usageOf(
+    items,
+    ({ Size }) => Size,
+    ({ InUse }) => InUse,
+  )
 }
 
 /** Layers are shared: the total is what is on disk, not the sum of the images. */

@@ -64,7 +64,7 @@ export class Archive implements MemberReader {
         const { type } = entry
         const file =
           type === 'hardlink'
-            ? linked(draft, below, into, entry)
+            ? await linked(draft, below, into, entry)
             : {
                 kind: 'file' as const,
                 type,
@@ -83,8 +83,16 @@ export class Archive implements MemberReader {
   }
 }
 
-/** The file that a hard link is another name of: of the archive or the layer, or a copy of one of the layers below. */
-function linked(draft: Draft, below: FilesBelow, root: DraftDirectory, entry: TarEntry): DraftFile {
+/**
+ * The file that a hard link is another name of. One that only the layers below have becomes part of this layer, under the name
+ * that it has there: links do not reach from one layer into another.
+ */
+async function linked(
+  draft: Draft,
+  below: FilesBelow,
+  root: DraftDirectory,
+  entry: TarEntry,
+): Promise<DraftFile> {
   const { path, link = '' } = entry
   const place = draft.resolve(parentOf(link), root)
   const found =
@@ -94,8 +102,15 @@ function linked(draft: Draft, below: FilesBelow, root: DraftDirectory, entry: Ta
   if (found === undefined) throw invalidTar(encodeBytes(path), 'hard link to a file that is not there')
   if (found.kind === 'directory') throw invalidTar(encodeBytes(path), 'hard link to a directory')
   if (found.kind === 'file') return found
-  const { file } = found
-  if (file.type === 'directory' || file.type === 'hardlink') throw new Error(`${file.path}: ${file.type}`)
-  const attributes = describe(file, { owner: undefined, mode: undefined })
-  return { kind: 'file', type: file.type, attributes, content: { read: () => below.read(file.path) } }
+  const { path: at, type } = found.file
+  if (type === 'directory' || type === 'hardlink') throw new Error(`${at}: ${type}`)
+  const known = (await below.describe([at])).get(at) ?? found.file
+  const file: DraftFile = {
+    kind: 'file',
+    type,
+    attributes: describe(known, { owner: undefined, mode: undefined }),
+    content: { read: () => below.read(at) },
+  }
+  if (place.kind === 'directory') draft.putFile(place.directory, baseName(link), file)
+  return file
 }

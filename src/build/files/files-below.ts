@@ -16,7 +16,7 @@ export type BelowFile = SourceFile['attributes']
 export interface FilesBelow extends AsyncDisposable {
   /** What is at `path`, perhaps without extended attributes. Not to be asked for what is below a symlink. */
   at(path: string): BelowFile | undefined
-  /** All that is known of these directories. */
+  /** All that is known of the files at these paths. */
   describe(paths: readonly string[]): Promise<ReadonlyMap<string, BelowFile>>
   /** Content of the regular file at `path`. */
   read(path: string): AsyncIterable<Uint8Array>
@@ -48,7 +48,7 @@ export async function openBelow(layers: readonly Digest[], deps: FilesBelowDeps)
   return new MountedFiles(view.path, beneath, opened.move(), deps)
 }
 
-/** For more directories than this one program that reads all is quicker than one each. */
+/** For more files than this one program that reads all is quicker than one each. */
 const FEW = 16
 
 class MountedFiles implements FilesBelow {

@@ -5,8 +5,9 @@ import { patternInvalid } from './errors.ts'
 
 /** What a source of COPY names. */
 export interface Match {
-  /** Symlinks followed. */
-  readonly file: SourceFile
+  /** Symlinks followed; undefined when they lead nowhere, or a name without wildcards is not there. */
+  readonly file: SourceFile | undefined
+  readonly path: string
   /** As it was named: what the copy is called in a directory. */
   readonly name: string
 }
@@ -30,7 +31,7 @@ export function hasWildcards(path: string): boolean {
 /**
  * The files that `pattern` matches, itself relative to the root and clean: a path for each of its components (Go's
  * filepath.Match), nothing of a directory that matches. Symlinks are followed, inside the root, on the way to the first
- * wildcard and at the end, but not between. Without wildcards one file, or none if it is not there.
+ * wildcard and at the end, but not between. Without wildcards it is one, there or not.
  */
 export async function* matchSources(
   source: FileSource,
@@ -40,8 +41,7 @@ export async function* matchSources(
   const components = pattern.split('/')
   const first = components.findIndex(hasWildcards)
   if (first === -1) {
-    const file = await source.find(pattern)
-    if (file !== undefined) yield { file, name: baseName(pattern) }
+    yield { file: await source.find(pattern), path: pattern, name: baseName(pattern) }
     return
   }
   const above = await source.find(components.slice(0, first).join('/'))
@@ -50,8 +50,7 @@ export async function* matchSources(
   const matchers = components.slice(first).map((component) => readPattern(component, pattern))
   for (const path of await matchingPaths(source, top, matchers, signal)) {
     // What it leads to is asked for once the walk is over: two at a time would be in each other's way.
-    const file = await source.find(path)
-    if (file !== undefined) yield { file, name: baseName(path) }
+    yield { file: await source.find(path), path, name: baseName(path) }
   }
 }
 

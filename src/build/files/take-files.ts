@@ -40,7 +40,7 @@ export interface TakeOptions {
 
 /**
  * What `pattern` (see CopySource) takes from `source`, directories before what is in them. A pattern with wildcards may match
- * nothing; a path must be there: `invalid_argument` with code `COPY_SOURCE_NOT_FOUND`.
+ * nothing; what it names or matches must be there, also behind symlinks: `invalid_argument` with code `COPY_SOURCE_NOT_FOUND`.
  */
 export async function* takeFiles(
   source: FileSource,
@@ -54,9 +54,8 @@ export async function* takeFiles(
   }
   const clean = cleanSource(pattern)
   const named = !hasWildcards(clean)
-  let found = false
-  for await (const { file, name } of matchSources(source, clean, options.signal)) {
-    found = true
+  for await (const { file, path, name } of matchSources(source, clean, options.signal)) {
+    if (file === undefined) throw await notFound(source, path)
     if (file.attributes.type === 'directory') {
       if (!named && exclude?.ignores(name) === true && !exclude.exceptions) continue
       yield contentsOf(source, file, filterOf(undefined, exclude), options.signal)
@@ -64,7 +63,6 @@ export async function* takeFiles(
       yield { kind: 'file', name, file }
     }
   }
-  if (!found && named) throw await notFound(source, clean)
 }
 
 async function* takeWithParents(
@@ -79,7 +77,7 @@ async function* takeWithParents(
   const filter = filterOf(below === '' ? undefined : readPattern(below, pattern), exclude)
   let taken = false
   for await (const { file } of matchSources(source, above, signal)) {
-    if (file.attributes.type !== 'directory') continue
+    if (file?.attributes.type !== 'directory') continue
     const { files } = contentsOf(source, file, filter, signal)
     // Its files are found before they are copied: whether there are any decides if this is an error.
     const all = await Array.fromAsync(files())

@@ -350,6 +350,25 @@ describe('a request', () => {
     await failed
   })
 
+  it('asks one that is silent just once more: each time costs the whole patience', async () => {
+    let asked = 0
+    const silent = opened.use(await FakeServer.start(() => void (asked += 1)))
+    const slow = new FakeClock()
+    const limits = { connect: 1000, stall: 2000, answer: 1000 }
+    const client = opened.use(openRegistryClient({ clock: slow, limits }))
+    let over = false
+    const failed = assert.rejects(
+      client
+        .repository({ domain: `127.0.0.1:${silent.port}`, path: 'a' })
+        .resolve('v1')
+        .finally(() => (over = true)),
+      { code: 'REGISTRY_STALLED' },
+    )
+    while (!over) await slow.advance(500)
+    await failed
+    assert.equal(asked, 2)
+  })
+
   it('names host and reason when nobody listens', async () => {
     const { host } = registry
     await registry[Symbol.asyncDispose]()

@@ -39,7 +39,7 @@ export interface RegistryClientOptions extends HostsConfig {
   readonly lookup?: ConstructorParameters<typeof Connections>[0]['lookup']
 }
 
-const defaultLimits: Limits = { connect: 15_000, stall: 30_000, answer: 300_000 }
+const defaultLimits: Limits = { connect: 15_000, stall: 20_000, answer: 300_000 }
 const DEFAULT_ATTEMPTS = 5
 /** A mirror that does not answer is given up soon: there is somebody else to ask. */
 const MIRROR_ATTEMPTS = 1

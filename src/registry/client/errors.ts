@@ -70,6 +70,8 @@ export function closedWhileIdle(host: string, cause: unknown): EngineError {
 export function stalled(host: string, limit: number): EngineError {
   return new EngineError('unavailable', `registry ${host} sent nothing for ${limit / 1000} s`, {
     code: 'REGISTRY_STALLED',
+    // Each attempt costs the whole limit.
+    details: { attempts: 2 },
   })
 }
 

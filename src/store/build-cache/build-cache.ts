@@ -59,15 +59,22 @@ export class BuildCache {
     return lease
   }
 
-  /** Whether there is a row under the key, without looking at its layer. */
-  mayHave({ key, below }: Pick<ResultKey, 'key'> & { readonly below?: string }): boolean {
-    const row = this.#rows.byKey(key)
-    return row !== undefined && (below === undefined || row.below === below)
+  /** What the key leads to, without looking at layers. */
+  peek(key: Digest): ResultRow | undefined {
+    return this.#rows.byKey(key)?.result
   }
 
-  /** The id of what the key leads to, without looking at its layer. */
-  idOf(key: Digest): string | undefined {
-    return this.#rows.byKey(key)?.result.id
+  /** Whether a layer that was made or fetched just now is there, kept by the lease. Its result counts as used. */
+  async holds(id: string | undefined, layer: Digest | undefined, lease: BuildLease): Promise<boolean> {
+    if (id !== undefined) lease.use(id)
+    if (layer === undefined) return true
+    await lease.keep([layer])
+    return (await this.#deps.snapshots.layer(layer)) !== undefined
+  }
+
+  /** The key of contents of a result. */
+  contentOf(id: string): Digest | undefined {
+    return this.#rows.contentOf(id)
   }
 
   /** What the key leads to on these layers, whole and kept by the lease. */
@@ -75,11 +82,7 @@ export class BuildCache {
     const row = this.#rows.byKey(key)
     if (row === undefined || row.below !== below) return { type: 'unknown' }
     const { result } = row
-    lease.use(result.id)
-    const { layer } = result
-    if (layer === undefined) return { type: 'hit', result }
-    await lease.keep([layer])
-    if ((await this.#deps.snapshots.layer(layer)) !== undefined) return { type: 'hit', result }
+    if (await this.holds(result.id, result.layer, lease)) return { type: 'hit', result }
     await this.#forget([result.id])
     return { type: 'gone' }
   }

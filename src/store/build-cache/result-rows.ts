@@ -23,8 +23,8 @@ export interface ResultRow {
 /** Under which key a result is found, and on which layers. */
 export interface ResultKey {
   readonly key: Digest
-  /** Digest of the layers below; `''` where the key stands for them, or where they do not matter. */
-  readonly below: Digest | ''
+  /** Digest of the layers below; `any` where they do not matter, `''` for a key of contents, which stands for them. */
+  readonly below: Digest | 'any' | ''
 }
 
 /** Definitions that lead to one result: a file that changes and changes nothing in the end adds one each time. */
@@ -102,6 +102,13 @@ export class ResultRows {
          SELECT key FROM build_keys WHERE result_id = ? ORDER BY added DESC, key LIMIT -1 OFFSET ${KEYS_OF_A_RESULT})`,
       [id, id],
     )
+  }
+
+  /** The key of contents that leads to a result. */
+  contentOf(id: string): Digest | undefined {
+    return this.#db.get<{ key: Digest }>("SELECT key FROM build_keys WHERE result_id = ? AND below = ''", [
+      id,
+    ])?.key
   }
 
   /** Removes results that no key leads to any more. */

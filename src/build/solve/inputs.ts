@@ -1,0 +1,104 @@
+import { type Digest, digestOf } from '#base/digest.ts'
+import type { TakenFile } from '#store/build-cache/file-list.ts'
+import type { CopySource, CopyStep, FileOrigin, RunStep } from '../graph/operations.ts'
+import type { FileSource } from '../sources/file-source.ts'
+import { encode } from './encoding.ts'
+import { isFilesystem, isPinned, keyOfLayers, type Step } from './keys.ts'
+import type { CopyInputs, FileSteps } from './ports.ts'
+import { treeDigest } from './tree-digest.ts'
+
+/** The files that a step takes: what stands for them, and each of them. */
+export interface Taken {
+  readonly digest: Digest
+  readonly files: readonly TakenFile[]
+}
+
+export interface InputsDeps {
+  readonly files: Pick<FileSteps, 'inspect'>
+  readonly open: (origin: FileOrigin) => Promise<FileSource>
+  /** Of a filesystem that has been solved. */
+  readonly layersOf: (origin: FileOrigin) => readonly Digest[] | undefined
+  readonly signal: AbortSignal
+}
+
+/** Which of the files: those that need no step to be done and must be looked at to be known, or all. */
+export type Scope = 'external' | 'all'
+
+/** What the step takes; undefined when there is nothing to look at. What is the same for several steps is looked at once. */
+export class Inputs {
+  readonly #deps: InputsDeps
+  readonly #looked = new Map<string, Promise<CopyInputs>>()
+  /** Objects stand for themselves: two contexts may have one name. */
+  readonly #origins = new Map<FileOrigin, number>()
+
+  constructor(deps: InputsDeps) {
+    this.#deps = deps
+  }
+
+  async of(step: Step, scope: Scope): Promise<Taken | undefined> {
+    if (step.kind === 'directory') return undefined
+    return step.kind === 'copy' ? this.#ofCopy(step, scope) : this.#ofRun(step, scope)
+  }
+
+  async #ofCopy(step: CopyStep, scope: Scope): Promise<Taken | undefined> {
+    const sources = step.sources.filter((source) => source.type === 'files' && isWithin(source.from, scope))
+    if (sources.length === 0) return undefined
+    return this.#once(this.#keyOfCopy(step, sources), () => {
+      const looked: CopyStep = { ...step, sources, owner: step.owner === undefined ? undefined : '0:0' }
+      const { open, signal } = this.#deps
+      return this.#deps.files.inspect({ step: looked, layers: [], open, signal })
+    })
+  }
+
+  async #ofRun(step: RunStep, scope: Scope): Promise<Taken | undefined> {
+    const binds = step.mounts
+      .filter((mount) => mount.type === 'bind')
+      .filter(({ from }) => isWithin(from, scope))
+    if (binds.length === 0) return undefined
+    const all = await Promise.all(binds.map(({ from, source }) => this.#ofTree(from, source)))
+    return {
+      digest: digestOf(encode(all.map(({ digest }) => digest))),
+      files: all.flatMap(({ files }) => files),
+    }
+  }
+
+  async #ofTree(origin: FileOrigin, path: string): Promise<CopyInputs> {
+    // To read all files of an image only to know what its layers say anyway would be a waste.
+    const layers = path === '/' ? this.#deps.layersOf(origin) : undefined
+    if (layers !== undefined) return { digest: keyOfLayers(layers), files: [] }
+    return this.#once(encode(['tree', this.#numberOf(origin), path]), async () => {
+      await using source = await this.#deps.open(origin)
+      return await treeDigest(source, path, this.#deps)
+    })
+  }
+
+  #once(key: string, look: () => Promise<CopyInputs>): Promise<CopyInputs> {
+    let looked = this.#looked.get(key)
+    if (looked === undefined) {
+      looked = look()
+      this.#looked.set(key, looked)
+    }
+    return looked
+  }
+
+  #keyOfCopy(
+    { destination, mode, link, parents, exclude, owner }: CopyStep,
+    sources: readonly CopySource[],
+  ): string {
+    const all = { sources, destination, mode, link, parents, exclude, owned: owner !== undefined }
+    return encode(['copy', all], (value) =>
+      'kind' in value ? { as: this.#numberOf(value as FileOrigin) } : undefined,
+    )
+  }
+
+  #numberOf(origin: FileOrigin): number {
+    const known = this.#origins.get(origin)
+    if (known !== undefined) return known
+    this.#origins.set(origin, this.#origins.size)
+    return this.#origins.size - 1
+  }
+}
+
+function isWithin(origin: FileOrigin, scope: Scope): boolean {
+  return scope === 'all' || (!isFilesystem(origin) && !isPinned(origin))
+}

@@ -137,10 +137,19 @@ function hostList(value: Values[keyof Values]): readonly string[] {
 
 function parseFlags(argv: readonly string[]): Values {
   try {
-    return parseArgs({ args: [...argv], options, allowPositionals: false }).values
+    const args = argv.map(plainFlag)
+    return parseArgs({ args, options, allowPositionals: false, allowNegative: true }).values
   } catch (error) {
     throw invalid(`${messageOf(error)}\nSee 'berthd --help'.`, error)
   }
+}
+
+/** `--icc=false` is how dockerd spells what is `--no-icc` here. */
+function plainFlag(argument: string): string {
+  const [, name = '', value] = /^--([a-z0-9-]+)=(true|false)$/.exec(argument) ?? []
+  const known = Object.hasOwn(options, name) && options[name as keyof Values].type === 'boolean'
+  if (!known) return argument
+  return value === 'true' ? `--${name}` : `--no-${name}`
 }
 
 interface ConfigFile {

@@ -1,6 +1,7 @@
 import { EngineError } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
 import { canonicalAddress, contains, parseCidr } from './address.ts'
+import { modeOf } from './direct-ports.ts'
 import { addressInUse, outsideSubnets } from './errors.ts'
 import { AddressPool, randomMac } from './ipam.ts'
 import type { Endpoint, LeaseRequest, NetworkInfo, SubnetInfo } from './networks.ts'
@@ -49,16 +50,18 @@ export class BridgeNetwork {
   /** The bridge's own addresses, with prefix length. */
   get addresses(): string[] {
     return this.info.subnets
-      .filter(({ gateway }) => gateway !== '')
+      .filter(
+        ({ gateway }) => gateway !== '' && modeOf(this.info, gateway.includes(':') ? 6 : 4) !== 'isolated',
+      )
       .map(({ subnet, gateway }) => `${gateway}/${parseCidr(subnet).prefix}`)
   }
 
   /** What the firewall knows of the network. */
   get elements(): Element[] {
-    const { link, subnets, icc, internal, masquerade, shared } = this.info
+    const { link, subnets, icc, internal, masquerade, shared, modes, trusted } = this.info
     // Its packets never pass the host's stack.
     if (shared !== undefined) return []
-    const rules = { icc, internal, masquerade }
+    const rules = { icc, internal, masquerade, modes, trusted }
     return bridgeElements(
       link,
       subnets.map(({ subnet }) => subnet),

@@ -160,6 +160,8 @@ async function bridgeSysctls(sysctls: Sysctls, { link, addresses }: BridgeSettin
     ['1', 'net', 'ipv4', 'conf', link, 'route_localnet'],
     // A container must not reconfigure the host by router advertisements (CVE-2020-13401).
     ['0', 'net', 'ipv6', 'conf', link, 'accept_ra'],
+    // Its address is its own. While the kernel looks whether others have it, nothing that is routed finds a container.
+    ['0', 'net', 'ipv6', 'conf', link, 'accept_dad'],
     [ipv6 ? '0' : '1', 'net', 'ipv6', 'conf', link, 'disable_ipv6'],
   ]
   let changed = false

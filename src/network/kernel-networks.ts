@@ -16,6 +16,7 @@ import {
   linkState,
   removeBridge,
 } from './bridge.ts'
+import { ensureBridgeFilter } from './bridge-filter.ts'
 import { BridgeNetwork } from './bridge-network.ts'
 import { enslave, plugLink, routeThrough, unplugLink, unplugShared } from './endpoint-links.ts'
 import { connectivityFailed, noSuchNetwork } from './errors.ts'
@@ -132,14 +133,14 @@ export class KernelNetworks implements Networks {
     )
     const pools = this.#options.pools ?? defaultPoolBases
     const subnets = chooseSubnets(request, { networks, routes, pools, seed: this.#options.networkId })
-    const { id, name, link, mtu, internal, icc, masquerade } = request
-    const info: NetworkInfo = { id, name, link, mtu, internal, icc, masquerade, subnets, shared }
+    const { ipv4: _ipv4, ipv6: _ipv6, ...rest } = request
+    const info: NetworkInfo = { ...rest, subnets, shared }
     if (isShared(info)) checkNeighbours(info, this.#infos())
-    this.#networks.set(id, this.#network(info))
+    this.#networks.set(info.id, this.#network(info))
     // The subnet of a network on a link of the host is often that of the link.
     const hidden = shared === undefined ? conflictingRoutes(subnets, routes) : []
     for (const route of hidden) {
-      warn?.(`the host has a route to ${route}, which containers of network ${name} cannot reach any more`)
+      warn?.(`the host has a route to ${route}, which containers of network ${info.name} cannot reach any more`)
     }
     return info
   }
@@ -159,6 +160,7 @@ export class KernelNetworks implements Networks {
       })
     }
     this.#made.add(id)
+    await this.#ensureApart()
     await this.#ensureLink(network)
     await this.#enableForwarding()
     await this.#firewall.change(network.elements)
@@ -322,9 +324,10 @@ export class KernelNetworks implements Networks {
     const mended = await this.#ensureLink(ready.bridge)
     const others = await this.#ensureMade()
     const enabled = await this.#enableForwarding()
+    const apart = await this.#ensureApart()
     this.#firewall.note(ready.bridge.elements)
     await this.#firewall.install(enabled)
-    return mended || others || enabled
+    return mended || others || enabled || apart
   }
 
   /** All networks but the default one. */
@@ -380,6 +383,14 @@ export class KernelNetworks implements Networks {
     }
   }
 
+  /** Containers of a network without icc must not get past the firewall. */
+  async #ensureApart(): Promise<boolean> {
+    const apart = this.#infos().filter((info) => !info.icc && !isShared(info))
+    if (apart.length === 0) return false
+    const ipv6 = apart.some(({ subnets }) => subnets.some(({ subnet }) => subnet.includes(':')))
+    return ensureBridgeFilter(this.#deps(), ipv6)
+  }
+
   async #enableForwarding(): Promise<boolean> {
     const ipv6 = this.#infos().some(
       (info) => !isShared(info) && info.subnets.some(({ subnet }) => subnet.includes(':')),
@@ -395,6 +406,7 @@ export class KernelNetworks implements Networks {
       firewall: this.#firewall,
       holds: this.#options.holds ?? new SocketPortHolds(),
       ports: await this.#portTable(),
+      directRouting: this.#options.directRouting,
       logger: this.#options.logger,
     })
     const bridge = this.#network({

@@ -101,9 +101,20 @@ export interface NetworkInfo {
   readonly icc: boolean
   /** Whether what leaves takes the host's address. */
   readonly masquerade: boolean
+  /** How a bridge leads out and in, by family; absent: `nat` for both. */
+  readonly modes?: { readonly v4: GatewayMode; readonly v6: GatewayMode } | undefined
+  /** Interfaces of the host behind which everybody reaches published ports at the containers' own addresses, too. */
+  readonly trusted?: readonly string[] | undefined
   /** How containers have interfaces on `link`; absent: it is a bridge of ours. */
   readonly shared?: SharedLink | undefined
 }
+
+/**
+ * `nat`: what leaves takes the host's address, and only published ports of the host lead in. `nat-unprotected`: and
+ * whoever has a route reaches all ports. `routed`: nothing is translated; whoever has a route reaches published ports.
+ * `isolated`: the bridge has no address, so not even the host is reached.
+ */
+export type GatewayMode = 'nat' | 'nat-unprotected' | 'routed' | 'isolated'
 
 /** Containers have interfaces of their own on a link of the host: the host's stack is not between them and the wire. */
 export type SharedLink = (
@@ -190,7 +201,16 @@ export interface Ways {
 }
 
 /** Where published ports lead to. */
-export type PublishTarget = Pick<Endpoint, 'id' | 'ipv4' | 'ipv6'>
+export interface PublishTarget extends Pick<Endpoint, 'id' | 'ipv4' | 'ipv6'> {
+  readonly reach4?: PortReach | undefined
+  readonly reach6?: PortReach | undefined
+}
+
+/**
+ * `address`: at the container's address alone, no port of the host leads there. `trusted`: at that address from trusted
+ * interfaces, besides. Absent: through ports of the host.
+ */
+export type PortReach = 'address' | 'trusted'
 
 export type Protocol = 'tcp' | 'udp' | 'sctp'
 
@@ -212,5 +232,6 @@ export interface PublishedPort {
   readonly containerPort: number
   readonly protocol: Protocol
   readonly hostIp: string
+  /** 0: reached at the container's own address, at `containerPort`; `hostIp` tells the family. */
   readonly hostPort: number
 }

@@ -3,7 +3,8 @@
  * elements of maps, so a start costs one small transaction however many containers and ports there are.
  */
 import { canonicalAddress } from './address.ts'
-import type { Protocol } from './networks.ts'
+import { modeOf } from './direct-ports.ts'
+import type { NetworkInfo, Protocol } from './networks.ts'
 
 export interface TableOptions {
   /** Name in the `inet` family. */
@@ -25,6 +26,17 @@ const elementSets = {
   bridges: 'type ifname',
   icc: 'type ifname . ifname',
   internal: 'type ifname',
+  apart: 'type ifname . ifname',
+  links4: 'type ipv4_addr . ipv4_addr . inet_proto . inet_service',
+  routed4: 'type ifname',
+  routed6: 'type ifname',
+  unprotected4: 'type ifname',
+  unprotected6: 'type ifname',
+  trusted: 'type ifname . ifname',
+  open4: 'type ipv4_addr . inet_proto . inet_service',
+  open6: 'type ipv6_addr . inet_proto . inet_service',
+  direct4: 'type ipv4_addr . inet_proto . inet_service',
+  direct6: 'type ipv6_addr . inet_proto . inet_service',
   subnets4: 'type ipv4_addr\n    flags interval',
   subnets6: 'type ipv6_addr\n    flags interval',
   masq4: 'type ipv4_addr\n    flags interval',
@@ -62,19 +74,36 @@ export interface BridgeRules {
   readonly internal?: boolean | undefined
   /** What leaves for other links takes the host's address; default: yes. */
   readonly masquerade?: boolean | undefined
+  readonly modes?: NetworkInfo['modes']
+  readonly trusted?: NetworkInfo['trusted']
 }
 
 /** A bridge of ours with its subnets. */
 export function bridgeElements(link: string, subnets: readonly string[], rules: BridgeRules): Element[] {
-  const { icc, internal = false, masquerade = true } = rules
-  const masqueraded = masquerade && !internal ? subnets : []
+  const { icc, internal = false, masquerade = true, modes } = rules
+  const own = `${quoted(link)} . ${quoted(link)}`
+  const masqueraded = subnets.filter(
+    (subnet) => masquerade && !internal && modeOf({ modes }, subnet.includes(':') ? 6 : 4) !== 'routed',
+  )
   return [
     { set: 'bridges', key: quoted(link) },
-    ...(icc ? [{ set: 'icc', key: `${quoted(link)} . ${quoted(link)}` } as const] : []),
+    { set: icc ? 'icc' : 'apart', key: own },
     ...(internal ? [{ set: 'internal', key: quoted(link) } as const] : []),
     ...subnets.map((key): Element => ({ set: key.includes(':') ? 'subnets6' : 'subnets4', key })),
     ...masqueraded.map((key): Element => ({ set: key.includes(':') ? 'masq6' : 'masq4', key })),
+    ...(internal ? [] : waysIn(link, rules)),
   ]
+}
+
+/** Who gets in beside answers, published ports of the host and the network itself. */
+function waysIn(link: string, { modes, trusted = [] }: BridgeRules): Element[] {
+  const key = quoted(link)
+  const families = ([4, 6] as const).flatMap((family): Element[] => {
+    const mode = modeOf({ modes }, family)
+    if (mode === 'routed') return [{ set: `routed${family}`, key }]
+    return mode === 'nat-unprotected' ? [{ set: `unprotected${family}`, key }] : []
+  })
+  return [...families, ...trusted.map((from): Element => ({ set: 'trusted', key: `${quoted(from)} . ${key}` }))]
 }
 
 export interface Forwarding {
@@ -234,6 +263,19 @@ ${closed ? CLOSED : ''}  }
     ct state established,related accept
     ct status dnat accept
     iifname . oifname @icc accept
+    iifname . oifname @apart jump linked
+    oifname @routed4 ip protocol icmp accept
+    oifname @routed6 meta l4proto ipv6-icmp accept
+    oifname @unprotected4 meta nfproto ipv4 accept
+    oifname @unprotected6 meta nfproto ipv6 accept
+    ip daddr . meta l4proto . th dport @open4 accept
+    ip6 daddr . meta l4proto . th dport @open6 accept
+    iifname . oifname @trusted ip daddr . meta l4proto . th dport @direct4 accept
+    iifname . oifname @trusted ip6 daddr . meta l4proto . th dport @direct6 accept
+    drop
+  }
+  chain linked {
+    ip saddr . ip daddr . meta l4proto . th dport @links4 accept
     drop
   }
 `
@@ -311,10 +353,7 @@ function elementOf(set: ElementSet, item: unknown, types: readonly unknown[]): E
   const comment = wrapped?.['comment']
   return {
     set,
-    key: termText(
-      named(wrapped?.['val'] ?? left, types),
-      set === 'bridges' || set === 'icc' || set === 'internal',
-    ),
+    key: termText(named(wrapped?.['val'] ?? left, types), elementSets[set]?.startsWith('type ifname')),
     value: right === undefined ? undefined : termText(right, false),
     comment: typeof comment === 'string' ? comment : undefined,
   }

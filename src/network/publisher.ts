@@ -1,8 +1,10 @@
 import { shortId } from '#base/ids.ts'
 import { isErrno } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
+import { directElements, isDirect, splitRequests } from './direct-ports.ts'
 import { bindFailed, containerEnded } from './errors.ts'
 import type { Firewall } from './firewall.ts'
+import type { PortState } from './firewall-report.ts'
 import type { PortChange, PortRequest, PublishTarget, PublishedPort } from './networks.ts'
 import type { Element } from './nft-table.ts'
 import { elementId, forwardingElements } from './nft-table.ts'
@@ -14,6 +16,8 @@ export interface PublisherDeps {
   readonly holds: PortHolds
   readonly ports: PortTable
   readonly logger: Logger
+  /** Published ports are reached at the containers' own addresses, too, by whoever has a route. */
+  readonly directRouting?: boolean | undefined
 }
 
 interface Publication {
@@ -41,7 +45,7 @@ export class Publisher {
   ): Promise<readonly PublishedPort[]> {
     await using acquired = new AsyncDisposableStack()
     const { ports, held } = await this.#take(containerId, endpoint, requests, [], acquired)
-    const elements = elementsOf(containerId, endpoint, ports)
+    const elements = this.#elements(containerId, endpoint, ports)
     await this.#deps.firewall.change(elements)
 
     acquired.move()
@@ -52,11 +56,11 @@ export class Publisher {
   adopt(containerId: string, endpoint: PublishTarget, ports: readonly PublishedPort[]): void {
     const { firewall, ports: table, logger } = this.#deps
     const ours = ports.filter((port) => {
-      const adopted = table.adopt(containerId, port)
+      const adopted = isDirect(port) || table.adopt(containerId, port)
       if (!adopted) logger.warn('published port belongs to another container', { containerId, port })
       return adopted
     })
-    const elements = elementsOf(containerId, endpoint, ours)
+    const elements = this.#elements(containerId, endpoint, ours)
     firewall.note(elements)
     this.#publications.set(containerId, { endpoint, ports: ours, elements, held: new Map() })
   }
@@ -66,7 +70,7 @@ export class Publisher {
     const publication = this.#publications.get(containerId)
     if (publication === undefined) return
     const { ports, elements: before, held } = publication
-    const elements = elementsOf(containerId, endpoint, ports)
+    const elements = this.#elements(containerId, endpoint, ports)
     await this.#deps.firewall.change(elements, before)
     this.#publications.set(containerId, { endpoint, ports, elements, held: new Map() })
     await dropAll(held)
@@ -89,7 +93,7 @@ export class Publisher {
     await using acquired = new AsyncDisposableStack()
     const taken = await this.#take(containerId, endpoint, change.add, leaving, acquired)
     const ports = [...(before?.ports ?? []).filter((port) => !left.has(port)), ...taken.ports]
-    const elements = elementsOf(containerId, endpoint, ports)
+    const elements = this.#elements(containerId, endpoint, ports)
     const changed = changedElements(before?.elements ?? [], elements)
     await firewall.change(changed.add, changed.remove)
     if (this.#publications.get(containerId) !== before) {
@@ -121,11 +125,24 @@ export class Publisher {
     }
   }
 
+  /** Every published port, and the elements that lead to the container. */
+  publications(): PortState[] {
+    return [...this.#publications].flatMap(([containerId, { endpoint, ports, held }]) =>
+      ports.map((port) => ({
+        containerId,
+        port,
+        address: targetOf(endpoint, port.hostIp),
+        elements: this.#elements(containerId, endpoint, [port]).filter(({ set }) => !set.startsWith('self')),
+        held: held.has(port),
+      })),
+    )
+  }
+
   /** Binds what is published but not held; true when something was bound. */
   async holdMissing(): Promise<boolean> {
     let mended = false
     for (const [containerId, { endpoint, ports, held }] of this.#publications) {
-      for (const port of ports.filter((one) => !held.has(one))) {
+      for (const port of ports.filter((one) => !held.has(one) && !isDirect(one))) {
         try {
           const hold = await this.#hold(endpoint, port)
           if (this.#publications.get(containerId)?.held === held) held.set(port, hold)
@@ -157,9 +174,10 @@ export class Publisher {
     readonly held: Map<PublishedPort, AsyncDisposable>
   }> {
     const { ports: table } = this.#deps
+    const { translated, direct } = splitRequests(endpoint, requests)
     const avoid = new Set<string>()
     for (;;) {
-      const reservations = table.reserve(containerId, requests, avoid, leaving)
+      const reservations = table.reserve(containerId, translated, avoid, leaving)
       const ports = reservations.map(({ port }) => port)
       let keep = false
       try {
@@ -172,7 +190,7 @@ export class Publisher {
         keep = true
         acquired.defer(() => table.leave(containerId, ports))
         acquired.defer(() => dropAll(result.held))
-        return { ports, held: result.held }
+        return { ports: [...ports, ...direct], held: result.held }
       } finally {
         if (!keep) table.leave(containerId, ports)
       }
@@ -202,6 +220,25 @@ export class Publisher {
     return { held }
   }
 
+  #elements(
+    containerId: string,
+    endpoint: PublishTarget,
+    ports: readonly PublishedPort[],
+  ): readonly Element[] {
+    const comment = shortId(containerId)
+    const open = this.#deps.directRouting === true
+    const elements = ports.flatMap((port) => {
+      const { hostIp, hostPort, protocol, containerPort } = port
+      const ip = targetOf(endpoint, hostIp)
+      const forwarding = { hostIp, hostPort, protocol, ip, port: containerPort, comment }
+      return [
+        ...(isDirect(port) ? [] : forwardingElements(forwarding)),
+        ...directElements(endpoint, port, { comment, open }),
+      ]
+    })
+    return [...new Map(elements.map((element) => [elementId(element), element])).values()]
+  }
+
   async #hold(endpoint: PublishTarget, port: PublishedPort): Promise<AsyncDisposable> {
     const { protocol, hostIp, hostPort, containerPort } = port
     return this.#deps.holds.hold({
@@ -212,18 +249,6 @@ export class Publisher {
       port: containerPort,
     })
   }
-}
-
-function elementsOf(
-  containerId: string,
-  endpoint: PublishTarget,
-  ports: readonly PublishedPort[],
-): Element[] {
-  const comment = shortId(containerId)
-  const elements = ports.flatMap(({ hostIp, hostPort, protocol, containerPort: port }) =>
-    forwardingElements({ hostIp, hostPort, protocol, ip: targetOf(endpoint, hostIp), port, comment }),
-  )
-  return [...new Map(elements.map((element) => [elementId(element), element])).values()]
 }
 
 function samePort(a: PublishedPort, b: PublishedPort): boolean {

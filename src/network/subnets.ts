@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Cidr } from './address.ts'
 import { addressAt, encloses, formatCidr, overlaps, parseCidr, sizeOf } from './address.ts'
+import { modeOf } from './direct-ports.ts'
 import { poolOverlaps, poolsExhausted } from './errors.ts'
 import type { NetworkRequest, SubnetInfo, SubnetRequest } from './networks.ts'
 
@@ -54,7 +55,7 @@ export function chooseSubnets(request: NetworkRequest, around: Surroundings): Su
   }
   return chosen.map(({ cidr, request: { gateway, range, auxiliary } }) => ({
     subnet: formatCidr(cidr),
-    gateway: gateway ?? (hasGateway(request) ? firstAddress(cidr, range) : ''),
+    gateway: gateway ?? (hasGateway(request, cidr.family) ? firstAddress(cidr, range) : ''),
     ...(range === undefined ? {} : { range }),
     ...(auxiliary === undefined ? {} : { auxiliary }),
   }))
@@ -67,9 +68,9 @@ export function conflictingRoutes(subnets: readonly SubnetInfo[], routes: readon
     .map(formatCidr)
 }
 
-/** On somebody else's network there is only the router that was named. */
-function hasGateway({ shared }: NetworkRequest): boolean {
-  return shared === undefined
+/** On somebody else's network there is only the router that was named, on an isolated one none. */
+function hasGateway({ shared, modes }: NetworkRequest, family: 4 | 6): boolean {
+  return shared === undefined && modeOf({ modes }, family) !== 'isolated'
 }
 
 function askedSubnet(text: string, { networks, pools }: Surroundings, taken: readonly Cidr[]): Cidr {

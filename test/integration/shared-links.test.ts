@@ -1,9 +1,8 @@
 /** macvlan and ipvlan networks: containers with interfaces of their own on a link of the host. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { EngineApi, type Wanted, exec } from '#test/support/engine-api.ts'
+import { Wire } from '#test/support/wire.ts'
 
 let api: EngineApi
 before(async () => {
@@ -57,42 +56,6 @@ async function reaches(id: string, address: string): Promise<void> {
   await api.until(`an answer from ${address}`, async () => (await fetched(id, address)) !== '')
 }
 
-/** A wire: a link of the daemon's host, and somebody at its other end. */
-class Wire implements AsyncDisposable {
-  readonly #process: ChildProcess
-  readonly #link: string
-
-  private constructor(child: ChildProcess, link: string) {
-    this.#process = child
-    this.#link = link
-  }
-
-  static async lay(link: string, address: string): Promise<Wire> {
-    const child = spawn('unshare', ['--net', 'sh', '-c', 'echo; exec sleep 600'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    await once(child.stdout, 'data')
-    const wire = new Wire(child, link)
-    inside('ip', 'link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(child.pid))
-    inside('ip', 'link', 'set', link, 'up')
-    wire.run('ip', 'addr', 'add', address, 'dev', 'eth0')
-    wire.run('ip', 'link', 'set', 'eth0', 'up')
-    return wire
-  }
-
-  /** What a program at the other end says. */
-  run(...argv: string[]): string {
-    return api.daemon.inside('nsenter', '-t', String(this.#process.pid), '-n', ...argv).stdout
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    api.daemon.inside('ip', 'link', 'delete', this.#link)
-    this.#process.kill('SIGKILL')
-    if (this.#process.exitCode === null && this.#process.signalCode === null)
-      await once(this.#process, 'exit')
-  }
-}
-
 const HOST = '10.71.0.1'
 const ROUTER = '10.71.0.254'
 const LAN = {
@@ -101,7 +64,7 @@ const LAN = {
 
 describe('a macvlan network', () => {
   it('puts containers beside their parent: on its wire, by their own addresses, apart from the host', async () => {
-    await using wire = await Wire.lay('lan0', `${ROUTER}/24`)
+    await using wire = await Wire.lay(api.daemon, 'lan0', `${ROUTER}/24`)
     inside('ip', 'addr', 'add', `${HOST}/24`, 'dev', 'lan0')
     await network('lan', 'macvlan', { ...LAN, Options: { parent: 'lan0' } })
     const fixed = { EndpointsConfig: { lan: { IPAMConfig: { IPv4Address: '10.71.0.9' } } } }
@@ -126,7 +89,7 @@ describe('a macvlan network', () => {
   })
 
   it('has no gateway unless one was named, and answers names', async () => {
-    await using _wire = await Wire.lay('lan0', `${ROUTER}/24`)
+    await using _wire = await Wire.lay(api.daemon, 'lan0', `${ROUTER}/24`)
     const id = await network('lan', 'macvlan', {
       IPAM: { Config: [{ Subnet: '10.72.0.0/24' }] },
       Options: { parent: 'lan0' },
@@ -149,7 +112,7 @@ describe('a macvlan network', () => {
   })
 
   it('keeps its containers apart in mode private, and takes both families', async () => {
-    await using wire = await Wire.lay('lan0', `${ROUTER}/24`)
+    await using wire = await Wire.lay(api.daemon, 'lan0', `${ROUTER}/24`)
     await network('lan', 'macvlan', {
       EnableIPv6: true,
       IPAM: { Config: [...LAN.IPAM.Config, { Subnet: 'fd71::/64', Gateway: 'fd71::254' }] },
@@ -177,7 +140,7 @@ describe('a macvlan network', () => {
   })
 
   it('is joined and left by containers that run', async () => {
-    await using _wire = await Wire.lay('lan0', `${ROUTER}/24`)
+    await using _wire = await Wire.lay(api.daemon, 'lan0', `${ROUTER}/24`)
     await network('lan', 'macvlan', { ...LAN, Options: { parent: 'lan0' } })
     const ports = { PortBindings: { '80/tcp': [{ HostPort: '8096' }] } }
     const web = await api.started(on('bridge', { HostConfig: ports }), 'web')
@@ -202,7 +165,7 @@ describe('a macvlan network', () => {
   })
 
   it('survives the daemon: killed while containers join and leave, nothing is left over or used twice', async () => {
-    await using wire = await Wire.lay('lan0', `${ROUTER}/24`)
+    await using wire = await Wire.lay(api.daemon, 'lan0', `${ROUTER}/24`)
     await network('lan', 'macvlan', { ...LAN, Options: { parent: 'lan0' } })
     await network('alone', 'macvlan')
     const server = await api.started(on('lan'), 'server')
@@ -234,7 +197,7 @@ describe('a macvlan network', () => {
 
 describe('bad input', () => {
   it('gets the words of Docker, and changes nothing', async () => {
-    await using _wire = await Wire.lay('lan0', `${ROUTER}/24`)
+    await using _wire = await Wire.lay(api.daemon, 'lan0', `${ROUTER}/24`)
     await network('first', 'macvlan', { Options: { parent: 'lan0' } })
     const before = inside('ip', '-o', 'link')
     const cases: readonly [number, RegExp, string, Record<string, string>][] = [

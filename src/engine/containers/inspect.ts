@@ -6,6 +6,7 @@ import type {
   PortSummary,
 } from '#api/generated/types.ts'
 import type { Health } from '#api/generated/types.ts'
+import { isDirect } from '#network/direct-ports.ts'
 import type { Endpoint, PublishedPort } from '#network/networks.ts'
 import type { Attachment, Container, ContainerMount } from './container.ts'
 import { dnsNames, isUserDefined } from '../networks/names-of.ts'
@@ -157,6 +158,11 @@ function operational(endpoint: Partial<Endpoint> = {}): EndpointSettings {
   }
 }
 
+/** Empty for what is reached at the container's own address. */
+function hostPortText(port: PublishedPort): string {
+  return isDirect(port) ? '' : String(port.hostPort)
+}
+
 /** A default route to the link itself has no gateway. */
 function gatewayText(gateway = ''): string {
   return gateway === '0.0.0.0' || gateway === '::' ? '' : gateway
@@ -172,7 +178,7 @@ function portMap(container: Container, ports: readonly PublishedPort[]): PortMap
   for (const exposed of Object.keys(container.config.ExposedPorts ?? {})) map[exposed] = null
   for (const port of ports) {
     const key = `${port.containerPort}/${port.protocol}`
-    const bindings = hostAddresses(port).map((HostIp) => ({ HostIp, HostPort: String(port.hostPort) }))
+    const bindings = hostAddresses(port).map((HostIp) => ({ HostIp, HostPort: hostPortText(port) }))
     map[key] = [...(map[key] ?? []), ...bindings]
   }
   return map
@@ -193,7 +199,7 @@ export function portSummaries(container: Container): PortSummary[] {
     hostAddresses(port).map((IP) => ({
       IP,
       PrivatePort: port.containerPort,
-      PublicPort: port.hostPort,
+      ...(isDirect(port) ? {} : { PublicPort: port.hostPort }),
       Type: port.protocol,
     })),
   )

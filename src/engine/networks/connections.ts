@@ -1,6 +1,7 @@
 import type { EndpointSettings } from '#api/generated/types.ts'
 import type { Logger } from '#base/logger.ts'
 import type { KeyedMutex } from '#base/mutex.ts'
+import { keepsPorts } from '#network/direct-ports.ts'
 import type { Endpoint, Networks, PublishedPort } from '#network/networks.ts'
 import type { Attachment, Container } from '../containers/container.ts'
 import { wrongState } from '../containers/errors.ts'
@@ -146,8 +147,13 @@ export class Connections {
       return []
     }
     if (run.ports.length === 0) return endpoints.publish(after, all)
-    await networks.retarget(after.id, target)
-    return run.ports
+    if (keepsPorts(target, run.ports)) {
+      await networks.retarget(after.id, target)
+      return run.ports
+    }
+    // From ports of the host to the container's own address, or back.
+    await networks.unpublish(after.id)
+    return endpoints.publish(after, all)
   }
 
   /** After a failure: as it was. */

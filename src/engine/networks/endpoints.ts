@@ -1,5 +1,14 @@
+import { portReach } from '#network/direct-ports.ts'
 import { noSuchNetwork } from '#network/errors.ts'
-import type { Endpoint, Networks, PortChange, PublishTarget, PublishedPort, Ways } from '#network/networks.ts'
+import type {
+  Endpoint,
+  NetworkInfo,
+  Networks,
+  PortChange,
+  PublishTarget,
+  PublishedPort,
+  Ways,
+} from '#network/networks.ts'
 import { portRequests } from '../containers/config/ports.ts'
 import type { Attachment, Container } from '../containers/container.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
@@ -84,11 +93,18 @@ export class NetworkEndpoints implements Endpoints {
     const ways = this.ways(container, endpoints)
     const [v4, v6] = [ways.v4, ways.v6].map((one) => (this.#publishes(one) ? one : undefined))
     const first = v4 ?? v6
-    return first === undefined ? undefined : { id: first.id, ipv4: v4?.ipv4, ipv6: v6?.ipv6 }
+    if (first === undefined) return undefined
+    const reach4 = portReach(this.#info(v4), 4)
+    const reach6 = portReach(this.#info(v6), 6)
+    return { id: first.id, ipv4: v4?.ipv4, ipv6: v6?.ipv6, reach4, reach6 }
   }
 
   #publishes(endpoint: Endpoint | undefined): boolean {
-    return endpoint !== undefined && this.#deps.networks.network(endpoint.networkId)?.shared === undefined
+    return endpoint !== undefined && this.#info(endpoint)?.shared === undefined
+  }
+
+  #info(endpoint: Endpoint | undefined): NetworkInfo | undefined {
+    return endpoint === undefined ? undefined : this.#deps.networks.network(endpoint.networkId)
   }
 
   /** The endpoint with the highest priority for each family; among equals the network whose name comes first. */

@@ -47,7 +47,7 @@ export function networkRequest(id: string, name: string, body: NetworkCreateBody
     subnets: subnetRequests(body.IPAM, families),
   }
   if (driver === 'bridge') {
-    const { link, ...options } = bridgeOptions(body.Options ?? {})
+    const { link, ...options } = bridgeOptions(body.Options ?? {}, body.Internal === true)
     return { ...common, link: link ?? `br-${id.slice(0, 12)}`, ...options, internal: body.Internal === true }
   }
   const { internal, ...shared } = sharedOptions(driver, body.Options ?? {}, id)

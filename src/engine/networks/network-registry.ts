@@ -140,10 +140,10 @@ function predefinedNetworks(bridge: NetworkInfo, ids: PredefinedIds, createdAt: 
   ]
 }
 
-function defaultBridgeOptions({ link, mtu }: NetworkInfo): Readonly<Record<string, string>> {
+function defaultBridgeOptions({ link, mtu, icc }: NetworkInfo): Readonly<Record<string, string>> {
   return {
     'com.docker.network.bridge.default_bridge': 'true',
-    'com.docker.network.bridge.enable_icc': 'true',
+    'com.docker.network.bridge.enable_icc': String(icc),
     'com.docker.network.bridge.enable_ip_masquerade': 'true',
     'com.docker.network.bridge.host_binding_ipv4': '0.0.0.0',
     'com.docker.network.bridge.name': link,

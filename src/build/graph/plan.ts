@@ -61,4 +61,13 @@ export interface BuildPlan {
   readonly target: string | undefined
   /** Of `SOURCE_DATE_EPOCH` among the arguments: seconds. */
   readonly epoch: number | undefined
+  /** Those of all stages that are needed (for the first platform), in the order of the file. */
+  readonly instructions: readonly PlannedInstruction[]
+}
+
+/** For fronts that number instructions. */
+export interface PlannedInstruction {
+  readonly text: string
+  /** Name of the step it has become; undefined for what is metadata alone. */
+  readonly step: string | undefined
 }

@@ -4,9 +4,10 @@ import { type Dockerfile, parseDockerfile } from '../dockerfile/parse.ts'
 import { type BuildArguments, globalScope } from '../dockerfile/scope.ts'
 import { findTarget, resolveStages, stagesFor } from '../dockerfile/stages.ts'
 import type { ImagePlan } from '../graph/operations.ts'
-import type { BuildPlan, BuildRequest, ImageResolver } from '../graph/plan.ts'
+import type { BuildPlan, BuildRequest, ImageResolver, PlannedInstruction } from '../graph/plan.ts'
 import { BaseImages } from './base-images.ts'
 import { checkBuild, type CheckedBuild, noticesOf } from './checks.ts'
+import { plannedInstructions } from './instructions.ts'
 import { StagePlanner } from './stage-planner.ts'
 import type { StageState } from './stage-state.ts'
 
@@ -43,6 +44,7 @@ export async function planBuild(
     materials: await bases.materials(),
     target: first.target,
     epoch,
+    instructions: first.instructions,
   }
 }
 
@@ -57,6 +59,7 @@ interface PlannedPlatform {
   readonly image: ImagePlan
   readonly checked: CheckedBuild
   readonly target: string | undefined
+  readonly instructions: readonly PlannedInstruction[]
 }
 
 async function planPlatform(input: PlatformInput): Promise<PlannedPlatform> {
@@ -72,12 +75,15 @@ async function planPlatform(input: PlatformInput): Promise<PlannedPlatform> {
   const stage = findTarget(graph, request.target)
   const planner = new StagePlanner({ request, file, graph, global, images: bases, target, signal })
   const state = await planner.plan(stage)
-  const stages = new Set(stagesFor(graph, stage).map((needed) => needed.stage.index))
+  const needed = stagesFor(graph, stage)
+  const stages = new Set(needed.map((each) => each.stage.index))
   const { bases: known } = planner
+  const image = imageOf(state, request)
   return {
-    image: imageOf(state, request),
+    image,
     checked: { arguments: build, stages, bases: known },
     target: stage.stage.from.name,
+    instructions: plannedInstructions(needed, image),
   }
 }
 

@@ -36,7 +36,7 @@ export function buildQuery(flags: BuildFlags, context: Pick<Context, 'config' | 
 }
 
 /** Proxies of the client's configuration, SOURCE_DATE_EPOCH, and what was given; a name alone is the variable's value. */
-export function buildArguments(
+function buildArguments(
   flags: Pick<BuildFlags, 'build-arg'>,
   { config, io, client }: Pick<Context, 'config' | 'io' | 'client'>,
 ): Record<string, string> {

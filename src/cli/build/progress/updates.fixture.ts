@@ -5,7 +5,7 @@ import type { BuildUpdate } from '#api/build-updates.ts'
 const BEGAN = Date.parse('2026-01-02T03:04:05Z')
 
 /** Milliseconds after the beginning, as updates have it. */
-export function timeAt(after: number): string {
+function timeAt(after: number): string {
   return new Date(BEGAN + after).toISOString()
 }
 

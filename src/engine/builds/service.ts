@@ -12,7 +12,9 @@ export interface BuildService {
   build(options: BuildOptions): AsyncIterable<BuildMessage>
   /** Cancels the build that was begun with this id; `false` when there is none. */
   cancel(id: string): boolean
-  prune(options: BuildPruneOptions & Cancellable): Promise<{ CachesDeleted: string[]; SpaceReclaimed: number }>
+  prune(
+    options: BuildPruneOptions & Cancellable,
+  ): Promise<{ CachesDeleted: string[]; SpaceReclaimed: number }>
   usage(filters?: Filters): Promise<readonly BuildCacheRecord[]>
   /** The last build's misses, or those of the build with this id; `not_found` without one. */
   why(id?: string): Promise<BuildExplanation>
@@ -143,11 +145,18 @@ export interface BuildPruneOptions {
 export interface BuildCacheRecord {
   readonly ID: string
   readonly Parents: readonly string[] | null
-  readonly Type: 'internal' | 'frontend' | 'source.local' | 'source.git.checkout' | 'exec.cachemount' | 'regular'
+  readonly Type:
+    | 'internal'
+    | 'frontend'
+    | 'source.local'
+    | 'source.git.checkout'
+    | 'exec.cachemount'
+    | 'regular'
   readonly Description: string
   readonly InUse: boolean
+  /** Images have it, too: removing it frees nothing. */
   readonly Shared: boolean
-  /** Bytes that removing it frees. */
+  /** Bytes on disk. */
   readonly Size: number
   readonly CreatedAt: string
   readonly LastUsedAt: string | null

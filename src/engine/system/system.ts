@@ -198,10 +198,11 @@ export class System implements SystemService {
   }
 }
 
+/** What images have as well is theirs. */
 function buildUsage(items: readonly BuildCacheRecord[]): object {
   return usageOf(
     items,
-    ({ Size }) => Size,
+    ({ Size, Shared }) => (Shared ? 0 : Size),
     ({ InUse }) => InUse,
   )
 }

@@ -1,0 +1,134 @@
+import { statfs } from 'node:fs/promises'
+import type { Clock } from '#base/clock.ts'
+import { isKind } from '#base/errors.ts'
+import type { BuildCache } from '#store/build-cache/build-cache.ts'
+import {
+  automaticRules,
+  type CacheItem,
+  chooseForRemoval,
+  type PruneRules,
+} from '#store/build-cache/prune-policy.ts'
+import type { Cancellable, Filters } from '../../services.ts'
+import type { BuildCacheRecord, BuildPruneOptions, BuildService } from '../service.ts'
+import type { CacheMounts } from '../run/cache-mounts.ts'
+import { cacheFilter } from './cache-filter.ts'
+
+export interface CacheUpkeepDeps {
+  readonly cache: Pick<BuildCache, 'usage' | 'remove'>
+  readonly mounts: Pick<CacheMounts, 'list' | 'remove'>
+  readonly dataRoot: string
+  readonly clock: Pick<Clock, 'now'>
+  /** Bytes that the cache may keep by itself; undefined: a tenth of the disk, 10 GB at least, but not more than half of it. */
+  readonly limit?: number | undefined
+}
+
+type Pruned = Awaited<ReturnType<BuildService['prune']>>
+
+/** What builds have left: results of steps and cache mounts, seen and removed together. */
+export class CacheUpkeep {
+  readonly #deps: CacheUpkeepDeps
+
+  constructor(deps: CacheUpkeepDeps) {
+    this.#deps = deps
+  }
+
+  async usage(filters: Filters = new Map()): Promise<readonly BuildCacheRecord[]> {
+    const matches = cacheFilter(filters, this.#now())
+    return (await this.#items()).filter(matches).map(recordOf)
+  }
+
+  async prune(options: BuildPruneOptions & Cancellable): Promise<Pruned> {
+    const { all, filters, keepStorage, reservedSpace, maxUsedSpace, minFreeSpace, signal } = options
+    return this.#remove(
+      {
+        all,
+        matches: cacheFilter(filters, this.#now()),
+        reservedSpace: reservedSpace ?? keepStorage,
+        maxUsedSpace,
+        minFreeSpace,
+      },
+      signal,
+    )
+  }
+
+  /**
+   * What goes by itself when there is too much: the least recently used, nothing that was used within a day or that a running
+   * build has. To be called after builds, and once a day.
+   */
+  async collect(options: Cancellable = {}): Promise<Pruned> {
+    return this.#remove(automaticRules(await this.#limit(), this.#now()), options.signal)
+  }
+
+  async #remove(rules: PruneRules, signal: AbortSignal | undefined): Promise<Pruned> {
+    const { cache, mounts } = this.#deps
+    const items = await this.#items()
+    const ids = chooseForRemoval(items, rules, (await this.#disk()).free)
+    const isMount = new Set(items.filter(({ type }) => type === 'exec.cachemount').map(({ id }) => id))
+    signal?.throwIfAborted()
+    const { removed, space } = await cache.remove(ids.filter((id) => !isMount.has(id)))
+    let SpaceReclaimed = space
+    const CachesDeleted = [...removed]
+    for (const id of ids.filter((each) => isMount.has(each))) {
+      signal?.throwIfAborted()
+      try {
+        SpaceReclaimed += await mounts.remove(id)
+        CachesDeleted.push(id)
+      } catch (error) {
+        // A step has taken it since.
+        if (!isKind(error, 'conflict')) throw error
+      }
+    }
+    return { CachesDeleted, SpaceReclaimed }
+  }
+
+  async #items(): Promise<CacheItem[]> {
+    const { cache, mounts } = this.#deps
+    const caches = (await mounts.list()).map(
+      ({ key, id, size, createdAt, lastUsedAt, uses, inUse }): CacheItem => ({
+        id: key,
+        type: 'exec.cachemount',
+        description: `cached mount ${id}`,
+        parents: [],
+        inUse,
+        shared: false,
+        size,
+        createdAt: createdAt.getTime(),
+        usedAt: lastUsedAt.getTime(),
+        uses,
+      }),
+    )
+    return [...(await cache.usage()), ...caches]
+  }
+
+  async #limit(): Promise<number> {
+    const { limit } = this.#deps
+    if (limit !== undefined) return limit
+    const { size } = await this.#disk()
+    return Math.min(Math.max(size / 10, 10e9), size / 2)
+  }
+
+  async #disk(): Promise<{ readonly size: number; readonly free: number }> {
+    const { blocks, bavail, bsize } = await statfs(this.#deps.dataRoot)
+    return { size: blocks * bsize, free: bavail * bsize }
+  }
+
+  #now(): number {
+    return this.#deps.clock.now().getTime()
+  }
+}
+
+function recordOf(item: CacheItem): BuildCacheRecord {
+  const { id, parents, type, description, inUse, shared, size, createdAt, usedAt, uses } = item
+  return {
+    ID: id,
+    Parents: parents.length === 0 ? null : parents,
+    Type: type,
+    Description: description,
+    InUse: inUse,
+    Shared: shared,
+    Size: size,
+    CreatedAt: new Date(createdAt).toISOString(),
+    LastUsedAt: uses === 0 ? null : new Date(usedAt).toISOString(),
+    UsageCount: uses,
+  }
+}

@@ -163,6 +163,17 @@ describe('DiskSnapshots', () => {
         ])
       })
 
+      it('shows layers of which one comes again as if its archives had been applied one after the other', async () => {
+        await using store = await startStore(driver)
+        const again = await ingest(store, file('f', 'first'), whiteout('gone'), file('d/one', '1'))
+        const between = await ingest(store, file('f', 'other'), whiteout('d'), file('gone', 'back'))
+        const names = async (layers: readonly Digest[]): Promise<readonly string[]> =>
+          (await merged(store, layers)).map((line) => line.split(' ')[1] ?? '')
+        assert.deepEqual(await names([again, between]), ['"f"', '"gone"'])
+        assert.deepEqual(await names([again, between, again]), ['"d"', '"d/one"', '"f"'])
+        assert.deepEqual(await names([between, again, between, again, again]), ['"d"', '"d/one"', '"f"'])
+      })
+
       it('leaves out the layers below an opaque root', async () => {
         await using store = await startStore(driver)
         const base = await ingest(store, file('low'))

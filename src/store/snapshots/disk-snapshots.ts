@@ -149,11 +149,15 @@ export class DiskSnapshots implements Snapshots, AsyncDisposable {
     await this.#directory.discard(this.#snapshot(id))
   }
 
-  /** Topmost first; what lies below an opaque root is left out. */
+  /**
+   * Topmost first; what lies below an opaque root is left out. So is a layer that comes again further up: all that it has and
+   * hides, that one has and hides as well, and overlayfs refuses to have a directory twice.
+   */
   async #lower(layers: readonly Digest[]): Promise<readonly string[]> {
     const stored = await Promise.all(layers.map((diffId) => this.#layers.get(diffId)))
     const opaque = stored.findLastIndex((layer) => layer.record.opaqueRoot)
-    const visible = stored.slice(Math.max(opaque, 0)).reverse()
+    const above = stored.slice(Math.max(opaque, 0)).reverse()
+    const visible = above.filter(({ diffId }, i) => above.findIndex((layer) => layer.diffId === diffId) === i)
     if (visible.length === 0) return [this.#directory.empty]
     return Promise.all(visible.map((layer) => this.#layers.show(layer)))
   }

@@ -58,7 +58,8 @@ function totals(records: readonly BuildCache[]): string {
   const lines = [
     ['Shared', records.filter(({ Shared }) => Shared === true)],
     ['Private', records.filter(({ Shared }) => Shared !== true)],
-    ['Reclaimable', records.filter(({ InUse }) => InUse !== true)],
+    // What images have as well stays when its record goes.
+    ['Reclaimable', records.filter(({ InUse, Shared }) => InUse !== true && Shared !== true)],
     ['Total', records],
   ] as const
   return `\n${lines.map(([name, some]) => `${`${name}:`.padEnd(14)}${sum(some)}\n`).join('')}`

@@ -12,8 +12,10 @@ import { text } from 'node:stream/consumers'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
+import type { Digest } from '#base/digest.ts'
 import { engineErrorOf } from '#base/errors.ts'
 import type { CacheMount } from '#engine/builds/run/cache-mounts.ts'
+import { accountFor } from '#engine/system/disk-account.ts'
 import { BuildSteps, marksBelow, stepOf } from '#test/support/build-steps.ts'
 import { member } from '#test/support/busybox-image.ts'
 import { NODE } from '#test/support/daemon.ts'
@@ -107,6 +109,42 @@ function suite(marks: Marks): void {
       assert.equal(failure.details['exitCode'], 3)
       return true
     })
+  })
+
+  it('is known to whoever looks at the disk meanwhile', async () => {
+    const seen = Promise.withResolvers<readonly (readonly string[])[]>()
+    const look = async (steps: ReadonlySet<string>): Promise<readonly string[]> => {
+      const none = {
+        layers: new Set<Digest>(),
+        layersInUse: new Set<Digest>(),
+        blobs: new Set<Digest>(),
+        blobsInUse: new Set<Digest>(),
+        containers: new Map(),
+        volumes: new Map(),
+        adding: true,
+      }
+      const { Unexplained } = await accountFor(marks.dataRoot, { ...none, steps })
+      return Unexplained.map(({ Path }) => Path.split('/', 2).join('/')).filter((path) =>
+        /snapshots|build/.test(path),
+      )
+    }
+    await using directory = await temporaryDirectory('context')
+    const sources = { context: world.directory(directory.path) }
+    const mounts = [
+      cache({ id: 'seen' }),
+      { type: 'bind', from: CONTEXT, source: '/', target: '/src', readOnly: false },
+    ] as const
+    const onOutput = (): void => seen.resolve(Promise.all([look(world.steps.running), look(new Set())]))
+    const running = world.run(
+      { args: 'echo up; while ! test -e /cache/go; do sleep 0.02; done', mounts },
+      { onOutput, sources },
+    )
+    const [known, unknown = []] = await seen.promise
+    const [held] = await world.caches.list()
+    await writeFile(join(marks.dataRoot, 'build/cache-mounts', held?.key ?? '', 'data/go'), '')
+    await running
+    assert.deepEqual(known, [])
+    assert.equal(unknown.length, 2)
   })
 
   describe('its process', () => {

@@ -115,8 +115,13 @@ describe('GET /system/df', () => {
     const strange = join(dataRoot, 'layers/sha256', 'f'.repeat(64))
     mkdirSync(strange)
     writeFileSync(join(strange, 'layer.tar'), 'y')
+    const cache = join(dataRoot, 'build/cache-mounts', 'e'.repeat(64), 'data')
+    mkdirSync(cache, { recursive: true })
+    writeFileSync(join(cache, 'kept'), 'z'.repeat(10_000))
+    mkdirSync(join(dataRoot, 'build/odd'))
     const found = await balanced()
     assert.deepEqual(found.Unexplained.map(({ Path }) => Path).toSorted(), [
+      'build/odd',
       `layers/sha256/${'f'.repeat(64)}`,
       'notes.txt',
     ])
@@ -124,7 +129,8 @@ describe('GET /system/df', () => {
     assert.ok(sizeOf(found, 'Containers').Reclaimable >= 2 << 20)
     assert.ok(sizeOf(found, 'Logs').Size >= 100_000)
     assert.ok(sizeOf(found, 'Database').Size > 0)
-    run('rm', ['-r', strange, join(dataRoot, 'notes.txt')])
+    assert.ok(sizeOf(found, 'Build caches').Reclaimable >= 10_000)
+    run('rm', ['-r', strange, join(dataRoot, 'notes.txt'), join(dataRoot, 'build')])
     await api.remove(id.id)
   })
 

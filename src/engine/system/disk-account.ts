@@ -13,6 +13,8 @@ export interface KnownObjects {
   readonly containers: ReadonlyMap<string, boolean>
   /** Whether each volume has containers. */
   readonly volumes: ReadonlyMap<string, boolean>
+  /** Steps of builds that run, which have snapshots as containers do. */
+  readonly steps: ReadonlySet<string>
   /** Images are being pulled, loaded or made: what no row knows yet may be theirs. */
   readonly adding: boolean
 }
@@ -24,6 +26,8 @@ const descriptions = {
   Logs: 'output of containers',
   Volumes: 'local volumes',
   'Partial downloads': 'layers that a pull has begun to fetch',
+  'Build caches': 'directories that `RUN --mount=type=cache` keeps',
+  Builds: 'what builds that run have at hand',
   Registry: 'repositories of the registry that this engine serves',
   Database: 'rows of everything, their journal, and the space kept for a full disk',
   Engine: 'identity, lock, and what storage was tried out with',
@@ -81,6 +85,9 @@ const directories = new Set([
   'containers',
   'volumes',
   'ingests',
+  'build',
+  'build/cache-mounts',
+  'build/contexts',
   'staging',
   'trash',
 ])
@@ -99,13 +106,15 @@ function pilesOf(known: KnownObjects): PileOf {
           ? contentPile(known, top, third, path)
           : UNEXPLAINED + path
       case 'snapshots':
-        return parts.length === 2 ? containerPile(known, second, 'Containers', path) : undefined
+        return parts.length === 2 ? snapshotPile(known, second, path) : undefined
       case 'containers':
         return parts.length === 2
           ? containerPile(known, second, 'Container files', path)
           : logPile(known, second, third, parts.length)
       case 'volumes':
         return parts.length === 2 ? volumePile(known, second, path) : undefined
+      case 'build':
+        return parts.length > 3 ? undefined : buildPile(second, path)
       default:
         return parts.length === 1 ? topPile(path) : ownPile(top, parts.length)
     }
@@ -128,6 +137,11 @@ function ownPile(top: string, depth: number): string | undefined {
   return undefined
 }
 
+function buildPile(place: string, path: string): string {
+  if (!directories.has(`build/${place}`)) return UNEXPLAINED + path
+  return place === 'cache-mounts' ? `Build caches${RECLAIMABLE}` : 'Builds'
+}
+
 function contentPile(known: KnownObjects, top: 'layers' | 'blobs', name: string, path: string): string {
   const [objects, inUse] =
     top === 'layers' ? [known.layers, known.layersInUse] : [known.blobs, known.blobsInUse]
@@ -135,6 +149,10 @@ function contentPile(known: KnownObjects, top: 'layers' | 'blobs', name: string,
   if (inUse.has(digest)) return 'Images'
   if (objects.has(digest)) return `Images${RECLAIMABLE}`
   return known.adding && /^[0-9a-f]{64}$/.test(name) ? 'Staging' : UNEXPLAINED + path
+}
+
+function snapshotPile(known: KnownObjects, id: string, path: string): string {
+  return known.steps.has(id) ? 'Builds' : containerPile(known, id, 'Containers', path)
 }
 
 function containerPile(known: KnownObjects, id: string, name: CategoryName, path: string): string {

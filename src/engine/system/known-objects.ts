@@ -10,10 +10,12 @@ export interface KnownObjectsDeps {
   readonly db: Database
   readonly registry: ContainerRegistry
   readonly images: ImageStore
+  /** Ids of build steps that have something right now. */
+  readonly steps?: (() => ReadonlySet<string>) | undefined
 }
 
 /** Everything on disk that a row explains, read at one instant. */
-export function knownObjects({ db, registry, images }: KnownObjectsDeps): KnownObjects {
+export function knownObjects({ db, registry, images, steps }: KnownObjectsDeps): KnownObjects {
   const containers = registry.all()
   const volumes = new VolumeRows(db)
   const used = new Set(containers.flatMap(({ imageId }) => imageId ?? []))
@@ -30,6 +32,7 @@ export function knownObjects({ db, registry, images }: KnownObjectsDeps): KnownO
     ]),
     containers: new Map(containers.map(({ id, state }) => [id, runOf(state) !== undefined])),
     volumes: new Map(volumes.all().map(({ name }) => [name, volumes.users(name).length > 0])),
+    steps: steps?.() ?? new Set(),
     adding: images.collector.isHeld,
   }
 }

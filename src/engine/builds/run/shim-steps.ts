@@ -17,7 +17,7 @@ import { MountStubs } from './mount-stubs.ts'
 import { type StepBundleDeps, type StepParts, stepBundle } from './step-bundle.ts'
 import { LowerTree, stepChanges } from './step-changes.ts'
 import { type StepFilesDeps, stepFiles } from './step-files.ts'
-import { type StepMountsDeps, stepMounts } from './step-mounts.ts'
+import { type StepMountsDeps, type StepPlace, stepMounts } from './step-mounts.ts'
 import { StepProcess, type StepProcessDeps } from './step-process.ts'
 import { StepRoot } from './step-root.ts'
 
@@ -44,7 +44,7 @@ export class ShimSteps implements StepRunner {
     this.#deps = deps
   }
 
-  /** Ids of the steps that have something right now, as containers have theirs. */
+  /** Ids under which steps have snapshots right now, as containers have theirs. */
   get running(): ReadonlySet<string> {
     return this.#running
   }
@@ -53,16 +53,20 @@ export class ShimSteps implements StepRunner {
     const { signal, step } = ready
     signal.throwIfAborted()
     const id = newId()
-    this.#running.add(id)
     // Given back, newest first, however it ends.
     await using acquired = new AsyncDisposableStack()
-    acquired.defer(() => void this.#running.delete(id))
+    this.#own(id, acquired)
     const parts = await this.#acquire(id, ready, io, acquired)
     const stubs = await this.#process(parts, ready, io, acquired)
     const { upper } = parts.root
     // What a privileged process may have unmounted is looked at more closely.
     if (step.security === 'sandbox' && stubs.isAllIn(upper)) return { layer: undefined }
     return { layer: await this.#layer(upper, stubs, ready) }
+  }
+
+  #own(id: string, acquired: AsyncDisposableStack): void {
+    this.#running.add(id)
+    acquired.defer(() => void this.#running.delete(id))
   }
 
   async #acquire(
@@ -78,7 +82,8 @@ export class ShimSteps implements StepRunner {
     await directories.make(paths.runtime)
     acquired.defer(() => directories.remove(paths.runtime))
     // First of all, since it may have to wait for caches.
-    const asked = await stepMounts(ready, secrets, { id, runtime: paths.runtime }, this.#deps, acquired)
+    const place: StepPlace = { id, runtime: paths.runtime, own: (own, until) => this.#own(own, until) }
+    const asked = await stepMounts(ready, secrets, place, this.#deps, acquired)
     await snapshots.prepare(id, layers)
     acquired.defer(() => snapshots.remove(id))
     const endpoint = step.network === 'default' ? networks.lease({ containerId: id }) : undefined

@@ -30,11 +30,19 @@ export interface StepMounts {
   readonly env: readonly string[]
 }
 
+export interface StepPlace {
+  readonly id: string
+  /** The runtime directory. */
+  readonly runtime: string
+  /** Says that a snapshot with this id is the step's. */
+  readonly own: (id: string, acquired: AsyncDisposableStack) => void
+}
+
 /** Waits for caches, opens sources, fetches secrets: all that `--mount` asks for. Given back with `acquired`, after the process. */
 export async function stepMounts(
   ready: Ready<RunStep>,
   secrets: Secrets,
-  place: { readonly id: string; readonly runtime: string },
+  place: StepPlace,
   deps: StepMountsDeps,
   acquired: AsyncDisposableStack,
 ): Promise<StepMounts> {
@@ -45,7 +53,7 @@ export async function stepMounts(
     const path = caches.get(cacheKey(mount))?.path ?? ''
     collected.bind(path, mount.target, mount.readOnly ? ['ro'] : [])
   }
-  for (const mount of of(mounts, 'bind')) await bindMount(mount, ready, collected, deps, acquired)
+  for (const mount of of(mounts, 'bind')) await bindMount(mount, ready, { collected, place, deps, acquired })
   const fetched = await stepSecrets(of(mounts, 'secret'), secrets, place.id, deps, acquired)
   for (const { source, target } of fetched.files) {
     collected.pin({ source, alone: true }, target, ['ro', 'nosuid', 'nodev', 'noexec'])
@@ -97,14 +105,16 @@ async function heldCaches(
   return held
 }
 
+interface Into {
+  readonly collected: Collected
+  readonly place: StepPlace
+  readonly deps: StepMountsDeps
+  readonly acquired: AsyncDisposableStack
+}
+
 /** No symlink is followed where the path is used: `find` has done so, and the shim refuses what leads out of the source. */
-async function bindMount(
-  mount: BindMount,
-  { open }: Ready<RunStep>,
-  collected: Collected,
-  deps: StepMountsDeps,
-  acquired: AsyncDisposableStack,
-): Promise<void> {
+async function bindMount(mount: BindMount, { open }: Ready<RunStep>, into: Into): Promise<void> {
+  const { collected, acquired } = into
   const source = acquired.use(await open(mount.from))
   const wanted = relative(mount.source)
   const found = await source.find(wanted)
@@ -115,7 +125,7 @@ async function bindMount(
     collected.pin({ source: root.path, alone: true, ...below(path) }, mount.target, ['ro'])
     return
   }
-  const scratch = await scratchRoot(source, path, type === 'directory', deps, acquired)
+  const scratch = await scratchRoot(source, path, type === 'directory', into)
   collected.pin({ source: scratch.path, alone: true, ...below(scratch.below) }, mount.target, [])
 }
 
@@ -129,12 +139,12 @@ async function scratchRoot(
   source: FileSource,
   path: string,
   isDirectory: boolean,
-  deps: StepMountsDeps,
-  acquired: AsyncDisposableStack,
+  { place, deps, acquired }: Into,
 ): Promise<Scratch> {
   const { snapshots, execRoot, helper } = deps
   const layers = source.layers ?? []
   const id = newId()
+  place.own(id, acquired)
   await snapshots.prepare(id, layers)
   acquired.defer(() => snapshots.remove(id))
   const { lower, upper, work } = await snapshots.root(id, layers)

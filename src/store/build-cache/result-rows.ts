@@ -99,7 +99,7 @@ export class ResultRows {
     )
     this.#db.run(
       `DELETE FROM build_keys WHERE result_id = ? AND key IN (
-         SELECT key FROM build_keys WHERE result_id = ? ORDER BY added DESC, key LIMIT -1 OFFSET ${KEYS_OF_A_RESULT})`,
+         SELECT key FROM build_keys WHERE result_id = ? AND below <> '' ORDER BY added DESC, key LIMIT -1 OFFSET ${KEYS_OF_A_RESULT})`,
       [id, id],
     )
   }

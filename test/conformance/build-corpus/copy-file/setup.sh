@@ -1,0 +1,2 @@
+chmod 755 run
+chmod 640 f

@@ -101,6 +101,13 @@ export class Builds {
     return this.#transport.json('POST', '/build/prune', { query })
   }
 
+  /** Whether the engine sees the same directory under that path. `identity`: its device and inode, `DEVICE:INODE`. */
+  async sees(path: string, identity: string, options: Cancellable = {}): Promise<boolean> {
+    const call = { query: { path, identity }, ...options }
+    const { sees } = await this.#transport.json<{ sees: boolean }>('GET', '/berth/builds/sees', call)
+    return sees
+  }
+
   async beginSession(options: Cancellable = {}): Promise<string> {
     const { id } = await this.#transport.json<{ id: string }>('POST', '/berth/builds/sessions', options)
     return id

@@ -41,6 +41,7 @@ beforeEach(async () => {
   engine.asked.length = 0
   for (const key of Object.keys(engine.answers)) delete engine.answers[key]
   engine.answers['POST /build'] = stream(result)
+  engine.answers['GET /berth/builds/sees'] = { json: { sees: true } }
 })
 afterEach(() => rm(directory, { recursive: true }))
 
@@ -191,11 +192,9 @@ describe('berth build', () => {
     const { code, stderr } = await berth(args, { env: { VAR: 'secret of env', SSH_AUTH_SOCK: '/agent' } })
     assert.equal(code, 0, stderr)
     assert.deepEqual(
-      engine.requests.map(({ method, path, body }) => [
-        method,
-        path.replace(/.*s1/, ''),
-        path === '/build' ? '' : body,
-      ]),
+      engine.requests
+        .filter(({ path }) => !path.endsWith('/sees'))
+        .map(({ method, path, body }) => [method, path.replace(/.*s1/, ''), path === '/build' ? '' : body]),
       [
         ['POST', '/berth/builds/sessions', ''],
         ['PUT', '/secrets/a/b', 'value\n'],
@@ -207,6 +206,51 @@ describe('berth build', () => {
     )
     assert.equal(asked().query.get('session'), 's1')
     assert.equal(engine.requests.find(({ path }) => path.includes('agents'))?.query.get('path'), '/agent')
+  })
+
+  it('sends an engine elsewhere the list of files, and what it wants of them', async () => {
+    const { readTar } = await import('#oci/tar/read-tar.ts')
+    engine.answers['GET /berth/builds/sees'] = { json: { sees: false } }
+    engine.answers['POST /berth/builds/sessions'] = { status: 201, json: { id: 's1' } }
+    engine.answers['DELETE /berth/builds/sessions/s1'] = { status: 204 }
+    engine.answers['PUT /berth/builds/sessions/s1/contexts/context'] = {
+      json: { wanted: ['src/b', 'kept/deep/x'] },
+    }
+    engine.answers['PUT /berth/builds/sessions/s1/contexts/context/files'] = { status: 204 }
+    mkdirSync(join(directory, 'app/src'))
+    mkdirSync(join(directory, 'app/kept/deep'), { recursive: true })
+    mkdirSync(join(directory, 'app/node_modules'))
+    for (const path of ['src/a', 'src/b', 'kept/deep/x', 'kept/deep/y', 'node_modules/huge', 'secret']) {
+      writeFileSync(join(directory, 'app', path), path)
+    }
+    writeFileSync(
+      join(directory, 'app/.dockerignore'),
+      'node_modules\nsecret\nkept\n!kept/deep/x\nDockerfile\n',
+    )
+    assert.equal((await berth(['build', 'app'])).code, 0)
+
+    const sent = (end: string): Asked => {
+      const found = engine.requests.find(({ path }) => path.endsWith(end))
+      assert.ok(found !== undefined, end)
+      return found
+    }
+    const list = sent('/contexts/context')
+      .body.trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { path: string })
+    const paths = list.map(({ path }) => path)
+    assert.deepEqual(paths, ['.dockerignore', 'kept', 'kept/deep', 'kept/deep/x', 'src', 'src/a', 'src/b'])
+    const files: string[] = []
+    const { Readable } = await import('node:stream')
+    for await (const { entry, data } of readTar(Readable.from([Buffer.from(sent('/files').body)]))) {
+      files.push(`${entry.path}: ${Buffer.concat(await Array.fromAsync(data)).toString()}`)
+    }
+    assert.deepEqual(files, ['kept/deep/x: kept/deep/x', 'src/b: src/b'])
+    const { extras, query } = asked()
+    assert.deepEqual(extras.context, { type: 'session', name: 'context' })
+    // It is ignored, and needed.
+    assert.deepEqual(extras.dockerfile, { name: 'Dockerfile', text: 'FROM busybox\nRUN make\n' })
+    assert.equal(query.get('session'), 's1')
   })
 
   it('knows the kinds of named contexts', async () => {

@@ -41,7 +41,9 @@ export function parseNamedContext(
     return { name, context: { type: 'image', reference: value.slice('docker-image://'.length) } }
   }
   if (value.startsWith('oci-layout://')) {
-    return { name, context: layout(value.slice('oci-layout://'.length), cwd) }
+    const context = layout(value.slice('oci-layout://'.length), cwd)
+    if (isDirectory(context.path)) return { name, context }
+    throw commandError(`context ${name}: there is no OCI layout ${context.path}`)
   }
   const path = resolve(cwd, value)
   if (isDirectory(path)) return { name, context: { type: 'directory', path: realpathSync(path) } }
@@ -52,7 +54,7 @@ export function parseNamedContext(
 }
 
 /** `path[:tag][@digest]` */
-function layout(text: string, cwd: string): ContextExtra {
+function layout(text: string, cwd: string): ContextExtra & { readonly path: string } {
   const [place, digest] = cut(text, '@')
   const tagged = /^(.*):([^/:]+)$/.exec(place)
   const path = resolve(cwd, tagged?.[1] ?? place)

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import type { BuildExtras, ContextExtra } from '#api/build-extras.ts'
@@ -72,9 +72,17 @@ export class BuildSession implements AsyncDisposable {
     }
   }
 
-  /** Whoever listens on a unix socket is on this host. */
+  /** Whoever listens on a unix socket is mostly on this host. */
   get #isLocal(): boolean {
     return this.#context.client.transport.endpoint.kind === 'unix'
+  }
+
+  /** A socket may have been forwarded, or lead out of a container: then the engine sees other files. */
+  async #isSeen(path: string): Promise<boolean> {
+    if (!this.#isLocal) return false
+    const { client, signal } = this.#context
+    const { dev, ino } = statSync(path, { bigint: true })
+    return client.builds.sees(path, `${dev}:${ino}`, { signal })
   }
 
   async #begin(): Promise<string> {
@@ -86,7 +94,7 @@ export class BuildSession implements AsyncDisposable {
     path: string,
     dockerfile: DockerfileChoice,
   ): Promise<Pick<BuildExtras, 'context' | 'dockerfile'>> {
-    if (this.#isLocal) {
+    if (await this.#isSeen(path)) {
       return { context: { type: 'directory', path }, ...('text' in dockerfile ? { dockerfile } : {}) }
     }
     const name = 'text' in dockerfile ? undefined : (dockerfile.path ?? defaultDockerfile(path))
@@ -103,7 +111,8 @@ export class BuildSession implements AsyncDisposable {
 
   /** A named context as the engine can have it. */
   async #reachable(name: string, context: ContextExtra): Promise<ContextExtra> {
-    if (this.#isLocal || (context.type !== 'directory' && context.type !== 'oci-layout')) return context
+    if (context.type !== 'directory' && context.type !== 'oci-layout') return context
+    if (await this.#isSeen(context.path ?? '')) return context
     if (context.type === 'oci-layout') {
       throw commandError(
         `context ${name}: an OCI layout needs an engine on this host; push the image, and name it with docker-image://`,

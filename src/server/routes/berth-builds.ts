@@ -1,4 +1,5 @@
-import { EngineError } from '#base/errors.ts'
+import { stat } from 'node:fs/promises'
+import { EngineError, isErrno } from '#base/errors.ts'
 import type { BuildService, BuildSessions } from '#engine/builds/service.ts'
 import { bytes, empty, json } from '../reply.ts'
 import { route, type Route } from '../route.ts'
@@ -15,6 +16,15 @@ export function berthBuildRoutes(builds: BuildService): readonly Route[] {
         const index = Number(params.index)
         if (!/^\d{1,6}$/.test(params.index)) throw badIndex(params.index)
         return bytes('application/x-tar', await builds.artifact(params.id, index))
+      },
+    }),
+    route({
+      operation: 'BerthBuildSees',
+      method: 'GET',
+      path: '/berth/builds/sees',
+      async handle({ query }) {
+        const seen = await identityOf(query.required('path'))
+        return json({ sees: seen === query.required('identity') })
       },
     }),
     route({
@@ -78,6 +88,17 @@ function sessionRoutes(sessions: () => BuildSessions): readonly Route[] {
       },
     }),
   ]
+}
+
+/** Device and inode: a client whose files we do not see, in a container or behind a forwarded socket, has other ones. */
+async function identityOf(path: string): Promise<string | undefined> {
+  try {
+    const { dev, ino } = await stat(path, { bigint: true })
+    return `${dev}:${ino}`
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'ENAMETOOLONG')) return undefined
+    throw error
+  }
 }
 
 /** Bytes of a secret, as BuildKit has it. */

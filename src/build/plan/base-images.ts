@@ -1,28 +1,46 @@
+import { EngineError } from '#base/errors.ts'
 import { formatPlatform, type Platform } from '#oci/platform.ts'
+import { excerpt, type Range, type Source } from '../dockerfile/source.ts'
 import type { ImageResolver, ResolvedImage } from '../graph/plan.ts'
 
 /** The images a plan has asked for, each once, in the order of asking. */
 export class BaseImages {
   readonly #resolver: ImageResolver
+  readonly #source: Source
   readonly #asked = new Map<string, Promise<ResolvedImage>>()
 
-  constructor(resolver: ImageResolver) {
+  /** `source`: the Dockerfile. */
+  constructor(resolver: ImageResolver, source: Source) {
     this.#resolver = resolver
+    this.#source = source
   }
 
-  resolve(reference: string, platform: Platform): Promise<ResolvedImage> {
+  /** Errors are the resolver's, with the lines at `range` that want the image. */
+  async resolve(reference: string, platform: Platform, range: Range): Promise<ResolvedImage> {
     const key = `${reference} ${formatPlatform(platform)}`
     let resolved = this.#asked.get(key)
     if (resolved === undefined) {
       resolved = this.#resolver.resolve(reference, platform)
       this.#asked.set(key, resolved)
     }
-    return resolved
+    try {
+      return await resolved
+    } catch (error) {
+      throw this.#located(error, range)
+    }
   }
 
   /** All of them; those that are the same under the same name once. */
   async materials(): Promise<readonly ResolvedImage[]> {
     const all = await Promise.all(this.#asked.values())
     return [...new Map(all.map((image) => [`${image.reference} ${image.id}`, image])).values()]
+  }
+
+  #located(error: unknown, range: Range): unknown {
+    if (!(error instanceof EngineError) || error.kind === 'cancelled') return error
+    const { kind, message, code, details } = error
+    const place = { file: this.#source.name, ...range.start }
+    const text = `${message}\n${excerpt(this.#source, range)}`
+    return new EngineError(kind, text, { code, cause: error, details: { ...details, ...place } })
   }
 }

@@ -54,7 +54,7 @@ export class Origins {
 
   async #image(reference: string, range: Range): Promise<BaseImage> {
     const { images, target } = this.#input
-    const image = await images.resolve(reference, target)
+    const image = await images.resolve(reference, target, range)
     const label = { name: `FROM ${image.reference}`, stage: undefined, line: range.start.line }
     return { kind: 'image', name: reference, id: image.id, layers: image.layers, label }
   }

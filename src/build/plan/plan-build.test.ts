@@ -164,6 +164,17 @@ describe('planBuild(): stages', () => {
     assert.equal(image.base, undefined)
   })
 
+  it('says which line wants an image that cannot be had', async () => {
+    await fails('FROM bb:1\nCOPY --from=missing /x /\n', /^no such image: missing\nDockerfile:2\n/, {
+      line: 2,
+    })
+    const error = await fails('FROM bb:1 AS a\nFROM missing\n', /no such image/, { line: 2 })
+    assert.deepEqual([error.kind, error.code], ['not_found', 'IMAGE_NOT_FOUND'])
+    const gone = new EngineError('cancelled', 'gone', { code: 'REQUEST_CANCELLED' })
+    const resolve = () => Promise.reject(gone)
+    await assert.rejects(planOf('FROM bb:1', {}, { resolve }), (thrown) => thrown === gone)
+  })
+
   it('stops when it is aborted', async () => {
     const signal = AbortSignal.abort(new Error('gone'))
     await assert.rejects(planBuild(requestOf('FROM bb:1'), new FakeImages(), { signal }), /gone/)

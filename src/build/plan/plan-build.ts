@@ -30,7 +30,7 @@ export async function planBuild(
   options.signal.throwIfAborted()
   const epoch = epochOf(request)
   const file = parseDockerfile(request.dockerfile, request.dockerfileName)
-  const bases = new BaseImages(images)
+  const bases = new BaseImages(images, file.source)
   const planned = await Promise.all(
     request.platforms.map((target) => planPlatform({ request, file, bases, target, ...options })),
   )

@@ -57,14 +57,14 @@ export class StagePlanner {
       if (resolved.replacedBy !== undefined) {
         const context = request.contexts.get(resolved.replacedBy)
         return context?.type === 'image'
-          ? [images.resolve(context.reference, this.#platformOf(resolved))]
+          ? [images.resolve(context.reference, this.#platformOf(resolved), resolved.base.range)]
           : []
       }
       return [resolved.base, ...resolved.dependencies].flatMap((dependency) => {
         const reference = this.#referenceOf(dependency.origin)
         if (reference === undefined) return []
         const platform = dependency.by === 'from' ? this.#platformOf(resolved) : this.#input.target
-        return [images.resolve(reference, platform)]
+        return [images.resolve(reference, platform, dependency.range)]
       })
     })
     await Promise.all(wanted)
@@ -144,7 +144,7 @@ export class StagePlanner {
 
   async #imageBase(resolved: ResolvedStage, reference: string): Promise<Base> {
     const platform = this.#platformOf(resolved)
-    const image = await this.#input.images.resolve(reference, platform)
+    const image = await this.#input.images.resolve(reference, platform, resolved.base.range)
     this.#bases.set(resolved.stage.index, image)
     const filesystem: BaseImage = {
       kind: 'image',

@@ -39,7 +39,7 @@ describe('berth build in a terminal', { skip: absent }, () => {
     await terminal.expect(/\[\+\] Building \d+\.\ds \(3\/3\)/)
     await terminal.expect(/ => CACHED \[1\/3\] FROM busybox {30,}0\.0s/)
     // The next frame goes up to where the first line stands.
-    await terminal.expect(/\r\u001b\[4A/)
+    await terminal.expect(new RegExp(RegExp.escape('\r\u001b[4A')))
     terminal.resize(10, 30)
     await terminal.expect(/ => \[2\/3\] RUN make {6} 2\.0s/)
     terminal.type(CTRL.c)

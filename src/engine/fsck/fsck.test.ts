@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import type { Finding } from '#api/finding.ts'
-import type { Digest } from '#base/digest.ts'
+import { systemClock } from '#base/clock.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { isKind } from '#base/errors.ts'
 import { silentLogger } from '#base/logger.ts'
 import { KeyedMutex } from '#base/mutex.ts'
+import { BuildCache } from '#store/build-cache/build-cache.ts'
 import { ContainerRows } from '#store/containers.ts'
 import { imagesForTest, layerTar } from '#test/support/images.ts'
 import { ContainerRegistry } from '../containers/registry.ts'
@@ -106,6 +108,41 @@ describe('Fsck.check()', () => {
       assert.deepEqual(await findings(fsck.check({ repair: false })), [])
     }
     assert.deepEqual(fetched, [`${diffId} here:5000/x`, `${diffId} here:5000/x`])
+  })
+
+  it('forgets what the build cache alone has of a damaged or missing layer', async () => {
+    const { db, fsck, snapshots, store } = fsckForTest()
+    const cache = new BuildCache({
+      db,
+      snapshots,
+      clock: systemClock,
+      pins: store.collector,
+      discard: (garbage) => store.collector.discard(garbage),
+    })
+    for (const damage of [
+      async (id: Digest) => snapshots.corrupt(id),
+      (id: Digest) => snapshots.removeLayer(id),
+    ]) {
+      const { diffId } = await snapshots.ingest(layerTar('made by a step'))
+      const made = {
+        name: 'RUN make',
+        stage: 'build',
+        instruction: 'RUN make',
+        files: undefined,
+        parents: [],
+      }
+      const [content, key] = [digestOf('content'), digestOf('definition')]
+      await cache.record({ ...made, layer: diffId, content, definition: { key, below: 'any' } })
+      assert.deepEqual(await findings(fsck.check({ repair: false })), [])
+
+      await damage(diffId)
+
+      const [found] = await findings(fsck.check({ repair: true }))
+      assert.deepEqual(found?.object, { kind: 'layer', name: diffId })
+      assert.equal(found.action, 'done: forget what builds have made with it')
+      assert.deepEqual(await findings(fsck.check({ repair: false })), [])
+      assert.deepEqual(await cache.usage(), [])
+    }
   })
 
   it('does not believe what a source sends', async () => {

@@ -2,6 +2,7 @@ import type { Finding } from '#api/finding.ts'
 import type { RegistryAuth } from '#api/registry-auth.ts'
 import type { Digest } from '#base/digest.ts'
 import { messageOf } from '#base/errors.ts'
+import { ResultRows } from '#store/build-cache/result-rows.ts'
 import type { LayerHealth } from '#store/snapshots/layer-check.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
 import type { ImageStore } from '../images/image-store.ts'
@@ -20,7 +21,7 @@ interface Fetching {
   readonly auths: ReadonlyMap<string, RegistryAuth> | undefined
 }
 
-/** Every layer that images or containers need, read from its first byte to its last. */
+/** Every layer that images, containers or results of builds need, read from its first byte to its last. */
 export async function* checkLayers(
   deps: LayerCheckDeps,
   options: Fetching & { readonly progress: (at: number, of: number) => void },
@@ -44,13 +45,15 @@ function problemOf(
   damage: Finding['damage'],
   fetching: Fetching,
 ): Problem {
-  const remedy = remedyFor(deps, diffId, health, fetching)
+  const isCached = damage.images.length + damage.containers.length === 0
+  const remedy =
+    remedyFor(deps, diffId, health, fetching) ?? (isCached ? forgetting(deps, diffId) : undefined)
   const [image = 'an image that has it'] = damage.images
   return {
     object: { kind: 'layer', name: diffId },
     problem: health.state === 'missing' ? 'is missing' : health.problem,
     damage,
-    advice: `pull, load or build ${image} again`,
+    advice: isCached ? 'the next build that needs it makes it again' : `pull, load or build ${image} again`,
     ...(remedy === undefined ? {} : { remedy }),
   }
 }
@@ -78,6 +81,25 @@ function remedyFor(
     apply: async () => {
       const tar = layerSource.fetch(diffId, { blobs, auths, signal })
       await snapshots.ingest(tar, { expected: diffId, parents, signal })
+    },
+  }
+}
+
+/** Only the build cache has it: what is forgotten is made again by the next build. */
+function forgetting({ images }: LayerCheckDeps, diffId: Digest): Problem['remedy'] {
+  const { db } = images.deps
+  return {
+    says: 'forget what builds have made with it',
+    apply: async () => {
+      const results = new ResultRows(db)
+      const layers = db.transaction(
+        () => {
+          results.remove(results.withLayer(diffId))
+          return images.rows.removeUnusedLayers()
+        },
+        { urgent: true },
+      )
+      await images.collector.discard({ layers })
     },
   }
 }

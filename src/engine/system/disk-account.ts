@@ -11,6 +11,8 @@ export interface KnownObjects {
   readonly blobsInUse: ReadonlySet<Digest>
   /** Whether each container has a process. */
   readonly containers: ReadonlyMap<string, boolean>
+  /** Layers that only the build cache has. */
+  readonly cachedLayers: ReadonlySet<Digest>
   /** Whether each volume has containers. */
   readonly volumes: ReadonlyMap<string, boolean>
   /** Steps of builds that run, which have snapshots as containers do. */
@@ -26,7 +28,7 @@ const descriptions = {
   Logs: 'output of containers',
   Volumes: 'local volumes',
   'Partial downloads': 'layers that a pull has begun to fetch',
-  'Build caches': 'directories that `RUN --mount=type=cache` keeps',
+  'Build caches': 'results of build steps that no image has, and what `RUN --mount=type=cache` keeps',
   Builds: 'what builds that run have at hand',
   Registry: 'repositories of the registry that this engine serves',
   Database: 'rows of everything, their journal, and the space kept for a full disk',
@@ -147,6 +149,7 @@ function contentPile(known: KnownObjects, top: 'layers' | 'blobs', name: string,
     top === 'layers' ? [known.layers, known.layersInUse] : [known.blobs, known.blobsInUse]
   const digest: Digest = `sha256:${name}`
   if (inUse.has(digest)) return 'Images'
+  if (top === 'layers' && known.cachedLayers.has(digest)) return `Build caches${RECLAIMABLE}`
   if (objects.has(digest)) return `Images${RECLAIMABLE}`
   return known.adding && /^[0-9a-f]{64}$/.test(name) ? 'Staging' : UNEXPLAINED + path
 }

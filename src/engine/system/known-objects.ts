@@ -1,4 +1,5 @@
 import type { Digest } from '#base/digest.ts'
+import { ResultRows } from '#store/build-cache/result-rows.ts'
 import type { Database } from '#store/db.ts'
 import { VolumeRows } from '#store/volumes.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
@@ -32,6 +33,7 @@ export function knownObjects({ db, registry, images, steps }: KnownObjectsDeps):
     ]),
     containers: new Map(containers.map(({ id, state }) => [id, runOf(state) !== undefined])),
     volumes: new Map(volumes.all().map(({ name }) => [name, volumes.users(name).length > 0])),
+    cachedLayers: new ResultRows(db).ownLayers(),
     steps: steps?.() ?? new Set(),
     adding: images.collector.isHeld,
   }

@@ -21,11 +21,11 @@ function cacheForTest() {
     cache,
     clock,
     /** As a solver does after a step that made a layer with this file. */
-    async made(
+    made: async (
       file: string | undefined,
       definition = `definition of ${file}`,
       below: Digest | 'any' = 'any',
-    ) {
+    ) => {
       await using lease = cache.lease()
       const layer = file === undefined ? undefined : (await snapshots.ingest(layerTar(file))).diffId
       if (layer !== undefined) await lease.keep([layer])
@@ -43,7 +43,7 @@ function cacheForTest() {
       lease.use(id)
       return { id, layer }
     },
-    async find(definition: string, below: Digest | 'any' = 'any') {
+    find: async (definition: string, below: Digest | 'any' = 'any') => {
       await using lease = cache.lease()
       return await cache.find({ key: digestOf(definition), below }, lease)
     },

@@ -8,7 +8,7 @@ import { MemorySource, MemoryTree } from './memory-tree.fixture.ts'
 
 const label = { name: '', stage: 'stage-0', instruction: '', line: 1, args: {}, uncached: false }
 
-export const context = { kind: 'context', name: 'context' } as const
+const context = { kind: 'context', name: 'context' } as const
 
 export interface CopyOptions {
   readonly chown?: string
@@ -32,13 +32,19 @@ export class CopyWorld {
   readonly sources: MemorySource[] = []
   readonly snapshots = new MemorySnapshots()
   readonly #context: MemoryTree
+  readonly #ignoredBy: (path: string) => string | undefined
   /** What the layers amount to. */
   root: MemoryTree
   readonly layers: Digest[] = []
   readonly #files: LayerFiles
 
-  constructor(files: MemoryTree, below = new MemoryTree()) {
+  constructor(
+    files: MemoryTree,
+    below: MemoryTree = new MemoryTree(),
+    ignoredBy: (path: string) => string | undefined = () => undefined,
+  ) {
     this.#context = files
+    this.#ignoredBy = ignoredBy
     this.root = below
     this.layers.push(digestOf('below'))
     this.#files = new LayerFiles({ snapshots: this.snapshots, below: async () => this.root.below() })
@@ -82,6 +88,7 @@ export class CopyWorld {
       layers: this.layers,
       open: async () => {
         const source = this.#context.source()
+        source.ignoredBy = this.#ignoredBy
         this.sources.push(source)
         return source
       },

@@ -11,7 +11,7 @@ export function sourceNotFound(
   const near = nearest(path.slice(slash), hints.near)
   const hint =
     hints.ignoredBy !== undefined
-      ? `It is there, but ${hints.ignoredBy} leaves it out: add "!${path}" at its end.`
+      ? `${hints.ignoredBy} leaves it out: to have it, add "!${path}" at its end.`
       : near === undefined
         ? `Paths are relative to the root of the ${source}.`
         : `Did you mean "/${path.slice(0, slash)}${near}"?`

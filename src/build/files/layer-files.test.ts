@@ -148,6 +148,39 @@ describe('sources of COPY', () => {
     await assert.rejects(listing(['a.txt/x'], '/x'), refuses('COPY_SOURCE_NOT_FOUND', /"\/a\.txt\/x": not/))
   })
 
+  it('says which ignore file leaves out what is missing', async () => {
+    const world = new CopyWorld(files(), undefined, (path) => (path === 'gone' ? '.dockerignore' : undefined))
+    await assert.rejects(
+      world.copy(['gone'], '/x'),
+      refuses('COPY_SOURCE_NOT_FOUND', /not found\n\.dockerignore leaves it out: to have it, add "!gone"/),
+    )
+  })
+
+  it('takes a backslash for what makes a wildcard an ordinary character', async () => {
+    const tree = new MemoryTree({
+      'a*': file('star'),
+      ab: file('b'),
+      '[x': file('bracket'),
+      'back\\slash': file('s'),
+    })
+    const copied = async (pattern: string): Promise<readonly string[]> => {
+      const world = new CopyWorld(tree)
+      await world.copy([pattern], '/d/')
+      return world.root.listing().slice(1)
+    }
+    assert.deepEqual(await copied(String.raw`a\*`), ['644 0:0 file d/a* "star"'])
+    assert.deepEqual(await copied(String.raw`[a]\**`), ['644 0:0 file d/a* "star"'])
+    assert.deepEqual(await copied('[[]x'), ['644 0:0 file d/[x "bracket"'])
+    assert.deepEqual(await copied(String.raw`back\slash`), [String.raw`644 0:0 file d/back\slash "s"`])
+  })
+
+  it('refuses a symlink that is matched and leads nowhere', async () => {
+    await assert.rejects(
+      listing(['to-*'], '/x/'),
+      refuses('COPY_SOURCE_NOT_FOUND', /"\/to-nowhere": not found/),
+    )
+  })
+
   it('copies what is neither file nor directory', async () => {
     assert.deepEqual(await listing(['pipe'], '/'), ['600 0:0 fifo pipe'])
   })

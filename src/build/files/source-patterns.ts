@@ -41,7 +41,7 @@ export async function* matchSources(
   const components = pattern.split('/')
   const first = components.findIndex(hasWildcards)
   if (first === -1) {
-    yield { file: await source.find(pattern), path: pattern, name: baseName(pattern) }
+    yield await literally(source, pattern)
     return
   }
   const above = await source.find(components.slice(0, first).join('/'))
@@ -52,6 +52,14 @@ export async function* matchSources(
     // What it leads to is asked for once the walk is over: two at a time would be in each other's way.
     yield { file: await source.find(path), path, name: baseName(path) }
   }
+}
+
+/** A name as it is written, or, when there is none and it has backslashes, without those that take a wildcard's meaning. */
+async function literally(source: FileSource, path: string): Promise<Match> {
+  const file = await source.find(path)
+  const plain = path.replaceAll(/\\(.)/g, '$1')
+  if (file !== undefined || plain === path) return { file, path, name: baseName(path) }
+  return { file: await source.find(plain), path: plain, name: baseName(plain) }
 }
 
 async function matchingPaths(

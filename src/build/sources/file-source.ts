@@ -31,7 +31,7 @@ export interface FileSource extends AsyncDisposable {
    * when it is not there.
    */
   find(path: string): Promise<SourceFile | undefined>
-  /** The ignore file that leaves `path` out though it is there, for messages: `.dockerignore`. */
+  /** The ignore file that leaves `path` out, there or not, for messages: `.dockerignore`. */
   ignoredBy?(path: string): string | undefined
   /** Where it can be mounted from, as berth-tree and the shim see it; made if needed and kept until disposal. */
   root(): Promise<TreeRoot & MountableRoot>

@@ -198,6 +198,7 @@ function baseOf(foundation: Foundation) {
   const { logger } = foundation
   const mountSources = new MountSourcesOf({ volumes, snapshots, events, paths, logger })
   const roots = new TreeRoots(snapshots, helper, paths, mountSources)
+  const etcFiles = etcFilesOf(foundation, paths, registry)
   return {
     paths,
     registry,
@@ -212,8 +213,8 @@ function baseOf(foundation: Foundation) {
     volumes,
     mountSources,
     accounts: new Accounts({ snapshots, trees, helper, roots, upper }),
-    etcFiles: etcFilesOf(foundation, paths, registry),
-    ...networkingOf(foundation, registry),
+    etcFiles,
+    ...networkingOf(foundation, registry, etcFiles),
   }
 }
 
@@ -221,7 +222,9 @@ function baseOf(foundation: Foundation) {
 function networkingOf(
   { db, networks, names: service, identity, logger }: Foundation,
   registry: ContainerRegistry,
+  files: EtcFiles,
 ) {
+  const links = new LegacyLinks({ registry, networks, files, logger })
   const knownNetworks = new NetworkRegistry({
     rows: new NetworkRows(db),
     logger,
@@ -232,7 +235,7 @@ function networkingOf(
   return {
     knownNetworks,
     endpoints: new NetworkEndpoints({ networks, known: knownNetworks, registry }),
-    names: new ContainerNames({ service, known: knownNetworks }),
+    names: new ContainerNames({ service, known: knownNetworks, links }),
   }
 }
 
@@ -242,6 +245,7 @@ function etcFilesOf({ networks }: Foundation, paths: PathsOf, registry: Containe
     registry,
     hostResolvConf: () => hostResolvConf(),
     hostGateway: () => networks.bridge.subnets[0]?.gateway ?? '',
+    linked: (container) => linkedHosts(registry, container),
   })
 }
 

@@ -6,6 +6,7 @@ import { connectivityFailed, noSuchNetwork } from './errors.ts'
 import type {
   Endpoint,
   LeaseRequest,
+  LinkedPort,
   NetworkInfo,
   NetworkRequest,
   Networks,
@@ -35,6 +36,8 @@ export class FakeNetworks implements Networks {
   readonly targets = new Map<string, PublishTarget>()
   /** Names of host links that were plugged into running containers. */
   readonly plugged = new Set<string>()
+  /** What containers reach on a bridge without icc. */
+  readonly linked = new Map<string, readonly LinkedPort[]>()
   /** Default routes by process. */
   readonly ways = new Map<number, Ways>()
   /** Networks whose bridge is there. */

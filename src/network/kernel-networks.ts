@@ -26,6 +26,7 @@ import { choosePool, defaultPools, linkAddress, routedRanges } from './ipam.ts'
 import type {
   Endpoint,
   LeaseRequest,
+  LinkedPort,
   NetworkInfo,
   NetworkRequest,
   Networks,
@@ -93,6 +94,7 @@ export class KernelNetworks implements Networks {
   readonly #link: string
   readonly #sysctls: Sysctls
   readonly #firewall: Firewall
+  readonly #linked: ContainerLinks
   readonly #parents: ParentLinks
   readonly #networks = new Map<string, BridgeNetwork>()
   /** Networks whose bridge is to be there. */
@@ -113,6 +115,7 @@ export class KernelNetworks implements Networks {
     this.#parents = new ParentLinks(this.#deps(), `berth ${options.networkId.slice(0, 12)}`)
     const guard = start === undefined ? undefined : new Guard({ logger, table: `${table}_guard`, start })
     this.#firewall = new Firewall({ helper, logger, table, respect, guard })
+    this.#linked = new ContainerLinks(this.#firewall)
   }
 
   get bridge(): NetworkInfo {
@@ -140,7 +143,9 @@ export class KernelNetworks implements Networks {
     // The subnet of a network on a link of the host is often that of the link.
     const hidden = shared === undefined ? conflictingRoutes(subnets, routes) : []
     for (const route of hidden) {
-      warn?.(`the host has a route to ${route}, which containers of network ${info.name} cannot reach any more`)
+      warn?.(
+        `the host has a route to ${route}, which containers of network ${info.name} cannot reach any more`,
+      )
     }
     return info
   }

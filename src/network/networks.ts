@@ -212,6 +212,14 @@ export interface PublishTarget extends Pick<Endpoint, 'id' | 'ipv4' | 'ipv6'> {
  */
 export type PortReach = 'address' | 'trusted'
 
+/** A port of one container that another one on the same bridge may reach. */
+export interface LinkedPort {
+  readonly from: string
+  readonly to: string
+  readonly protocol: Protocol
+  readonly port: number
+}
+
 export type Protocol = 'tcp' | 'udp' | 'sctp'
 
 export interface PortRequest {

@@ -28,6 +28,7 @@ const elementSets = {
   internal: 'type ifname',
   apart: 'type ifname . ifname',
   links4: 'type ipv4_addr . ipv4_addr . inet_proto . inet_service',
+  links6: 'type ipv6_addr . ipv6_addr . inet_proto . inet_service',
   routed4: 'type ifname',
   routed6: 'type ifname',
   unprotected4: 'type ifname',
@@ -103,7 +104,10 @@ function waysIn(link: string, { modes, trusted = [] }: BridgeRules): Element[] {
     if (mode === 'routed') return [{ set: `routed${family}`, key }]
     return mode === 'nat-unprotected' ? [{ set: `unprotected${family}`, key }] : []
   })
-  return [...families, ...trusted.map((from): Element => ({ set: 'trusted', key: `${quoted(from)} . ${key}` }))]
+  return [
+    ...families,
+    ...trusted.map((from): Element => ({ set: 'trusted', key: `${quoted(from)} . ${key}` })),
+  ]
 }
 
 export interface Forwarding {
@@ -276,6 +280,7 @@ ${closed ? CLOSED : ''}  }
   }
   chain linked {
     ip saddr . ip daddr . meta l4proto . th dport @links4 accept
+    ip6 saddr . ip6 daddr . meta l4proto . th dport @links6 accept
     drop
   }
 `

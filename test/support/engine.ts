@@ -30,6 +30,7 @@ import type { Image } from '#engine/images/image-store.ts'
 import type { ContainerCreateBody } from '#engine/services.ts'
 import { Connections } from '#engine/networks/connections.ts'
 import { ContainerNames } from '#engine/networks/container-names.ts'
+import { type HostsLine, LegacyLinks } from '#engine/networks/legacy-links.ts'
 import { NetworkEndpoints } from '#engine/networks/endpoints.ts'
 import { NetworkRegistry } from '#engine/networks/network-registry.ts'
 import { UserNetworks } from '#engine/networks/networks.ts'
@@ -197,6 +198,9 @@ export class TestEngine {
   readonly #connections: Connections
 
   /** Ready to serve once `recovered` has resolved. */
+  /** What running containers were told of those that they are linked to. */
+  readonly hosts = new Map<string, readonly HostsLine[]>()
+
   constructor(machine: FakeMachine) {
     this.machine = machine
     const { db, clock, directories, logger, dataRoot } = machine
@@ -247,7 +251,11 @@ export class TestEngine {
       bootId: machine.bootId,
       networks,
       endpoints,
-      names: new ContainerNames({ service: gated(machine.names, this.turns), known: this.knownNetworks }),
+      names: new ContainerNames({
+        service: gated(machine.names, this.turns),
+        known: this.knownNetworks,
+        links: new LegacyLinks({ registry: this.registry, networks, files: this.#files, logger }),
+      }),
       knownNetworks: this.knownNetworks,
       bundles: gated(bundlesIn(directories, paths), this.turns),
       snapshots,
@@ -286,6 +294,14 @@ export class TestEngine {
       logs: { read: () => noLogs() },
       logFile: (id) => paths(id).log,
     })
+  }
+
+  get #files() {
+    const hostsChanged = async (id: string, stale: readonly string[], lines: readonly HostsLine[]) => {
+      const kept = (this.hosts.get(id) ?? []).filter(({ names }) => !stale.includes(names))
+      this.hosts.set(id, [...kept, ...lines])
+    }
+    return { hostsChanged }
   }
 
   static async start(machine: FakeMachine = new FakeMachine()): Promise<TestEngine> {

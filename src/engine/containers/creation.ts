@@ -22,6 +22,7 @@ import { rfc3339Nano } from './config/status.ts'
 import { checkSupported } from './config/supported.ts'
 import { validateCreate } from './config/validate.ts'
 import { type KnownNetworks, attachmentsOf } from '../networks/attachments.ts'
+import { resolveLinks } from '../networks/legacy-links.ts'
 import type { Attachment, Container } from './container.ts'
 import { nameTaken } from './errors.ts'
 import type { ContainerEvents } from './events.ts'
@@ -108,7 +109,8 @@ export class Creation {
       runtime: runtimeName,
     })
     checkSupported(complete, body.NetworkingConfig ?? {})
-    const { hostConfig, warnings } = validateCreate(merged.config, complete, {
+    const linked = resolveLinks(registry, complete)
+    const { hostConfig, warnings } = validateCreate(merged.config, linked, {
       ...machine,
       runtimes: [runtimeName, ...dockersDefault],
     })

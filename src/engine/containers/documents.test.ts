@@ -33,6 +33,7 @@ function inspect(id: string) {
     networkId: (name) => engine.knownNetworks.named(name)?.id ?? '',
     execIds: engine.execs.runningIn(id),
     health: engine.health.of(id),
+    links: null,
     driver: 'overlay2',
     upper: '/upper',
     sandboxKey: '',

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import type { Endpoint } from '#network/networks.ts'
 import type { ResolvConf } from '#os/proc/resolv-conf.ts'
 import type { SpecMount } from '#runtime/spec.ts'
+import type { HostsLine, LinkedFiles } from '../networks/legacy-links.ts'
 import { isUserDefined } from '../networks/names-of.ts'
 import { hostnameFile, hostsFile, ownNames, resolvConfFile } from './config/files.ts'
 import type { Container } from './container.ts'
@@ -16,10 +17,12 @@ export interface EtcFilesDeps {
   readonly hostResolvConf: () => Promise<ResolvConf>
   /** Address that `host-gateway` stands for. */
   readonly hostGateway: () => string
+  /** What the container is linked to on the default bridge; throws unless that runs. */
+  readonly linked: (container: Container) => readonly HostsLine[]
 }
 
 /** Generates /etc/hosts, /etc/hostname and /etc/resolv.conf of a container, written anew at every start. */
-export class EtcFiles {
+export class EtcFiles implements LinkedFiles {
   readonly #deps: EtcFilesDeps
 
   constructor(deps: EtcFilesDeps) {
@@ -71,6 +74,16 @@ export class EtcFiles {
     }
   }
 
+  async hostsChanged(id: string, stale: readonly string[], lines: readonly HostsLine[]): Promise<void> {
+    const { hosts } = this.#deps.paths(id)
+    const text = await readFile(hosts, 'utf8')
+    const kept = text
+      .split('\n')
+      .filter((line) => line !== '' && !stale.includes(line.split('\t', 2)[1] ?? ''))
+    const next = [...kept, ...lines.map(hostsLine), ''].join('\n')
+    if (next !== text) await writeFile(hosts, next)
+  }
+
   /** On a user-defined network the engine answers for names itself. */
   #embedded(endpoints: readonly Endpoint[]): boolean {
     return endpoints.some(({ network }) => isUserDefined(network))
@@ -115,11 +128,16 @@ export class EtcFiles {
           hostname,
           domainname: config.Domainname ?? '',
           addresses: addressesOf(endpoints),
+          linked: this.#deps.linked(container).map(hostsLine),
         }),
       ),
       writeFile(files.resolvConf, resolvConf),
     ])
   }
+}
+
+function hostsLine({ address, names }: HostsLine): string {
+  return `${address}\t${names}`
 }
 
 function addressesOf(endpoints: readonly Endpoint[]): string[] {

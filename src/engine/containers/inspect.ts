@@ -20,6 +20,8 @@ export interface InspectContext {
   readonly networkId: (name: string) => string
   readonly execIds: readonly string[]
   readonly health: Health | undefined
+  /** As they are shown. */
+  readonly links: string[] | null
   readonly driver: string
   readonly upper: string
   /** Path of the container's network namespace; empty when it does not run. */
@@ -48,7 +50,7 @@ export function inspectDocument(container: Container, context: InspectContext): 
     ProcessLabel: '',
     AppArmorProfile: '',
     ExecIDs: execIds.length === 0 ? null : [...execIds],
-    HostConfig: container.hostConfig,
+    HostConfig: { ...container.hostConfig, Links: context.links },
     GraphDriver: { Name: driver, Data: { UpperDir: context.upper } },
     Mounts: mountPoints(container),
     Config: container.config,

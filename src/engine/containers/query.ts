@@ -9,6 +9,7 @@ import type { Helper } from '#os/helper.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { Cancellable, ContainerQuery, Filters } from '../services.ts'
 import { usageOrZero } from '../system/usage.ts'
+import { shownLinks } from '../networks/legacy-links.ts'
 import type { Changes } from './changes.ts'
 import type { Container } from './container.ts'
 import type { ContainerEvents } from './events.ts'
@@ -90,6 +91,7 @@ export class Query implements ContainerQuery {
     const document = inspectDocument(container, {
       paths: paths(id),
       networkId,
+      links: shownLinks(this.#deps.registry, container),
       execIds: execsOf(id),
       health: healthOf(id),
       driver: snapshots.driver === 'erofs' ? 'erofs' : 'overlay2',

@@ -74,7 +74,7 @@ export class Removal {
     if (options.link === true) {
       throw new EngineError(
         'not_implemented',
-        'links of the default bridge cannot be removed: there are none',
+        'a link cannot be removed alone: it goes with either of its containers',
         {
           code: 'LINKS_UNSUPPORTED',
         },

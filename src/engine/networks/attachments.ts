@@ -37,7 +37,7 @@ export function attachmentsOf(
   const { Links } = hostConfig
   attachments.set(main.name, {
     ...own,
-    ...(Links && Links.length > 0 && !own.Links ? { Links } : {}),
+    ...(Links && Links.length > 0 && !own.Links && isUserDefined(main.name) ? { Links } : {}),
     // Clients before API 1.44 put it into the container's own configuration.
     ...(mac !== undefined && !own.MacAddress ? { MacAddress: mac } : {}),
   })

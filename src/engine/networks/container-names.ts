@@ -1,12 +1,15 @@
 import type { Endpoint } from '#network/networks.ts'
 import type { NameService, Resolver } from '#network/names/name-service.ts'
 import type { Container } from '../containers/container.ts'
+import type { LegacyLinks } from './legacy-links.ts'
 import { dnsNames, isUserDefined } from './names-of.ts'
 import type { Network } from './network.ts'
 
 export interface ContainerNamesDeps {
   readonly service: NameService
   readonly known: { named(name: string): Network | undefined }
+  /** Of the default bridge, where the name service has no business. */
+  readonly links: Pick<LegacyLinks, 'joined' | 'left'>
 }
 
 /** A container whose names can be looked up, because it runs or is about to. */
@@ -14,6 +17,9 @@ interface Member {
   readonly container: Container
   readonly endpoints: readonly Endpoint[]
 }
+
+/** Resolvers by what they depend on. */
+type Views = Map<string, Resolver>
 
 /**
  * Who sees whom under which names: every container on user-defined networks sees the others on its own networks. Keeps
@@ -34,6 +40,7 @@ export class ContainerNames {
 
   /** The container has these endpoints now, in the namespace of process `pid`; the others know when this resolves. */
   async join(container: Container, endpoints: readonly Endpoint[], pid: number): Promise<void> {
+    await this.#deps.links.joined(container, endpoints)
     const before = this.#members.get(container.id)
     const named = endpoints.filter(({ network }) => isUserDefined(network))
     if (named.length === 0 && before === undefined) return
@@ -53,6 +60,7 @@ export class ContainerNames {
   }
 
   async leave(id: string): Promise<void> {
+    await this.#deps.links.left(id)
     const member = this.#members.get(id)
     if (member === undefined) return
     this.#members.delete(id)
@@ -68,7 +76,8 @@ export class ContainerNames {
   /** All containers that run have joined: everybody gets what everybody is called. */
   async adopted(): Promise<void> {
     this.#adopting = undefined
-    const all = [...this.#members.keys()].map((id) => [id, this.#resolver(id)] as const)
+    const views: Views = new Map()
+    const all = [...this.#members.keys()].map((id) => [id, this.#resolver(id, views)] as const)
     if (all.length > 0) await this.#deps.service.update(new Map(all))
   }
 
@@ -76,19 +85,30 @@ export class ContainerNames {
   async #update(except: string | undefined, endpoints: readonly Endpoint[]): Promise<void> {
     if (this.#adopting !== undefined) return
     const touched = new Set(endpoints.map(({ networkId }) => networkId))
+    const views: Views = new Map()
     const seen = [...this.#members]
       .filter(
         ([id, member]) => id !== except && member.endpoints.some(({ networkId }) => touched.has(networkId)),
       )
-      .map(([id]) => [id, this.#resolver(id)] as const)
+      .map(([id]) => [id, this.#resolver(id, views)] as const)
     if (seen.length > 0) await this.#deps.service.update(new Map(seen))
   }
 
-  #resolver(id: string): Resolver {
+  /** Those that see the same get the same object, made once: a start costs n names and not n for each of n containers. */
+  #resolver(id: string, views: Views = new Map()): Resolver {
     const own = this.#members.get(id)
+    if (own === undefined) return { names: new Map(), pointers: new Map(), upstream: 'none' }
+    const links = own.container.attachments.flatMap(({ settings }) => settings.Links ?? [])
+    const networks = own.endpoints.map(({ networkId }) => networkId)
+    const key = JSON.stringify([networks, links, this.#upstream(own)])
+    const known = views.get(key) ?? this.#view(own)
+    views.set(key, known)
+    return known
+  }
+
+  #view(own: Member): Resolver {
     const names = new Map<string, string[]>()
     const pointers = new Map<string, string>()
-    if (own === undefined) return { names, pointers, upstream: 'none' }
     for (const { networkId, network } of own.endpoints) {
       for (const member of this.#members.values()) {
         const endpoint = member.endpoints.find((one) => one.networkId === networkId)

@@ -79,6 +79,25 @@ export function noSwarm(): EngineError {
   )
 }
 
+export function invalidLink(message: string): EngineError {
+  return new EngineError('invalid_argument', message, { code: 'LINK_INVALID' })
+}
+
+export function linkTargetStopped(target: string, link: string): EngineError {
+  return new EngineError('internal', `Cannot link to a non running container: ${target} AS ${link}`, {
+    code: 'LINK_TARGET_STOPPED',
+    details: { target, link },
+  })
+}
+
+export function linkTargetElsewhere(target: string): EngineError {
+  return new EngineError(
+    'internal',
+    `Cannot link to ${target}, as it does not belong to the default network`,
+    { code: 'LINK_TARGET_ELSEWHERE', details: { target } },
+  )
+}
+
 export function alreadyConnected(container: string, network: string): EngineError {
   return new EngineError(
     'permission_denied',

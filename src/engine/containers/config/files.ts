@@ -11,6 +11,8 @@ export interface HostsInput {
   readonly domainname: string
   /** The container's own addresses; with an IPv6 one the file has its IPv6 part. */
   readonly addresses: readonly string[]
+  /** Lines for what it is linked to. */
+  readonly linked?: readonly string[] | undefined
 }
 
 const IPV4_LINES = ['127.0.0.1\tlocalhost']
@@ -39,7 +41,7 @@ export function hostsFile(input: HostsInput): string {
   const names = ownNames(hostname, domainname)
   const own = names === '' ? [] : addresses.map((address) => `${address}\t${names}`)
   // The loopback always has an IPv6 address, so its names are there as well.
-  return lines([...IPV4_LINES, ...IPV6_LINES, ...extra, ...own])
+  return lines([...IPV4_LINES, ...IPV6_LINES, ...extra, ...(input.linked ?? []), ...own])
 }
 
 /** Splits `name:address` (or `name=address`) at the first separator: IPv6 addresses have more of them. */

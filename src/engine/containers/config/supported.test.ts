@@ -26,10 +26,9 @@ describe('checkSupported()', () => {
     refuses(option, /^unknown log opt 'syslog-address' for json-file log driver$/)
   })
 
-  it('refuses isolation, quotas, links and addresses that it could only ignore', () => {
+  it('refuses isolation, quotas and addresses that it could only ignore', () => {
     refuses({ Isolation: 'hyperv' }, /linux only supports 'default'/)
     refuses({ StorageOpt: { size: '1G' } }, /--storage-opt is not supported/)
-    refuses({ Links: ['db:db'] }, /links between containers/)
     const wanted = { IPAMConfig: { IPv4Address: '172.17.0.9' } }
     refuses({ NetworkMode: 'bridge' }, /user defined networks only/, { bridge: wanted })
     refuses({ NetworkMode: 'bridge' }, /user defined networks only/, { default: wanted })

@@ -1,6 +1,4 @@
 import type { HostConfig, NetworkingConfig } from '#api/generated/types.ts'
-import { EngineError } from '#base/errors.ts'
-import { isUserDefined } from '../../networks/names-of.ts'
 import { invalidConfig } from './errors.ts'
 
 const LOG_DRIVERS = ['json-file', 'none']
@@ -31,12 +29,6 @@ export function checkSupported(hostConfig: HostConfig, networking: NetworkingCon
   }
   if (Object.keys(hostConfig.StorageOpt ?? {}).length > 0) {
     throw invalidConfig('--storage-opt is not supported: the size of containers cannot be limited')
-  }
-  // On a user-defined network they are aliases.
-  if ((hostConfig.Links ?? []).length > 0 && !isUserDefined(hostConfig.NetworkMode ?? '')) {
-    throw new EngineError('not_implemented', 'links between containers are not supported', {
-      code: 'LINKS_UNSUPPORTED',
-    })
   }
   if (hostConfig.NetworkMode === 'bridge') checkAddress(networking)
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -9,6 +10,8 @@ import { type BuildUpdate, encodeUpdate } from '#api/build-updates.ts'
 import { type CliOptions, type CliResult, FakeCaller, runCli } from '#test/support/cli.ts'
 import { type Asked, ScriptedEngine } from '#test/support/scripted-engine.ts'
 import { main } from '../main.ts'
+
+const noAgent = spawnSync('ssh-add', ['-l']).error !== undefined && 'no ssh-agent on this machine'
 
 const ID = `sha256:${'5e'.repeat(32)}` as const
 const VERTEX = `sha256:${'a1'.repeat(32)}` as const
@@ -188,8 +191,9 @@ describe('berth build', () => {
     engine.answers['PUT /berth/builds/sessions/s1/agents/default'] = { status: 204 }
     engine.answers['DELETE /berth/builds/sessions/s1'] = { status: 404, json: { message: 'gone' } }
     writeFileSync(join(directory, 'token'), 'value\n')
+    const agent = engine.host.slice('unix://'.length)
     const args = ['build', '--secret', 'id=a/b,src=token', '--secret', 'id=VAR', '--ssh', 'default', 'app']
-    const { code, stderr } = await berth(args, { env: { VAR: 'secret of env', SSH_AUTH_SOCK: '/agent' } })
+    const { code, stderr } = await berth(args, { env: { VAR: 'secret of env', SSH_AUTH_SOCK: agent } })
     assert.equal(code, 0, stderr)
     assert.deepEqual(
       engine.requests
@@ -205,7 +209,33 @@ describe('berth build', () => {
       ],
     )
     assert.equal(asked().query.get('session'), 's1')
-    assert.equal(engine.requests.find(({ path }) => path.includes('agents'))?.query.get('path'), '/agent')
+    assert.equal(engine.requests.find(({ path }) => path.includes('agents'))?.query.get('path'), agent)
+  })
+
+  it('lends a key through an agent of its own, which ends with the build', { skip: noAgent }, async () => {
+    const key = join(directory, 'key')
+    assert.equal(spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]).status, 0)
+    engine.answers['POST /berth/builds/sessions'] = { status: 201, json: { id: 's1' } }
+    engine.answers['DELETE /berth/builds/sessions/s1'] = { status: 204 }
+    let path = ''
+    let listed = ''
+    engine.answers['PUT /berth/builds/sessions/s1/agents/default'] = ({ query }) => {
+      path = query.get('path') ?? ''
+      listed = spawnSync('ssh-add', ['-l'], {
+        env: { ...process.env, SSH_AUTH_SOCK: path },
+        encoding: 'utf8',
+      }).stdout
+      return { status: 204 }
+    }
+    const { code, stderr } = await berth(['build', '--ssh', 'default=key', 'app'])
+    assert.equal(code, 0, stderr)
+    assert.match(listed, /ED25519/)
+    assert.equal(existsSync(path), false)
+    writeFileSync(join(directory, 'nokey'), 'nonsense')
+    assert.match(
+      (await berth(['build', '--ssh', 'default=nokey', 'app'])).stderr,
+      /ssh-add has not taken .*nokey/,
+    )
   })
 
   it('sends an engine elsewhere the list of files, and what it wants of them', async () => {
@@ -424,6 +454,7 @@ describe('what berth build refuses', () => {
     [['build', '--secret', 'src=a', 'app'], /id is missing/],
     [['build', '--secret', 'id=x,env=NOPE', 'app'], /environment has no variable NOPE/],
     [['build', '--secret', 'id=x,src=nope', 'app'], /secret x: cannot read .*nope/],
+    [['build', '--ssh', 'a=nowhere', 'app'], /agent a: there is no .*nowhere/],
     [['build', '--ssh', 'default', 'app'], /SSH_AUTH_SOCK is not set/],
     [['build', '--progress', 'loud', 'app'], /invalid progress mode loud/],
     [['build', '--progress', 'tty', 'app'], /stderr is no terminal/],

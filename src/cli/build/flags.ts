@@ -59,7 +59,7 @@ export const buildFlags = {
   'security-opt': list('Not possible in builds', { hidden: true }),
   'shm-size': bytes('Size of /dev/shm of RUN'),
   squash: bool('Make one layer of those of the build'),
-  ssh: list('Agent for RUN (default, or id=socket)'),
+  ssh: list('Agent for RUN (default, or id=socket|key[,key])'),
   tag: list('Name of the image (name[:tag])', { short: 't' }),
   target: string('Stage to build'),
   ulimit: list('Limit of RUN (name=soft[:hard])'),

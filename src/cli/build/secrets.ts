@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { messageOf } from '#base/errors.ts'
 import { commandError } from '../errors.ts'
@@ -33,21 +33,30 @@ export function readSecret(text: string, { cwd, env }: Pick<Io, 'cwd' | 'env'>):
 
 export interface Agent {
   readonly id: string
-  /** Absolute path of its socket. */
-  readonly path: string
+  /** Absolute path of its socket; undefined: one has to be started with these keys. */
+  readonly socket: string | undefined
+  readonly keys: readonly string[]
 }
 
-/** `default`, or `id[=socket]`: without a socket, that of SSH_AUTH_SOCK. */
+/** `default`, or `id[=socket|key[,key]]`: without a path, the agent of SSH_AUTH_SOCK. */
 export function parseAgent(text: string, { cwd, env }: Pick<Io, 'cwd' | 'env'>): Agent {
   const [id, given] = cut(text, '=')
-  const path = given ?? env['SSH_AUTH_SOCK'] ?? ''
+  const named = given ?? env['SSH_AUTH_SOCK'] ?? ''
   if (id === '') throw commandError(`invalid agent ${JSON.stringify(text)}: want default, or id=socket`)
-  if (path === '') {
+  if (named === '') {
     throw commandError(
-      `agent ${id}: SSH_AUTH_SOCK is not set; start an ssh-agent, or name its socket with --ssh ${id}=PATH`,
+      `agent ${id}: SSH_AUTH_SOCK is not set; start an ssh-agent, or name a socket or a key with --ssh ${id}=PATH`,
     )
   }
-  return { id, path: resolve(cwd, path) }
+  const paths = named.split(',').map((path) => resolve(cwd, path))
+  for (const path of paths) {
+    if (!existsSync(path)) throw commandError(`agent ${id}: there is no ${path}; name a socket or a key`)
+  }
+  const sockets = paths.filter((path) => statSync(path).isSocket())
+  if (sockets.length > 0 && paths.length > 1) {
+    throw commandError(`agent ${id}: either one socket or keys can be given`)
+  }
+  return { id, socket: sockets[0], keys: sockets.length > 0 ? [] : paths }
 }
 
 function readFile(id: string, path: string): Buffer {

@@ -8,11 +8,14 @@ import { commandError } from '../errors.ts'
 import { type BuildContext, defaultDockerfile, type DockerfileChoice, parseNamedContext } from './contexts.ts'
 import { ignorePatterns, uploadDirectory } from './context-upload.ts'
 import type { BuildFlags } from './flags.ts'
+import { KeyAgent } from './key-agent.ts'
 import { parseAgent, readSecret } from './secrets.ts'
 
 /** What a build is given before it begins; begun when there is something to give, dropped at its end. */
 export class BuildSession implements AsyncDisposable {
   readonly #context: Context
+  /** Agents of our own. */
+  readonly #held = new AsyncDisposableStack()
   #id: string | undefined
 
   constructor(context: Context) {
@@ -29,14 +32,17 @@ export class BuildSession implements AsyncDisposable {
     const { client, io } = this.#context
     // All are read before the first is sent.
     const secrets = flags.secret.map((text) => readSecret(text, io))
-    const agents = flags.ssh.flatMap((text) => text.split(',')).map((text) => parseAgent(text, io))
+    const agents = flags.ssh.map((text) => parseAgent(text, io))
     if (agents.length > 0 && !this.#isLocal) {
       throw commandError('--ssh needs an engine on this host: a socket cannot be reached from elsewhere')
     }
     for (const { id, value } of secrets) {
       await client.builds.putSecret(await this.#begin(), id, Readable.from([value]))
     }
-    for (const { id, path } of agents) await client.builds.putAgent(await this.#begin(), id, path)
+    for (const { id, socket, keys } of agents) {
+      const path = socket ?? this.#held.use(await KeyAgent.start(keys)).path
+      await client.builds.putAgent(await this.#begin(), id, path)
+    }
   }
 
   /** Where the engine finds the files: in place when it is on this host, otherwise what it lacks is sent. */
@@ -63,6 +69,7 @@ export class BuildSession implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await using _held = this.#held
     if (this.#id === undefined) return
     try {
       await this.#context.client.builds.dropSession(this.#id)

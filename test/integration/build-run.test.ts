@@ -117,6 +117,7 @@ function suite(marks: Marks): void {
       const none = {
         layers: new Set<Digest>(),
         layersInUse: new Set<Digest>(),
+        cachedLayers: new Set<Digest>(),
         blobs: new Set<Digest>(),
         blobsInUse: new Set<Digest>(),
         containers: new Map(),

@@ -18,6 +18,13 @@ export function processNotStarted(
   return failed(args, text, { exitCode }, cause)
 }
 
+/** The shim could not make the root filesystem, the mounts or the network. */
+export function processNotPrepared(args: readonly string[], reason: string): EngineError {
+  return new EngineError('internal', `cannot prepare ${process(args)}: ${reason}`, {
+    code: 'BUILD_RUN_NOT_PREPARED',
+  })
+}
+
 /** The supervisor of the process was killed: how the process ended is not known. */
 export function processLost(args: readonly string[], reason: string): EngineError {
   return new EngineError('internal', `${process(args)} did not complete successfully: ${reason}`, {

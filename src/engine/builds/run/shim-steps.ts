@@ -53,15 +53,27 @@ export class ShimSteps implements StepRunner {
     const { signal, step } = ready
     signal.throwIfAborted()
     const id = newId()
-    // Given back, newest first, however it ends.
-    await using acquired = new AsyncDisposableStack()
-    this.#own(id, acquired)
-    const parts = await this.#acquire(id, ready, io, acquired)
-    const stubs = await this.#process(parts, ready, io, acquired)
-    const { upper } = parts.root
-    // What a privileged process may have unmounted is looked at more closely.
-    if (step.security === 'sandbox' && stubs.isAllIn(upper)) return { layer: undefined }
-    return { layer: await this.#layer(upper, stubs, ready) }
+    const acquired = new AsyncDisposableStack()
+    try {
+      this.#own(id, acquired)
+      const parts = await this.#acquire(id, ready, io, acquired)
+      const stubs = await this.#process(parts, ready, io, acquired)
+      const { upper } = parts.root
+      // What a privileged process may have unmounted is looked at more closely.
+      if (step.security === 'sandbox' && stubs.isAllIn(upper)) return { layer: undefined }
+      return { layer: await this.#layer(upper, stubs, ready) }
+    } finally {
+      await this.#giveBack(acquired, id)
+    }
+  }
+
+  /** Newest first. What cannot be given back is said, and changes nothing about what the step has come to. */
+  async #giveBack(acquired: AsyncDisposableStack, id: string): Promise<void> {
+    try {
+      await acquired.disposeAsync()
+    } catch (error) {
+      this.#deps.logger.error('what a build step had cannot be taken back', { step: id, error })
+    }
   }
 
   #own(id: string, acquired: AsyncDisposableStack): void {

@@ -11,7 +11,7 @@ import type { Shim, ShimConfig, Shims } from '#runtime/shim.ts'
 import type { Remains } from '../../containers/remains.ts'
 import { startError } from '../../containers/start-error.ts'
 import { KILL_PATIENCE, SHIM_PATIENCE, Task, type TaskEnd } from '../../containers/task.ts'
-import { processLost, processNotStarted } from './errors.ts'
+import { processLost, processNotPrepared, processNotStarted } from './errors.ts'
 
 export interface StepProcessDeps {
   readonly shims: Shims
@@ -62,7 +62,12 @@ export class StepProcess implements AsyncDisposable {
 
   /** The root filesystem, mounts and network are there. */
   async ready(signal: AbortSignal): Promise<void> {
-    await abortable(this.#task.ready, signal)
+    try {
+      await abortable(this.#task.ready, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      throw processNotPrepared(this.#args, messageOf(error))
+    }
   }
 
   /** Runs the process to its end, and tells all it writes. Fails when it cannot be started, or was lost. */

@@ -45,11 +45,12 @@ export class StepRoot {
         continue
       }
       const target = this.#link([...done, part].join('/'))
-      if (target === undefined || links === MAX_SYMLINKS) {
+      if (target === undefined) {
         done.push(part)
         continue
       }
-      links++
+      // The runtime will refuse it; nothing of it may be looked at, for the kernel would follow the rest.
+      if (links++ === MAX_SYMLINKS) return { path: [...done, part, ...todo].join('/'), existing: 0 }
       if (target.startsWith('/')) done.length = 0
       todo.unshift(...parts(target))
     }
@@ -65,8 +66,8 @@ export class StepRoot {
 
   /** The text of a file, one byte more than is allowed at most; empty when there is no regular file. */
   read(path: string): string {
-    const file = this.resolve(path).path
-    if (this.#lstat(file)?.isFile() !== true) return ''
+    const { path: file, existing } = this.resolve(path)
+    if (existing < file.split('/').length || this.#lstat(file)?.isFile() !== true) return ''
     const fd = openSync(join(this.#directory, file), constants.O_RDONLY | constants.O_NOFOLLOW)
     try {
       const bytes = Buffer.allocUnsafe(MAX_ACCOUNT_FILE + 1)

@@ -299,6 +299,11 @@ describe('hostile archives', () => {
     )
   })
 
+  it('have no symlinks that nothing could follow', async () => {
+    const pieces = [tar.pax([['linkpath', 'a/'.repeat(400_000)]]), tar.symlink('s', 'x'), tar.file('s/f')]
+    await assert.rejects(changes(pieces, '/x'), refuses('COPY_FILE_UNSUPPORTED', /more than 4095 bytes/))
+  })
+
   it('do not fill the disk with holes', async () => {
     const huge = sparse('1.0', { name: 'huge', size: 9 * 2 ** 30, regions: [] })
     await assert.rejects(changes([huge], '/x'), refuses('TAR_INVALID', /sparse files that are too large/))

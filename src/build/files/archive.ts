@@ -54,6 +54,7 @@ export class Archive implements MemberReader {
     const made = madeDirectory(marks)
     let number = 0
     for await (const { entry } of this.#read()) {
+      this.#signal.throwIfAborted()
       const member = number++
       if (entry.path === '') continue
       const directory = draft.makeDirectory(parentOf(entry.path), made, into)

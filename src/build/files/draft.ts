@@ -1,6 +1,7 @@
-import type { FileAttributes, TarType } from '#oci/tar/entry.ts'
+import { encodeBytes, type FileAttributes, type TarType } from '#oci/tar/entry.ts'
+import { limits } from '#oci/tar/limits.ts'
 import { isReserved } from '#oci/tar/whiteouts.ts'
-import { cannotMake, isDirectory, notDirectory, notForLayers, tooManyLinks } from './errors.ts'
+import { cannotMake, isDirectory, notDirectory, notForLayers, tooManyFiles, tooManyLinks } from './errors.ts'
 import type { BelowFile, FilesBelow } from './files-below.ts'
 
 /** Symlinks that are followed for one path, as the kernel does (path_resolution(7)). */
@@ -69,6 +70,7 @@ export class Draft {
   /** Of all files that have a time. */
   newest: FileAttributes['mtime'] | undefined
   readonly #below: FilesBelow
+  #files = 0
 
   constructor(below: FilesBelow) {
     this.#below = below
@@ -145,7 +147,11 @@ export class Draft {
     if (file.type === 'char' && file.attributes.major === 0 && file.attributes.minor === 0) {
       throw notForLayers(path, 'a character device 0:0 means that a file is removed')
     }
+    if (file.type === 'symlink' && encodeBytes(file.attributes.link ?? '').length > limits.path) {
+      throw notForLayers(path, `a symbolic link to more than ${limits.path} bytes`)
+    }
     if (!replace && this.lookup(directory, name)?.kind === 'directory') throw isDirectory(path)
+    this.#count(path)
     directory.children.set(name, file)
     this.#note(file.attributes)
     touch(directory)
@@ -182,11 +188,17 @@ export class Draft {
   ): DraftDirectory {
     const path = within(parent, name)
     checkName(path, name)
+    this.#count(path)
     const made = newDirectory(path, parent, options)
     parent.children.set(name, made)
     if (options.attributes !== undefined) this.#note(options.attributes)
     touch(made)
     return made
+  }
+
+  /** What layers cannot hold is refused while it is in memory alone. */
+  #count(path: string): void {
+    if (++this.#files > limits.nodes) throw tooManyFiles(path, limits.nodes)
   }
 
   #note({ mtime }: Described): void {

@@ -64,7 +64,18 @@ function destination(path: string, message: string): EngineError {
 export function notForLayers(path: string, why: string): EngineError {
   return new EngineError(
     'invalid_argument',
-    `/${path}: ${why}, which no layer can hold\nRename it, or leave it out with --exclude or .dockerignore.`,
+    `/${path}: ${why}, which no layer can hold\nChange it, or leave it out with --exclude or .dockerignore.`,
     { code: 'COPY_FILE_UNSUPPORTED', details: { path } },
+  )
+}
+
+export function tooManyFiles(path: string, most: number): EngineError {
+  return new EngineError(
+    'invalid_argument',
+    `/${path}: a layer can have ${most} files, and this is one more`,
+    {
+      code: 'COPY_FILE_UNSUPPORTED',
+      details: { path, most },
+    },
   )
 }

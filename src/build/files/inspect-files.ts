@@ -53,6 +53,6 @@ async function lineOf(file: SourceFile, from: string): Promise<string> {
     major ?? null,
     minor ?? null,
     attributes,
-    type === 'file' && path !== from ? path : null,
+    path === from ? null : path,
   ])
 }

@@ -225,6 +225,28 @@ describe('sources of COPY', () => {
     )
     assert.deepEqual(await listing(['dir/sub/hard'], '/x'), ['4755 0:0 file x "1"'])
   })
+
+  it('keeps several names of a symlink as they are', async () => {
+    const link = symlink('../a')
+    const tree = new MemoryTree({ a: file('a'), 'd/one': link, 'd/two': link, 'e/f': file(), 'e/one': link })
+    const world = new CopyWorld(tree)
+    await world.copy(['d', 'e'], '/d/', { exclude: ['f'] })
+    assert.deepEqual(world.root.listing(), [
+      '755 0:0 directory d',
+      '777 0:0 symlink d/one -> ../a',
+      '777 0:0 symlink d/two -> ../a',
+    ])
+    await world.copy(['d'], '/x/')
+    assert.deepEqual(world.root.listing().slice(-2), [
+      '777 0:0 symlink x/one -> ../a',
+      '777 0:0 symlink x/two = x/one',
+    ])
+    await world.copy(['.'], '/y/', { exclude: ['d/one'] })
+    assert.deepEqual(
+      world.root.listing().filter((line) => line.includes('symlink y')),
+      ['777 0:0 symlink y/d/two -> ../a', '777 0:0 symlink y/e/one = y/d/two'],
+    )
+  })
 })
 
 describe('COPY --exclude', () => {

@@ -195,7 +195,7 @@ export class MemorySource implements FileSource {
   }
 
   #file(path: string, each: MemoryFile, names: Map<MemoryFile, string>): SourceFile {
-    const first = each.type === 'file' ? names.get(each) : undefined
+    const first = each.type === 'directory' ? undefined : names.get(each)
     if (first === undefined) names.set(each, path)
     const attributes = attributesOf(path, each)
     const { content } = each

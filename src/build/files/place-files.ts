@@ -79,7 +79,7 @@ export class Placement {
       }
       const known = links.get(attributes.path)
       const put = known ?? fileOf(file, this.#marks)
-      if (known === undefined && attributes.type === 'file') links.set(attributes.path, put)
+      if (known === undefined) links.set(attributes.path, put)
       this.#draft.putFile(directory, baseName(path), put)
     }
   }

@@ -132,7 +132,8 @@ function contentsOf(
         const below = path.slice(from)
         const verdict = filter(below, type === 'directory')
         if (verdict === 'unwanted') continue
-        const taken = { file: await links.firstOf(file), path: below, from: path }
+        const first = type === 'hardlink' ? await links.firstOf(file.attributes) : file
+        const taken = { file: first, path: below, from: path }
         while (waiting.length > 0 && !below.startsWith(`${waiting.at(-1)?.path}/`)) waiting.pop()
         if (verdict === 'inside') {
           waiting.push(taken)
@@ -148,24 +149,21 @@ function contentsOf(
 /** Hard links are told as such after their first name, which need not be one that is copied. */
 class FirstNames {
   readonly #source: FileSource
-  readonly #files = new Map<string, SourceFile>()
+  readonly #found = new Map<string, SourceFile>()
 
   constructor(source: FileSource) {
     this.#source = source
   }
 
-  async firstOf(file: SourceFile): Promise<SourceFile> {
-    const { type, path, link = '' } = file.attributes
-    if (type === 'hardlink') return this.#files.get(link) ?? (await this.#find(link, path))
-    if (type === 'file') this.#files.set(path, file)
-    return file
-  }
-
-  async #find(path: string, name: string): Promise<SourceFile> {
-    const file = await this.#source.find(path)
-    if (file === undefined) throw await notFound(this.#source, name)
-    this.#files.set(path, file)
-    return file
+  async firstOf({ path, link = '' }: SourceFile['attributes']): Promise<SourceFile> {
+    const known = this.#found.get(link)
+    if (known !== undefined) return known
+    // Not find(): it would follow a symlink that has several names.
+    for await (const file of this.#source.walk(link, { descend: () => false })) {
+      this.#found.set(link, file)
+      return file
+    }
+    throw await notFound(this.#source, path)
   }
 }
 

@@ -29,6 +29,8 @@ export interface StartOptions {
   /** Default: that of the daemon. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
   readonly cwd?: string | undefined
+  /** In a session of its own, all of which `kill` reaches: what it has started as well. */
+  readonly session?: boolean | undefined
 }
 
 /** Starts a program with pipes on its three standard streams. `not_found` when there is no such program. */
@@ -41,6 +43,7 @@ export async function startProcess(
     stdio: ['pipe', 'pipe', 'pipe'],
     ...(options.env === undefined ? {} : { env: { ...options.env } }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    detached: options.session === true,
   })
   const exited = new Promise<ExitStatus>((resolve) => {
     child.once('close', (code, signal) => {
@@ -70,8 +73,18 @@ export async function startProcess(
     stderr: child.stderr,
     exited,
     kill: (signal) => {
-      child.kill(signal)
+      if (options.session !== true) child.kill(signal)
+      else killGroup(child.pid as number, signal)
     },
+  }
+}
+
+/** Of a group that is gone nothing is left to be killed. */
+function killGroup(leader: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-leader, signal)
+  } catch (error) {
+    if (!isErrno(error, 'ESRCH')) throw error
   }
 }
 

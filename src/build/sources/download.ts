@@ -1,0 +1,258 @@
+import { createHash } from 'node:crypto'
+import { lstat, mkdir, open, readdir, readFile, rename, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '#base/clock.ts'
+import { type Digest, digestFrom, digestOf, hexOf, isDigest } from '#base/digest.ts'
+import { EngineError, isErrno } from '#base/errors.ts'
+import { KeyedMutex } from '#base/mutex.ts'
+import { encodeBytes, type TarMember } from '#oci/tar/entry.ts'
+import { LayerTree } from '#oci/tar/layer-tree.ts'
+import { writeFileDurably } from '#os/files.ts'
+import type { Helper } from '#os/helper.ts'
+import type { Environment } from '#registry/client/proxy.ts'
+import { downloadName } from '../graph/download-name.ts'
+import type { DownloadOrigin } from '../graph/operations.ts'
+import type { FileSource } from './file-source.ts'
+import { type HttpAnswer, httpGet } from './http-get.ts'
+import type { Spool } from './source-copies.ts'
+import { SpoolFile, writeSpool } from './spool-file.ts'
+import { TreeSource } from './tree-source.ts'
+
+export interface DownloadsDeps {
+  readonly dataRoot: string
+  readonly helper: Pick<Helper, 'removeTree'>
+  readonly spool: Spool
+  readonly environment: Environment
+  readonly clock: Clock
+  /** Bytes of one download; 32 GiB by default. */
+  readonly largest?: number | undefined
+  /** Bytes of all that is kept for later; 4 GiB by default. */
+  readonly kept?: number | undefined
+}
+
+export interface DownloadOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Value of the header for this address's host. */
+  readonly authorization?: string | undefined
+}
+
+/** What is known of a download that is kept. */
+interface Kept {
+  readonly url: string
+  readonly digest: Digest
+  readonly size: number
+  /** Seconds since 1970; 0 when the server does not say. */
+  readonly modified: number
+  readonly etag: string | undefined
+  readonly lastModified: string | undefined
+}
+
+const LARGEST = 32 * 2 ** 30
+const KEPT = 4 * 2 ** 30
+const META = 'meta.json'
+const BODY = 'body'
+
+/**
+ * Files of web servers, kept in `DATA_ROOT/build/downloads/<digest of the address>`: a server is asked whether what is here
+ * is still current, and not even that when the checksum is known. What was used longest ago goes when it becomes too much.
+ */
+export class Downloads {
+  readonly #directory: string
+  readonly #deps: DownloadsDeps
+  readonly #locks = new KeyedMutex()
+
+  constructor(deps: DownloadsDeps) {
+    this.#deps = deps
+    this.#directory = join(deps.dataRoot, 'build', 'downloads')
+  }
+
+  /**
+   * One file, mode 0600, named as the address's path ends, of the time that the server says. With a checksum anything else is
+   * `invalid_argument`.
+   */
+  async open(origin: DownloadOrigin, options: DownloadOptions = {}): Promise<FileSource> {
+    const source = await this.#open(origin, options)
+    await this.#tidy()
+    return source
+  }
+
+  async #open(origin: DownloadOrigin, options: DownloadOptions): Promise<FileSource> {
+    const place = join(this.#directory, hexOf(digestOf(origin.url)))
+    using _lock = await this.#locks.acquire(place, { signal: options.signal })
+    const before = await readKept(place, origin.url)
+    const kept =
+      before !== undefined && before.digest === origin.checksum
+        ? before
+        : await this.#current(origin, place, before, options)
+    const now = this.#deps.clock.now()
+    await utimes(join(place, META), now, now)
+    return sourceOf(origin.url, kept, new SpoolFile(join(place, BODY)), this.#deps.spool)
+  }
+
+  /** Removes everything; returns the bytes. */
+  async clear(): Promise<number> {
+    let bytes = 0
+    for (const { path, size } of await this.#all()) {
+      using _lock = await this.#locks.acquire(path)
+      await this.#deps.helper.removeTree(path)
+      bytes += size
+    }
+    return bytes
+  }
+
+  async #current(
+    { url, checksum }: DownloadOrigin,
+    place: string,
+    before: Kept | undefined,
+    { signal, authorization }: DownloadOptions,
+  ): Promise<Kept> {
+    const { environment } = this.#deps
+    // What is here has another checksum than is wanted: to hear that it is current would not help.
+    const headers = checksum === undefined && before !== undefined ? conditionsOf(before) : {}
+    using answer = await httpGet(url, { signal, authorization, environment, headers })
+    if (answer.status === 304 && before !== undefined) return before
+    await using directory = await this.#deps.spool.take()
+    const body = join(directory.path, BODY)
+    const { digest, size } = await this.#write(body, url, answer, signal)
+    if (checksum !== undefined && checksum !== digest) throw wrongChecksum(url, checksum, digest)
+    const { etag, 'last-modified': lastModified } = answer.headers
+    const modified = Math.max(Math.floor(Date.parse(lastModified ?? '') / 1000) || 0, 0)
+    const kept = { url, digest, size, modified, etag, lastModified }
+    await this.#keep(place, body, kept)
+    return kept
+  }
+
+  async #write(
+    path: string,
+    url: string,
+    { bytes, headers }: HttpAnswer,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly digest: Digest; readonly size: number }> {
+    const { largest = LARGEST } = this.#deps
+    if (Number(headers['content-length']) > largest) throw tooLarge(url, largest)
+    const hash = createHash('sha256')
+    let size = 0
+    await writeSpool(path, bytes, (chunk) => {
+      signal?.throwIfAborted()
+      size += chunk.length
+      if (size > largest) throw tooLarge(url, largest)
+      hash.update(chunk)
+    })
+    return { digest: digestFrom(hash), size }
+  }
+
+  /** What is known is written last, after what it says is true for good. */
+  async #keep(place: string, body: string, kept: Kept): Promise<void> {
+    await this.#deps.helper.removeTree(place)
+    await mkdir(place, { recursive: true, mode: 0o700 })
+    await using file = await open(body, 'r+')
+    await file.datasync()
+    await rename(body, join(place, BODY))
+    await writeFileDurably(join(place, META), JSON.stringify(kept))
+  }
+
+  async #all(): Promise<readonly { readonly path: string; readonly size: number; readonly used: number }[]> {
+    const names = await readdir(this.#directory).catch(missingAsNone)
+    const all = []
+    for (const name of names) {
+      const path = join(this.#directory, name)
+      const [meta, body] = await Promise.all([statOf(join(path, META)), statOf(join(path, BODY))])
+      all.push({ path, size: body?.size ?? 0, used: meta?.mtimeMs ?? 0 })
+    }
+    return all
+  }
+
+  /** Removes what was used longest ago until the rest is little enough. Who reads one still has it open. */
+  async #tidy(): Promise<void> {
+    const all = [...(await this.#all())].sort((a, b) => a.used - b.used)
+    let size = all.reduce((sum, one) => sum + one.size, 0)
+    for (const { path, size: freed } of all) {
+      if (size <= (this.#deps.kept ?? KEPT)) return
+      using _lock = await this.#locks.acquire(path)
+      await this.#deps.helper.removeTree(path)
+      size -= freed
+    }
+  }
+}
+
+async function readKept(place: string, url: string): Promise<Kept | undefined> {
+  try {
+    const kept = JSON.parse(await readFile(join(place, META), 'utf8')) as Partial<Kept>
+    const { digest = '', size = -1, modified = 0, etag, lastModified } = kept
+    const body = await statOf(join(place, BODY))
+    if (kept.url !== url || !isDigest(digest) || body?.size !== size) return undefined
+    return { url, digest, size, modified, etag, lastModified }
+  } catch (error) {
+    // What cannot be understood is fetched again.
+    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
+function conditionsOf({ etag, lastModified }: Kept): Record<string, string> {
+  if (etag !== undefined) return { 'if-none-match': etag }
+  return lastModified === undefined ? {} : { 'if-modified-since': lastModified }
+}
+
+function sourceOf(url: string, { digest, size, modified }: Kept, file: SpoolFile, copies: Spool): FileSource {
+  const tree = new LayerTree({ plain: true })
+  tree.entry({ ...nameless, path: encodeBytes(downloadName(url)), size, stored: size, seconds: modified })
+  return new TreeSource({
+    name: url,
+    tree,
+    copies,
+    contents: {
+      read: () => file.read(0, size),
+      digest: () => digest,
+      [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
+    },
+  })
+}
+
+const nameless: Omit<TarMember, 'path'> = {
+  type: 'file',
+  link: '',
+  mode: 0o600,
+  uid: 0,
+  gid: 0,
+  seconds: 0,
+  nanoseconds: 0,
+  size: 0,
+  offset: 0,
+  stored: 0,
+  extents: undefined,
+  major: 0,
+  minor: 0,
+  xattrs: undefined,
+}
+
+async function statOf(
+  path: string,
+): Promise<{ readonly size: number; readonly mtimeMs: number } | undefined> {
+  try {
+    return await lstat(path)
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined
+    throw error
+  }
+}
+
+function missingAsNone(error: unknown): readonly string[] {
+  if (isErrno(error, 'ENOENT')) return []
+  throw error
+}
+
+function wrongChecksum(url: string, wanted: Digest, found: Digest): EngineError {
+  return new EngineError(
+    'invalid_argument',
+    `digest mismatch ${found}: ${wanted} (${url})\nThe server sends something else than --checksum says.`,
+    { code: 'DOWNLOAD_CHECKSUM', details: { url, wanted, found } },
+  )
+}
+
+function tooLarge(url: string, limit: number): EngineError {
+  return new EngineError('resource_exhausted', `${url} has more than the ${limit} bytes that are fetched`, {
+    code: 'DOWNLOAD_TOO_LARGE',
+    details: { url, limit },
+  })
+}

@@ -19,6 +19,35 @@ const forward = (hostIp: string, ip = '172.17.0.2') =>
 const byId = (elements: readonly Element[]) =>
   new Map(elements.map((element) => [elementId(element), element]))
 
+describe('bridgeElements()', () => {
+  const setsOf = (rules: Parameters<typeof bridgeElements>[2]): string[] =>
+    bridgeElements('br0', ['10.0.0.0/24', 'fd00::/64'], rules).map(({ set, key }) => `${set} ${key}`)
+
+  it('masquerade what leaves and close what comes in, unless told otherwise', () => {
+    const always = ['bridges "br0"', 'icc "br0" . "br0"', 'subnets4 10.0.0.0/24', 'subnets6 fd00::/64']
+    assert.deepEqual(setsOf({ icc: true }), [...always, 'masq4 10.0.0.0/24', 'masq6 fd00::/64'])
+    assert.deepEqual(setsOf({ icc: true, modes: { v4: 'routed', v6: 'nat-unprotected' } }), [
+      ...always,
+      'masq6 fd00::/64',
+      'routed4 "br0"',
+      'unprotected6 "br0"',
+    ])
+    assert.deepEqual(setsOf({ icc: true, masquerade: false, trusted: ['eth1', 'wg0'] }), [
+      ...always,
+      'trusted "eth1" . "br0"',
+      'trusted "wg0" . "br0"',
+    ])
+  })
+
+  it('keep containers apart, and let nobody into what is internal', () => {
+    assert.ok(setsOf({ icc: false }).includes('apart "br0" . "br0"'))
+    assert.ok(!setsOf({ icc: false }).some((text) => text.startsWith('icc')))
+    const modes = { v4: 'routed', v6: 'nat-unprotected' } as const
+    const inside = setsOf({ icc: true, internal: true, modes, trusted: ['eth1'] })
+    assert.ok(!inside.some((text) => /^(masq|routed|unprotected|trusted)/.test(text)))
+  })
+})
+
 describe('forwardingElements()', () => {
   it('uses the wildcard map only for wildcard addresses', () => {
     assert.deepEqual(forward('0.0.0.0'), [

@@ -101,6 +101,34 @@ describe('encodeShimConfig()', () => {
     ])
   })
 
+  it('puts interfaces on links of the host', () => {
+    const own = { mtu: 0, addresses: ['10.0.0.2/24'], gateways: ['0.0.0.0'] }
+    const network = {
+      mode: 'new',
+      link: { ...own, on: { kind: 'macvlan', mode: 'vepa', parent: 'eth0.10' }, mac: '02:00:00:00:00:01' },
+      moreLinks: [
+        { ...own, on: { kind: 'ipvlan', mode: 'l3', flag: 'private', parent: 'eth0' }, name: 'lan' },
+      ],
+      sysctls: {},
+    } as const
+    assert.deepEqual(
+      encodeShimConfig({ ...config, network, shares: [] })
+        .split('\n')
+        .slice(19),
+      [
+        'macvlan vepa eth0.10',
+        'mac 02:00:00:00:00:01',
+        'ip 10.0.0.2/24',
+        'gateway 0.0.0.0',
+        'ipvlan l3 private eth0',
+        'ifname lan',
+        'ip 10.0.0.2/24',
+        'gateway 0.0.0.0',
+        '',
+      ],
+    )
+  })
+
   it('joins a namespace or none at all', () => {
     const netOf = (network: ShimConfig['network']): string | undefined =>
       encodeShimConfig({ ...config, network })

@@ -94,6 +94,24 @@ describe('network of a shim', () => {
     assert.match(shown, /\n1\n0\n$/)
   })
 
+  it('is an interface on a link of the host, with default routes to the link itself', async () => {
+    const on = { kind: 'macvlan', mode: 'bridge', parent: bridge } as const
+    const own = { mtu: 1300, mac: '02:42:0a:63:00:10', addresses: ['10.97.0.2/24', 'fd00:97::2/64'] }
+    const shim = network(0, { link: { ...own, on, name: 'lan0', gateways: ['0.0.0.0', '::'] } })
+    const container = await containers.start({ args: ['sleep', '1000'], shim })
+    const shown = await inside(container, 'show', 'ip addr show dev lan0; ip route; ip -6 route')
+    for (const expected of [
+      /lan0@if\d+: .*mtu 1300/,
+      /link\/ether 02:42:0a:63:00:10/,
+      /inet 10\.97\.0\.2\/24/,
+      /default dev lan0/,
+      /default dev lan0  metric/,
+    ]) {
+      assert.match(shown, expected)
+    }
+    assert.equal((await run('ip', ['-o', 'link', 'show', 'type', 'macvlan'])).stdout, '')
+  })
+
   it('takes over a link of its name that an earlier life left', async () => {
     await run('ip', ['link', 'add', link(7).veth, 'type', 'veth', 'peer', 'name', `bp${suffix}`])
     const container = await containers.start({ args: ['sleep', '1000'], shim: network(7) })
@@ -119,6 +137,28 @@ describe('network of a shim', () => {
   it('says what it could not do', async () => {
     for (const [shim, words] of [
       [network(8, { link: link(8, { bridge: 'nowhere' }) }), /bridge nowhere: no such device/i],
+      [
+        network(8, {
+          link: {
+            on: { kind: 'macvlan', mode: 'bridge', parent: 'nowhere' },
+            mtu: 0,
+            addresses: [],
+            gateways: [],
+          },
+        }),
+        /the requested parent interface nowhere was not found on the Docker host/,
+      ],
+      [
+        network(8, {
+          link: {
+            on: { kind: 'ipvlan', mode: 'sideways', flag: 'bridge', parent: bridge },
+            mtu: 0,
+            addresses: [],
+            gateways: [],
+          },
+        }),
+        /invalid mode or flag sideways/,
+      ],
       [
         network(8, { link: link(8, { addresses: ['10.99.0.300/24'] }) }),
         /invalid address 10\.99\.0\.300\/24/,

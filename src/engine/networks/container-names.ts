@@ -128,9 +128,12 @@ export class ContainerNames {
     }
   }
 
-  /** Only internal networks: nobody outside is asked (CVE-2024-29018). */
+  /** Only internal networks, or such as lead nowhere: nobody outside is asked (CVE-2024-29018). */
   #upstream({ container, endpoints }: Member): Resolver['upstream'] {
-    const internal = (network: string): boolean => this.#deps.known.named(network)?.internal === true
+    const internal = (name: string): boolean => {
+      const network = this.#deps.known.named(name)
+      return network?.internal === true || network?.info?.internal === true
+    }
     if (container.attachments.length > 0 && endpoints.every(({ network }) => internal(network))) {
       if (container.attachments.every(({ network }) => internal(network))) return 'none'
     }

@@ -306,6 +306,152 @@ describe('a daemon killed meanwhile', () => {
   })
 })
 
+describe('networks on a link of the host', () => {
+  const lan = (more: NetworkCreateBody = {}): NetworkCreateBody => ({ Driver: 'macvlan', ...more })
+
+  it('have the gateway that was named, or none', async () => {
+    await make('lan', {
+      ...lan({ Options: { parent: 'eth0' } }),
+      ...subnet('10.1.0.0/24', { Gateway: '10.1.0.9' }),
+    })
+    await make('bare', { ...lan({ Options: { parent: 'eth1' } }), ...subnet('10.2.0.0/24') })
+    const shown = await networks.inspect('bare')
+    assert.deepEqual([shown.Driver, shown.IPAM?.Config], ['macvlan', [{ Subnet: '10.2.0.0/24' }]])
+    assert.deepEqual(await names({ driver: ['macvlan'] }), ['lan', 'bare'])
+    const a = await engine.run({ HostConfig: { NetworkMode: 'lan' } })
+    const b = await engine.run({ HostConfig: { NetworkMode: 'bare' } })
+    assert.equal(endpoints(a)[0]?.gateway, '10.1.0.9')
+    assert.equal(endpoints(b)[0]?.gateway, undefined)
+    assert.equal(endpoints(b)[0]?.ipv4, '10.2.0.1')
+  })
+
+  it('lead nowhere without a parent, and publish nothing', async () => {
+    await make('alone', lan())
+    const PortBindings = { '80/tcp': [{ HostPort: '8080' }] }
+    const id = await engine.run({ HostConfig: { NetworkMode: 'alone', PortBindings } })
+    assert.equal(endpoints(id)[0]?.gateway, undefined)
+    assert.equal(engine.networks.published.has(id), false)
+    assert.equal((await networks.inspect('alone')).Internal, false)
+    assert.equal(machine.names.attached.get(id)?.resolver.upstream, 'none')
+    await make('lan', {
+      ...lan({ Options: { parent: 'eth0' } }),
+      ...subnet('10.1.0.0/24', { Gateway: '10.1.0.9' }),
+    })
+    const other = await engine.run({ HostConfig: { NetworkMode: 'lan', PortBindings } })
+    assert.equal(engine.networks.published.has(other), false)
+    await networks.connect('bridge', { Container: other, EndpointConfig: { GwPriority: 1 } })
+    assert.equal(engine.networks.published.get(other)?.length, 2)
+    await networks.disconnect('bridge', { Container: other })
+    assert.equal(engine.networks.published.has(other), false)
+  })
+
+  it('have the address of their parent with ipvlan, which routes for them with l3', async () => {
+    const options = { parent: 'eth0', ipvlan_mode: 'l3' }
+    await make('lan', { Driver: 'ipvlan', EnableIPv6: true, Options: options })
+    const id = await engine.run({ HostConfig: { NetworkMode: 'lan' } })
+    const [endpoint] = endpoints(id)
+    assert.deepEqual([endpoint?.mac, endpoint?.gateway, endpoint?.gateway6], ['', '0.0.0.0', '::'])
+    const settings = { lan: { MacAddress: '02:00:00:00:00:07' } }
+    const body = { HostConfig: { NetworkMode: 'lan' }, NetworkingConfig: { EndpointsConfig: settings } }
+    await assert.rejects(engine.run(body), {
+      message: 'ipvlan interfaces do not support custom mac address assignment',
+    })
+  })
+})
+
+describe('networks that only hold a configuration', () => {
+  it('give it to others, which keep them', async () => {
+    const config = { ...subnet('10.1.0.0/24'), Labels: { a: 'b' }, Options: { parent: 'eth0' } }
+    await make('config', { ConfigOnly: true, ...config })
+    const shown = await networks.inspect('config')
+    assert.deepEqual(
+      [shown.Driver, shown.ConfigOnly, shown.IPAM?.Config],
+      ['null', true, [{ Subnet: '10.1.0.0/24' }]],
+    )
+    const id = await make('lan', { Driver: 'macvlan', ConfigFrom: { Network: 'config' } })
+    const lan = await networks.inspect('lan')
+    assert.deepEqual(
+      [lan.ConfigFrom, lan.Labels, lan.Options, lan.IPAM?.Config],
+      [{ Network: 'config' }, { a: 'b' }, { parent: 'eth0' }, [{ Subnet: '10.1.0.0/24' }]],
+    )
+    assert.equal(engine.networks.network(id)?.link, 'eth0')
+    await assert.rejects(networks.remove('config'), { message: 'configuration network "config" is in use' })
+    assert.deepEqual((await networks.prune(new Map())).NetworksDeleted, ['lan'])
+    engine = await engine.crash()
+    networks = engine.userNetworks
+    assert.equal((await networks.inspect('config')).ConfigOnly, true)
+    await networks.remove('config')
+  })
+
+  it('are refused with the words of Docker where they make no sense', async () => {
+    await make('config', { ConfigOnly: true })
+    await make('plain')
+    const from = { ConfigFrom: { Network: 'config' } }
+    const refusals: readonly [NetworkCreateBody, RegExp][] = [
+      [{ Name: 'x', ConfigOnly: true, Internal: true }, /can only contain network specific fields/],
+      [{ Name: 'x', ConfigOnly: true, ...from }, /cannot depend on another configuration network/],
+      [{ Name: 'x', ...from, EnableIPv6: true }, /user specified configurations are not supported/],
+      [{ Name: 'x', ConfigFrom: { Network: 'nope' } }, /configuration network "nope" does not exist/],
+      [{ Name: 'x', ConfigFrom: { Network: 'plain' } }, /configuration network "plain" does not exist/],
+      [{ Name: 'x', Scope: 'swarm' }, /^This node is not a swarm manager/],
+      [{ Name: 'x', Driver: 'overlay', Attachable: true }, /^This node is not a swarm manager/],
+      [{ Name: 'x', Ingress: true }, /^Ingress network can only be global scope network$/],
+    ]
+    for (const [body, message] of refusals) await assert.rejects(networks.create(body), { message })
+    await make('far', { Scope: 'local', Attachable: true })
+    assert.equal((await networks.inspect('far')).Attachable, true)
+    const id = await engine.create({ HostConfig: { NetworkMode: 'config' } })
+    const words = { message: /cannot create endpoint on configuration-only network/ }
+    await assert.rejects(engine.lifecycle.start(id), words)
+    const web = await engine.run({}, 'web')
+    await assert.rejects(networks.connect('config', { Container: web }), words)
+  })
+})
+
+describe('gateway modes', () => {
+  const mode = (text: string): Record<string, string> => ({
+    'com.docker.network.bridge.gateway_mode_ipv4': text,
+  })
+  const PortBindings = { '80/tcp': [{ HostPort: '8080' }] }
+
+  it('publish at the container or at the host, and change when the way out does', async () => {
+    await make('routed', { Options: mode('routed') })
+    const id = await engine.run({ HostConfig: { PortBindings } })
+    assert.equal(engine.networks.targets.get(id)?.reach4, undefined)
+    await networks.connect('routed', { Container: id, EndpointConfig: { GwPriority: 1 } })
+    assert.equal(engine.networks.targets.get(id)?.reach4, 'address')
+    await networks.disconnect('routed', { Container: id })
+    assert.equal(engine.networks.targets.get(id)?.reach4, undefined)
+  })
+
+  it('leave an isolated bridge without an address', async () => {
+    await make('cell', { Internal: true, Options: mode('isolated'), ...subnet('10.1.0.0/24') })
+    assert.deepEqual((await networks.inspect('cell')).IPAM?.Config, [{ Subnet: '10.1.0.0/24' }])
+    const id = await engine.run({ HostConfig: { NetworkMode: 'cell' } })
+    assert.deepEqual([endpoints(id)[0]?.ipv4, endpoints(id)[0]?.gateway], ['10.1.0.1', undefined])
+  })
+})
+
+describe('links of the default bridge', () => {
+  it('tell those that run of the address that the other one has now', async () => {
+    const body = { Hostname: 'www', ExposedPorts: { '80/tcp': {} } }
+    const target = await engine.run(body, 'web')
+    const client = await engine.run({ HostConfig: { Links: ['web:db', 'web'] } }, 'client')
+    const lines = () => (engine.hosts.get(client) ?? []).map(({ address, names }) => `${address} ${names}`)
+    const address = endpoints(target)[0]?.ipv4 ?? ''
+    assert.deepEqual(lines(), [`${address} db www web`, `${address} web www`])
+    await engine.lifecycle.stop(target)
+    await engine.settled()
+    await engine.run({}, 'thief')
+    await engine.lifecycle.start(target)
+    const now = endpoints(target)[0]?.ipv4 ?? ''
+    assert.notEqual(now, address)
+    assert.deepEqual(lines(), [`${now} db www web`, `${now} web www`])
+    // Nothing keeps these containers apart.
+    assert.equal(engine.networks.linked.size, 0)
+  })
+})
+
 describe('names', () => {
   const seenBy = (id: string) => Object.fromEntries(machine.names.attached.get(id)?.resolver.names ?? [])
 
@@ -347,6 +493,17 @@ describe('names', () => {
     await engine.settled()
     assert.equal(seenBy(web)['brother'], undefined)
     assert.equal(machine.names.attached.has(twin), false)
+  })
+
+  it('are one table for all that see the same', async () => {
+    await make('app')
+    await make('other')
+    const on = async (NetworkMode: string) => engine.run({ HostConfig: { NetworkMode } })
+    const [a, b, c] = [await on('app'), await on('app'), await on('other')]
+    await on('app')
+    const tableOf = (id: string) => machine.names.attached.get(id)?.resolver
+    assert.ok(tableOf(a) !== undefined && tableOf(a) === tableOf(b))
+    assert.notEqual(tableOf(a), tableOf(c))
   })
 
   it('CVE-2024-29018: nobody outside is asked by a container on internal networks alone', async () => {

@@ -12,6 +12,7 @@ import type { FileSource } from '#build/sources/file-source.ts'
 import { readConfig } from '#daemon/config.ts'
 import { chooseRuntime, openStorage } from '#daemon/machine-setup.ts'
 import { CacheMounts } from '#engine/builds/run/cache-mounts.ts'
+import { runStep } from '#engine/builds/run/step.fixture.ts'
 import { ShimSteps } from '#engine/builds/run/shim-steps.ts'
 import { diskDirectories } from '#engine/containers/directories.ts'
 import { containerPaths } from '#engine/containers/paths.ts'
@@ -235,25 +236,7 @@ function originKey(origin: FileOrigin): string {
 }
 
 export function stepOf({ args, ...wanted }: WantedStep): RunStep {
-  return {
-    kind: 'run',
-    on: { kind: 'scratch' },
-    label: { name: 'RUN', stage: 'stage-0', instruction: 'RUN', line: 1, args: {}, uncached: false },
-    args: typeof args === 'string' ? ['/bin/sh', '-c', args] : args,
-    env: ['PATH=/usr/bin:/bin'],
-    proxyEnv: [],
-    cwd: '/',
-    user: '',
-    mounts: [],
-    scripts: [],
-    network: 'default',
-    security: 'sandbox',
-    platform: { os: 'linux', architecture: 'amd64' },
-    hostname: 'buildkitsandbox',
-    extraHosts: [],
-    limits: {},
-    ...wanted,
-  }
+  return runStep({ ...wanted, args: typeof args === 'string' ? ['/bin/sh', '-c', args] : args })
 }
 
 /** Marks of its own for whatever a test makes below `root`. */

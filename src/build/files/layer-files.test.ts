@@ -437,11 +437,13 @@ describe('--chown and --chmod', () => {
     assert.deepEqual(await owners(':staff'), ['644 0:50 file f "a"'])
   })
 
-  it('refuses names that are not known rather than giving files to root', async () => {
-    await assert.rejects(owners('jane'), refuses('USER_INVALID', /unable to find user jane/))
-    await assert.rejects(owners('joe:nogroup'), refuses('USER_INVALID', /unable to find group nogroup/))
-    await assert.rejects(owners('1:2:3'), refuses('USER_INVALID', /invalid owner/))
+  it('takes names that are not known for root, and refuses numbers that are none', async () => {
+    assert.deepEqual(await owners('jane'), ['644 0:0 file f "a"'])
+    assert.deepEqual(await owners('joe:nogroup'), ['644 12:34 file f "a"'])
+    assert.deepEqual(await owners('33:nogroup'), ['644 33:33 file f "a"'])
+    assert.deepEqual(await owners('1:2:3'), ['644 1:1 file f "a"'])
     await assert.rejects(owners('-1'), refuses('USER_INVALID', /invalid id/))
+    await assert.rejects(owners('1:4294967296'), refuses('USER_INVALID', /invalid id/))
   })
 
   it('reads /etc/passwd through symlinks, inside the root', async () => {

@@ -10,7 +10,7 @@ import { Draft, within } from './draft.ts'
 import { cannotMake } from './errors.ts'
 import { type FilesBelow, nothingBelow } from './files-below.ts'
 import { inspectFiles } from './inspect-files.ts'
-import { type Owner, ownerOf, ownerOrRoot } from './owner.ts'
+import { type Owner, ownerOf } from './owner.ts'
 import { Placement } from './place-files.ts'
 import { type Taken, takeFiles } from './take-files.ts'
 
@@ -62,7 +62,7 @@ export class LayerFiles implements FileSteps {
     const place = draft.resolve(step.path)
     if (place.kind === 'file') throw cannotMake(within(place.directory, place.name))
     if (place.missing.length > 0) {
-      const owner = await ownerOrRoot(step.user, draft, below)
+      const owner = await ownerOf(step.user, draft, below)
       draft.make(place.directory, place.missing, madeDirectory({ owner, mode: undefined }))
     }
     return await this.#store(draft, below, signal)

@@ -8,32 +8,42 @@ export interface Owner {
   readonly gid: number
 }
 
-const NUMBER = /^\d+$/
+const NUMBER = /^[-+]?\d+$/
 
 /**
- * Who `--chown` means. Names are looked up in /etc/passwd and /etc/group below, `USER_INVALID` when they are not there. A
- * number is a number and, without a group, the group's too; a name's group is its primary one.
+ * Who `--chown`, or the USER of a WORKDIR, means: `user`, `user:group` or `:group`. Names are looked up in /etc/passwd and
+ * /etc/group below; a number is a number and, without a group, the group's too; a name's group is its primary one. As
+ * BuildKit has it, a user who is not there is root, and a group that is not there changes nothing: either may come later.
  */
 export async function ownerOf(text: string, draft: Draft, below: FilesBelow): Promise<Owner> {
-  const [user = '', group = '', ...rest] = text.split(':')
-  if (rest.length > 0) throw invalid(`invalid owner ${JSON.stringify(text)}: want user or user:group`)
-  const passwd = NUMBER.test(user) || user === '' ? '' : await accountFile('/etc/passwd', draft, below)
-  const { uid, gid } = resolveUser(user, passwd, '', [])
-  if (group === '') return { uid, gid: NUMBER.test(user) ? uid : gid }
+  const colon = text.indexOf(':')
+  const user = colon === -1 ? text : text.slice(0, colon)
+  const group = colon === -1 ? '' : text.slice(colon + 1)
+  const owner = await userOf(user, draft, below)
+  if (group === '') return owner
   const groups = NUMBER.test(group) ? '' : await accountFile('/etc/group', draft, below)
-  return { uid, gid: resolveUser(`0:${group}`, '', groups, []).gid }
+  const gid = known(() => resolveUser(`0:${group}`, '', groups, []).gid, group)
+  return { uid: owner.uid, gid: gid ?? owner.gid }
 }
 
-/** Whose a WORKDIR is: root's, or no other group's, when the files below do not know the name: it may come later. */
-export async function ownerOrRoot(text: string, draft: Draft, below: FilesBelow): Promise<Owner> {
-  for (const known of [text, text.split(':')[0] ?? '']) {
-    try {
-      return await ownerOf(known, draft, below)
-    } catch (error) {
-      if (engineErrorOf(error)?.code !== 'USER_INVALID') throw error
-    }
+async function userOf(user: string, draft: Draft, below: FilesBelow): Promise<Owner> {
+  if (NUMBER.test(user)) {
+    const { uid } = resolveUser(user, '', '', [])
+    return { uid, gid: uid }
   }
-  return { uid: 0, gid: 0 }
+  const passwd = user === '' ? '' : await accountFile('/etc/passwd', draft, below)
+  const account = known(() => resolveUser(user, passwd, '', []), user)
+  return account ?? { uid: 0, gid: 0 }
+}
+
+/** Undefined for a name that is not there; a number that is none stays an error. */
+function known<T>(find: () => T, wanted: string): T | undefined {
+  try {
+    return find()
+  } catch (error) {
+    if (NUMBER.test(wanted) || engineErrorOf(error)?.code !== 'USER_INVALID') throw error
+    return undefined
+  }
 }
 
 /** Empty when it is not there. */
@@ -46,8 +56,4 @@ async function accountFile(path: string, draft: Draft, below: FilesBelow): Promi
     })
   }
   return Buffer.concat(await Array.fromAsync(below.read(place.found.file.path))).toString()
-}
-
-function invalid(message: string): EngineError {
-  return new EngineError('invalid_argument', message, { code: 'USER_INVALID' })
 }

@@ -72,7 +72,7 @@ import { VolumeRows } from '#store/volumes.ts'
 import type { DaemonConfig } from './config.ts'
 import { assembleContainers, type ContainerServices } from './container-services.ts'
 import type { Identity } from './identity.ts'
-import { noBuilds } from './no-builds.ts'
+import { type AssembledBuilds, assembleBuilds } from './builds.ts'
 import { twinInRegistry } from './own-registry.ts'
 import { openPulls } from './pulls.ts'
 import { apiVersion, minApiVersion, version } from './version.ts'
@@ -121,11 +121,13 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
   const lifecycle = containersOf(foundation, base, images)
   const { connections, userNetworks } = networksOf(foundation, base, lifecycle)
   const { pushes, registries } = registriesOf(foundation, images)
+  const building = await assembleBuilds(foundation, { ...base, images, pulls, pushes })
   const close = async (): Promise<void> => {
     lifecycle.restarts.close()
     lifecycle.health.close()
     base.attachments.close()
     await lifecycle.supervisor.close()
+    await building.close()
     await pushes[Symbol.asyncDispose]()
     await foundation.background.idle()
   }
@@ -154,7 +156,7 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
       pulls,
       pushes,
       registries,
-      builds: noBuilds,
+      builds: building.builds,
       events: foundation.events,
       volumes: base.volumes,
       networks: userNetworks,
@@ -163,10 +165,13 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
         volumes: base.volumes,
         rows: new VolumeRows(foundation.db),
       }),
-      ...viewsOf(foundation, base, images, lifecycle),
+      ...viewsOf(foundation, base, images, lifecycle, building),
     },
     running: () => base.registry.all().filter(({ state }) => runOf(state) !== undefined).length,
-    expire: () => pulls.expire(),
+    expire: async () => {
+      await pulls.expire()
+      await building.expire()
+    },
     close,
   }
 }
@@ -347,6 +352,7 @@ function viewsOf(
   base: Base,
   images: Images,
   containers: ContainerServices,
+  building: AssembledBuilds,
 ): Pick<Engine, 'streams' | 'files' | 'query' | 'system' | 'fsck'> {
   const { logger } = foundation
   const { registry, paths, attachments, containerEvents: events } = base
@@ -363,8 +369,8 @@ function viewsOf(
     }),
     files: filesOf(foundation, base, images, containers),
     query,
-    system: systemOf(foundation, base, images, query),
-    fsck: fsckOf(foundation, base, images),
+    system: systemOf(foundation, base, images, query, building),
+    fsck: fsckOf(foundation, base, images, building),
   }
 }
 
@@ -399,6 +405,7 @@ function systemOf(
   { registry, volumes }: Base,
   images: Images,
   containers: ReturnType<typeof queryOf>,
+  { builds, steps }: AssembledBuilds,
 ): System {
   const { db, config, snapshots } = foundation
   return new System({
@@ -407,13 +414,13 @@ function systemOf(
     images,
     snapshots,
     volumes,
-    builds: noBuilds,
-    account: () => accountFor(config.dataRoot, knownObjects({ db, registry, images: images.store })),
+    builds,
+    account: () => accountFor(config.dataRoot, knownObjects({ db, registry, images: images.store, steps })),
     facts: factsOf(foundation),
   })
 }
 
-function fsckOf(foundation: Foundation, base: Base, images: Images): Fsck {
+function fsckOf(foundation: Foundation, base: Base, images: Images, { steps }: AssembledBuilds): Fsck {
   const { db, config, snapshots, helper, registryClient, ownRegistry, logger } = foundation
   const { registry, locks } = base
   return new Fsck({
@@ -426,7 +433,7 @@ function fsckOf(foundation: Foundation, base: Base, images: Images): Fsck {
     images: images.store,
     layerSource: new RegistryLayers(registryClient, logger),
     ownRegistry,
-    known: () => knownObjects({ db, registry, images: images.store }),
+    known: () => knownObjects({ db, registry, images: images.store, steps }),
     clock: Date.now,
   })
 }

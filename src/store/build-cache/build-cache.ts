@@ -77,6 +77,11 @@ export class BuildCache {
     return this.#rows.contentOf(id)
   }
 
+  /** When a result was made, in milliseconds since the epoch. */
+  madeAt(id: string): number | undefined {
+    return this.#rows.get(id)?.createdAt
+  }
+
   /** What the key leads to on these layers, whole and kept by the lease. */
   async find({ key, below }: ResultKey, lease: BuildLease): Promise<Found> {
     const row = this.#rows.byKey(key)

@@ -92,12 +92,8 @@ export class StepProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const { clock, logger } = this.#deps
-    const { shim, gone } = this.#task
-    const asked = (async () => {
-      await shim.discard()
-      await shim.kill('init', SIGKILL)
-    })()
-    if (!(await settlesWithin(clock, SHIM_PATIENCE, asked))) await this.#killShim()
+    const { gone } = this.#task
+    if (!(await settlesWithin(clock, SHIM_PATIENCE, this.#stop()))) await this.#killShim()
     if (await settlesWithin(clock, KILL_PATIENCE, gone)) return
     logger.error('the process of a build step does not end', { step: this.#id })
   }
@@ -109,6 +105,21 @@ export class StepProcess implements AsyncDisposable {
       // It runs: only the answer was lost.
       if (this.#task.begun) return
       throw processNotStarted(this.#args, startError(this.#args[0] ?? '', messageOf(error)), error)
+    }
+  }
+
+  /** A shim that cannot be asked is one that does not answer. */
+  async #stop(): Promise<void> {
+    const { shim } = this.#task
+    try {
+      await shim.discard()
+      await shim.kill('init', SIGKILL)
+    } catch (error) {
+      this.#deps.logger.warn('the supervisor of a build step does not take requests', {
+        step: this.#id,
+        error,
+      })
+      await this.#killShim()
     }
   }
 

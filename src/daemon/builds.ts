@@ -1,0 +1,154 @@
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { systemClock } from '#base/clock.ts'
+import { EngineError } from '#base/errors.ts'
+import { Slots } from '#base/slots.ts'
+import { openBelow } from '#build/files/files-below.ts'
+import { LayerFiles } from '#build/files/layer-files.ts'
+import { Solver } from '#build/solve/solver.ts'
+import { Downloads } from '#build/sources/download.ts'
+import { LayerDigests } from '#build/sources/layer-digests.ts'
+import { openLayers } from '#build/sources/layers-source.ts'
+import { Spool } from '#build/sources/source-copies.ts'
+import { Artifacts } from '#engine/builds/artifacts.ts'
+import { Builds } from '#engine/builds/builds.ts'
+import { CacheUpkeep } from '#engine/builds/cache/cache-upkeep.ts'
+import { CacheMounts } from '#engine/builds/run/cache-mounts.ts'
+import { ShimSteps } from '#engine/builds/run/shim-steps.ts'
+import { type ReceivedContexts, Sessions } from '#engine/builds/sessions.ts'
+import type { PathsOf } from '#engine/containers/paths.ts'
+import { diskDirectories } from '#engine/containers/directories.ts'
+import type { Remains } from '#engine/containers/remains.ts'
+import type { Images } from '#engine/images/images.ts'
+import type { PullService, PushService } from '#engine/services.ts'
+import { hostResolvConf } from '#os/proc/resolv-conf.ts'
+import { SeccompFilters } from '#runtime/seccomp-filters.ts'
+import type { Shims } from '#runtime/shim.ts'
+import { BuildCache } from '#store/build-cache/build-cache.ts'
+import { FileDigestRows } from '#store/file-digests.ts'
+import type { Foundation } from './engine.ts'
+
+export interface BuildsParts {
+  readonly images: Images
+  readonly pulls: PullService
+  readonly pushes: PushService
+  readonly shims: Shims
+  readonly remains: Remains
+  readonly paths: PathsOf
+}
+
+export interface AssembledBuilds {
+  readonly builds: Builds
+  readonly cache: BuildCache
+  /** Ids of the steps that have something on the disk right now. */
+  readonly steps: () => ReadonlySet<string>
+  /** Removes what has been kept long enough; once a day. */
+  expire(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Puts together what builds need. Nothing of what a daemon that was killed had begun is left when it resolves. */
+export async function assembleBuilds(foundation: Foundation, parts: BuildsParts): Promise<AssembledBuilds> {
+  const { config, helper, trees, snapshots, db, background, logger } = foundation
+  const { images } = parts
+  const { dataRoot } = config
+  const clock = systemClock
+  const spool = new Spool({ dataRoot, helper, trees })
+  const caches = new CacheMounts({ dataRoot, trees, helper, clock, logger })
+  await Promise.all([spool.recover(), caches.recover()])
+  const environment = process.env
+  const cache = new BuildCache({
+    db,
+    snapshots,
+    pins: images.store.collector,
+    discard: (garbage) => images.store.collector.discard(garbage),
+    clock,
+  })
+  const runner = stepsOf(foundation, parts, caches)
+  const digests = new LayerDigests()
+  const solver = new Solver({
+    runner,
+    files: new LayerFiles({ snapshots, below: (layers) => openBelow(layers, { ...foundation, clock }) }),
+    cache,
+    openLayers: (layers, name) => openLayers(layers, name, { snapshots, helper, trees, digests, clock }),
+    slots: new Slots(Math.max(2, availableParallelism()) * STEPS_PER_CPU),
+    clock,
+  })
+  const artifacts = new Artifacts({ clock, background })
+  const sessions = new Sessions({ contexts: noContexts, clock, background })
+  const upkeep = new CacheUpkeep({ cache, mounts: caches, dataRoot, clock })
+  const builds = new Builds({
+    ...parts,
+    helper,
+    trees,
+    spool,
+    environment,
+    clock,
+    background,
+    solver,
+    cache,
+    sessions,
+    artifacts,
+    upkeep,
+    downloads: new Downloads({ dataRoot, helper, spool, environment, clock }),
+    digests: new FileDigestRows(db, clock),
+    // As Docker's: the host's network for those who ask, privileges for nobody.
+    entitlements: new Set(['network.host']),
+  })
+  return {
+    builds,
+    cache,
+    steps: () => runner.running,
+    expire: async () => void (await upkeep.collect()),
+    close: async () => {
+      await sessions.close()
+      await artifacts[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** Steps mostly wait: for a network, a disk, a lock. */
+const STEPS_PER_CPU = 2
+
+function stepsOf(
+  { config, machine, runtime, selected, cgroups, networks, helper, snapshots, trees, logger }: Foundation,
+  { shims, remains, paths }: BuildsParts,
+  caches: CacheMounts,
+): ShimSteps {
+  return new ShimSteps({
+    helper,
+    snapshots,
+    trees,
+    networks,
+    caches,
+    machine,
+    runtime,
+    shims,
+    remains,
+    paths,
+    logger,
+    clock: systemClock,
+    execRoot: config.execRoot,
+    seccompFilters: new SeccompFilters(join(config.execRoot, 'seccomp'), selected),
+    directories: diskDirectories,
+    cgroupParent: config.cgroupParent,
+    cgroupDirectory: (path) => cgroups.directory(path),
+    hostResolvConf: () => hostResolvConf(),
+    hostGateway: () => networks.bridge.subnets[0]?.gateway ?? '',
+  })
+}
+
+const noContexts: ReceivedContexts = {
+  list: refuse,
+  fill: refuse,
+  open: refuse,
+  drop: () => Promise.resolve(),
+}
+
+function refuse(): Promise<never> {
+  return Promise.reject(
+    new EngineError('not_implemented', 'contexts of other hosts are sent as an archive', {
+      code: 'NOT_IMPLEMENTED',
+    }),
+  )
+}

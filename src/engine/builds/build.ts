@@ -1,0 +1,173 @@
+import type { Clock } from '#base/clock.ts'
+import type { Helper } from '#os/helper.ts'
+import type { ImagePlan } from '#build/graph/operations.ts'
+import type { BuildPlan } from '#build/graph/plan.ts'
+import { imageConfig } from '#build/plan/image-config.ts'
+import { planBuild } from '#build/plan/plan-build.ts'
+import type { Report } from '#build/progress/progress.ts'
+import type { Solved } from '#build/solve/solved.ts'
+import type { Solver } from '#build/solve/solver.ts'
+import type { BuildCache } from '#store/build-cache/build-cache.ts'
+import type { Filesystem } from '#build/graph/operations.ts'
+import type { Artifacts } from './artifacts.ts'
+import { buildRequest, slotOf } from './build-request.ts'
+import { answerCall } from './calls.ts'
+import { BuildContexts, type ContextsDeps } from './contexts.ts'
+import type { BuiltImage } from './image-output.ts'
+import { BuildImages, type BuildImagesDeps } from './image-resolver.ts'
+import { type OutputsDeps, type Written, writeOutputs } from './outputs.ts'
+import type { BuildMessage, BuildOptions, BuildResult } from './service.ts'
+import { noSecrets, type Sessions } from './sessions.ts'
+import { vertexReport } from './vertex-report.ts'
+
+export interface BuildDeps
+  extends Omit<ContextsDeps, 'session'>, OutputsDeps, Omit<BuildImagesDeps, 'clock' | 'images'> {
+  readonly images: OutputsDeps['images'] & BuildImagesDeps['images']
+  readonly helper: Pick<Helper, 'pid' | 'removeTree'>
+  readonly solver: Solver
+  readonly cache: BuildCache
+  readonly sessions: Sessions
+  readonly artifacts: Artifacts
+  readonly clock: Clock
+  /** What this daemon allows a build that asks for it: `network.host`, `security.insecure`. */
+  readonly entitlements: ReadonlySet<string>
+}
+
+interface BuildRun {
+  readonly id: string
+  readonly options: BuildOptions
+  readonly deps: BuildDeps
+  readonly report: Report
+  readonly tell: (message: BuildMessage) => void
+  readonly signal: AbortSignal
+  /** Given back when the build is over. */
+  readonly held: AsyncDisposableStack
+}
+
+/** One build from what its client has sent to what it gets. Leaves nothing behind when it fails or is cancelled. */
+export async function runBuild(
+  id: string,
+  options: BuildOptions,
+  deps: BuildDeps,
+  tell: (message: BuildMessage) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  await using held = new AsyncDisposableStack()
+  const run = { id, options, deps, report: tell, tell, signal, held }
+  const session = options.session === undefined ? undefined : held.use(deps.sessions.use(options.session))
+  const contexts = await loadContexts(run, session)
+  const request = buildRequest(options, contexts, deps.entitlements)
+  if (options.call !== 'build') {
+    tell(answerCall(options.call, request))
+    return
+  }
+  const images = new BuildImages(
+    { ...deps, clock: () => deps.clock.now() },
+    { ...options, report: tell, signal },
+  )
+  const plan = await planBuild(request, images, { signal })
+  await announce(plan, run)
+  const addition = held.use(await deps.images.store.add())
+  const lease = held.use(deps.cache.lease())
+  const solved = await deps.solver.solve(
+    plan.images.map(({ filesystem }) => filesystem),
+    {
+      id,
+      open: (origin) => contexts.source(origin),
+      secrets: session?.secrets ?? noSecrets,
+      report: tell,
+      signal,
+      slot: slotOf(options),
+      lease,
+    },
+  )
+  const built = plan.images.map((image) => builtImage(image, plan, solved, deps))
+  const roots = plan.images.map(({ platform, filesystem }) => ({
+    platform,
+    layers: solved.get(filesystem)?.layers ?? [],
+  }))
+  const now = (): string => deps.clock.now().toISOString()
+  const written = await writeOutputs(
+    deps,
+    { images: built, roots, addition },
+    { ...options, report: tell, now, signal },
+  )
+  for (const [index, artifact] of written.artifacts) deps.artifacts.put(id, index, artifact)
+  tell(resultOf(run, written))
+}
+
+async function loadContexts(
+  { options, deps, report, signal, held }: BuildRun,
+  session: ReturnType<Sessions['use']> | undefined,
+): Promise<BuildContexts> {
+  const now = (): string => deps.clock.now().toISOString()
+  const contextsDeps = {
+    ...deps,
+    session: (name: string) => {
+      if (session === undefined) throw new TypeError('a context of a session needs a session')
+      return session.context(name)
+    },
+  }
+  return held.use(
+    await vertexReport('[internal] load build definition and context', report, now, () =>
+      BuildContexts.open(options, contextsDeps, signal),
+    ),
+  )
+}
+
+/** Tells what the planner has found before the first step. */
+async function announce(
+  { instructions, warnings, notices }: BuildPlan,
+  { tell, deps }: BuildRun,
+): Promise<void> {
+  tell({ type: 'instructions', instructions })
+  if (warnings.length + notices.length === 0) return
+  const now = (): string => deps.clock.now().toISOString()
+  await vertexReport('[internal] check the Dockerfile', tell, now, async ({ id, status }) => {
+    for (const notice of notices) status(notice)
+    for (const warning of warnings) tell({ type: 'warning', vertex: id, warning })
+  })
+}
+
+function builtImage(
+  image: ImagePlan,
+  plan: BuildPlan,
+  solved: ReadonlyMap<Filesystem, Solved>,
+  { cache, clock }: BuildDeps,
+): BuiltImage {
+  const madeAt = (step: Filesystem): string | undefined => {
+    const result = solved.get(step)?.result
+    const time = result === undefined ? undefined : cache.madeAt(result)
+    return time === undefined ? undefined : new Date(time).toISOString()
+  }
+  const config = imageConfig(image, (step) => solved.get(step)?.layer, {
+    now: clock.now().toISOString(),
+    epoch: plan.epoch,
+    createdOf: madeAt,
+  })
+  return { platform: image.platform, config }
+}
+
+function resultOf({ id }: BuildRun, { image, names, artifacts }: Written): BuildResult {
+  const described =
+    image === undefined
+      ? {}
+      : {
+          'containerimage.config.digest': image.id,
+          'containerimage.descriptor': image.target,
+          'containerimage.digest': image.target.digest,
+        }
+  return {
+    type: 'result',
+    id,
+    imageId: image?.id,
+    digest: image?.target.digest,
+    names,
+    artifacts: [...artifacts.keys()],
+    metadata: {
+      'buildx.build.ref': `default/default/${id}`,
+      ...described,
+      ...(names.length === 0 ? {} : { 'image.name': names.join(',') }),
+    },
+  }
+}

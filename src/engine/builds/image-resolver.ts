@@ -1,0 +1,100 @@
+import { isKind } from '#base/errors.ts'
+import type { ImageResolver, ResolvedImage } from '#build/graph/plan.ts'
+import type { Report } from '#build/progress/progress.ts'
+import type { RegistryAuth } from '#api/registry-auth.ts'
+import { HUB_AUTH_KEY } from '#api/registry-auth.ts'
+import { formatPlatform, type Platform } from '#oci/platform.ts'
+import { formatReference, parseReference, type Reference, withDefaultTag } from '#oci/reference.ts'
+import type { Image } from '../images/image-store.ts'
+import type { Images } from '../images/images.ts'
+import type { PullService } from '../services.ts'
+import { vertexReport } from './vertex-report.ts'
+
+export interface BuildImagesDeps {
+  readonly images: Pick<Images, 'resolve' | 'store'>
+  readonly pulls: PullService
+  readonly clock: () => Date
+}
+
+export interface BuildImagesOptions {
+  /** Ask the registry also for what is here. */
+  readonly pull: boolean
+  /** By registry host. */
+  readonly auth: Readonly<Record<string, RegistryAuth>>
+  readonly report: Report
+  readonly signal: AbortSignal
+}
+
+/** Images that a build stands on: those of this host; what is missing is pulled. Each is looked up once a build. */
+export class BuildImages implements ImageResolver {
+  readonly #deps: BuildImagesDeps
+  readonly #options: BuildImagesOptions
+  readonly #resolved = new Map<string, Promise<ResolvedImage>>()
+
+  constructor(deps: BuildImagesDeps, options: BuildImagesOptions) {
+    this.#deps = deps
+    this.#options = options
+  }
+
+  resolve(reference: string, platform: Platform): Promise<ResolvedImage> {
+    const key = `${reference} ${formatPlatform(platform)}`
+    const known = this.#resolved.get(key) ?? this.#resolve(reference, platform)
+    this.#resolved.set(key, known)
+    return known
+  }
+
+  async #resolve(text: string, platform: Platform): Promise<ResolvedImage> {
+    const here = this.#options.pull ? undefined : await this.#here(text, platform)
+    if (here !== undefined) return this.#described(text, here)
+    // An id names what is here, and nothing else.
+    if (/^sha256:[0-9a-f]{64}$/.test(text))
+      return this.#described(text, await this.#deps.images.resolve(text))
+    const reference = withDefaultTag(parseReference(text))
+    await this.#pull(text, reference, platform)
+    return this.#described(text, await this.#deps.images.resolve(text, formatPlatform(platform)))
+  }
+
+  async #here(text: string, platform: Platform): Promise<Image | undefined> {
+    try {
+      return await this.#deps.images.resolve(text, formatPlatform(platform))
+    } catch (error) {
+      if (isKind(error, 'not_found')) return undefined
+      throw error
+    }
+  }
+
+  #described(text: string, { id, config, layers }: Image): ResolvedImage {
+    const { references } = this.#deps.images.store
+    const parsed = /^sha256:[0-9a-f]{64}$/.test(text) ? undefined : withDefaultTag(parseReference(text))
+    const reference = parsed === undefined ? text : formatReference(parsed)
+    return { id, manifest: references.target(reference), reference, config, layers }
+  }
+
+  async #pull(text: string, reference: Reference, platform: Platform): Promise<void> {
+    const { report, signal, auth } = this.#options
+    const repository = formatReference({ ...reference, tag: undefined, digest: undefined })
+    const options = {
+      tag: reference.digest ?? reference.tag,
+      platform: formatPlatform(platform),
+      auth: authFor(auth, reference.domain),
+      signal,
+    }
+    const now = (): string => this.#deps.clock().toISOString()
+    const name = `[internal] pull ${text} for ${options.platform}`
+    await vertexReport(name, report, now, async ({ progress }) => {
+      for await (const { id, status = '', progressDetail } of this.#deps.pulls.pull(repository, options)) {
+        const current = progressDetail?.current
+        if (id !== undefined && current !== undefined)
+          progress(`${status} ${id}`, current, progressDetail?.total)
+      }
+    })
+  }
+}
+
+/** Credentials by the registry's host; Docker Hub has a key of its own. */
+export function authFor(
+  auth: Readonly<Record<string, RegistryAuth>>,
+  domain: string,
+): RegistryAuth | undefined {
+  return auth[domain] ?? (domain === 'docker.io' ? auth[HUB_AUTH_KEY] : undefined)
+}

@@ -1,0 +1,37 @@
+import { createHash } from 'node:crypto'
+import type { Digest } from '#base/digest.ts'
+import { messageOf } from '#base/errors.ts'
+import type { Report } from '#build/progress/progress.ts'
+
+export interface VertexReport {
+  readonly id: Digest
+  /** Something that is done. */
+  readonly status: (text: string) => void
+  /** Something that goes on. */
+  readonly progress: (text: string, current: number, total?: number) => void
+}
+
+/** Does `work` and shows it as a step of the build that is no step of the graph. Times as `now` says them. */
+export async function vertexReport<Result>(
+  name: string,
+  report: Report,
+  now: () => string,
+  work: (vertex: VertexReport) => Promise<Result>,
+): Promise<Result> {
+  const id: Digest = `sha256:${createHash('sha256').update(`vertex ${name}`).digest('hex')}`
+  const vertex = { type: 'vertex', id, name, inputs: [], started: now() } as const
+  report(vertex)
+  try {
+    const result = await work({
+      id,
+      status: (text) =>
+        report({ type: 'status', vertex: id, id: text, current: 0, started: now(), completed: now() }),
+      progress: (text, current, total) => report({ type: 'status', vertex: id, id: text, current, total }),
+    })
+    report({ ...vertex, completed: now() })
+    return result
+  } catch (error) {
+    report({ ...vertex, completed: now(), error: messageOf(error) })
+    throw error
+  }
+}

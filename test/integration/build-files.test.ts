@@ -276,6 +276,29 @@ for (const driver of drivers) {
       )
     })
 
+    it('leave many directories below as they are', async () => {
+      await using world = await World.start(driver)
+      const names = Array.from({ length: 40 }, (_, i) => `d${i}`)
+      await world.base(
+        ...names.flatMap((name, i) => [
+          tar.pax([['SCHILY.xattr.user.n', `${i}`]]),
+          tar.directory(name, { mode: 0o700 + i, uid: i, mtime: 1_500_000_000 + i }),
+        ]),
+      )
+      const before = await world.listing()
+      for (const name of names) {
+        await mkdir(join(world.context, name))
+        await writeFile(join(world.context, name, 'f'), name)
+      }
+      await world.copy(['.'], '/')
+      const after = await world.listing()
+      assert.deepEqual(
+        after.filter((line) => line.startsWith('directory')),
+        before,
+      )
+      assert.equal(after.length, 80)
+    })
+
     it('follow symlinks of the layers below, and look names up there', async () => {
       await using world = await World.start(driver)
       await writeFile(join(world.context, 'f'), 'f')

@@ -121,7 +121,7 @@ export class ShimSteps implements StepRunner {
       ...(parts.asked.pins.length > 0 ? [mkdir(join(runtime, 'pins'), { mode: 0o700 })] : []),
     ])
     signal.throwIfAborted()
-    const process = await StepProcess.spawn(runtime, bundle.config, step.args, this.#deps)
+    const process = await StepProcess.spawn(runtime, bundle.config, step, this.#deps)
     acquired.use(process)
     await process.ready(signal)
     const root = new StepRoot(`/proc/${process.shimPid}/root${rootfs}`)

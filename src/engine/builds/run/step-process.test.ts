@@ -6,6 +6,7 @@ import { silentLogger } from '#base/logger.ts'
 import { FakeShims } from '#runtime/fake-shims.ts'
 import type { ShimConfig, Shims } from '#runtime/shim.ts'
 import { StepProcess } from './step-process.ts'
+import { runStep } from './step.fixture.ts'
 
 const NEVER = new AbortController().signal
 
@@ -16,7 +17,10 @@ function world(...args: readonly string[]) {
   const deps = {
     shims: shims as Shims,
     helper: { kill: async () => true },
-    remains: { end: async (id: string) => void ended.push(id) },
+    remains: {
+      end: async (id: string, { CgroupParent }: { CgroupParent?: string | undefined } = {}) =>
+        void ended.push(`${CgroupParent} ${id}`),
+    },
     clock,
     logger: silentLogger,
   }
@@ -27,7 +31,12 @@ function world(...args: readonly string[]) {
     stdinOnce: false,
     exitRecord: '/b/exit',
   } as ShimConfig
-  return { shims, ended, clock, spawn: () => StepProcess.spawn('/b', config, args, deps) }
+  return {
+    shims,
+    ended,
+    clock,
+    spawn: () => StepProcess.spawn('/b', config, runStep({ args, limits: { cgroupParent: '/mine' } }), deps),
+  }
 }
 
 describe('StepProcess', () => {
@@ -93,6 +102,6 @@ describe('StepProcess', () => {
     while (shims.running.length === 0) await new Promise((resolve) => setImmediate(resolve))
     shims.init('step').orphan()
     await assert.rejects(running, /"sleep" did not complete successfully: its supervisor was killed/)
-    assert.deepEqual(ended, ['step'])
+    assert.deepEqual(ended, ['/mine step'])
   })
 })

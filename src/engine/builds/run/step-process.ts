@@ -4,6 +4,7 @@ import { type Clock, settlesWithin } from '#base/clock.ts'
 import { messageOf } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import { abortable } from '#base/mutex.ts'
+import type { RunStep } from '#build/graph/operations.ts'
 import type { RunOutput } from '#build/solve/ports.ts'
 import type { Helper } from '#os/helper.ts'
 import { processStartTime } from '#os/proc/process-stat.ts'
@@ -29,19 +30,19 @@ const WATCH_AGAIN = 100
 export class StepProcess implements AsyncDisposable {
   readonly shimPid: number
   readonly #id: string
-  readonly #args: readonly string[]
+  readonly #step: RunStep
   readonly #deps: StepProcessDeps
   readonly #task: Task
 
   private constructor(
     shim: Shim & { readonly pid: number },
     id: string,
-    args: readonly string[],
+    step: RunStep,
     deps: StepProcessDeps,
   ) {
     this.shimPid = shim.pid
     this.#id = id
-    this.#args = args
+    this.#step = step
     this.#deps = deps
     const silent = { started: () => undefined, exited: () => undefined, oom: () => undefined }
     this.#task = new Task(id, shim, {
@@ -54,10 +55,10 @@ export class StepProcess implements AsyncDisposable {
   static async spawn(
     directory: string,
     config: ShimConfig,
-    args: readonly string[],
+    step: RunStep,
     deps: StepProcessDeps,
   ): Promise<StepProcess> {
-    return new StepProcess(await deps.shims.spawn(directory, config), config.id, args, deps)
+    return new StepProcess(await deps.shims.spawn(directory, config), config.id, step, deps)
   }
 
   /** The root filesystem, mounts and network are there. */
@@ -66,7 +67,7 @@ export class StepProcess implements AsyncDisposable {
       await abortable(this.#task.ready, signal)
     } catch (error) {
       signal.throwIfAborted()
-      throw processNotPrepared(this.#args, messageOf(error))
+      throw processNotPrepared(this.#step.args, messageOf(error))
     }
   }
 
@@ -81,7 +82,7 @@ export class StepProcess implements AsyncDisposable {
       // Nobody will want its exit record: it need not be synced.
       await shim.discard()
       const end = await abortable(Promise.race([exited, gone.then(() => undefined)]), signal)
-      if (end === undefined || end.error !== '') throw processLost(this.#args, end?.error ?? LOST)
+      if (end === undefined || end.error !== '') throw processLost(this.#step.args, end?.error ?? LOST)
       await abortable(output, signal)
       return end
     } finally {
@@ -104,7 +105,7 @@ export class StepProcess implements AsyncDisposable {
     } catch (error) {
       // It runs: only the answer was lost.
       if (this.#task.begun) return
-      throw processNotStarted(this.#args, startError(this.#args[0] ?? '', messageOf(error)), error)
+      throw processNotStarted(this.#step.args, startError(this.#step.args[0] ?? '', messageOf(error)), error)
     }
   }
 
@@ -135,7 +136,8 @@ export class StepProcess implements AsyncDisposable {
       await clock.sleep(WATCH_AGAIN)
       return undefined
     }
-    await remains.end(this.#id)
+    const { cgroupParent } = this.#step.limits
+    await remains.end(this.#id, cgroupParent === undefined ? {} : { CgroupParent: cgroupParent })
     return { code: 137, oomKilled: false, at: clock.now(), error: LOST }
   }
 }

@@ -229,9 +229,9 @@ export class SolveWorld {
     try {
       await this.gate(`begin ${step.label.instruction}`, signal)
       signal.throwIfAborted()
-      const result = await work()
       await this.gate(`end ${step.label.instruction}`, signal)
-      return result
+      // Storing its layer is the last that a step does: afterwards nothing can fail.
+      return await work()
     } finally {
       this.busy.steps--
     }

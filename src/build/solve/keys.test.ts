@@ -168,8 +168,7 @@ function* changedSteps(step: Step): Generator<{ readonly path: string; readonly 
     // What it is, and what it stands on, is tried apart.
     if (name === 'kind' || name === 'on') continue
     yield { path: `${name} undefined`, step: { ...step, [name]: undefined } }
-    for (const { path, value } of changesOf(field, name))
-      yield { path, step: { ...step, [name]: value } as Step }
+    for (const { path, value } of changesOf(field, name)) yield { path, step: { ...step, [name]: value } }
   }
 }
 

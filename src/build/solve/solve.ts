@@ -75,6 +75,7 @@ export class Solve {
     if (this.#failure === undefined) await this.#skipRest()
     await explanations.keep(this.#failure === undefined, clock.now().getTime())
     if (this.#failure !== undefined) throw this.#failure.error
+    this.#request.signal.throwIfAborted()
     await cache.durable()
     return this.#solved
   }

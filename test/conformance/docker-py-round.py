@@ -460,6 +460,37 @@ def names_errors():
     refused(404, "No such container: nope", api.start, "nope")
 
 
+@test
+def builds_images():
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w:gz") as archive:
+        for name, text in (("Dockerfile", "FROM busybox\nARG WHO\nCOPY file /file\nRUN echo for $WHO\n"), ("file", "content\n")):
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    context.seek(0)
+    image, logs = client.images.build(
+        fileobj=context, custom_context=True, encoding="gzip", tag="py-built:1", buildargs={"WHO": "py"}, labels={"l": "v"}, nocache=True
+    )
+    text = "".join(line.get("stream", "") for line in logs)
+    assert "for py\n" in text, text
+    equal(image.tags, ["py-built:1"])
+    equal(image.labels, {"l": "v"})
+    equal(client.containers.run("py-built:1", ["cat", "/file"], remove=True), b"content\n")
+    client.images.remove("py-built:1")
+
+
+@test
+def is_told_why_a_build_failed():
+    try:
+        client.images.build(fileobj=io.BytesIO(b"FROM busybox\nRUN exit 5\n"))
+    except errors.BuildError as error:
+        equal(error.msg, "The command '/bin/sh -c exit 5' returned a non-zero code: 5")
+        assert any("Step 2/2" in line.get("stream", "") for line in error.build_log)
+        return
+    raise AssertionError("not refused")
+
+
 def cleaned():
     for container in client.containers.list(all=True, filters={"label": LABEL}):
         container.remove(force=True, v=True)

@@ -1,0 +1,165 @@
+/** `berth build` and its relatives against a real daemon: what a person types, and what they get. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { runCli, type CliOptions, type CliResult } from '#test/support/cli.ts'
+import { EngineApi } from '#test/support/engine-api.ts'
+
+const BERTH = join(import.meta.dirname, '../../src/bin/berth.ts')
+
+let api: EngineApi
+let directory = ''
+
+before(async () => {
+  api = await EngineApi.start()
+  directory = mkdtempSync(join(tmpdir(), 'berth-build-e2e-'))
+})
+after(async () => {
+  await api[Symbol.asyncDispose]()
+  rmSync(directory, { recursive: true })
+})
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(join(directory, path)), { recursive: true })
+  writeFileSync(join(directory, path), text)
+}
+
+async function berth(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  return runCli(args, { host: api.daemon.host, cwd: directory, now: Date.now(), ...options })
+}
+
+/** What a command prints that must succeed. */
+async function says(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  const result = await berth(args, options)
+  assert.equal(result.code, 0, `berth ${args.join(' ')}: ${result.stderr}${result.stdout}`)
+  return result
+}
+
+describe('berth build', () => {
+  it('builds several stages, again from the cache, and says which file made it do something again', async () => {
+    write(
+      'app/Dockerfile',
+      'FROM busybox AS build\nCOPY a b /src/\nRUN cat /src/a /src/b > /out\nFROM busybox\nCOPY --from=build /out /out\nCOPY c /c\nCMD ["cat", "/out"]\n',
+    )
+    for (const name of ['a', 'b', 'c']) write(`app/${name}`, `${name}\n`)
+    const first = await says(['build', '-t', 'app', 'app'])
+    assert.match(first.stderr, /#\d+ \[build 3\/3\] RUN cat/)
+    assert.equal((await says(['run', '--rm', 'app'])).stdout, 'a\nb\n')
+
+    const again = await says(['build', '--explain', '-t', 'app', 'app'])
+    assert.match(again.stderr, /Every step was taken from the cache\.\n/)
+    assert.doesNotMatch(again.stderr, /DONE.*\n.*RUN/)
+
+    write('app/b', 'changed\n')
+    const changed = await says(['build', '--explain', '--progress', 'quiet', '-t', 'app', 'app'])
+    const lines = changed.stderr.trim().split('\n')
+    assert.match(
+      lines[0] ?? '',
+      /^\[build 2\/3\] COPY a b \/src\/: file (src\/)?b changed \([0-9a-f]{12} → [0-9a-f]{12}\)$/,
+    )
+    assert.equal(lines.filter((line) => line.includes('COPY c /c') && line.includes('file')).length, 0)
+    assert.equal((await says(['run', '--rm', 'app'])).stdout, 'a\nchanged\n')
+
+    const why = await says(['build', 'why'])
+    assert.match(why.stdout, /file (src\/)?b changed/)
+  })
+
+  it('ends with the place of a RUN that failed, and commits nothing', async () => {
+    write('bad/Dockerfile', 'FROM busybox\nRUN echo words && \\\n    exit 3\nRUN never\n')
+    const { code, stderr } = await berth(['build', '-t', 'bad', 'bad'])
+    assert.equal(code, 1)
+    assert.match(stderr, / > \[2\/3\] RUN echo words &&\s+exit 3:\n\d+\.\d{3} words\n------\nDockerfile:2\n/)
+    assert.match(stderr, / 2 \| >>> RUN echo words && \\\n {3}3 \| >>> {5}exit 3\n/)
+    assert.match(
+      stderr,
+      /\nERROR: failed to build: failed to solve: process "\/bin\/sh -c echo words && +exit 3" did not complete successfully: exit code: 3\n$/,
+    )
+    assert.notEqual((await berth(['image', 'inspect', 'bad'])).code, 0)
+  })
+
+  it('shows a mistake in the Dockerfile once, with its line', async () => {
+    write('typo/Dockerfile', 'FROM busybox\nRUNN x\n')
+    const { code, stderr } = await berth(['build', 'typo'])
+    assert.equal(code, 1)
+    assert.equal(stderr.match(/2 \| >>> RUNN x/g)?.length, 1, stderr)
+    assert.match(stderr, /ERROR: failed to build: failed to solve: .*unknown instruction: RUNN/)
+  })
+
+  it('takes stdin: a Dockerfile, a tar, and a Dockerfile for a directory', async () => {
+    await says(['build', '-t', 'piped', '-'], { stdin: 'FROM busybox\nRUN echo piped > /x\n' })
+    assert.equal((await says(['run', '--rm', 'piped', 'cat', '/x'])).stdout, 'piped\n')
+    write('files/data', 'data\n')
+    await says(['build', '-t', 'other', '-f', '-', 'files'], { stdin: 'FROM busybox\nCOPY data /data\n' })
+    assert.equal((await says(['run', '--rm', 'other', 'cat', '/data'])).stdout, 'data\n')
+  })
+
+  it('writes what came of it here: files, archives, ids', async () => {
+    write('out/Dockerfile', 'FROM scratch\nCOPY data /sub/data\n')
+    write('out/data', 'hello')
+    await says(['build', '-o', 'result', 'out'])
+    assert.deepEqual(readdirSync(join(directory, 'result')), ['sub'])
+    assert.equal(readFileSync(join(directory, 'result/sub/data'), 'utf8'), 'hello')
+    await says(['build', '-t', 'out', '-o', 'type=oci,dest=out.tar', 'out'])
+    assert.match((await says(['load', '-i', join(directory, 'out.tar')])).stdout, /Loaded image: out:latest/)
+    const { stdout } = await says(['build', '-q', '--iidfile', 'iid', '--metadata-file', 'meta', 'out'])
+    assert.equal(readFileSync(join(directory, 'iid'), 'utf8'), stdout.trim())
+    assert.ok(statSync(join(directory, 'meta')).size > 0)
+  })
+
+  it('gives secrets to the one RUN that asks, and to nothing else', async () => {
+    write(
+      'secret/Dockerfile',
+      'FROM busybox\nRUN --mount=type=secret,id=token,required=true cat /run/secrets/token | wc -c > /length\nRUN test ! -e /run/secrets/token\n',
+    )
+    write('token', 'very-secret-words')
+    const { stderr } = await says(['build', '-t', 'secret', '--secret', 'id=token,src=token', 'secret'])
+    assert.doesNotMatch(stderr, /very-secret-words/)
+    assert.equal((await says(['run', '--rm', 'secret', 'cat', '/length'])).stdout.trim(), '17')
+    const missing = await berth(['build', '--no-cache', 'secret'])
+    assert.notEqual(missing.code, 0)
+  })
+
+  it('says what --check, --call outline and targets find, without building', async () => {
+    write('check/Dockerfile', '# the end\nFROM busybox as end\nARG WHO=you\nCMD echo $WHO\n')
+    const checked = await berth(['build', '--check', 'check'])
+    assert.equal(checked.code, 1)
+    assert.match(checked.stdout, /JSONArgsRecommended|FromAsCasing/)
+    assert.match((await says(['build', '--call', 'targets', 'check'])).stdout, /end/)
+    assert.match((await says(['build', '--call', 'outline', 'check'])).stdout, /WHO/)
+  })
+
+  it('is canceled by Ctrl-C within moments, and leaves nothing running', async () => {
+    write('slow/Dockerfile', 'FROM busybox\nRUN echo going; sleep 987\n')
+    const args = [BERTH, '-H', api.daemon.host, 'build', '-t', 'slow', join(directory, 'slow')]
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    let text = ''
+    child.stderr.setEncoding('utf8')
+    for await (const chunk of child.stderr) {
+      text += String(chunk)
+      if (text.includes('going')) break
+    }
+    child.kill('SIGINT')
+    const [code] = (await once(child, 'exit')) as [number]
+    assert.equal(code, 130)
+    assert.notEqual((await berth(['image', 'inspect', 'slow'])).code, 0)
+    await api.daemon.assertNoLeaks()
+  })
+})
+
+describe('berth builder', () => {
+  it('shows what the cache holds, and gives it back', async () => {
+    const records = (await says(['builder', 'du', '--format', '{{.CacheType}} {{.Description}}'])).stdout
+    assert.match(records, /regular .*RUN/)
+    const { stdout } = await says(['builder', 'prune', '-a', '-f'])
+    assert.match(stdout, /Total reclaimed space: \d/)
+    assert.doesNotMatch(
+      (await says(['builder', 'du', '--format', '{{.CacheType}} {{.Description}}'])).stdout,
+      /RUN/,
+    )
+    assert.match((await says(['system', 'df'])).stdout, /Build Cache/)
+  })
+})

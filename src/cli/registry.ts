@@ -27,6 +27,7 @@ export const groups: Readonly<Record<string, string>> = {
   network: 'Work with networks',
   system: 'The engine as a whole',
   volume: 'Work with volumes',
+  why: 'Ask why something does not work',
 }
 
 /** What `berth --help` lists first. */
@@ -187,6 +188,11 @@ export const entries: readonly Entry[] = [
     'Disconnect a container from a network',
     () => import('./commands/network-disconnect.ts'),
   ),
+  entry(
+    'network exposure',
+    'Show every port that somebody can reach, from where, and by which rule',
+    () => import('./commands/network-exposure.ts'),
+  ),
   entry('network inspect', 'Show everything about networks', () => import('./commands/network-inspect.ts')),
   entry('network ls, network list', 'List networks', () => import('./commands/network-ls.ts')),
   entry(
@@ -252,6 +258,11 @@ export const entries: readonly Entry[] = [
   ),
   entry('version', 'Show the versions of client and engine', () => import('./commands/version.ts')),
   entry('completion', 'Print a completion script for a shell', () => import('./commands/completion.ts')),
+  entry(
+    'why unreachable',
+    'Find out why a port of a container is not reached',
+    () => import('./commands/why-unreachable.ts'),
+  ),
   {
     ...entry('__complete', 'Answer a completion script', () => import('./commands/complete.ts')),
     hidden: true,

@@ -6,6 +6,7 @@ import type {
   NetworkDisconnectRequest,
   NetworkSummary,
 } from '#api/generated/types.ts'
+import type { Diagnosis, Exposure } from '#api/network-reports.ts'
 import { filtersQuery, type Filters } from './filters.ts'
 import type { Transport } from './transport.ts'
 
@@ -59,6 +60,19 @@ export class Networks {
 
   async disconnect(ref: string, body: NetworkDisconnectRequest): Promise<void> {
     await this.#transport.status('POST', `/networks/${encodeURIComponent(ref)}/disconnect`, { json: body })
+  }
+
+  /** Every port that somebody can reach, from where, and by which rule. */
+  async exposure(): Promise<Exposure> {
+    return this.#transport.json('GET', '/berth/exposure')
+  }
+
+  /** Why a port of a container is not reached: by others, or by another container under a name. */
+  async unreachable(
+    ref: string,
+    query: { readonly port: string; readonly from?: string | undefined; readonly name?: string | undefined },
+  ): Promise<Diagnosis> {
+    return this.#transport.json('GET', `/berth/containers/${encodeURIComponent(ref)}/unreachable`, { query })
   }
 
   async prune(filters?: Filters): Promise<{ NetworksDeleted?: string[] | null }> {

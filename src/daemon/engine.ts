@@ -70,6 +70,7 @@ import { FileContent } from '#store/content/file-content.ts'
 import type { SnapshotsProbe } from '#store/snapshots/probe-snapshots.ts'
 import { VolumeRows } from '#store/volumes.ts'
 import type { DaemonConfig } from './config.ts'
+import { explanationsOf } from './explanations.ts'
 import { assembleContainers, type ContainerServices } from './container-services.ts'
 import type { Identity } from './identity.ts'
 import { type AssembledBuilds, assembleBuilds } from './builds.ts'
@@ -353,7 +354,7 @@ function viewsOf(
   images: Images,
   containers: ContainerServices,
   building: AssembledBuilds,
-): Pick<Engine, 'streams' | 'files' | 'query' | 'system' | 'fsck'> {
+): Pick<Engine, 'streams' | 'files' | 'query' | 'system' | 'fsck' | 'explanations'> {
   const { logger } = foundation
   const { registry, paths, attachments, containerEvents: events } = base
   const { supervisor } = containers
@@ -369,6 +370,11 @@ function viewsOf(
     }),
     files: filesOf(foundation, base, images, containers),
     query,
+    explanations: explanationsOf({
+      ...foundation,
+      ...base,
+      processes: (container) => processesOf(foundation.cgroups, container),
+    }),
     system: systemOf(foundation, base, images, query, building),
     fsck: fsckOf(foundation, base, images, building),
   }

@@ -35,6 +35,7 @@ import type {
   Volume,
 } from '#api/generated/types.ts'
 import type { Finding } from '#api/finding.ts'
+import type { Diagnosis, Exposure } from '#api/network-reports.ts'
 import type { RegistryAuth } from '#api/registry-auth.ts'
 import type { BuildService } from './builds/service.ts'
 
@@ -441,6 +442,20 @@ export interface NetworkService {
   disconnect(ref: string, body: NetworkDisconnectRequest): Promise<void>
 }
 
+/** What is reached from where, and why something is not. */
+export interface NetworkExplanations {
+  exposure(): Promise<Exposure>
+  /** `port` is the container's, as `80` or `53/udp`; `from` another container, which asks by `name`. */
+  unreachable(
+    ref: string,
+    question: {
+      readonly port: string
+      readonly from?: string | undefined
+      readonly name?: string | undefined
+    },
+  ): Promise<Diagnosis>
+}
+
 export interface Engine {
   readonly lifecycle: ContainerLifecycle
   readonly query: ContainerQuery
@@ -456,6 +471,7 @@ export interface Engine {
   readonly volumes: VolumeService
   readonly volumeTransfers: VolumeTransferService
   readonly networks: NetworkService
+  readonly explanations: NetworkExplanations
   readonly fsck: FsckService
   readonly builds: BuildService
 }

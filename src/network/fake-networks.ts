@@ -2,7 +2,9 @@ import { isDeepStrictEqual } from 'node:util'
 import { EngineError } from '#base/errors.ts'
 import { parseCidr } from './address.ts'
 import { BridgeNetwork } from './bridge-network.ts'
+import type { PathReport } from './endpoint-path.ts'
 import { connectivityFailed, noSuchNetwork } from './errors.ts'
+import type { FirewallReport } from './firewall-report.ts'
 import type {
   Endpoint,
   LeaseRequest,
@@ -42,6 +44,9 @@ export class FakeNetworks implements Networks {
   readonly ways = new Map<number, Ways>()
   /** Networks whose bridge is there. */
   readonly made = new Set<string>()
+  /** What is to be found wrong. */
+  firewallIs: Partial<FirewallReport> = {}
+  pathIs: Partial<PathReport> = {}
   readonly #networks = new Map<string, BridgeNetwork>([[this.bridge.id, this.#network(this.bridge)]])
   readonly #ports = new PortTable({ ephemeral: { first: 32768, last: 60999 }, ipv6: true })
 
@@ -160,6 +165,43 @@ export class FakeNetworks implements Networks {
     this.#ports.release(containerId)
     this.published.delete(containerId)
     this.targets.delete(containerId)
+  }
+
+  async firewall(): Promise<FirewallReport> {
+    const ports = [...this.published].flatMap(([containerId, published]) =>
+      published.map((port) => {
+        const { ipv4, ipv6 } = this.targets.get(containerId) ?? {}
+        const address = (port.hostIp.includes(':') ? (ipv6 ?? ipv4) : (ipv4 ?? ipv6)) ?? ''
+        const text = `dnat ${port.hostIp} ${port.protocol} ${port.hostPort}`
+        return { containerId, port, address, rules: [{ text, inForce: true }], held: true }
+      }),
+    )
+    return {
+      table: 'berth',
+      present: true,
+      respect: false,
+      drift: [],
+      foreign: { chains: [] },
+      ports,
+      ...this.firewallIs,
+    }
+  }
+
+  async path(): Promise<PathReport> {
+    const fine = {
+      forwarding: true,
+      bridge: 'up',
+      link: 'up',
+      inside: true,
+      wayBack: true,
+      route: 'berth0',
+    } as const
+    return { ...fine, ...this.pathIs }
+  }
+
+  async allow(containerId: string, ports: readonly LinkedPort[]): Promise<void> {
+    if (ports.length === 0) this.linked.delete(containerId)
+    else this.linked.set(containerId, ports)
   }
 
   async reconcile(): Promise<boolean> {

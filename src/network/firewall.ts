@@ -1,7 +1,7 @@
 import type { Logger } from '#base/logger.ts'
 import type { Helper } from '#os/helper.ts'
 import { commandFailed } from './errors.ts'
-import type { Guard } from './guard.ts'
+import { type Guard, guardName } from './guard.ts'
 import type { Change, Element, Elements, Listing, TableOptions } from './nft-table.ts'
 import { changeTransaction, elementId, fullTransaction, parseListing, sameElements } from './nft-table.ts'
 
@@ -102,6 +102,20 @@ export class Firewall {
   /** The live table; undefined when there is none. */
   async live(): Promise<Listing | undefined> {
     return this.#exclusive(() => this.#list())
+  }
+
+  /** Listings of the tables that are not ours, one by one: nft 1.0.6 prints a broken one of a table that has an owner. */
+  async others(): Promise<readonly string[]> {
+    const { helper, table } = this.#deps
+    const { stdout } = await helper.run(['nft', 'list', 'tables'])
+    const listings: string[] = []
+    for (const [, family = '', name = ''] of stdout.matchAll(/^table (\S+) (\S+)$/gm)) {
+      if (family === 'inet' && (name === table || name === guardName(table))) continue
+      const listing = await helper.run(['nft', '-j', 'list', 'table', family, name])
+      // One that has gone meanwhile says nothing.
+      if (listing.code === 0) listings.push(listing.stdout)
+    }
+    return listings
   }
 
   /** What should be in it. */

@@ -9,6 +9,11 @@ export interface GuardDeps {
   readonly start: (onError: (line: string) => void) => Promise<NftSession>
 }
 
+/** Name of the table that guards another one. */
+export function guardName(table: string): string {
+  return `${table}_guard`
+}
+
 /** After so many nobody tries any more. */
 const ATTEMPTS = 3
 

@@ -19,9 +19,12 @@ import {
 import { ensureBridgeFilter } from './bridge-filter.ts'
 import { BridgeNetwork } from './bridge-network.ts'
 import { enslave, plugLink, routeThrough, unplugLink, unplugShared } from './endpoint-links.ts'
+import { ContainerLinks } from './container-links.ts'
 import { connectivityFailed, noSuchNetwork } from './errors.ts'
+import { type PathReport, endpointPath } from './endpoint-path.ts'
 import { Firewall } from './firewall.ts'
-import { Guard, type GuardDeps } from './guard.ts'
+import { type FirewallReport, firewallReport } from './firewall-report.ts'
+import { Guard, type GuardDeps, guardName } from './guard.ts'
 import { choosePool, defaultPools, linkAddress, routedRanges } from './ipam.ts'
 import type {
   Endpoint,
@@ -113,7 +116,7 @@ export class KernelNetworks implements Networks {
     this.#sysctls = options.sysctls ?? kernelSysctls
     const { helper, logger, respect, guard: start, table = 'berth' } = options
     this.#parents = new ParentLinks(this.#deps(), `berth ${options.networkId.slice(0, 12)}`)
-    const guard = start === undefined ? undefined : new Guard({ logger, table: `${table}_guard`, start })
+    const guard = start === undefined ? undefined : new Guard({ logger, table: guardName(table), start })
     this.#firewall = new Firewall({ helper, logger, table, respect, guard })
     this.#linked = new ContainerLinks(this.#firewall)
   }
@@ -263,6 +266,28 @@ export class KernelNetworks implements Networks {
 
   async unpublish(containerId: string): Promise<void> {
     await this.#get().publisher.unpublish(containerId)
+  }
+
+  async firewall(): Promise<FirewallReport> {
+    const { respect = false, table = 'berth' } = this.#options
+    const live = await this.#firewall.live()
+    return firewallReport({
+      table,
+      respect,
+      live,
+      model: this.#firewall.model,
+      ours: live !== undefined && this.#firewall.isOurs(live),
+      others: await this.#firewall.others(),
+      publications: this.#get().publisher.publications(),
+    })
+  }
+
+  async path(pid: number, endpoint: Endpoint): Promise<PathReport> {
+    return endpointPath(this.#deps(), pid, endpoint, this.#known(endpoint.networkId).info)
+  }
+
+  async allow(containerId: string, ports: readonly LinkedPort[]): Promise<void> {
+    await this.#linked.set(containerId, ports)
   }
 
   async reconcile(): Promise<boolean> {

@@ -1,3 +1,6 @@
+import type { PathReport } from './endpoint-path.ts'
+import type { FirewallReport } from './firewall-report.ts'
+
 /**
  * Networks, addresses, published ports and the kernel objects behind them: the default bridge and whatever networks
  * were made besides.
@@ -76,6 +79,17 @@ export interface Networks {
   /** The same host ports lead to another address, without a moment in which they lead nowhere. */
   retarget(containerId: string, target: PublishTarget): Promise<void>
   unpublish(containerId: string): Promise<void>
+
+  /** What the firewall does with published ports, read from the kernel and compared with what it should do. */
+  firewall(): Promise<FirewallReport>
+  /** The way from the host to an endpoint of a running container, as the kernel has it. */
+  path(pid: number, endpoint: Endpoint): Promise<PathReport>
+
+  /**
+   * What a container reaches on a bridge without `icc`: these ports and no others, from the moment this resolves. Empty
+   * when it ends.
+   */
+  allow(containerId: string, ports: readonly LinkedPort[]): Promise<void>
 
   /**
    * Makes bridges, settings, table and port holds what they should be, whatever they were; true when something had

@@ -34,6 +34,7 @@ export class FakeEngine implements Engine {
   readonly volumes: Engine['volumes']
   readonly volumeTransfers: Engine['volumeTransfers']
   readonly networks: Engine['networks']
+  readonly explanations: Engine['explanations']
   readonly fsck: Engine['fsck']
   readonly builds: Engine['builds']
 
@@ -53,6 +54,7 @@ export class FakeEngine implements Engine {
     this.volumes = this.#recording(volumes)
     this.volumeTransfers = this.#recording(volumeTransfers)
     this.networks = this.#recording(networks)
+    this.explanations = this.#recording(explanations)
     this.fsck = this.#recording(fsck)
     this.builds = this.#recording(fakeBuilds)
   }
@@ -246,4 +248,17 @@ const networks: Engine['networks'] = {
   prune: () => Promise.resolve({ NetworksDeleted: null }),
   connect: async (ref) => void (await networks.inspect(ref)),
   disconnect: async (ref) => void (await networks.inspect(ref)),
+}
+
+const explanations: Engine['explanations'] = {
+  exposure: () =>
+    Promise.resolve({
+      Firewall: 'open',
+      Table: 'berth',
+      HostAddresses: [],
+      Ports: [],
+      Drift: [],
+      Foreign: [],
+    }),
+  unreachable: () => Promise.resolve({ Hops: [{ Hop: 'container', State: 'ok', Text: 'web is running' }] }),
 }

@@ -3,6 +3,7 @@ import type { Route } from '../route.ts'
 import type { ServerInfo } from '../server-info.ts'
 import { berthRoutes } from './berth.ts'
 import { berthBuildRoutes } from './berth-builds.ts'
+import { berthNetworkRoutes } from './berth-networks.ts'
 import { berthVolumeRoutes } from './berth-volumes.ts'
 import { buildRoutes } from './build.ts'
 import { containerFileRoutes } from './container-files.ts'
@@ -36,6 +37,7 @@ export function routesByTag(engine: Engine, info: ServerInfo): Readonly<Record<s
     Berth: [
       ...berthRoutes(engine),
       ...berthVolumeRoutes(engine.volumeTransfers),
+      ...berthNetworkRoutes(engine.explanations),
       ...berthBuildRoutes(engine.builds),
     ],
   }

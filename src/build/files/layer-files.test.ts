@@ -442,6 +442,8 @@ describe('--chown and --chmod', () => {
     assert.deepEqual(await owners('joe:nogroup'), ['644 12:34 file f "a"'])
     assert.deepEqual(await owners('33:nogroup'), ['644 33:33 file f "a"'])
     assert.deepEqual(await owners('1:2:3'), ['644 1:1 file f "a"'])
+    assert.deepEqual(await owners('4294967294:3000000000'), ['644 4294967294:3000000000 file f "a"'])
+    await assert.rejects(owners('4294967295'), refuses('USER_INVALID', /invalid id/))
     await assert.rejects(owners('-1'), refuses('USER_INVALID', /invalid id/))
     await assert.rejects(owners('1:4294967296'), refuses('USER_INVALID', /invalid id/))
   })

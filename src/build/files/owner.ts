@@ -9,6 +9,8 @@ export interface Owner {
 }
 
 const NUMBER = /^[-+]?\d+$/
+/** Files can have what processes cannot; all bits set means nobody (chown(2)). */
+const MAX_ID = 2 ** 32 - 2
 
 /**
  * Who `--chown`, or the USER of a WORKDIR, means: `user`, `user:group` or `:group`. Names are looked up in /etc/passwd and
@@ -21,27 +23,35 @@ export async function ownerOf(text: string, draft: Draft, below: FilesBelow): Pr
   const group = colon === -1 ? '' : text.slice(colon + 1)
   const owner = await userOf(user, draft, below)
   if (group === '') return owner
-  const groups = NUMBER.test(group) ? '' : await accountFile('/etc/group', draft, below)
-  const gid = known(() => resolveUser(`0:${group}`, '', groups, []).gid, group)
+  if (NUMBER.test(group)) return { uid: owner.uid, gid: numberOf(group) }
+  const groups = await accountFile('/etc/group', draft, below)
+  const gid = known(() => resolveUser(`0:${group}`, '', groups, []).gid)
   return { uid: owner.uid, gid: gid ?? owner.gid }
 }
 
 async function userOf(user: string, draft: Draft, below: FilesBelow): Promise<Owner> {
   if (NUMBER.test(user)) {
-    const { uid } = resolveUser(user, '', '', [])
-    return { uid, gid: uid }
+    const id = numberOf(user)
+    return { uid: id, gid: id }
   }
   const passwd = user === '' ? '' : await accountFile('/etc/passwd', draft, below)
-  const account = known(() => resolveUser(user, passwd, '', []), user)
-  return account ?? { uid: 0, gid: 0 }
+  return known(() => resolveUser(user, passwd, '', [])) ?? { uid: 0, gid: 0 }
 }
 
-/** Undefined for a name that is not there; a number that is none stays an error. */
-function known<T>(find: () => T, wanted: string): T | undefined {
+function numberOf(text: string): number {
+  const id = Number(text)
+  if (id >= 0 && id <= MAX_ID) return id
+  throw new EngineError('invalid_argument', `invalid id ${text}: uids and gids of files are 0-${MAX_ID}`, {
+    code: 'USER_INVALID',
+  })
+}
+
+/** Undefined for a name that is not there. */
+function known<T>(find: () => T): T | undefined {
   try {
     return find()
   } catch (error) {
-    if (NUMBER.test(wanted) || engineErrorOf(error)?.code !== 'USER_INVALID') throw error
+    if (engineErrorOf(error)?.code !== 'USER_INVALID') throw error
     return undefined
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import type { BuildExtras } from '#api/build-extras.ts'
@@ -268,7 +268,8 @@ describe('berth build', () => {
       .body.trim()
       .split('\n')
       .map((line) => JSON.parse(line) as { path: string })
-    const paths = list.map(({ path }) => path)
+    assert.deepEqual(list[0], { directory: `${hostname()}:${join(directory, 'app')}` })
+    const paths = list.slice(1).map(({ path }) => path)
     assert.deepEqual(paths, ['.dockerignore', 'kept', 'kept/deep', 'kept/deep/x', 'src', 'src/a', 'src/b'])
     const files: string[] = []
     const { Readable } = await import('node:stream')
@@ -360,7 +361,7 @@ describe('berth build', () => {
       result,
     )
     const { stderr } = await berth(['build', '--explain', 'app'])
-    assert.equal(stderr.split('\n')[0], '[2/2] COPY . /: file main.c changed')
+    assert.equal(stderr.trimStart().split('\n')[0], '[2/2] COPY . /: file main.c changed')
     assert.match(stderr, / 1 warning found.*\n - R: m \(line 1\)\n/)
     assert.doesNotMatch((await berth(['build', 'app'])).stderr, /main\.c/)
   })

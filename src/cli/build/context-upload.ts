@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { isErrno, messageOf } from '#base/errors.ts'
@@ -22,7 +23,7 @@ export async function uploadDirectory(
   { client, signal }: Pick<Context, 'client' | 'signal'>,
 ): Promise<void> {
   const files = (): Generator<TarSource> => contextFiles(directory, ignore)
-  const list = Readable.from(entryLines(files()))
+  const list = Readable.from(entryLines({ directory: `${hostname()}:${directory}` }, files()))
   const wanted = new Set(await client.builds.putContext(session, name, list, { signal }))
   if (wanted.size === 0) return
   const tar = Readable.from(writeTar(only(files(), wanted)), { objectMode: false })
@@ -44,8 +45,8 @@ function contextFiles(directory: string, ignore: IgnoreMatcher): Generator<TarSo
 /** How many files go into one piece of the list. */
 const BATCH = 500
 
-function* entryLines(files: Iterable<TarSource>): Generator<string> {
-  let lines: string[] = []
+function* entryLines(head: object, files: Iterable<TarSource>): Generator<string> {
+  let lines = [`${JSON.stringify(head)}\n`]
   for (const { entry } of files) {
     lines.push(`${JSON.stringify(entry)}\n`)
     if (lines.length === BATCH) {

@@ -53,7 +53,7 @@ export async function runBuild(argument: string, flags: BuildFlags, context: Con
     err(failureText(state, error, knownDockerfile(source, dockerfile)))
     return 1
   }
-  if (flags.explain) err(explainText(state.misses))
+  if (flags.explain) err(`${style === 'quiet' ? '' : '\n'}${explainText(state.misses)}`)
   if (end.call !== undefined) {
     context.out(call.isJson ? `${JSON.stringify(end.call.document, undefined, 2)}\n` : end.call.text)
     return end.call.status

@@ -37,8 +37,8 @@ function check(warnings: readonly Warning[]): Answer {
     count === 0
       ? ['Check complete, no warnings found.']
       : [`Check complete, ${count} warning${count === 1 ? ' has' : 's have'} been found!`]
-  for (const { rule, message, range, excerpt, description } of warnings) {
-    lines.push('', `WARNING: ${rule}: ${description}`, message, `Dockerfile:${range.start.line}`, excerpt)
+  for (const { rule, message, excerpt, description } of warnings) {
+    lines.push('', `WARNING: ${rule}: ${description}`, message, excerpt)
   }
   return { type: 'call', text: `${lines.join('\n')}\n`, document: { warnings }, status: count === 0 ? 0 : 1 }
 }

@@ -32,8 +32,9 @@ export interface BuildSessions {
   /** A socket on this host. */
   putAgent(session: string, id: string, path: string): void
   /**
-   * A context from elsewhere: `stats` is its list of files as records of JSON, one a line (see src/build/sources/context-list.ts);
-   * answers with the paths whose contents are not known here.
+   * A context from elsewhere: `stats` is its list of files, a JSON object a line (see src/build/sources/context-list.ts). The first
+   * is `{"directory": …}`: what the client calls the directory, the same the next time. Each other one is the JSON of a
+   * `TarEntry` (src/oci/tar/entry.ts), parents first, without the root. Answers with the paths whose contents are not known here.
    */
   putContext(
     session: string,

@@ -1,4 +1,4 @@
-import type { BuildUpdate, CountUpdate } from '#api/build-updates.ts'
+import type { BuildUpdate, CountUpdate, StepUpdate } from '#api/build-updates.ts'
 import { stripVTControlCharacters } from 'node:util'
 import { BuildState, elapsed, hasBegun, hasEnded, type LogLine, seconds, titleOf } from './build-state.ts'
 import { countText } from './counts.ts'
@@ -71,7 +71,7 @@ export class PlainProgress {
     speaker.say(...step.flush().map(logText))
     for (const count of step.counts.values()) speaker.endCount(count)
     const { error, cached, completed } = step.update
-    if (error !== undefined) speaker.say(`ERROR: ${error.split('\n', 1)[0]}`)
+    if (error !== undefined) speaker.say(`ERROR: ${reasonOf(step.update)}`)
     else if (cached === true) speaker.say('CACHED')
     else speaker.say(`DONE ${seconds(elapsed(step.update, Date.parse(completed ?? '')))}`)
     speaker.ended = true
@@ -136,6 +136,12 @@ class Speaker {
     this.#announced = true
     return this.#waiting.splice(0)
   }
+}
+
+/** The first line, without the name of the step, which stands above. */
+function reasonOf({ name, error = '' }: StepUpdate): string {
+  const [first = ''] = error.split('\n', 1)
+  return first.startsWith(name) ? first.slice(name.length).replace(/^ \(line \d+\): /, '') : first
 }
 
 function logText({ text, after }: LogLine): string {

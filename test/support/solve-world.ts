@@ -326,7 +326,11 @@ export class SolveWorld {
         const paths = [...tree.keys()].toSorted()
         yield* paths.filter((each) => path === '' || each === path || each.startsWith(`${path}/`)).map(fileOf)
       },
-      find: async (path) => (path === '' || tree.has(path) ? fileOf(path) : undefined),
+      find: async (path) => {
+        const isThere =
+          path === '' || tree.has(path) || [...tree.keys()].some((each) => each.startsWith(`${path}/`))
+        return isThere ? fileOf(path) : undefined
+      },
       root: async () => ({ join: 1, root: '/', path: '/' }),
       [Symbol.asyncDispose]: async () => void this.busy.sources--,
     }

@@ -104,6 +104,7 @@ export class Explanations {
     const known = this.#lists.get(digest)
     if (known !== undefined) return known
     const stored = this.#cache.memories.files(digest)
-    return stored === undefined ? undefined : unpackFiles(stored)
+    // One that cannot be read is as one that was forgotten.
+    return stored && unpackFiles(stored).catch(() => undefined)
   }
 }

@@ -38,7 +38,7 @@ export class BuildMemory {
   /** That of the build `name`; of a build without a name nothing is kept. */
   static async open(rows: MemoryRows, name: string | undefined): Promise<BuildMemory> {
     const stored = name === undefined ? undefined : rows.get(name)
-    return new BuildMemory(rows, name, stored === undefined ? '' : await unpackText(stored))
+    return new BuildMemory(rows, name, stored === undefined ? '' : await readable(unpackText(stored)))
   }
 
   /** For each step what stood in its place: the same instruction of its stage, or else what it has replaced. */
@@ -76,6 +76,11 @@ export class BuildMemory {
 }
 
 const VERSION = 1
+
+/** No build fails because what is known of the one before cannot be read. */
+async function readable(text: Promise<string>): Promise<string> {
+  return text.catch(() => '')
+}
 
 /** What another version has written is as if it was not there. */
 function readDocument(text: string): readonly StepMemory[] {

@@ -39,6 +39,7 @@ export class Solve {
   readonly #resolving = new Map<Filesystem, Promise<Solved>>()
   readonly #making = new Map<Digest, Promise<Made>>()
   readonly #solved = new Map<Filesystem, Solved>()
+  #explained = Promise.resolve()
   #failure: { readonly error: unknown } | undefined
 
   constructor(deps: SolverDeps, flights: StepFlights, targets: readonly Filesystem[], request: SolveRequest) {
@@ -244,9 +245,18 @@ export class Solve {
     return failure
   }
 
+  /** In the order in which steps were missed, though some need files to be compared. */
   async #explain(step: Step, vertex: Digest, gone: boolean): Promise<void> {
-    const explanations = await this.#explanations
-    this.#vertices.explain(vertex, await explanations.explain(step, gone))
+    const before = this.#explained
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#explained = promise
+    try {
+      const miss = await (await this.#explanations).explain(step, gone)
+      await before
+      this.#vertices.explain(vertex, miss)
+    } finally {
+      resolve()
+    }
   }
 
   /** What was not needed, because what was made from it is there. */

@@ -40,6 +40,8 @@ export class BuildCache {
   readonly #rows: ResultRows
   readonly #images: ImageRows
   readonly #leases = new Set<BuildLease>()
+  /** What layers take on the disk, which takes long to find out and stays so. */
+  readonly #spaces = new Map<Digest, number>()
 
   constructor(deps: BuildCacheDeps) {
     this.#deps = deps
@@ -159,7 +161,7 @@ export class BuildCache {
         parents: parents.get(id) ?? [],
         inUse: this.#isLeased(id),
         shared: layer !== undefined && ofImages.has(layer),
-        size: isFirst ? await this.#deps.snapshots.layerSpace(layer) : 0,
+        size: isFirst ? await this.#space(layer) : 0,
         createdAt,
         usedAt,
         uses,
@@ -174,7 +176,7 @@ export class BuildCache {
     for (const id of ids) {
       const layer = this.#rows.get(id)?.layer
       if (layer !== undefined && !sizes.has(layer)) {
-        sizes.set(layer, await this.#deps.snapshots.layerSpace(layer))
+        sizes.set(layer, await this.#space(layer))
       }
     }
     const removed = ids.filter((id) => !this.#isLeased(id) && this.#rows.get(id) !== undefined)
@@ -201,8 +203,17 @@ export class BuildCache {
       },
       { urgent: true },
     )
+    for (const layer of freed) this.#spaces.delete(layer)
     if (freed.length > 0) await this.#deps.discard({ layers: freed })
     return freed
+  }
+
+  async #space(layer: Digest): Promise<number> {
+    const known = this.#spaces.get(layer)
+    if (known !== undefined) return known
+    const space = await this.#deps.snapshots.layerSpace(layer)
+    this.#spaces.set(layer, space)
+    return space
   }
 
   #isLeased(id: string): boolean {

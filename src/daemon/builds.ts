@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '#base/clock.ts'
-import { EngineError } from '#base/errors.ts'
 import { Slots } from '#base/slots.ts'
 import { openBelow } from '#build/files/files-below.ts'
 import { LayerFiles } from '#build/files/layer-files.ts'
@@ -9,13 +8,14 @@ import { Solver } from '#build/solve/solver.ts'
 import { Downloads } from '#build/sources/download.ts'
 import { LayerDigests } from '#build/sources/layer-digests.ts'
 import { openLayers } from '#build/sources/layers-source.ts'
+import { ReceivedContexts } from '#build/sources/received-contexts.ts'
 import { Spool } from '#build/sources/source-copies.ts'
 import { Artifacts } from '#engine/builds/artifacts.ts'
 import { Builds } from '#engine/builds/builds.ts'
 import { CacheUpkeep } from '#engine/builds/cache/cache-upkeep.ts'
 import { CacheMounts } from '#engine/builds/run/cache-mounts.ts'
 import { ShimSteps } from '#engine/builds/run/shim-steps.ts'
-import { type ReceivedContexts, Sessions } from '#engine/builds/sessions.ts'
+import { Sessions } from '#engine/builds/sessions.ts'
 import type { PathsOf } from '#engine/containers/paths.ts'
 import { diskDirectories } from '#engine/containers/directories.ts'
 import type { Remains } from '#engine/containers/remains.ts'
@@ -75,7 +75,8 @@ export async function assembleBuilds(foundation: Foundation, parts: BuildsParts)
     clock,
   })
   const artifacts = new Artifacts({ clock, background })
-  const sessions = new Sessions({ contexts: noContexts, clock, background })
+  const contexts = new ReceivedContexts({ dataRoot, helper, copies: spool, clock })
+  const sessions = new Sessions({ contexts, clock, background })
   const upkeep = new CacheUpkeep({ cache, mounts: caches, dataRoot, clock })
   const builds = new Builds({
     ...parts,
@@ -136,19 +137,4 @@ function stepsOf(
     hostResolvConf: () => hostResolvConf(),
     hostGateway: () => networks.bridge.subnets[0]?.gateway ?? '',
   })
-}
-
-const noContexts: ReceivedContexts = {
-  list: refuse,
-  fill: refuse,
-  open: refuse,
-  drop: () => Promise.resolve(),
-}
-
-function refuse(): Promise<never> {
-  return Promise.reject(
-    new EngineError('not_implemented', 'contexts of other hosts are sent as an archive', {
-      code: 'NOT_IMPLEMENTED',
-    }),
-  )
 }

@@ -212,7 +212,7 @@ export class BuildCache {
     const known = this.#spaces.get(layer)
     if (known !== undefined) return known
     const space = await this.#deps.snapshots.layerSpace(layer)
-    this.#spaces.set(layer, space)
+    if (space > 0) this.#spaces.set(layer, space)
     return space
   }
 

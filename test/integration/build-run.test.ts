@@ -67,8 +67,14 @@ function suite(marks: Marks): void {
   /** What the one step that runs sees as its root. */
   async function rootOfStep(): Promise<string> {
     const [id = ''] = world.steps.running
-    const status = await readFile(join(marks.execRoot, 'runtime', id, 'status'), 'utf8')
-    return `/proc/${(JSON.parse(status) as { pid: number }).pid}/root`
+    const state = join(marks.execRoot, 'runtime', id)
+    // crun's, or runc's.
+    const file = (await readdir(state)).includes('status') ? 'status' : 'state.json'
+    const { pid, init_process_pid } = JSON.parse(await readFile(join(state, file), 'utf8')) as Record<
+      string,
+      number
+    >
+    return `/proc/${pid ?? init_process_pid}/root`
   }
 
   before(async () => {
@@ -84,7 +90,7 @@ function suite(marks: Marks): void {
 
   it('gives what the process writes, and what it has changed as a layer', async () => {
     const ran = await world.run({
-      args: 'echo out; echo err >&2; echo hello > /greeting; chmod 0640 /greeting',
+      args: 'cat; echo out; echo err >&2; echo hello > /greeting; chmod 0640 /greeting',
     })
     assert.equal(ran.out, 'out\n')
     assert.equal(ran.err, 'err\n')

@@ -66,7 +66,11 @@ export class BuildSteps implements AsyncDisposable {
   static async open(marks: Marks, logger: Logger = silentLogger): Promise<BuildSteps> {
     await using acquired = new AsyncDisposableStack()
     const { dataRoot, execRoot, cgroupParent, firewallTable } = marks
-    const { config } = readConfig(['--data-root', dataRoot, '--exec-root', execRoot])
+    const { config } = readConfig([
+      ...['--data-root', dataRoot, '--exec-root', execRoot],
+      ...['--default-runtime', process.env['BERTH_RUNTIME'] ?? 'auto'],
+      ...['--storage-driver', process.env['BERTH_STORAGE_DRIVER'] ?? 'auto'],
+    ])
     await mkdir(dataRoot, { recursive: true, mode: 0o700 })
     await mkdir(execRoot, { recursive: true, mode: 0o711 })
     const helper = acquired.use(await startHelper({ execRoot, buildDir: nativeBuild, logger }))

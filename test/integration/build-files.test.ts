@@ -43,6 +43,7 @@ interface Options {
   readonly chmod?: string
   readonly link?: boolean
   readonly parents?: boolean
+  readonly exclude?: readonly string[]
   readonly signal?: AbortSignal
   /** Called in the middle of each file of the context. */
   readonly onRead?: () => void
@@ -173,7 +174,7 @@ function watched(source: FileSource, onRead: (() => void) | undefined): FileSour
 }
 
 function step(sources: readonly (string | CopySource)[], destination: string, options: Options): CopyStep {
-  const { chown, chmod: mode, link: linked = false, parents = false } = options
+  const { chown, chmod: mode, link: linked = false, parents = false, exclude = [] } = options
   return {
     kind: 'copy',
     on: { kind: 'scratch' },
@@ -188,7 +189,7 @@ function step(sources: readonly (string | CopySource)[], destination: string, op
     mode: mode === undefined ? undefined : parseFileMode(mode),
     link: linked,
     parents,
-    exclude: [],
+    exclude,
   }
 }
 
@@ -335,6 +336,48 @@ for (const driver of drivers) {
       )
       const found = (await world.listing()).find((line) => line.includes('usr/bin/ping"'))
       assert.match(found ?? '', /755 7:8 .* security\.capability=0100000200040000/)
+    })
+
+    it('do what each flag says', async () => {
+      await using world = await World.start(driver)
+      await world.base(...base)
+      await mkdir(join(world.context, 'a/b/c'), { recursive: true })
+      await chmod(join(world.context, 'a'), 0o711)
+      for (const name of ['a/x.md', 'a/b/x.txt', 'a/b/c/y.txt', 'top.txt', 'run.sh']) {
+        await writeFile(join(world.context, name), name)
+      }
+      const lines = async (below: string): Promise<readonly string[]> =>
+        (await world.listing())
+          .map((line) => line.split(' '))
+          .filter(([, path = '']) => path.startsWith(`"${below}/`))
+          .map(([type, path, mode, owner]) => `${type} ${path} ${mode} ${owner}`)
+      await world.copy(['a/b/*.txt', 'a/./b/c'], '/parents', { parents: true, chown: ':7' })
+      assert.deepEqual(await lines('parents'), [
+        'directory "parents/a" 711 0:7',
+        'directory "parents/a/b" 755 0:7',
+        'directory "parents/b" 755 0:7',
+        'directory "parents/b/c" 755 0:7',
+        'file "parents/a/b/x.txt" 644 0:7',
+        'file "parents/b/c/y.txt" 644 0:7',
+      ])
+      await world.copy(['.'], '/rest/', { exclude: ['**/*.txt', '!top.txt', 'run.sh'] })
+      assert.deepEqual(await lines('rest'), [
+        'directory "rest/a" 711 0:0',
+        'directory "rest/a/b" 755 0:0',
+        'directory "rest/a/b/c" 755 0:0',
+        'file "rest/a/x.md" 644 0:0',
+        'file "rest/top.txt" 644 0:0',
+      ])
+      const documents: readonly CopySource[] = [
+        { type: 'document', name: 'one', content: '1' },
+        { type: 'document', name: 'two', content: '2' },
+      ]
+      await world.copy([...documents, 'run.sh'], '/chmod/', { chmod: 'u+x,g=u,o=' })
+      assert.deepEqual(await lines('chmod'), [
+        'file "chmod/one" 770 0:0',
+        'file "chmod/run.sh" 770 0:0',
+        'file "chmod/two" 770 0:0',
+      ])
     })
 
     it('unpack archives over layers: directories that went and came again hide what was in them', async () => {

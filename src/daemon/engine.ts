@@ -33,6 +33,7 @@ import { openImages, type Images } from '#engine/images/images.ts'
 import { JsonFileLogs } from '#engine/logs/json-file-logs.ts'
 import { Connections } from '#engine/networks/connections.ts'
 import { ContainerNames } from '#engine/networks/container-names.ts'
+import { LegacyLinks, linkedHosts } from '#engine/networks/legacy-links.ts'
 import { NetworkEndpoints } from '#engine/networks/endpoints.ts'
 import { NetworkRegistry } from '#engine/networks/network-registry.ts'
 import { UserNetworks } from '#engine/networks/networks.ts'
@@ -205,6 +206,7 @@ function baseOf(foundation: Foundation) {
   const mountSources = new MountSourcesOf({ volumes, snapshots, events, paths, logger })
   const roots = new TreeRoots(snapshots, helper, paths, mountSources)
   const etcFiles = etcFilesOf(foundation, paths, registry)
+  const networking = networkingOf(foundation, registry, etcFiles)
   return {
     paths,
     registry,
@@ -215,12 +217,12 @@ function baseOf(foundation: Foundation) {
     locks: new KeyedMutex(),
     waiters: new Waiters(),
     attachments: new Attachments(),
-    containerEvents: new ContainerEvents(events),
+    containerEvents: new ContainerEvents(events, (id) => networking.knownNetworks.driverOf(id)),
     volumes,
     mountSources,
     accounts: new Accounts({ snapshots, trees, helper, roots, upper }),
     etcFiles,
-    ...networkingOf(foundation, registry, etcFiles),
+    ...networking,
   }
 }
 

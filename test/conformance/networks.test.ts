@@ -105,6 +105,86 @@ function session(client: (...args: string[]) => Result): void {
     says('network', 'rm', 'app', 'back')
   })
 
+  it('puts containers on a link of the host, as a network that holds a configuration says', () => {
+    const wire = ['ip', 'link', 'add', 'lan9', 'up', 'type', 'veth', 'peer', 'name', 'lan9p']
+    assert.equal(api.daemon.inside(...wire).code, 0)
+    assert.equal(api.daemon.inside('ip', 'link', 'set', 'lan9p', 'up').code, 0)
+    try {
+      says(
+        ...'network create --config-only --subnet 10.57.0.0/24 --gateway 10.57.0.254 -o parent=lan9 conf'.split(
+          ' ',
+        ),
+      )
+      says('network', 'create', '-d', 'macvlan', '--config-from', 'conf', '--attachable', 'lan')
+      const line = [
+        'network',
+        'ls',
+        '--filter',
+        'type=custom',
+        '--format',
+        '{{.Name}} {{.Driver}} {{.Scope}}',
+      ]
+      assert.deepEqual(
+        says(...line)
+          .split('\n')
+          .toSorted(),
+        ['conf null local', 'lan macvlan local'],
+      )
+      const [lan] = JSON.parse(says('network', 'inspect', 'lan')) as Record<string, unknown>[]
+      assert.deepEqual(
+        [lan?.['ConfigFrom'], lan?.['ConfigOnly'], lan?.['Attachable'], lan?.['Options']],
+        [{ Network: 'conf' }, false, true, { parent: 'lan9' }],
+      )
+      run('--name', 'one', '--network', 'lan', '-p', '8120:80')
+      run('--name', 'two', '--network', 'lan', '--ip', '10.57.0.9')
+      says('exec', 'one', 'ping', '-c', '1', '-W', '2', 'two')
+      assert.match(says('exec', 'one', 'ip', 'route'), /default via 10\.57\.0\.254/)
+      assert.equal(says('port', 'one'), '')
+      assert.match(fails('network', 'rm', 'conf'), /configuration network "conf" is in use/)
+      assert.match(fails('run', '--rm', '--network', 'conf', 'busybox', 'true'), /configuration-only network/)
+      assert.match(
+        fails('network', 'create', '-d', 'macvlan', '-o', 'macvlan_mode=open', 'x'),
+        /requested macvlan mode 'open' is not valid/,
+      )
+      assert.match(fails('network', 'create', '-d', 'overlay', 'x'), /This node is not a swarm manager/)
+      says('rm', '-f', 'one', 'two')
+      says('network', 'rm', 'lan', 'conf')
+    } finally {
+      api.daemon.inside('ip', 'link', 'delete', 'lan9')
+    }
+  })
+
+  it('links containers of the default network', () => {
+    run('--name', 'web', '--hostname', 'www')
+    run('--name', 'client', '--link', 'web:db')
+    says('exec', 'client', 'ping', '-c', '1', '-W', '2', 'db')
+    assert.match(says('exec', 'client', 'cat', '/etc/hosts'), /\tdb www web$/m)
+    assert.equal(says('inspect', '-f', '{{.HostConfig.Links}}', 'client'), '[/web:/client/db]')
+    assert.match(
+      fails('run', '--rm', '--link', 'nobody', 'busybox', 'true'),
+      /could not get container for nobody/,
+    )
+    says('stop', '-t', '0', 'web')
+    assert.match(
+      fails('run', '--rm', '--link', 'web', 'busybox', 'true'),
+      /Cannot link to a non running container: \/web AS \/[a-z_0-9]+\/web/,
+    )
+    says('rm', '-f', 'web', 'client')
+  })
+
+  it('publishes at the address of the container on a network that is routed', () => {
+    says('network', 'create', '-o', 'com.docker.network.bridge.gateway_mode_ipv4=routed', 'routed')
+    run('--name', 'web', '--network', 'routed', '-p', '8121:80')
+    const ports = says('inspect', '-f', '{{json .NetworkSettings.Ports}}', 'web')
+    assert.deepEqual(JSON.parse(ports), { '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '' }] })
+    assert.match(says('ps', '--format', '{{.Ports}}'), /80\/tcp/)
+    const isolated = ['network', 'create', '-o', 'com.docker.network.bridge.gateway_mode_ipv4=isolated']
+    assert.match(fails(...isolated, 'x'), /gateway mode 'isolated' can only be used for an internal network/)
+    says(...isolated, '--internal', 'cell')
+    says('rm', '-f', 'web')
+    says('network', 'rm', 'routed', 'cell')
+  })
+
   it('gives what is asked for on the command line', () => {
     says('network', 'create', '--subnet', '10.56.0.0/24', '--subnet', 'fd56::/64', '--ipv6', 'app')
     run(

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { EngineApi, type Wanted, exec } from '#test/support/engine-api.ts'
+import { run } from '#test/support/daemon.ts'
 import { Wire } from '#test/support/wire.ts'
 
 let api: EngineApi
@@ -126,6 +127,22 @@ describe('a macvlan network', () => {
     assert.match((await exec(api, a, 'ip -6 route')).out, /default via fd71::254 dev eth0/)
   })
 
+  it('may have IPv6 alone', async () => {
+    await using wire = await Wire.lay(api.daemon, 'lan0', 'fd71::254/64')
+    await network('lan', 'macvlan', {
+      EnableIPv4: false,
+      EnableIPv6: true,
+      IPAM: { Config: [{ Subnet: 'fd71::/64' }] },
+      Options: { parent: 'lan0' },
+    })
+    const a = await api.started(on('lan'))
+    const b = await api.started(on('lan'))
+    assert.equal((await endpoint(a, 'lan')).IPAddress, '')
+    assert.doesNotMatch((await exec(api, a, 'ip -4 addr show dev eth0')).out, /inet /)
+    assert.equal((await exec(api, b, 'ping -6 -c 1 -W 2 fd71::1')).code, 0)
+    await api.until('its server', async () => wire.get('fd71::1') === 'server')
+  })
+
   it('without a parent leads nowhere but to its own containers', async () => {
     const id = await network('alone', 'macvlan')
     const parent = `dm-${id.slice(0, 12)}`
@@ -192,6 +209,64 @@ describe('a macvlan network', () => {
     const { IPAddress } = await endpoint(server, 'lan')
     assert.equal(wire.run('curl', '-s', '-m', '2', `http://${IPAddress}/`).trim(), 'server')
     await reaches(await api.started(on('lan')), IPAddress)
+  })
+})
+
+/** Why a kind of link cannot be tried; false where it can. */
+function lacking(kind: string, ...more: readonly string[]): string | false {
+  const make = ['ip', 'link', 'add', 'link', 'lo', 'name', 'probe', 'type', kind, ...more]
+  const { stderr } = run('unshare', ['--net', ...make])
+  return /Unknown device type/.test(stderr) && `the kernel has no links of type ${kind}`
+}
+
+describe('a network on a VLAN', { skip: lacking('vlan', 'id', '7') }, () => {
+  it('makes the link, and removes it with the last network on it', async () => {
+    await using wire = await Wire.lay(api.daemon, 'lan0')
+    wire.run('ip', 'link', 'add', 'link', 'eth0', 'name', 'eth0.7', 'type', 'vlan', 'id', '7')
+    wire.run('ip', 'addr', 'add', `${ROUTER}/24`, 'dev', 'eth0.7')
+    wire.run('ip', 'link', 'set', 'eth0.7', 'up')
+    await network('tagged', 'macvlan', { ...LAN, Options: { parent: 'lan0.7' } })
+    await network('second', 'macvlan', { Options: { parent: 'lan0.7' } })
+    const id = await api.started(on('tagged'))
+    assert.equal((await exec(api, id, `ping -c 1 -W 2 ${ROUTER}`)).code, 0)
+    await api.call('DELETE', `/containers/${id}?force=1`, undefined, 204)
+    await api.call('DELETE', '/networks/tagged', undefined, 204)
+    assert.equal(api.daemon.inside('ip', 'link', 'show', 'lan0.7').code, 0)
+    await api.call('DELETE', '/networks/second', undefined, 204)
+    assert.notEqual(api.daemon.inside('ip', 'link', 'show', 'lan0.7').code, 0)
+  })
+})
+
+const noIpvlan = lacking('ipvlan')
+
+describe('an ipvlan network', { skip: noIpvlan }, () => {
+  for (const mode of ['l2', 'l3', 'l3s']) {
+    it(`has containers with addresses of their own and the parent's MAC, in mode ${mode}`, async () => {
+      await using wire = await Wire.lay(api.daemon, 'lan0', `${ROUTER}/24`)
+      await network('lan', 'ipvlan', { ...LAN, Options: { parent: 'lan0', ipvlan_mode: mode } })
+      const a = await api.started(on('lan'))
+      const b = await api.started(on('lan'))
+      const { IPAddress, MacAddress, Gateway } = await endpoint(a, 'lan')
+      await reaches(b, IPAddress)
+      assert.deepEqual([MacAddress, Gateway], ['', mode === 'l2' ? ROUTER : ''])
+      const { out } = await exec(api, a, 'ip route')
+      assert.match(out, mode === 'l2' ? /default via 10\.71\.0\.254 dev eth0/ : /default dev eth0/)
+      if (mode === 'l2') {
+        assert.equal(wire.run('curl', '-s', '-m', '2', `http://${IPAddress}/`).trim(), 'server')
+      }
+      await api.call('POST', '/networks/lan/disconnect', { Container: a }, 200)
+      assert.doesNotMatch((await exec(api, a, 'ls /sys/class/net')).out, /eth0/)
+      await api.call('POST', '/networks/lan/connect', { Container: a }, 200)
+      await reaches(b, (await endpoint(a, 'lan')).IPAddress)
+    })
+  }
+})
+
+describe('a kernel without ipvlan', { skip: noIpvlan === false && 'this one has it' }, () => {
+  it('is said to be one when a network is made', async () => {
+    const words = await api.refused(501, 'POST', '/networks/create', { Name: 'x', Driver: 'ipvlan' })
+    assert.match(words, /^the kernel of this host has no links of type ipvlan/)
+    assert.equal((await api.daemon.call('GET', '/networks/x')).status, 404)
   })
 })
 

@@ -214,6 +214,11 @@ export class TestDaemon implements AsyncDisposable {
     const { containers } = await this.model()
     await Promise.all(containers.map((id) => this.call('DELETE', `/containers/${id}?force=1&v=1`)))
     await this.call('POST', '/networks/prune')
+    // Those that only hold a configuration are never pruned.
+    const left = (await this.call('GET', '/networks')).json<{ Id: string; ConfigOnly: boolean }[]>()
+    for (const { Id } of left.filter(({ ConfigOnly }) => ConfigOnly)) {
+      await this.call('DELETE', `/networks/${Id}`)
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -240,7 +240,7 @@ export class TestEngine {
       locks: new KeyedMutex(),
       waiters: new Waiters(),
       attachments: new Attachments(),
-      events: new ContainerEvents(publisher),
+      events: new ContainerEvents(publisher, (id) => this.knownNetworks.driverOf(id)),
       paths,
       directories: gated(directories, this.turns),
       shims: gated(machine.shims, this.turns),

@@ -8,9 +8,11 @@ export interface EventPublisher {
 /** Events of containers, with the attributes Docker gives them: labels, image, name. */
 export class ContainerEvents {
   readonly #publisher: EventPublisher
+  readonly #driverOf: (networkId: string) => string
 
-  constructor(publisher: EventPublisher) {
+  constructor(publisher: EventPublisher, driverOf: (networkId: string) => string) {
     this.#publisher = publisher
+    this.#driverOf = driverOf
   }
 
   publish(container: Container, action: string, attributes: Readonly<Record<string, string>> = {}): void {
@@ -29,6 +31,7 @@ export class ContainerEvents {
 
   /** The container joined or left its network. */
   network(container: Container, action: 'connect' | 'disconnect', networkId: string, name: string): void {
-    this.#publisher.publish('network', action, networkId, { container: container.id, name, type: 'bridge' })
+    const type = this.#driverOf(networkId)
+    this.#publisher.publish('network', action, networkId, { container: container.id, name, type })
   }
 }

@@ -71,6 +71,11 @@ export class NetworkRegistry {
     return this.#predefined().find((network) => network.name === name)
   }
 
+  /** Of a network that may be about to go. */
+  driverOf(id: string): Network['driver'] {
+    return (this.#byId.get(id) ?? this.#predefined().find((network) => network.id === id))?.driver ?? 'bridge'
+  }
+
   /** Whether the name belongs to a network, be it one that is just being made or removed. */
   taken(name: string): boolean {
     return this.#idByName.has(name) || this.#predefined().some((network) => network.name === name)

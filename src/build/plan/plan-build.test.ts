@@ -275,6 +275,8 @@ describe('planBuild(): RUN', () => {
     const script = await lastRun('FROM bb:1\nRUN <<E\n#!/bin/awk\nx\nE\n')
     assert.deepEqual(script.args, ['/bin/sh', '-c', '/dev/pipes/E'])
     assert.deepEqual(script.scripts, [{ name: 'E', content: '#!/bin/awk\nx\n' }])
+    const indented = await lastRun('FROM bb:1\nRUN <<-E\n\t#!/bin/awk\nE\n')
+    assert.deepEqual([indented.args[2], indented.scripts], ['#!/bin/awk\n', []])
     const piped = await lastRun('FROM bb:1\nRUN <<A cat; cat <<-B\n1\nA\n\t2\nB\n')
     assert.deepEqual(piped.args, ['/bin/sh', '-c', '<<A cat; cat <<-B\n1\nA\n\t2\nB'])
     assert.deepEqual(piped.scripts, [])

@@ -78,7 +78,8 @@ function commandOf({ draft }: StageState, placed: Placed<Run>): Command {
   }
   const content = heredocText(first)
   const summary = ` (${heredocSummary(first.content)})`
-  if (!content.startsWith('#!')) return { args: draft.inShell(content), scripts: [], summary }
+  // As it stands: a script is not indented.
+  if (!first.content.startsWith('#!')) return { args: draft.inShell(content), scripts: [], summary }
   const { name } = first
   locating(file.source, instruction.range, () => checkDocumentName(name))
   return { args: draft.inShell(`/dev/pipes/${name}`), scripts: [{ name, content }], summary }

@@ -66,15 +66,14 @@ export class BuildSteps implements AsyncDisposable {
   static async open(marks: Marks, logger: Logger = silentLogger): Promise<BuildSteps> {
     await using acquired = new AsyncDisposableStack()
     const { dataRoot, execRoot, cgroupParent, firewallTable } = marks
-    const { config } = readConfig([
-      ...['--data-root', dataRoot, '--exec-root', execRoot],
-      ...['--default-runtime', process.env['BERTH_RUNTIME'] ?? 'auto'],
-      ...['--storage-driver', process.env['BERTH_STORAGE_DRIVER'] ?? 'auto'],
-    ])
+    const runtime = process.env['BERTH_RUNTIME'] ?? 'auto'
+    const driver = process.env['BERTH_STORAGE_DRIVER'] ?? 'auto'
+    const roots = ['--data-root', dataRoot, '--exec-root', execRoot]
+    const { config } = readConfig([...roots, '--default-runtime', runtime, '--storage-driver', driver])
     await mkdir(dataRoot, { recursive: true, mode: 0o700 })
     await mkdir(execRoot, { recursive: true, mode: 0o711 })
     const helper = acquired.use(await startHelper({ execRoot, buildDir: nativeBuild, logger }))
-    const { runtime, selected, machine } = await chooseRuntime(helper, config, logger)
+    const chosen = await chooseRuntime(helper, config, logger)
     const { snapshots, trees } = await openStorage(helper, config, nativeBuild, logger)
     acquired.use(snapshots)
     const networks = new KernelNetworks({
@@ -94,14 +93,13 @@ export class BuildSteps implements AsyncDisposable {
       trees,
       networks,
       caches,
-      machine,
-      runtime,
+      ...chosen,
       execRoot,
       logger,
       clock: systemClock,
       shims: new NativeShims(helper),
-      seccompFilters: new SeccompFilters(join(execRoot, 'seccomp'), selected),
-      remains: new Remains({ cgroups, runtime, cgroupParent }),
+      seccompFilters: new SeccompFilters(join(execRoot, 'seccomp'), chosen.selected),
+      remains: new Remains({ ...chosen, cgroups, cgroupParent }),
       directories: diskDirectories,
       paths: containerPaths(dataRoot, execRoot),
       cgroupParent,

@@ -16,8 +16,9 @@ const EPOCH: Time = { seconds: 0, nanoseconds: 0 }
  * of the newest file of the layer, or else that of the directory it is made in: the same input always gives the same bytes.
  */
 export async function* draftEntries(draft: Draft, below: FilesBelow): AsyncGenerator<TarSource> {
-  const known = await below.describe(mergedDirectories(draft.root))
-  const writer = new EntryWriter(draft, known)
+  const merged = mergedDirectories(draft.root)
+  const known = merged.length === 0 ? new Map<string, BelowFile>() : await below.describe(merged)
+  const writer = new EntryWriter(draft, known, below.at('')?.mtime ?? EPOCH)
   yield* writer.tree()
   yield* writer.archives()
   yield* writer.links()
@@ -32,13 +33,16 @@ interface Member {
 class EntryWriter {
   readonly #draft: Draft
   readonly #known: ReadonlyMap<string, BelowFile>
+  readonly #around: Time
   readonly #written = new Map<DraftFile, string>()
   readonly #members = new Map<MemberReader, Map<number, Member>>()
   readonly #links: TarEntry[] = []
 
-  constructor(draft: Draft, known: ReadonlyMap<string, BelowFile>) {
+  /** `around`: when the root directory was changed. */
+  constructor(draft: Draft, known: ReadonlyMap<string, BelowFile>, around: Time) {
     this.#draft = draft
     this.#known = known
+    this.#around = around
   }
 
   *tree(): Generator<TarSource> {
@@ -49,7 +53,7 @@ class EntryWriter {
       const level = { directory, time }
       for (const [name, node] of sorted(directory.children).toReversed()) left.push({ name, node, in: level })
     }
-    enter(this.#draft.root, this.#known.get('')?.mtime ?? EPOCH)
+    enter(this.#draft.root, this.#around)
     for (let next = left.pop(); next !== undefined; next = left.pop()) {
       const { name, node, in: level } = next
       if (node.kind === 'file') {
@@ -133,7 +137,7 @@ function isMember(
 
 /** Those whose attributes only the layers below have. */
 function mergedDirectories(root: DraftDirectory): readonly string[] {
-  const paths = ['']
+  const paths: string[] = []
   const left = [root]
   for (let next = left.pop(); next !== undefined; next = left.pop()) {
     for (const child of next.children.values()) {
@@ -142,7 +146,7 @@ function mergedDirectories(root: DraftDirectory): readonly string[] {
       left.push(child)
     }
   }
-  return root.touched ? paths : []
+  return paths
 }
 
 function sorted(

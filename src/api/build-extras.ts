@@ -9,8 +9,10 @@ export const BUILD_EXTRAS_TYPE = 'application/vnd.berth.build+json'
 export interface BuildExtras {
   /** Without it, the context is a tar in the body. */
   readonly context?: ContextExtra | undefined
-  /** Instead of a path in the context. */
-  readonly dockerfile?: { readonly text: string; readonly name: string } | undefined
+  /** Instead of a path in the context; with the text of the ignore file that goes before those of the context. */
+  readonly dockerfile?:
+    | { readonly text: string; readonly name: string; readonly ignore?: string | undefined }
+    | undefined
   readonly namedContexts?: Readonly<Record<string, ContextExtra>> | undefined
   readonly platforms?: readonly string[] | undefined
   readonly noCacheFilter?: readonly string[] | undefined
@@ -63,7 +65,7 @@ export const buildExtrasSchema: BodySchema = {
   type: 'object',
   properties: {
     context,
-    dockerfile: { type: 'object', properties: { text, name: text } },
+    dockerfile: { type: 'object', properties: { text, name: text, ignore: text } },
     namedContexts: { type: 'object', additionalProperties: context },
     platforms: texts,
     noCacheFilter: texts,

@@ -97,6 +97,16 @@ describe('berth build', () => {
     assert.equal((await says(['run', '--rm', 'other', 'cat', '/data'])).stdout, 'data\n')
   })
 
+  it('leaves out what the ignore file of a Dockerfile elsewhere says, and that of the context then does not count', async () => {
+    write('ignoring/a', 'a')
+    write('ignoring/b', 'b')
+    write('ignoring/.dockerignore', 'b\n')
+    write('elsewhere', 'FROM busybox\nCOPY . /all\nCMD ["ls", "/all"]\n')
+    write('elsewhere.dockerignore', 'a\n')
+    await says(['build', '-t', 'ignoring', '-f', 'elsewhere', 'ignoring'])
+    assert.equal((await says(['run', '--rm', 'ignoring'])).stdout, 'b\n')
+  })
+
   it('writes what came of it here: files, archives, ids', async () => {
     write('out/Dockerfile', 'FROM scratch\nCOPY data /sub/data\n')
     write('out/data', 'hello')

@@ -82,6 +82,10 @@ describe('berth build', () => {
     await berth(['build', '-f', 'other', 'app'])
     assert.deepEqual(asked().extras.dockerfile, { text: 'FROM b\n', name: 'other' })
     engine.asked.length = 0
+    writeFileSync(join(directory, 'other.dockerignore'), 'x')
+    await berth(['build', '-f', 'other', 'app'])
+    assert.equal(asked().extras.dockerfile?.ignore, 'x')
+    engine.asked.length = 0
     await berth(['build', '-f', '-', 'app'], { stdin: 'FROM c\n' })
     assert.deepEqual(asked().extras.dockerfile, { text: 'FROM c\n', name: 'Dockerfile' })
   })
@@ -280,7 +284,8 @@ describe('berth build', () => {
     const { extras, query } = asked()
     assert.deepEqual(extras.context, { type: 'session', name: 'context' })
     // It is ignored, and needed.
-    assert.deepEqual(extras.dockerfile, { name: 'Dockerfile', text: 'FROM busybox\nRUN make\n' })
+    const ignore = readFileSync(join(directory, 'app/.dockerignore'), 'utf8')
+    assert.deepEqual(extras.dockerfile, { name: 'Dockerfile', text: 'FROM busybox\nRUN make\n', ignore })
     assert.equal(query.get('session'), 's1')
   })
 

@@ -14,7 +14,8 @@ export interface Upload {
   /** Of the context. */
   readonly name: string
   readonly directory: string
-  readonly ignore: IgnoreMatcher
+  /** Contents of the ignore file that applies. */
+  readonly ignore: string
 }
 
 /** Gives an engine elsewhere a directory: first the list of its files, then the contents that it does not know yet. */
@@ -22,7 +23,8 @@ export async function uploadDirectory(
   { session, name, directory, ignore }: Upload,
   { client, signal }: Pick<Context, 'client' | 'signal'>,
 ): Promise<void> {
-  const files = (): Generator<TarSource> => contextFiles(directory, ignore)
+  const matcher = new IgnoreMatcher(parseIgnore(ignore))
+  const files = (): Generator<TarSource> => contextFiles(directory, matcher)
   const list = Readable.from(entryLines({ directory: `${hostname()}:${directory}` }, files()))
   const wanted = new Set(await client.builds.putContext(session, name, list, { signal }))
   if (wanted.size === 0) return
@@ -30,10 +32,10 @@ export async function uploadDirectory(
   await client.builds.putFiles(session, name, tar, { signal })
 }
 
-/** The ignore file of a Dockerfile, or else that of the context. */
-export function ignorePatterns(directory: string, dockerfile: string | undefined): IgnoreMatcher {
+/** The ignore file of a Dockerfile, or else that of the context; empty without either. */
+export function ignoreText(directory: string, dockerfile: string | undefined): string {
   const own = dockerfile === undefined ? undefined : textOf(join(directory, ignoreFileOf(dockerfile)))
-  return new IgnoreMatcher(parseIgnore(own ?? textOf(join(directory, '.dockerignore')) ?? ''))
+  return own ?? textOf(join(directory, '.dockerignore')) ?? ''
 }
 
 function contextFiles(directory: string, ignore: IgnoreMatcher): Generator<TarSource> {

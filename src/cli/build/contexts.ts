@@ -3,6 +3,7 @@ import { basename, dirname, relative, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { ContextExtra } from '#api/build-extras.ts'
 import { messageOf } from '#base/errors.ts'
+import { ignoreFileOf } from '#build/dockerfile/ignore.ts'
 import { commandError } from '../errors.ts'
 import { cut } from '../flags.ts'
 import type { Io } from '../io.ts'
@@ -65,7 +66,7 @@ function layout(text: string, cwd: string): ContextExtra & { readonly path: stri
 /** A Dockerfile in the context, or one that is not, as text. */
 export type DockerfileChoice =
   | { readonly path: string | undefined }
-  | { readonly text: string; readonly name: string }
+  | { readonly text: string; readonly name: string; readonly ignore?: string | undefined }
 
 /** What `--file` names: for a directory a path as the caller sees it, otherwise a path in the context. */
 export async function chooseDockerfile(
@@ -86,7 +87,12 @@ export async function chooseDockerfile(
   const path = resolve(io.cwd, file)
   const inside = relative(context.path, realPlace(path))
   if (inside !== '' && !inside.startsWith('..')) return { path: inside }
-  return { text: readText(path, file), name: basename(path) }
+  const ignore = ignoreFileOf(path)
+  return {
+    text: readText(path, file),
+    name: basename(path),
+    ...(existsSync(ignore) ? { ignore: readText(ignore, ignoreFileOf(file)) } : {}),
+  }
 }
 
 /** The Dockerfile as the client sees it, for messages; undefined when it cannot. */

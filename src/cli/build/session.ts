@@ -6,7 +6,7 @@ import { isErrno, isKind, messageOf } from '#base/errors.ts'
 import type { Context } from '../command.ts'
 import { commandError } from '../errors.ts'
 import { type BuildContext, defaultDockerfile, type DockerfileChoice, parseNamedContext } from './contexts.ts'
-import { ignorePatterns, uploadDirectory } from './context-upload.ts'
+import { ignoreText, uploadDirectory } from './context-upload.ts'
 import type { BuildFlags } from './flags.ts'
 import { KeyAgent } from './key-agent.ts'
 import { parseAgent, readSecret } from './secrets.ts'
@@ -105,14 +105,14 @@ export class BuildSession implements AsyncDisposable {
       return { context: { type: 'directory', path }, ...('text' in dockerfile ? { dockerfile } : {}) }
     }
     const name = 'text' in dockerfile ? undefined : (dockerfile.path ?? defaultDockerfile(path))
-    const ignore = ignorePatterns(path, name)
+    const ignore = ('text' in dockerfile ? dockerfile.ignore : undefined) ?? ignoreText(path, name)
     await uploadDirectory(
       { session: await this.#begin(), name: 'context', directory: path, ignore },
       this.#context,
     )
-    // Sent as it is: the ignore file may leave it out of the context.
-    const written =
-      'text' in dockerfile ? dockerfile : { name: name ?? '', text: readDockerfile(path, name ?? '') }
+    // Both sent as they are: the one may leave the other out of the context.
+    const text = 'text' in dockerfile ? dockerfile.text : readDockerfile(path, name ?? '')
+    const written = { name: name ?? ('text' in dockerfile ? dockerfile.name : ''), text, ignore }
     return { context: { type: 'session', name: 'context' }, dockerfile: written }
   }
 
@@ -126,7 +126,7 @@ export class BuildSession implements AsyncDisposable {
       )
     }
     const directory = context.path ?? ''
-    const ignore = ignorePatterns(directory, undefined)
+    const ignore = ignoreText(directory, undefined)
     await uploadDirectory({ session: await this.#begin(), name, directory, ignore }, this.#context)
     return { type: 'session', name }
   }

@@ -1,6 +1,6 @@
 import { EngineError } from '#base/errors.ts'
 import type { Clock } from '#base/clock.ts'
-import { IgnoreMatcher, parseIgnore } from '#build/dockerfile/ignore.ts'
+import { IgnoreMatcher, ignoreFileOf, parseIgnore } from '#build/dockerfile/ignore.ts'
 import type { ContextOrigin, DownloadOrigin, GitOrigin } from '#build/graph/operations.ts'
 import type { NamedContext } from '#build/graph/plan.ts'
 import { openDirectory } from '#build/sources/directory-source.ts'
@@ -104,7 +104,8 @@ async function openAll(
   const files = main.type === 'files' ? held.use(main.source) : undefined
   const dockerfile = await dockerfileOf(options, main, files, signal)
   const inContext = 'path' in options.dockerfile && main.type === 'files' ? dockerfile.name : undefined
-  const ignore = files === undefined ? undefined : await findIgnore(files, inContext, { signal })
+  const ignore =
+    files === undefined ? undefined : (ownIgnore(options) ?? (await findIgnore(files, inContext, { signal })))
   if (files !== undefined) sources.set(MAIN, held.use(filtered(files, ignore, deps)))
   else sources.set(MAIN, emptySource())
   for (const [name, input] of Object.entries(options.namedContexts)) {
@@ -115,6 +116,12 @@ async function openAll(
     sources.set(name, held.use(filtered(source, await findIgnore(source, undefined, { signal }), deps)))
   }
   return { dockerfile, ignore, named, sources }
+}
+
+/** What came with a Dockerfile that is not in the context. */
+function ownIgnore({ dockerfile }: BuildOptions): FoundIgnore | undefined {
+  if (!('text' in dockerfile) || dockerfile.ignore === undefined) return undefined
+  return { file: ignoreFileOf(dockerfile.name), text: dockerfile.ignore }
 }
 
 async function dockerfileOf(

@@ -51,8 +51,10 @@ export interface BuildOptions extends Cancellable {
   readonly id: string | undefined
   readonly session: string | undefined
   readonly context: ContextInput
-  /** In the context; or the text itself. */
-  readonly dockerfile: { readonly path: string } | { readonly text: string; readonly name: string }
+  /** In the context; or the text itself, perhaps with that of its ignore file, which goes before those of the context. */
+  readonly dockerfile:
+    | { readonly path: string }
+    | { readonly text: string; readonly name: string; readonly ignore?: string | undefined }
   /** `--build-context`. */
   readonly namedContexts: Readonly<Record<string, NamedContextInput>>
   readonly tags: readonly string[]

@@ -94,8 +94,8 @@ export class ParentLinks {
     using _lock = await this.#locks.acquire(link)
     if (await this.#exists(link)) return false
     if (shared.made === undefined) throw parentMissing(link)
-    if (shared.made === 'vlan') await makeVlan(this.#deps, link)
-    else await makeNowhere(this.#deps, link)
+    if (shared.made === 'vlan') await makeVlan(this.#deps, link, this.#mark)
+    else await makeNowhere(this.#deps, link, this.#mark)
     await this.#finish(link)
     return true
   }
@@ -109,11 +109,9 @@ export class ParentLinks {
     if (state?.alias === this.#mark) await batch(this.#deps, [`link delete dev ${link}`])
   }
 
-  /** The mark comes before the link is of any use: without it nobody would take it away. */
   async #finish(link: string): Promise<void> {
     const { sysctls } = this.#deps
     const without = ['net', 'ipv6', 'conf', link, 'disable_ipv6'] as const
-    await batch(this.#deps, [`link set dev ${link} alias "${this.#mark}"`])
     // The host has no address there.
     if ((await sysctls.read(...without)) !== undefined) await sysctls.write('1', ...without)
     await batch(this.#deps, [`link set dev ${link} up`])
@@ -134,24 +132,32 @@ async function checkKind(deps: LinkDeps, kind: SharedLink['kind']): Promise<void
   else if (isUnknownKind(result.stderr)) throw kindMissing(kind, `networks with the driver ${kind}`)
 }
 
-async function makeVlan(deps: LinkDeps, link: string): Promise<void> {
+/**
+ * Made and marked by one process: whoever kills the daemon in between leaves nothing that nobody would take away. False when
+ * the kernel has no such links.
+ */
+async function made(deps: LinkDeps, link: string, mark: string, how: string): Promise<boolean> {
+  const stdin = `link add ${how}\nlink set dev ${link} alias "${mark}"\n`
+  const result = await deps.helper.run(['ip', '-batch', '-'], { stdin })
+  if (result.code === 0) return true
+  if (isUnknownKind(result.stderr)) return false
+  throw commandFailed(`failed to create link ${link}`, result)
+}
+
+async function makeVlan(deps: LinkDeps, link: string, mark: string): Promise<void> {
   const { parent, id } = parseVlan(link)
-  const argv = ['ip', 'link', 'add', 'link', parent, 'name', link, 'type', 'vlan', 'id', String(id)]
-  const result = await deps.helper.run(argv)
-  if (result.code !== 0) {
-    if (isUnknownKind(result.stderr)) throw kindMissing('vlan', `the link ${link}`)
-    throw commandFailed(`failed to create ${link} vlan link`, result)
-  }
+  const how = `link ${parent} name ${link} type vlan id ${id}`
+  if (!(await made(deps, link, mark, how))) throw kindMissing('vlan', `the link ${link}`)
 }
 
 /** A dummy link; a veth pair whose other end nobody uses where the kernel has none. */
-async function makeNowhere(deps: LinkDeps, link: string): Promise<void> {
-  const result = await deps.helper.run(['ip', 'link', 'add', 'name', link, 'type', 'dummy'])
-  if (result.code !== 0) {
-    if (!isUnknownKind(result.stderr)) throw commandFailed(`ip link add ${link}`, result)
-    const end = `dn-${link.slice(3)}`
-    await batch(deps, [`link add name ${link} type veth peer name ${end}`, `link set dev ${end} up`])
+async function makeNowhere(deps: LinkDeps, link: string, mark: string): Promise<void> {
+  if (await made(deps, link, mark, `name ${link} type dummy`)) return
+  const end = `dn-${link.slice(3)}`
+  if (!(await made(deps, link, mark, `name ${link} type veth peer name ${end}`))) {
+    throw kindMissing('dummy', `the link ${link}`)
   }
+  await batch(deps, [`link set dev ${end} up`])
 }
 
 /** The alias of a link, if it has one; undefined when there is no such link. */

@@ -212,6 +212,29 @@ describe('a macvlan network', () => {
   })
 })
 
+describe('a daemon killed while a network comes or goes', () => {
+  it('leaves the network with its parent, or neither', async () => {
+    for (const moment of [4, 12, 30]) {
+      for (const [method, path] of [
+        ['POST', '/networks/create'],
+        ['DELETE', '/networks/alone'],
+      ] as const) {
+        const body = method === 'POST' ? { Name: 'alone', Driver: 'macvlan' } : undefined
+        const answer = api.daemon.call(method, path, body).catch(() => undefined)
+        await new Promise((resolve) => setTimeout(resolve, moment))
+        await api.daemon.down('SIGKILL')
+        const status = (await answer)?.status
+        await api.daemon.up()
+        await api.daemon.assertNoLeaks()
+        const there = (await api.daemon.call('GET', '/networks/alone')).status === 200
+        if (status !== undefined) assert.equal(there, method === 'POST')
+        if (method === 'POST' && !there) await network('alone', 'macvlan')
+        if (method === 'DELETE' && there) await api.call('DELETE', '/networks/alone', undefined, 204)
+      }
+    }
+  })
+})
+
 /** Why a kind of link cannot be tried; false where it can. */
 function lacking(kind: string, ...more: readonly string[]): string | false {
   const make = ['ip', 'link', 'add', 'link', 'lo', 'name', 'probe', 'type', kind, ...more]

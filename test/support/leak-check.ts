@@ -55,6 +55,8 @@ export interface World {
   /** Host-visible mounts that mention the roots; there are never any. */
   readonly hostMounts: readonly string[]
   readonly portElements: number
+  /** Containers that elements of the firewall belong to, as their comments say: short ids. */
+  readonly elementOwners: readonly string[]
   readonly snapshots: readonly string[]
   readonly containerDirectories: readonly string[]
   readonly volumeDirectories: readonly string[]
@@ -82,6 +84,7 @@ export function observe(marks: Marks): World {
       .split('\n')
       .filter((line) => line.includes(execRoot) || line.includes(`${dataRoot}/`)),
     portElements: portElements(netns, firewallTable),
+    elementOwners: elementOwners(netns, firewallTable),
     snapshots: list(join(dataRoot, 'snapshots')),
     containerDirectories: list(join(dataRoot, 'containers')),
     volumeDirectories: list(join(dataRoot, 'volumes')),
@@ -127,6 +130,12 @@ export function differences(world: World, model: Model): string[] {
   same('parents of networks', world.parents, made)
   same('bridges in the firewall', world.firewallBridges, model.bridges)
   if (world.veths > model.endpoints) problems.push(`${world.veths} veths for ${model.endpoints} endpoints`)
+  const live = model.running.map((id) => id.slice(0, 12))
+  same(
+    'owners in the firewall',
+    world.elementOwners,
+    world.elementOwners.filter((id) => live.includes(id)),
+  )
   if (world.portElements > model.ports)
     problems.push(`${world.portElements} nft elements for ${model.ports} ports`)
   return problems
@@ -230,6 +239,11 @@ function portElements(netns: string, table: string): number {
   if (text === '') return 0
   const { nftables } = JSON.parse(text) as { nftables: { map?: { elem?: unknown[]; name: string } }[] }
   return nftables.reduce((sum, { map }) => sum + (map?.elem?.length ?? 0), 0)
+}
+
+function elementOwners(netns: string, table: string): string[] {
+  const text = inNetns(netns, 'sh', '-c', `nft list table inet ${table} 2>/dev/null || true`)
+  return [...new Set([...text.matchAll(/comment "([0-9a-f]{12})"/g)].map(([, id = '']) => id))].toSorted()
 }
 
 function cgroups(parent: string): string[] {

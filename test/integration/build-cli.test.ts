@@ -1,6 +1,6 @@
 /** `berth build` and its relatives against a real daemon: what a person types, and what they get. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -105,6 +105,25 @@ describe('berth build', () => {
     write('elsewhere.dockerignore', 'a\n')
     await says(['build', '-t', 'ignoring', '-f', 'elsewhere', 'ignoring'])
     assert.equal((await says(['run', '--rm', 'ignoring'])).stdout, 'b\n')
+  })
+
+  it('sends a directory that the engine does not see, without what is ignored', () => {
+    // In a mount namespace of its own, under a path where the engine sees nothing: as from within a container.
+    const script = `set -e
+      mkdir "$1"; mount -t tmpfs none "$1"; cd "$1"
+      mkdir sub; echo one > sub/a; ln sub/a sub/hard; ln -s a sub/soft; echo big > ignored; chmod 750 sub/a
+      echo ignored > .dockerignore
+      printf 'FROM busybox\\nCOPY . /all\\nRUN test ! -e /all/ignored\\nCMD ["sh", "-c", "cat /all/sub/* && ls -ln /all/sub/a | cut -c1-19"]\\n' > Dockerfile
+      "$2" "$3" -H "$4" build -t sent . >&2
+      echo two > sub/a
+      "$2" "$3" -H "$4" build --explain -t sent . >&2`
+    const place = join(directory, 'unseen')
+    const args = ['-m', 'sh', '-c', script, 'sh', place, process.execPath, BERTH, api.daemon.host]
+    const { status, stderr } = spawnSync('unshare', args, { encoding: 'utf8', timeout: 60_000 })
+    assert.equal(status, 0, stderr)
+    assert.match(stderr, /COPY \. \/all: file sub\/a changed/)
+    const { code, stdout, stderr: complaint } = api.daemon.berth('run', '--rm', 'sent')
+    assert.deepEqual([code, stdout], [0, 'two\ntwo\ntwo\n-rwxr-x---    2 0  \n'], complaint)
   })
 
   it('writes what came of it here: files, archives, ids', async () => {

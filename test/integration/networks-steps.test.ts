@@ -29,12 +29,12 @@ const SERVER =
 
 interface Operation {
   /** Makes, or makes again, the state that it begins with. */
-  begin(): Promise<void>
+  readonly begin: () => Promise<void>
   readonly method: string
   readonly path: () => string
   readonly body?: object
   /** What must hold after the next start; `status` is that of the answer, 0 when there was none. */
-  check(status: number): Promise<void>
+  readonly check: (status: number) => Promise<void>
 }
 
 /** More steps than anything takes. */
@@ -112,7 +112,7 @@ async function assertPorts(ref: string, all: readonly number[]): Promise<number[
     assert.deepEqual(told, [])
   }
   for (const port of all.filter((one) => !told.includes(one))) assert.ok(!answers(port), `${port} is open`)
-  return [...new Set(told)].toSorted()
+  return [...new Set(told)].toSorted((a, b) => a - b)
 }
 
 async function status(ref: string): Promise<string> {

@@ -20,7 +20,8 @@ import type { PathsOf } from '#engine/containers/paths.ts'
 import { diskDirectories } from '#engine/containers/directories.ts'
 import type { Remains } from '#engine/containers/remains.ts'
 import type { Images } from '#engine/images/images.ts'
-import type { PullService, PushService } from '#engine/services.ts'
+import type { Pulls } from '#engine/pull/pulls.ts'
+import type { Pushes } from '#engine/push/push.ts'
 import { hostResolvConf } from '#os/proc/resolv-conf.ts'
 import { SeccompFilters } from '#runtime/seccomp-filters.ts'
 import type { Shims } from '#runtime/shim.ts'
@@ -30,8 +31,8 @@ import type { Foundation } from './engine.ts'
 
 export interface BuildsParts {
   readonly images: Images
-  readonly pulls: PullService
-  readonly pushes: PushService
+  readonly pulls: Pulls
+  readonly pushes: Pushes
   readonly shims: Shims
   readonly remains: Remains
   readonly paths: PathsOf
@@ -57,23 +58,9 @@ export async function assembleBuilds(foundation: Foundation, parts: BuildsParts)
   const caches = new CacheMounts({ dataRoot, trees, helper, clock, logger })
   await Promise.all([spool.recover(), caches.recover()])
   const environment = process.env
-  const cache = new BuildCache({
-    db,
-    snapshots,
-    pins: images.store.collector,
-    discard: (garbage) => images.store.collector.discard(garbage),
-    clock,
-  })
+  const cache = cacheOf(foundation, images)
   const runner = stepsOf(foundation, parts, caches)
-  const digests = new LayerDigests()
-  const solver = new Solver({
-    runner,
-    files: new LayerFiles({ snapshots, below: (layers) => openBelow(layers, { ...foundation, clock }) }),
-    cache,
-    openLayers: (layers, name) => openLayers(layers, name, { snapshots, helper, trees, digests, clock }),
-    slots: new Slots(Math.max(2, availableParallelism()) * STEPS_PER_CPU),
-    clock,
-  })
+  const solver = solverOf(foundation, spool, runner, cache)
   const artifacts = new Artifacts({ clock, background })
   const contexts = new ReceivedContexts({ dataRoot, helper, copies: spool, clock })
   const sessions = new Sessions({ contexts, clock, background })
@@ -91,6 +78,14 @@ export async function assembleBuilds(foundation: Foundation, parts: BuildsParts)
     sessions,
     artifacts,
     upkeep,
+    caches: {
+      registry: foundation.registryClient,
+      layers: parts.pulls.layers,
+      store: images.store,
+      publisher: parts.pushes,
+      cache,
+      snapshots,
+    },
     downloads: new Downloads({ dataRoot, helper, spool, environment, clock }),
     digests: new FileDigestRows(db, clock),
     // As Docker's: the host's network for those who ask, privileges for nobody.
@@ -106,6 +101,30 @@ export async function assembleBuilds(foundation: Foundation, parts: BuildsParts)
       await artifacts[Symbol.asyncDispose]()
     },
   }
+}
+
+function cacheOf({ db, snapshots }: Foundation, { store }: Images): BuildCache {
+  return new BuildCache({
+    db,
+    snapshots,
+    pins: store.collector,
+    discard: (garbage) => store.collector.discard(garbage),
+    clock: systemClock,
+  })
+}
+
+function solverOf(foundation: Foundation, spool: Spool, runner: ShimSteps, cache: BuildCache): Solver {
+  const clock = systemClock
+  const digests = new LayerDigests()
+  const deps = { ...foundation, clock, digests }
+  return new Solver({
+    runner,
+    files: new LayerFiles({ ...foundation, spool, below: (layers) => openBelow(layers, deps) }),
+    cache,
+    openLayers: (layers, name) => openLayers(layers, name, deps),
+    slots: new Slots(Math.max(2, availableParallelism()) * STEPS_PER_CPU),
+    clock,
+  })
 }
 
 /** Steps mostly wait: for a network, a disk, a lock. */

@@ -13,9 +13,12 @@ import type { Artifacts } from './artifacts.ts'
 import { buildRequest, slotOf } from './build-request.ts'
 import { answerCall } from './calls.ts'
 import { BuildContexts, type ContextsDeps } from './contexts.ts'
+import { withRecords } from './cache/cache-document.ts'
+import { type CacheExportDeps, exportCaches, exportedRecords } from './cache/cache-export.ts'
+import { type CacheImportDeps, importCaches } from './cache/cache-import.ts'
 import type { BuiltImage } from './image-output.ts'
 import { BuildImages, type BuildImagesDeps } from './image-resolver.ts'
-import { type OutputsDeps, type Written, writeOutputs } from './outputs.ts'
+import { type Built, type OutputsDeps, type Written, writeOutputs } from './outputs.ts'
 import type { BuildMessage, BuildOptions, BuildResult } from './service.ts'
 import { noSecrets, type Sessions } from './sessions.ts'
 import { vertexReport } from './vertex-report.ts'
@@ -26,6 +29,8 @@ export interface BuildDeps
   readonly helper: Pick<Helper, 'pid' | 'removeTree'>
   readonly solver: Solver
   readonly cache: BuildCache
+  /** `--cache-from` and `--cache-to`. */
+  readonly caches: CacheImportDeps & CacheExportDeps
   readonly sessions: Sessions
   readonly artifacts: Artifacts
   readonly clock: Clock
@@ -67,40 +72,57 @@ export async function runBuild(
   )
   const plan = await planBuild(request, images, { signal })
   await announce(plan, run)
+  const shown = { auth: options.auth, report: tell, now: nowOf(deps), signal }
   const addition = held.use(await deps.images.store.add())
-  const lease = held.use(deps.cache.lease())
-  const solved = await deps.solver.solve(
-    plan.images.map(({ filesystem }) => filesystem),
-    {
-      id,
-      open: (origin) => contexts.source(origin),
-      secrets: session?.secrets ?? noSecrets,
-      report: tell,
-      signal,
-      slot: slotOf(options),
-      lease,
-    },
-  )
-  const built = plan.images.map((image) => builtImage(image, plan, solved, deps))
+  const targets = plan.images.map(({ filesystem }) => filesystem)
+  const solved = await deps.solver.solve(targets, {
+    id,
+    open: (origin) => contexts.source(origin),
+    secrets: session?.secrets ?? noSecrets,
+    report: tell,
+    signal,
+    slot: slotOf(options),
+    lease: held.use(deps.cache.lease()),
+    foreign: await importCaches(options.cacheFrom, deps.caches, shown),
+  })
+  const built = builtOf(plan, solved, addition, run)
+  const records = (mode: 'min' | 'max') => exportedRecords(mode, targets, solved, deps.cache)
+  await exportCaches(options.cacheTo, records, deps.caches, shown)
+  const written = await writeOutputs(deps, built, { ...options, ...shown })
+  for (const [index, artifact] of written.artifacts) deps.artifacts.put(id, index, artifact)
+  tell(resultOf(run, written))
+}
+
+function builtOf(
+  plan: BuildPlan,
+  solved: ReadonlyMap<Filesystem, Solved>,
+  addition: Built['addition'],
+  { options, deps }: BuildRun,
+): Built {
+  const inline = isInline(options)
+  const images = plan.images.map((image) => {
+    const made = builtImage(image, plan, solved, deps)
+    if (!inline) return made
+    return {
+      ...made,
+      config: withRecords(made.config, exportedRecords('min', [image.filesystem], solved, deps.cache)),
+    }
+  })
   const roots = plan.images.map(({ platform, filesystem }) => ({
     platform,
     layers: solved.get(filesystem)?.layers ?? [],
   }))
-  const now = (): string => deps.clock.now().toISOString()
-  const written = await writeOutputs(
-    deps,
-    { images: built, roots, addition },
-    { ...options, report: tell, now, signal },
-  )
-  for (const [index, artifact] of written.artifacts) deps.artifacts.put(id, index, artifact)
-  tell(resultOf(run, written))
+  return { images, roots, addition }
+}
+
+function nowOf({ clock }: Pick<BuildDeps, 'clock'>): () => string {
+  return () => clock.now().toISOString()
 }
 
 async function loadContexts(
   { options, deps, report, signal, held }: BuildRun,
   session: ReturnType<Sessions['use']> | undefined,
 ): Promise<BuildContexts> {
-  const now = (): string => deps.clock.now().toISOString()
   const contextsDeps = {
     ...deps,
     session: (name: string) => {
@@ -109,7 +131,7 @@ async function loadContexts(
     },
   }
   return held.use(
-    await vertexReport('[internal] load build definition and context', report, now, () =>
+    await vertexReport('[internal] load build definition and context', report, nowOf(deps), () =>
       BuildContexts.open(options, contextsDeps, signal),
     ),
   )
@@ -122,8 +144,7 @@ async function announce(
 ): Promise<void> {
   tell({ type: 'instructions', instructions })
   if (warnings.length + notices.length === 0) return
-  const now = (): string => deps.clock.now().toISOString()
-  await vertexReport('[internal] check the Dockerfile', tell, now, async ({ id, status }) => {
+  await vertexReport('[internal] check the Dockerfile', tell, nowOf(deps), async ({ id, status }) => {
     for (const notice of notices) status(notice)
     for (const warning of warnings) tell({ type: 'warning', vertex: id, warning })
   })
@@ -146,6 +167,11 @@ function builtImage(
     createdOf: madeAt,
   })
   return { platform: image.platform, config }
+}
+
+/** Whether the image is to tell which steps have made its layers. */
+function isInline({ cacheTo, buildArgs }: BuildOptions): boolean {
+  return cacheTo.some(({ type }) => type === 'inline') || buildArgs['BUILDKIT_INLINE_CACHE'] === '1'
 }
 
 function resultOf({ id }: BuildRun, { image, names, artifacts }: Written): BuildResult {

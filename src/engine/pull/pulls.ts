@@ -40,6 +40,8 @@ interface Wish {
 
 /** Fetches images from registries; the same pull asked for twice at a time is done once. */
 export class Pulls implements PullService {
+  /** What brings single layers, for others than images. */
+  readonly layers: LayerFetches
   readonly #deps: PullsDeps
   readonly #image: ImagePull
   readonly #flights = new Flights<undefined, ProgressMessage, void>(() => lastOfEach(({ id }) => id))
@@ -50,8 +52,8 @@ export class Pulls implements PullService {
       const { bavail, bsize } = await statfs(deps.dataRoot)
       return bavail * bsize
     }
-    const layers = new LayerFetches({ ...deps, freeSpace })
-    this.#image = new ImagePull({ ...deps, freeSpace, layers })
+    this.layers = new LayerFetches({ ...deps, freeSpace })
+    this.#image = new ImagePull({ ...deps, freeSpace, layers: this.layers })
   }
 
   pull(from: string, options: Parameters<PullService['pull']>[1]): AsyncIterable<ProgressMessage> {

@@ -58,6 +58,21 @@ export async function readyImage(
   return written(manifestOf(imageId, config, blobs, original), [imageId])
 }
 
+/** The same for a configuration that is no image of this store, and the layers it names. */
+export async function readyDocument(
+  config: Uint8Array,
+  layers: readonly LayerRow[],
+  deps: ImagePushDeps,
+): Promise<ReadyManifest> {
+  const blobs = await settled(
+    layers.map((layer) => deps.layers.push(layer)),
+    deps.stop,
+  )
+  const digest = digestOf(config)
+  await sendDocument(config, digest, deps)
+  return written(manifestOf(digest, config, blobs, undefined), [])
+}
+
 /** A small blob, sent unless it is there; by one push only once, however many images need it. */
 export function sendDocument(bytes: Uint8Array, digest: Digest, deps: ImagePushDeps): Promise<void> {
   const begun = deps.documents.get(digest) ?? send(bytes, digest, deps)

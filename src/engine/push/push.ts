@@ -8,6 +8,7 @@ import {
   repositoryOf,
   withTag,
 } from '#oci/reference.ts'
+import type { LayerRow } from '#store/images.ts'
 import type { RegistryClient } from '#registry/client/repository.ts'
 import { ImageManifests } from '../images/image-manifests.ts'
 import type { ImageStore } from '../images/image-store.ts'
@@ -16,7 +17,7 @@ import { credentialsOf } from '../registries/credentials.ts'
 import type { ProgressMessage, PushService } from '../services.ts'
 import { CompressThreads } from './compress-threads.ts'
 import { digestPush, noSuchTag, nothingToPush, unknownCompression } from './errors.ts'
-import { readyImage, type ReadyManifest, settled } from './image-push.ts'
+import { readyDocument, readyImage, type ReadyManifest, settled } from './image-push.ts'
 import { type IndexPushDeps, readyIndex } from './index-push.ts'
 import { LayerPush, type LayerPushDeps } from './layer-push.ts'
 import { type PushPlan, planPush } from './push-plan.ts'
@@ -48,6 +49,28 @@ export class Pushes implements PushService, AsyncDisposable {
 
   push(name: string, options: PushOptions): AsyncIterable<ProgressMessage> {
     return reporting((report, signal) => this.#push(name, options, report, signal), options)
+  }
+
+  /**
+   * Sends what is no image of this store, a configuration and the layers that it names, under this name; a tag that leads to
+   * something else leads to it from then on.
+   */
+  publish(
+    name: Reference,
+    { config, layers }: { readonly config: Uint8Array; readonly layers: readonly LayerRow[] },
+    options: PushOptions,
+  ): AsyncIterable<ProgressMessage> {
+    return reporting(async (report, outer) => {
+      const compression = compressionFor(options.compression ?? this.#deps.compression)
+      const failing = new AbortController()
+      const signal = AbortSignal.any([outer, failing.signal])
+      const stop = (reason: unknown): void => failing.abort(reason)
+      const work = this.#workOn(name, options.auth, { compression, report, signal, stop })
+      const { bytes, descriptor } = await readyDocument(config, layers, work)
+      const { mediaType } = descriptor
+      await work.repository.putManifest(name.tag ?? 'latest', { bytes, mediaType }, { signal })
+      report({ status: `${name.tag ?? 'latest'}: digest: ${descriptor.digest} size: ${descriptor.size}` })
+    }, options)
   }
 
   async #push(name: string, options: PushOptions, report: Report, outer: AbortSignal): Promise<void> {

@@ -9,6 +9,7 @@ import type { FileOrigin, RunMount } from '#build/graph/operations.ts'
 import type { FileSource } from '#build/sources/file-source.ts'
 import type { Helper } from '#os/helper.ts'
 import type { Trees } from '#os/tree.ts'
+import { storageError } from '#store/snapshots/errors.ts'
 import { allocatedBytes } from '#store/usage/blocks.ts'
 import { cacheMountInUse, noSuchMountSource } from './errors.ts'
 
@@ -168,8 +169,8 @@ export class CacheMounts {
   ): Promise<void> {
     const staged = join(this.#root, `new-${randomBytes(8).toString('hex')}`)
     const data = join(staged, 'data')
-    await mkdir(staged, { recursive: true, mode: 0o700 })
     try {
+      await mkdir(staged, { recursive: true, mode: 0o700 })
       await mkdir(data)
       await chown(data, mount.uid, mount.gid)
       await chmod(data, mount.mode & 0o7777)
@@ -178,7 +179,7 @@ export class CacheMounts {
       await rename(staged, join(this.#root, name))
     } catch (error) {
       await this.#deps.helper.removeTree(staged)
-      throw error
+      throw storageError(error, staged)
     }
   }
 

@@ -28,6 +28,7 @@ import { openDirectory } from '#build/sources/directory-source.ts'
 import type { FileSource } from '#build/sources/file-source.ts'
 import { LayerDigests } from '#build/sources/layer-digests.ts'
 import { openLayers } from '#build/sources/layers-source.ts'
+import { Spool } from '#build/sources/source-copies.ts'
 import * as tar from '#test/fixtures/archives/archive.ts'
 import { temporaryDirectory } from '#test/support/native.ts'
 import { listing } from './snapshots-listing.ts'
@@ -67,7 +68,11 @@ class World implements AsyncDisposable {
     this.context = join(root, 'context')
     this.#owned = owned
     const deps = { snapshots, helper, trees, clock: systemClock }
-    this.#files = new LayerFiles({ snapshots, below: (layers) => openBelow(layers, deps) })
+    this.#files = new LayerFiles({
+      snapshots,
+      below: (layers) => openBelow(layers, deps),
+      spool: new Spool({ dataRoot: store.dataRoot, helper, trees }),
+    })
   }
 
   static async start(driver: 'erofs' | 'directory'): Promise<World> {
@@ -420,6 +425,7 @@ for (const driver of drivers) {
       await assert.rejects(world.copy([add('cut.tgz')], '/d/'), /corrupt gzip stream/)
       assert.equal(await layers(), 0)
       assert.deepEqual(await world.store.leftovers(), [])
+      assert.deepEqual(await readdir(join(world.store.dataRoot, 'build/contexts')), [])
     })
   })
 }

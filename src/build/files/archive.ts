@@ -1,14 +1,17 @@
+import { join } from 'node:path'
 import { isKind } from '#base/errors.ts'
-
 import { Expansion } from '#oci/expansion.ts'
-import { encodeBytes, type TarEntry } from '#oci/tar/entry.ts'
+import { encodeBytes, type TarEntry, type TarMember } from '#oci/tar/entry.ts'
 import { invalidTar } from '#oci/tar/errors.ts'
+import { limits } from '#oci/tar/limits.ts'
 import { TarParser } from '#oci/tar/parser.ts'
-import { readTar } from '#oci/tar/read-tar.ts'
+import { entryOf } from '#oci/tar/read-tar.ts'
 import { decompressAny } from '../sources/decompress-any.ts'
 import type { SourceFile } from '../sources/file-source.ts'
+import type { SpoolDirectory } from '../sources/source-copies.ts'
+import { SpoolFile, writeSpool } from '../sources/spool-file.ts'
 import { describe, madeDirectory, type Marks } from './attributes.ts'
-import type { Draft, DraftDirectory, DraftFile, MemberReader } from './draft.ts'
+import type { Draft, DraftDirectory, DraftFile } from './draft.ts'
 import type { FilesBelow } from './files-below.ts'
 import { baseName, parentOf } from './source-patterns.ts'
 
@@ -33,54 +36,86 @@ export async function isArchive(file: SourceFile, signal: AbortSignal): Promise<
   return found
 }
 
-/**
- * An archive that ADD unpacks into a directory, which is its root: neither names nor symlinks nor hard links lead out of it.
- * Members replace what is there, as tar does it, but directories are merged.
- */
-export class Archive implements MemberReader {
-  readonly #file: SourceFile
-  readonly #signal: AbortSignal
+/** Where archives lie, uncompressed, while a step is done. */
+export interface ArchiveSpool {
+  take(): Promise<SpoolDirectory>
+}
 
-  constructor(file: SourceFile, signal: AbortSignal) {
+/** An archive that ADD unpacks. Its contents can be read until it is disposed. */
+export class Archive implements AsyncDisposable {
+  readonly #members: readonly TarMember[]
+  readonly #file: SpoolFile
+  readonly #owned: AsyncDisposableStack
+
+  private constructor(members: readonly TarMember[], file: SpoolFile, owned: AsyncDisposableStack) {
+    this.#members = members
     this.#file = file
-    this.#signal = signal
+    this.#owned = owned
   }
 
-  async *members(): AsyncGenerator<AsyncIterable<Uint8Array>> {
-    for await (const { data } of this.#read()) yield data
+  /** `invalid_argument` when it is malformed, `resource_exhausted` when it grows beyond measure. */
+  static async open(file: SourceFile, spool: ArchiveSpool, signal: AbortSignal): Promise<Archive> {
+    await using owned = new AsyncDisposableStack()
+    const path = join(owned.use(await spool.take()).path, 'archive.tar')
+    const members = new MemberList()
+    const parser = new TarParser(members)
+    const expansion = new Expansion()
+    const plain = expansion.into(decompressAny(expansion.from(file.read()), { signal }))
+    await writeSpool(path, plain, (chunk) => {
+      signal.throwIfAborted()
+      parser.push(chunk)
+    })
+    parser.end()
+    return new Archive(members.all, owned.use(new SpoolFile(path)), owned.move())
   }
 
+  /**
+   * Puts its members into a directory, which is their root: neither names nor symlinks nor hard links lead out of it. Members
+   * replace what is there, as tar does it, but directories are merged.
+   */
   async unpack(draft: Draft, below: FilesBelow, into: DraftDirectory, marks: Marks): Promise<void> {
     const made = madeDirectory(marks)
-    let number = 0
-    for await (const { entry } of this.#read()) {
-      this.#signal.throwIfAborted()
-      const member = number++
-      if (entry.path === '') continue
-      const directory = draft.makeDirectory(parentOf(entry.path), made, into)
-      const name = baseName(entry.path)
-      if (entry.type === 'directory') {
-        draft.replaceDirectory(directory, name, describe(entry, marks))
-      } else {
-        const { type } = entry
-        const file =
-          type === 'hardlink'
-            ? await linked(draft, below, into, entry)
-            : {
-                kind: 'file' as const,
-                type,
-                attributes: describe(entry, marks),
-                content: { archive: this, member },
-              }
-        draft.putFile(directory, name, file, { replace: true })
+    for (const member of this.#members) {
+      const entry = entryOf(member)
+      const { path, type } = entry
+      if (path === '') continue
+      const directory = draft.makeDirectory(parentOf(path), made, into)
+      if (type === 'directory') {
+        draft.replaceDirectory(directory, baseName(path), describe(entry, marks))
+        continue
       }
+      const file: DraftFile =
+        type === 'hardlink'
+          ? await linked(draft, below, into, entry)
+          : { kind: 'file', type, attributes: describe(entry, marks), read: () => this.#contentOf(member) }
+      draft.putFile(directory, baseName(path), file, { replace: true })
     }
   }
 
-  #read(): ReturnType<typeof readTar> {
-    const expansion = new Expansion()
-    const plain = decompressAny(expansion.from(this.#file.read()), { signal: this.#signal })
-    return readTar(expansion.into(plain))
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#owned.disposeAsync()
+  }
+
+  #contentOf({ offset, size, extents }: TarMember): AsyncIterable<Uint8Array> {
+    return extents === undefined
+      ? this.#file.read(offset, size)
+      : this.#file.readSparse(offset, size, extents)
+  }
+}
+
+/** All members of an archive, within the limits of what a layer can hold. */
+class MemberList {
+  readonly all: TarMember[] = []
+  #holes = 0
+
+  entry(member: TarMember): void {
+    this.#holes += member.size - member.stored
+    if (this.#holes > limits.expandedHoles) {
+      throw invalidTar(member.path, 'sparse files that are too large when expanded')
+    }
+    if (this.all.push(member) > limits.nodes) {
+      throw invalidTar(member.path, `more than ${limits.nodes} members`)
+    }
   }
 }
 
@@ -106,12 +141,8 @@ async function linked(
   const { path: at, type } = found.file
   if (type === 'directory' || type === 'hardlink') throw new Error(`${at}: ${type}`)
   const known = (await below.describe([at])).get(at) ?? found.file
-  const file: DraftFile = {
-    kind: 'file',
-    type,
-    attributes: describe(known, { owner: undefined, mode: undefined }),
-    content: { read: () => below.read(at) },
-  }
+  const attributes = describe(known, { owner: undefined, mode: undefined })
+  const file: DraftFile = { kind: 'file', type, attributes, read: () => below.read(at) }
   if (place.kind === 'directory') draft.putFile(place.directory, baseName(link), file)
   return file
 }

@@ -41,7 +41,7 @@ export function documentFile(content: string, { owner, mode }: Marks): DraftFile
   const { uid, gid } = owner ?? { uid: 0, gid: 0 }
   const bytes = Buffer.from(content)
   const attributes = { mode: modeOf(0o644, mode, false), uid, gid, mtime: undefined, size: bytes.length }
-  return { kind: 'file', type: 'file', attributes, content: { read: () => [bytes] } }
+  return { kind: 'file', type: 'file', attributes, read: () => [bytes] }
 }
 
 function modeOf(current: number, mode: FileMode | undefined, directory: boolean): number {

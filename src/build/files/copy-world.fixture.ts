@@ -1,5 +1,6 @@
 import { type Digest, digestOf } from '#base/digest.ts'
 import { MemorySnapshots } from '#store/snapshots/memory-snapshots.ts'
+import { temporaryDirectory } from '#test/support/native.ts'
 import { parseFileMode } from '../dockerfile/file-mode.ts'
 import type { CopySource, CopyStep, DirectoryStep, FileOrigin } from '../graph/operations.ts'
 import type { CopyInputs, Ready } from '../solve/ports.ts'
@@ -47,7 +48,8 @@ export class CopyWorld {
     this.#ignoredBy = ignoredBy
     this.root = below
     this.layers.push(digestOf('below'))
-    this.#files = new LayerFiles({ snapshots: this.snapshots, below: async () => this.root.below() })
+    const spool = { take: async () => temporaryDirectory('spool') }
+    this.#files = new LayerFiles({ snapshots: this.snapshots, below: async () => this.root.below(), spool })
   }
 
   /** `COPY sources… destination`; the layer's digest, or undefined when nothing changes. */

@@ -1,8 +1,7 @@
-import { EngineError } from '#base/errors.ts'
 import { encodeBytes, type TarEntry } from '#oci/tar/entry.ts'
 import { opaqueName } from '#oci/tar/whiteouts.ts'
 import type { TarSource } from '#oci/tar/write-tar.ts'
-import type { Described, Draft, DraftDirectory, DraftFile, MemberReader } from './draft.ts'
+import type { Described, Draft, DraftDirectory, DraftFile } from './draft.ts'
 import { within } from './draft.ts'
 import type { BelowFile, FilesBelow } from './files-below.ts'
 
@@ -12,22 +11,13 @@ const EPOCH: Time = { seconds: 0, nanoseconds: 0 }
 
 /**
  * The members of the layer's archive: a directory before what is in it, names in byte order, later names of a file as hard
- * links. Contents of archives come after all else, in the order in which they are there. What has no time of its own gets that
- * of the newest file of the layer, or else that of the directory it is made in: the same input always gives the same bytes.
+ * links. What has no time of its own gets that of the newest file of the layer, or else that of the directory it is made in:
+ * the same input always gives the same bytes.
  */
 export async function* draftEntries(draft: Draft, below: FilesBelow): AsyncGenerator<TarSource> {
   const merged = mergedDirectories(draft.root)
   const known = merged.length === 0 ? new Map<string, BelowFile>() : await below.describe(merged)
-  const writer = new EntryWriter(draft, known, below.at('')?.mtime ?? EPOCH)
-  yield* writer.tree()
-  yield* writer.archives()
-  yield* writer.links()
-}
-
-interface Member {
-  readonly path: string
-  readonly file: DraftFile
-  readonly time: Time
+  yield* new EntryWriter(draft, known, below.at('')?.mtime ?? EPOCH).entries()
 }
 
 class EntryWriter {
@@ -35,8 +25,6 @@ class EntryWriter {
   readonly #known: ReadonlyMap<string, BelowFile>
   readonly #around: Time
   readonly #written = new Map<DraftFile, string>()
-  readonly #members = new Map<MemberReader, Map<number, Member>>()
-  readonly #links: TarEntry[] = []
 
   /** `around`: when the root directory was changed. */
   constructor(draft: Draft, known: ReadonlyMap<string, BelowFile>, around: Time) {
@@ -45,7 +33,7 @@ class EntryWriter {
     this.#around = around
   }
 
-  *tree(): Generator<TarSource> {
+  *entries(): Generator<TarSource> {
     /** Still to be written, the next one last. */
     const left: { readonly name: string; readonly node: DraftDirectory | DraftFile; readonly in: Level }[] =
       []
@@ -57,7 +45,7 @@ class EntryWriter {
     for (let next = left.pop(); next !== undefined; next = left.pop()) {
       const { name, node, in: level } = next
       if (node.kind === 'file') {
-        yield* this.#file(within(level.directory, name), node, level.time)
+        yield this.#file(within(level.directory, name), node, level.time)
       } else if (node.touched) {
         const entry = this.#directory(node, level.time)
         yield { entry, data: [] }
@@ -67,44 +55,12 @@ class EntryWriter {
     }
   }
 
-  /** Contents of members, each archive read once more. */
-  async *archives(): AsyncGenerator<TarSource> {
-    for (const [archive, members] of this.#members) {
-      let number = 0
-      for await (const data of archive.members()) {
-        const member = members.get(number++)
-        if (member === undefined) continue
-        members.delete(number - 1)
-        yield { entry: entryOf(member.path, member.file.type, member.file.attributes, member.time), data }
-        if (members.size === 0) break
-      }
-      for (const { path } of members.values()) throw archiveChanged(path)
-    }
-  }
-
-  *links(): Generator<TarSource> {
-    for (const entry of this.#links) yield { entry, data: [] }
-  }
-
-  *#file(path: string, file: DraftFile, around: Time): Generator<TarSource> {
+  #file(path: string, file: DraftFile, around: Time): TarSource {
+    const entry = entryOf(path, file.type, file.attributes, this.#timeOf(file.attributes, around))
     const first = this.#written.get(file)
-    const time = this.#timeOf(file.attributes, around)
-    if (first !== undefined) {
-      const { link: _link, ...attributes } = entryOf(path, file.type, file.attributes, time)
-      const entry: TarEntry = { ...attributes, type: 'hardlink', link: first, size: 0 }
-      if (isMember(file)) this.#links.push(entry)
-      else yield { entry, data: [] }
-      return
-    }
+    if (first !== undefined) return { entry: { ...entry, type: 'hardlink', link: first, size: 0 }, data: [] }
     this.#written.set(file, path)
-    if (isMember(file)) {
-      const members = this.#members.get(file.content.archive) ?? new Map<number, Member>()
-      members.set(file.content.member, { path, file, time })
-      this.#members.set(file.content.archive, members)
-      return
-    }
-    const entry = entryOf(path, file.type, file.attributes, time)
-    yield { entry, data: 'read' in file.content ? file.content.read() : [] }
+    return { entry, data: file.type === 'file' ? file.read() : [] }
   }
 
   #directory(directory: DraftDirectory, around: Time): TarEntry {
@@ -126,13 +82,6 @@ interface Level {
   readonly directory: DraftDirectory
   /** When it was changed. */
   readonly time: Time
-}
-
-/** Content comes from the second reading; what has none needs no waiting. */
-function isMember(
-  file: DraftFile,
-): file is DraftFile & { readonly content: { readonly archive: MemberReader; readonly member: number } } {
-  return 'archive' in file.content && file.type === 'file' && file.attributes.size > 0
 }
 
 /** Those whose attributes only the layers below have. */
@@ -180,11 +129,4 @@ function entryOf(
 
 function marker(path: string, mtime: Time): TarEntry {
   return { type: 'file', path, mode: 0, uid: 0, gid: 0, mtime, size: 0 }
-}
-
-function archiveChanged(path: string): EngineError {
-  return new EngineError('data_loss', `${path}: the archive it is from has changed while it was read`, {
-    code: 'SOURCE_CHANGED',
-    details: { path },
-  })
 }

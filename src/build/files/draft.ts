@@ -12,22 +12,13 @@ export interface Described extends Omit<FileAttributes, 'path' | 'mtime'> {
   readonly mtime: FileAttributes['mtime'] | undefined
 }
 
-/** The content of a regular file; of a member of an archive, by its number. */
-export type DraftContent =
-  | { readonly read: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array> }
-  | { readonly archive: MemberReader; readonly member: number }
-
-/** An archive that is read again when the layer is written. */
-export interface MemberReader {
-  members(): AsyncIterable<AsyncIterable<Uint8Array>>
-}
-
 /** A file of the layer; several names may share it. */
 export interface DraftFile {
   readonly kind: 'file'
   readonly type: Exclude<TarType, 'directory' | 'hardlink'>
   readonly attributes: Described
-  readonly content: DraftContent
+  /** The content of a regular file: exactly as many bytes as it is described with. */
+  readonly read: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 }
 
 export interface DraftDirectory {

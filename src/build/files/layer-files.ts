@@ -4,6 +4,7 @@ import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { CopyStep, DirectoryStep, FileOrigin } from '../graph/operations.ts'
 import type { CopyInputs, FileSteps, Ready, StepResult } from '../solve/ports.ts'
 import type { FileSource } from '../sources/file-source.ts'
+import type { ArchiveSpool } from './archive.ts'
 import { madeDirectory } from './attributes.ts'
 import { draftEntries } from './draft-entries.ts'
 import { Draft, within } from './draft.ts'
@@ -18,6 +19,7 @@ export interface LayerFilesDeps {
   readonly snapshots: Pick<Snapshots, 'ingest'>
   /** The files of the layers that a step stands on: openBelow(). */
   readonly below: (layers: readonly Digest[]) => Promise<FilesBelow>
+  readonly spool: ArchiveSpool
 }
 
 /**
@@ -44,7 +46,8 @@ export class LayerFiles implements FileSteps {
     const owner = await this.#owner(ready, below)
     const draft = new Draft(below)
     const marks = { owner, mode: step.mode }
-    const placement = new Placement(step, marks, { draft, below, signal })
+    const { spool } = this.#deps
+    const placement = new Placement(step, marks, { draft, below, spool, held: opened, signal })
     for (const source of step.sources) {
       if (source.type === 'document') placement.placeDocument(source.name, source.content)
       else {

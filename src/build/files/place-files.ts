@@ -1,6 +1,6 @@
 import type { CopyStep } from '../graph/operations.ts'
 import type { SourceFile } from '../sources/file-source.ts'
-import { Archive, isArchive } from './archive.ts'
+import { Archive, type ArchiveSpool, isArchive } from './archive.ts'
 import { describe, documentFile, madeDirectory, type Marks } from './attributes.ts'
 import { type Draft, type DraftDirectory, type DraftFile, type Place, within } from './draft.ts'
 import { cannotMake, notDirectory, severalToOneFile } from './errors.ts'
@@ -8,27 +8,31 @@ import type { FilesBelow } from './files-below.ts'
 import { baseName, parentOf } from './source-patterns.ts'
 import type { Taken } from './take-files.ts'
 
+/** What a step is done on. */
+export interface Workplace {
+  readonly draft: Draft
+  readonly below: FilesBelow
+  readonly spool: ArchiveSpool
+  /** Takes what contents are read from, until the layer is stored. */
+  readonly held: AsyncDisposableStack
+  readonly signal: AbortSignal
+}
+
 /** Puts what COPY and ADD take where `destination` says. */
 export class Placement {
   readonly #draft: Draft
-  readonly #below: FilesBelow
+  readonly #at: Workplace
   readonly #marks: Marks
   /** Without a slash at its end. */
   readonly #destination: string
   /** The destination says that it is a directory. */
   readonly #inDirectory: boolean
-  readonly #signal: AbortSignal
   /** The destination is a file of this step: nothing else can be there. */
   #filled = false
 
-  constructor(
-    step: Pick<CopyStep, 'destination' | 'parents'>,
-    marks: Marks,
-    at: { readonly draft: Draft; readonly below: FilesBelow; readonly signal: AbortSignal },
-  ) {
+  constructor(step: Pick<CopyStep, 'destination' | 'parents'>, marks: Marks, at: Workplace) {
     this.#draft = at.draft
-    this.#below = at.below
-    this.#signal = at.signal
+    this.#at = at
     this.#marks = marks
     this.#destination = step.destination.replace(/\/+$/, '')
     this.#inDirectory = step.parents || step.destination.endsWith('/')
@@ -36,7 +40,11 @@ export class Placement {
 
   async place(taken: Taken, unpack: boolean): Promise<void> {
     if (taken.kind === 'contents') await this.#contents(taken)
-    else if (unpack && taken.file.attributes.type === 'file' && (await isArchive(taken.file, this.#signal))) {
+    else if (
+      unpack &&
+      taken.file.attributes.type === 'file' &&
+      (await isArchive(taken.file, this.#at.signal))
+    ) {
       await this.#archive(taken.file)
     } else this.#file(taken.name, fileOf(taken.file, this.#marks))
   }
@@ -90,7 +98,9 @@ export class Placement {
     const place = this.#draft.resolve(this.#destination)
     if (place.kind === 'file') throw cannotMake(within(place.directory, place.name))
     const into = this.#draft.make(place.directory, place.missing, madeDirectory(marks))
-    await new Archive(file, this.#signal).unpack(this.#draft, this.#below, into, marks)
+    const { below, spool, held, signal } = this.#at
+    const archive = held.use(await Archive.open(file, spool, signal))
+    await archive.unpack(this.#draft, below, into, marks)
   }
 
   /** Where the destination leads; what is missing of it is made if it has to be a directory. */
@@ -113,6 +123,6 @@ function fileOf(file: SourceFile, marks: Marks): DraftFile {
     kind: 'file',
     type,
     attributes: describe(file.attributes, marks),
-    content: { read: () => file.read() },
+    read: () => file.read(),
   }
 }

@@ -135,7 +135,8 @@ const nothing: AsyncIterable<Uint8Array> = {
   },
 }
 
-function entryOf(member: TarMember): TarEntry {
+/** A member as programs want it; its name is cleaned, or refused as by readTar(). */
+export function entryOf(member: TarMember): TarEntry {
   const isDevice = member.type === 'char' || member.type === 'block'
   const path = decodeBytes(cleanName(member.path))
   return {

@@ -152,7 +152,7 @@ export class Draft {
   copyDirectory(directory: DraftDirectory, name: string, attributes: Described): DraftDirectory {
     const before = this.lookup(directory, name)
     if (before?.kind === 'directory') return before
-    if (before !== undefined) throw notDirectory(within(directory, name))
+    if (before !== undefined) throw notDirectory(within(directory, name), targetOf(before))
     return this.#add(directory, name, { attributes, merged: false, hides: false })
   }
 

@@ -29,9 +29,10 @@ export function patternInvalid(pattern: string, why: string): EngineError {
   })
 }
 
-/** `path` as in the layer, without a slash in front. */
-export function notDirectory(path: string): EngineError {
-  return destination(path, `cannot copy to non-directory: /${path}`)
+/** `path` as in the layer, without a slash in front; `link`: where a symlink that is there leads. */
+export function notDirectory(path: string, link?: string): EngineError {
+  const hint = link === undefined ? '' : `\nIt is a symbolic link to ${link}: copy to there instead.`
+  return destination(path, `cannot copy to non-directory: /${path}${hint}`)
 }
 
 export function isDirectory(path: string): EngineError {

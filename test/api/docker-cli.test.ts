@@ -109,7 +109,7 @@ describe('the docker command', { skip: absent }, () => {
       assert.match(failed.err, /The command '\/bin\/sh -c make' returned a non-zero code: 2\n$/)
       assert.match((await docker(['build', '--target', 'missing', directory])).err, /target stage "missing"/)
       assert.equal((await docker(['build', '-'], 'FROM busybox\n')).code, 0)
-      assert.match((await docker(['builder', 'prune', '-f'])).out, /Total.*:\s*7B/)
+      assert.match((await docker(['builder', 'prune', '-af'])).out, /Total.*:\s*7B/)
     } finally {
       rmSync(directory, { recursive: true })
     }

@@ -68,7 +68,8 @@ export const fakeBuilds: BuildService = {
     }
   },
   cancel: (id) => id === 'running',
-  prune: () => Promise.resolve({ CachesDeleted: ['abc'], SpaceReclaimed: 7 }),
+  prune: async ({ all }) =>
+    all ? { CachesDeleted: ['abc'], SpaceReclaimed: 7 } : { CachesDeleted: [], SpaceReclaimed: 0 },
   usage: () => Promise.resolve([]),
   async why(id) {
     if (id !== undefined && id !== 'build-1') {

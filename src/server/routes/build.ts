@@ -21,18 +21,19 @@ export function buildRoutes(builds: BuildService): readonly Route[] {
       operation: 'BuildPrune',
       method: 'POST',
       path: '/build/prune',
-      handle: async ({ query, signal }) =>
-        json(
-          await builds.prune({
-            all: query.flag('all'),
-            filters: query.filters(pruneFilters),
-            keepStorage: query.integer('keep-storage'),
-            reservedSpace: query.integer('reserved-space'),
-            maxUsedSpace: query.integer('max-used-space'),
-            minFreeSpace: query.integer('min-free-space'),
-            signal,
-          }),
-        ),
+      async handle({ query, signal }) {
+        const { CachesDeleted, SpaceReclaimed } = await builds.prune({
+          all: query.flag('all'),
+          filters: query.filters(pruneFilters),
+          keepStorage: query.integer('keep-storage'),
+          reservedSpace: query.integer('reserved-space'),
+          maxUsedSpace: query.integer('max-used-space'),
+          minFreeSpace: query.integer('min-free-space'),
+          signal,
+        })
+        // An empty list is null in Docker's answers.
+        return json({ CachesDeleted: CachesDeleted.length === 0 ? null : CachesDeleted, SpaceReclaimed })
+      },
     }),
     route({
       operation: 'BuildCancel',

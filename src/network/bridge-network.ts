@@ -79,7 +79,8 @@ export class BridgeNetwork {
         { code: 'ENDPOINT_EXISTS' },
       )
     }
-    const mac = info.shared?.kind === 'ipvlan' ? ofParent(request.mac) : this.#mac(request.mac)
+    if (info.shared?.mode === 'passthru' && this.#leases.size > 0) throw parentTaken(info)
+    const mac = hasOwnMac(info) ? this.#mac(request.mac) : ofParent(info, request.mac)
     const ipv4 = this.#address(4, request.ipv4, request.avoid)
     let ipv6: Taken | undefined
     try {
@@ -177,13 +178,24 @@ export class BridgeNetwork {
   }
 }
 
-/** All of them have the parent's. */
-function ofParent(wanted: string | undefined): string {
+/** With ipvlan and passthru it is the parent's. */
+function hasOwnMac({ shared }: NetworkInfo): boolean {
+  return shared?.kind !== 'ipvlan' && shared?.mode !== 'passthru'
+}
+
+function ofParent({ shared }: NetworkInfo, wanted: string | undefined): string {
   if (wanted === undefined) return ''
-  throw new EngineError(
-    'permission_denied',
-    'ipvlan interfaces do not support custom mac address assignment',
-    { code: 'NETWORK_MAC_FIXED' },
+  const whose = shared?.kind === 'ipvlan' ? 'ipvlan interfaces' : 'macvlan interfaces in mode passthru'
+  throw new EngineError('permission_denied', `${whose} do not support custom mac address assignment`, {
+    code: 'NETWORK_MAC_FIXED',
+  })
+}
+
+function parentTaken({ name, link }: NetworkInfo): EngineError {
+  return new EngineError(
+    'conflict',
+    `network ${name} has mode passthru: one container has ${link} to itself, and there is one`,
+    { code: 'NETWORK_PARENT_IN_USE', details: { network: name, link } },
   )
 }
 

@@ -56,7 +56,7 @@ function onParent(
   { ifname, mac }: Endpoint,
   { link, mtu, shared }: NetworkInfo & { readonly shared: SharedLink },
 ): string {
-  const own = shared.kind === 'macvlan' ? ` address ${mac}` : ''
+  const own = mac === '' ? '' : ` address ${mac}`
   const size = mtu > 0 ? ` mtu ${mtu}` : ''
   const flag = shared.kind === 'ipvlan' ? ` ${shared.flag}` : ''
   return `link add link ${link} name ${ifname}${own}${size} netns ${pid} type ${shared.kind} mode ${shared.mode}${flag}`

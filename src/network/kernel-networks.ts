@@ -372,7 +372,8 @@ export class KernelNetworks implements Networks {
       if (!this.#made.has(network.info.id)) continue
       try {
         if (isShared(network.info)) {
-          if (i % ROUNDS === round) mended = (await this.#parents.ensure(network.info)) || mended
+          const due = i % ROUNDS === round
+          mended = (await this.#parents.look(network.info, due)) || mended
           continue
         }
         const state = known.get(network.info.link)

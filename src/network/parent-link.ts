@@ -65,6 +65,7 @@ export class ParentLinks {
   readonly #mark: string
   /** One change of a link at a time. */
   readonly #locks = new KeyedMutex()
+  readonly #seen = new Set<string>()
 
   constructor(deps: LinkDeps, mark: string) {
     this.#deps = deps
@@ -89,10 +90,17 @@ export class ParentLinks {
     return { ...shared, made: 'vlan' }
   }
 
+  /** As `ensure`, for the periodic check: one that has been there before is looked at only when that is `due`. */
+  async look(network: Parented, due: boolean): Promise<boolean> {
+    return due || !this.#seen.has(network.link) ? this.ensure(network) : false
+  }
+
   /** Makes the parent where it is ours and missing; true when it was. */
   async ensure({ link, shared }: Parented): Promise<boolean> {
     using _lock = await this.#locks.acquire(link)
-    if (await this.#exists(link)) return false
+    const there = await this.#exists(link)
+    if (there) this.#seen.add(link)
+    if (there) return false
     if (shared.made === undefined) throw parentMissing(link)
     if (shared.made === 'vlan') await makeVlan(this.#deps, link, this.#mark)
     else await makeNowhere(this.#deps, link, this.#mark)

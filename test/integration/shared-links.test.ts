@@ -127,6 +127,26 @@ describe('a macvlan network', () => {
     assert.match((await exec(api, a, 'ip -6 route')).out, /default via fd71::254 dev eth0/)
   })
 
+  it('gives its parent to one container in mode passthru', async () => {
+    await using wire = await Wire.lay(api.daemon, 'lan0', `${ROUTER}/24`)
+    const macOf = () =>
+      (JSON.parse(inside('ip', '-j', 'link', 'show', 'lan0')) as { address: string }[])[0]?.address
+    const mac = macOf()
+    await network('lan', 'macvlan', { ...LAN, Options: { parent: 'lan0', macvlan_mode: 'passthru' } })
+    const a = await api.started(on('lan'))
+    const { IPAddress } = await endpoint(a, 'lan')
+    await api.until('its server', async () => wire.get(IPAddress) === 'server')
+    assert.equal((await exec(api, a, 'cat /sys/class/net/eth0/address')).out.trim(), mac)
+    const b = await api.create(on('lan'))
+    const words = await api.refused(409, 'POST', `/containers/${b}/start`)
+    assert.match(words, /network lan has mode passthru: one container has lan0 to itself/)
+    await api.call('DELETE', `/containers/${a}?force=1`, undefined, 204)
+    // The kernel takes the former interface away in its own time.
+    const started = async () => (await api.daemon.call('POST', `/containers/${b}/start`)).status === 204
+    await api.until('the parent', started)
+    assert.equal(macOf(), mac)
+  })
+
   it('may have IPv6 alone', async () => {
     await using wire = await Wire.lay(api.daemon, 'lan0', 'fd71::254/64')
     await network('lan', 'macvlan', {
@@ -147,6 +167,17 @@ describe('a macvlan network', () => {
     const id = await network('alone', 'macvlan')
     const parent = `dm-${id.slice(0, 12)}`
     assert.match(inside('ip', 'link', 'show', parent), /UP/)
+    const more = ['more', 'and', 'still', 'others']
+    for (const name of more) await network(name, 'macvlan')
+    // With no container running the engine leaves nothing; what it needs it makes again.
+    await api.daemon.down()
+    assert.notEqual(api.daemon.inside('ip', 'link', 'show', parent).code, 0)
+    await api.daemon.up()
+    await api.daemon.assertNoLeaks()
+    for (const name of more) {
+      const once = await api.once({ Cmd: 'true', HostConfig: { NetworkMode: name } })
+      assert.equal(once.code, 0, name)
+    }
     const a = await api.started(on('alone'))
     const b = await api.started(on('alone'))
     await reaches(b, (await endpoint(a, 'alone')).IPAddress)

@@ -182,7 +182,7 @@ export class OciBundles implements Bundles {
     }
     if (shared === undefined) return { ...own, veth, bridge: link, mac }
     const on = { ...shared, parent: link }
-    return on.kind === 'macvlan' ? { ...own, on, mac } : { ...own, on }
+    return { ...own, on, ...(mac === '' ? {} : { mac }) }
   }
 
   #hostname(container: Container): string {

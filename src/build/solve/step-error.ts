@@ -7,11 +7,12 @@ import type { Step } from './keys.ts'
  */
 export function stepFailed(step: Step, error: unknown, output: string): EngineError {
   const cause = engineErrorOf(error)
+  const { kind, code } = cause ?? ({ kind: 'internal', code: 'BUILD_STEP_FAILED' } as const)
   const { name, stage, line, instruction } = step.label
   const said = output === '' ? '' : `\n${output.replaceAll(/^/gm, '  | ')}`
   const message = cause?.message ?? messageOf(error)
-  return new EngineError(cause?.kind ?? 'internal', `${name} (line ${line}): ${message}${said}`, {
-    code: cause?.code ?? 'BUILD_STEP_FAILED',
+  return new EngineError(kind, `${name} (line ${line}): ${message}${said}`, {
+    code,
     cause: error,
     details: { ...cause?.details, message, step: name, stage, line, instruction, output },
   })

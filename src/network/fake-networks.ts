@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { EngineError } from '#base/errors.ts'
 import { parseCidr } from './address.ts'
 import { BridgeNetwork } from './bridge-network.ts'
+import { isDirect, splitRequests } from './direct-ports.ts'
 import type { PathReport } from './endpoint-path.ts'
 import { connectivityFailed, noSuchNetwork } from './errors.ts'
 import type { FirewallReport } from './firewall-report.ts'
@@ -139,7 +140,9 @@ export class FakeNetworks implements Networks {
     const before = this.published.get(containerId) ?? []
     const leaving = before.filter((port) => remove.some((one) => isDeepStrictEqual(one, port)))
     try {
-      const added = this.#ports.reserve(containerId, add, new Set(), leaving).map(({ port }) => port)
+      const { translated, direct } = splitRequests(target, add)
+      const reserved = this.#ports.reserve(containerId, translated, new Set(), leaving)
+      const added = [...reserved.map(({ port }) => port), ...direct]
       this.#ports.leave(containerId, leaving)
       const published = [...before.filter((port) => !leaving.includes(port)), ...added]
       this.published.set(containerId, published)
@@ -152,7 +155,7 @@ export class FakeNetworks implements Networks {
   }
 
   adoptPublished(containerId: string, target: PublishTarget, ports: readonly PublishedPort[]): void {
-    for (const port of ports) this.#ports.adopt(containerId, port)
+    for (const port of ports) if (!isDirect(port)) this.#ports.adopt(containerId, port)
     this.published.set(containerId, ports)
     this.targets.set(containerId, target)
   }

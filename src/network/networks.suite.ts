@@ -2,8 +2,15 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isKind } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
-import { contains, parseCidr } from './address.ts'
+import { addressAt, contains, parseCidr } from './address.ts'
 import type { NetworkRequest, Networks, PortRequest, PublishedPort } from './networks.ts'
+
+const request = (name: string, more: Partial<NetworkRequest> = {}): NetworkRequest => {
+  const id = newId()
+  const link = `br-${id.slice(0, 12)}`
+  const open = { internal: false, icc: true, masquerade: true, ipv4: true, ipv6: false, subnets: [] }
+  return { id, name, link, mtu: 1500, ...open, ...more }
+}
 
 /** What every `Networks` keeps; `networks` has been ensured. */
 export function networksSuite(name: string, networks: () => Networks): void {
@@ -89,13 +96,40 @@ export function networksSuite(name: string, networks: () => Networks): void {
       networks().release(b)
     })
 
+    it('publishes at the address of a container without taking ports of the host', async () => {
+      const [a, b] = [newId(), newId()]
+      const lease = networks().lease({ containerId: a })
+      const routed = { ...lease, reach4: 'address' } as const
+      const other = networks().lease({ containerId: b })
+      const direct = { containerPort: 80, protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 0 }
+      const ports = await networks().publish(a, routed, [ask(33400), ask(33401, '0.0.0.0')])
+      assert.deepEqual(ports, [direct])
+      assert.equal((await networks().publish(b, other, [ask(33400)])).length, 1)
+      await networks().unpublish(a)
+      networks().adoptPublished(a, routed, ports)
+      await networks().unpublish(a)
+      await networks().unpublish(b)
+      networks().release(a)
+      networks().release(b)
+    })
+
+    it('leaves an isolated network without a gateway, and lets links past one without icc', async () => {
+      const modes = { v4: 'isolated', v6: 'nat' } as const
+      const cell = await networks().plan(request('cell', { modes, internal: true }))
+      await networks().create(cell.id)
+      assert.equal(cell.subnets[0]?.gateway, '')
+      const containerId = newId()
+      const { gateway, ipv4 = '' } = networks().lease({ containerId, networkId: cell.id })
+      assert.equal(gateway, undefined)
+      assert.equal(ipv4, addressAt(parseCidr(cell.subnets[0]?.subnet ?? ''), 1))
+      await networks().allow(containerId, [{ from: ipv4, to: '192.0.2.1', protocol: 'tcp', port: 80 }])
+      await networks().allow(containerId, [])
+      await networks().allow(containerId, [])
+      networks().release(containerId)
+      await networks().removeNetwork(cell)
+    })
+
     it('makes networks with subnets of their own, and leases of each', async () => {
-      const request = (name: string, more: Partial<NetworkRequest> = {}): NetworkRequest => {
-        const id = newId()
-        const link = `br-${id.slice(0, 12)}`
-        const open = { internal: false, icc: true, masquerade: true, ipv4: true, ipv6: false, subnets: [] }
-        return { id, name, link, mtu: 1500, ...open, ...more }
-      }
       const [one, two] = await Promise.all([networks().plan(request('one')), networks().plan(request('two'))])
       assert.notEqual(one.subnets[0]?.subnet, two.subnets[0]?.subnet)
       await networks().create(one.id)

@@ -1,9 +1,10 @@
 /** An image as `docker save` and `berth save` write it, and what its layers do: for comparing what two builders have made. */
-import { createHash } from 'node:crypto'
+import { isUtf8 } from 'node:buffer'
 import { createReadStream } from 'node:fs'
 import { posix } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import { digestOf } from '#base/digest.ts'
 import type { History, ImageConfig } from '#oci/image-spec.ts'
 import type { TarEntry } from '#oci/tar/entry.ts'
 import { readTar } from '#oci/tar/read-tar.ts'
@@ -62,7 +63,8 @@ export async function readBuiltImage(archive: string): Promise<BuiltImage> {
 
 interface Node {
   readonly entry: TarEntry
-  readonly digest: string
+  /** As text when it is short, otherwise its digest. */
+  readonly content: string
 }
 
 /** Names of one file lead to one node. */
@@ -71,11 +73,14 @@ type Tree = ReadonlyMap<string, Node>
 async function entriesOf(layer: Buffer): Promise<readonly Node[]> {
   const nodes: Node[] = []
   for await (const { entry, data } of readTar(Readable.from([layer]))) {
-    const hash = createHash('sha256')
-    for await (const chunk of data) hash.update(chunk)
-    nodes.push({ entry, digest: hash.digest('hex') })
+    nodes.push({ entry, content: contentOf(await buffer(Readable.from(data))) })
   }
   return nodes
+}
+
+function contentOf(bytes: Buffer): string {
+  const text = JSON.stringify(bytes.toString())
+  return text.length <= 1000 && isUtf8(bytes) ? text : digestOf(bytes).slice(0, 19)
 }
 
 /** The tree after a layer, by the rules of the image-spec (layer.md). */
@@ -129,10 +134,10 @@ function describeAll(tree: Tree): ReadonlyMap<string, string> {
   )
 }
 
-function describeNode({ entry, digest }: Node, names: readonly string[]): string {
+function describeNode({ entry, content }: Node, names: readonly string[]): string {
   const { type, mode, uid, gid, size, link, major, minor, xattrs } = entry
   const words: string[] = [type, mode.toString(8).padStart(4, '0'), `${uid}:${gid}`]
-  if (type === 'file') words.push(`${size} ${digest.slice(0, 12)}`)
+  if (type === 'file') words.push(`${size} ${content}`)
   if (type === 'symlink') words.push(`-> ${link ?? ''}`)
   if (type === 'char' || type === 'block') words.push(`${major ?? 0},${minor ?? 0}`)
   for (const [name, value] of xattrs ?? []) words.push(`${name}=${Buffer.from(value).toString('hex')}`)

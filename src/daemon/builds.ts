@@ -6,9 +6,11 @@ import { openBelow } from '#build/files/files-below.ts'
 import { LayerFiles } from '#build/files/layer-files.ts'
 import { Solver } from '#build/solve/solver.ts'
 import { Downloads } from '#build/sources/download.ts'
+import { GitCheckouts } from '#build/sources/git-checkouts.ts'
 import { LayerDigests } from '#build/sources/layer-digests.ts'
 import { openLayers } from '#build/sources/layers-source.ts'
 import { ReceivedContexts } from '#build/sources/received-contexts.ts'
+import { SourceCaches } from '#build/sources/source-caches.ts'
 import { Spool } from '#build/sources/source-copies.ts'
 import { Artifacts } from '#engine/builds/artifacts.ts'
 import { Builds } from '#engine/builds/builds.ts'
@@ -64,7 +66,10 @@ export async function assembleBuilds(foundation: Foundation, parts: BuildsParts)
   const artifacts = new Artifacts({ clock, background })
   const contexts = new ReceivedContexts({ dataRoot, helper, copies: spool, clock })
   const sessions = new Sessions({ contexts, clock, background })
-  const upkeep = new CacheUpkeep({ cache, mounts: caches, dataRoot, clock })
+  const downloads = new Downloads({ dataRoot, helper, spool, environment, clock })
+  const checkouts = new GitCheckouts({ dataRoot, helper, clock })
+  const sources = new SourceCaches({ downloads, checkouts, contexts })
+  const upkeep = new CacheUpkeep({ cache, mounts: caches, sources, dataRoot, clock })
   const builds = new Builds({
     ...parts,
     helper,
@@ -86,7 +91,8 @@ export async function assembleBuilds(foundation: Foundation, parts: BuildsParts)
       cache,
       snapshots,
     },
-    downloads: new Downloads({ dataRoot, helper, spool, environment, clock }),
+    downloads,
+    checkouts,
     digests: new FileDigestRows(db, clock),
     // As Docker's: the host's network for those who ask, privileges for nobody.
     entitlements: new Set(['network.host']),

@@ -13,6 +13,7 @@ import type { GitOrigin } from '#build/graph/operations.ts'
 import { openDirectory } from '#build/sources/directory-source.ts'
 import type { FileSource } from '#build/sources/file-source.ts'
 import { type GitFetchOptions, openGit } from '#build/sources/git.ts'
+import { GitCheckouts } from '#build/sources/git-checkouts.ts'
 import { withoutIgnored } from '#build/sources/ignored-source.ts'
 import { LayerDigests } from '#build/sources/layer-digests.ts'
 import { openLayers } from '#build/sources/layers-source.ts'
@@ -25,6 +26,7 @@ import { startStore, type Store } from './snapshots-store.ts'
 
 interface World extends Store {
   readonly spool: Spool
+  readonly checkouts: GitCheckouts
   /** What builds have on the disk at the moment. */
   spooled(): Promise<readonly string[]>
 }
@@ -33,7 +35,8 @@ async function world(driver: 'erofs' | 'directory' = 'erofs'): Promise<World> {
   const store = await startStore(driver)
   const spool = new Spool(store)
   await spool.recover()
-  return { ...store, spool, spooled: () => readdir(join(store.dataRoot, 'build', 'contexts')) }
+  const checkouts = new GitCheckouts({ ...store, clock: systemClock })
+  return { ...store, spool, checkouts, spooled: () => readdir(join(store.dataRoot, 'build', 'contexts')) }
 }
 
 /** The source; the world goes with it, and nothing may be left of the source then. */
@@ -523,6 +526,38 @@ describe('openGit()', { skip: !git && 'no git' }, () => {
         (error) => engineErrorOf(error)?.code === 'GIT_FAILED' && /not allowed/.test(String(error)),
       )
     }
+    assert.deepEqual(await at.spooled(), [])
+  })
+
+  it('fetches a commit once, and asks again where a name leads', async () => {
+    await using at = await world()
+    const repo = await repository(at)
+    await using _web = repo.web
+    const open = opener(at)
+    const packs = (): number => repo.web.asked.filter(({ method }) => method === 'POST').length
+    const opened = async (ref: string | undefined, rest: Partial<GitOrigin> = {}): Promise<number> => {
+      const before = packs()
+      const { source } = await open(origin(repo.url, { ref, ...rest }))
+      await using _source = source
+      assert.ok((await sketchOf(source)).length > 0)
+      return packs() - before
+    }
+    const first = await opened('main')
+    const second = await opened('main')
+    assert.ok(second < first, `${second} after ${first}`)
+    assert.equal(await opened(repo.second, { directory: 'docs' }), 0)
+    assert.ok((await opened('v1')) > second)
+
+    const third = await repo.commit([{ path: 'new', content: 'x' }], 'third')
+    repo.run('push', '-q', repo.bare, 'main')
+    const { source, commit } = await open(origin(repo.url, { ref: 'main' }))
+    assert.equal(commit, third)
+    const [kept] = (await at.checkouts.store.list()).filter(({ inUse }) => inUse)
+    assert.equal(await at.checkouts.describe(kept?.key ?? ''), `git checkout ${repo.url} ${third}`)
+    assert.equal(await at.checkouts.store.remove(kept?.key ?? ''), false)
+    assert.equal(await contentOf(await source.find('new')), 'x')
+    await source[Symbol.asyncDispose]()
+    assert.equal(await at.checkouts.store.remove(kept?.key ?? ''), true)
     assert.deepEqual(await at.spooled(), [])
   })
 

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
-import { lstat, mkdir, open, readdir, readFile, rename, utimes } from 'node:fs/promises'
+import { lstat, mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '#base/clock.ts'
 import { type Digest, digestFrom, digestOf, hexOf, isDigest } from '#base/digest.ts'
 import { EngineError, isErrno } from '#base/errors.ts'
-import { KeyedMutex } from '#base/mutex.ts'
 import { encodeBytes, type TarMember } from '#oci/tar/entry.ts'
 import { LayerTree } from '#oci/tar/layer-tree.ts'
 import { writeFileDurably } from '#os/files.ts'
@@ -14,6 +13,7 @@ import { downloadName } from '../graph/download-name.ts'
 import type { DownloadOrigin } from '../graph/operations.ts'
 import type { FileSource } from './file-source.ts'
 import { type HttpAnswer, httpGet } from './http-get.ts'
+import { INDEX, KeptStore } from './kept-store.ts'
 import type { Spool } from './source-copies.ts'
 import { SpoolFile, writeSpool } from './spool-file.ts'
 import { TreeSource } from './tree-source.ts'
@@ -49,7 +49,6 @@ interface Kept {
 
 const LARGEST = 32 * 2 ** 30
 const KEPT = 4 * 2 ** 30
-const META = 'meta.json'
 const BODY = 'body'
 
 /**
@@ -57,13 +56,13 @@ const BODY = 'body'
  * is still current, and not even that when the checksum is known. What was used longest ago goes when it becomes too much.
  */
 export class Downloads {
-  readonly #directory: string
+  readonly store: KeptStore
   readonly #deps: DownloadsDeps
-  readonly #locks = new KeyedMutex()
 
   constructor(deps: DownloadsDeps) {
+    const { dataRoot, helper, clock, kept: limit = KEPT } = deps
     this.#deps = deps
-    this.#directory = join(deps.dataRoot, 'build', 'downloads')
+    this.store = new KeptStore({ directory: join(dataRoot, 'build', 'downloads'), helper, clock, limit })
   }
 
   /**
@@ -72,32 +71,27 @@ export class Downloads {
    */
   async open(origin: DownloadOrigin, options: DownloadOptions = {}): Promise<FileSource> {
     const source = await this.#open(origin, options)
-    await this.#tidy()
+    await this.store.tidy()
     return source
   }
 
   async #open(origin: DownloadOrigin, options: DownloadOptions): Promise<FileSource> {
-    const place = join(this.#directory, hexOf(digestOf(origin.url)))
-    using _lock = await this.#locks.acquire(place, { signal: options.signal })
+    const key = hexOf(digestOf(origin.url))
+    const place = this.store.path(key)
+    using _lock = await this.store.lock(key, { signal: options.signal })
     const before = await readKept(place, origin.url)
     const kept =
       before !== undefined && before.digest === origin.checksum
         ? before
         : await this.#current(origin, place, before, options)
-    const now = this.#deps.clock.now()
-    await utimes(join(place, META), now, now)
+    await this.store.touch(key)
     return sourceOf(origin.url, kept, new SpoolFile(join(place, BODY)), this.#deps.spool)
   }
 
-  /** Removes everything; returns the bytes. */
-  async clear(): Promise<number> {
-    let bytes = 0
-    for (const { path, size } of await this.#all()) {
-      using _lock = await this.#locks.acquire(path)
-      await this.#deps.helper.removeTree(path)
-      bytes += size
-    }
-    return bytes
+  /** Address and last use of what is kept. */
+  async describe(key: string): Promise<string> {
+    const kept = await readIndex(this.store.path(key))
+    return `http url ${kept?.url ?? 'of an unfinished download'}`
   }
 
   async #current(
@@ -148,40 +142,21 @@ export class Downloads {
     await using file = await open(body, 'r+')
     await file.datasync()
     await rename(body, join(place, BODY))
-    await writeFileDurably(join(place, META), JSON.stringify(kept))
-  }
-
-  async #all(): Promise<readonly { readonly path: string; readonly size: number; readonly used: number }[]> {
-    const names = await readdir(this.#directory).catch(missingAsNone)
-    const all = []
-    for (const name of names) {
-      const path = join(this.#directory, name)
-      const [meta, body] = await Promise.all([statOf(join(path, META)), statOf(join(path, BODY))])
-      all.push({ path, size: body?.size ?? 0, used: meta?.mtimeMs ?? 0 })
-    }
-    return all
-  }
-
-  /** Removes what was used longest ago until the rest is little enough. Who reads one still has it open. */
-  async #tidy(): Promise<void> {
-    const all = [...(await this.#all())].sort((a, b) => a.used - b.used)
-    let size = all.reduce((sum, one) => sum + one.size, 0)
-    for (const { path, size: freed } of all) {
-      if (size <= (this.#deps.kept ?? KEPT)) return
-      using _lock = await this.#locks.acquire(path)
-      await this.#deps.helper.removeTree(path)
-      size -= freed
-    }
+    await writeFileDurably(join(place, INDEX), JSON.stringify(kept))
   }
 }
 
 async function readKept(place: string, url: string): Promise<Kept | undefined> {
+  const kept = await readIndex(place)
+  if (kept?.url !== url || (await sizeOf(join(place, BODY))) !== kept.size) return undefined
+  return kept
+}
+
+async function readIndex(place: string): Promise<Kept | undefined> {
   try {
-    const kept = JSON.parse(await readFile(join(place, META), 'utf8')) as Partial<Kept>
-    const { digest = '', size = -1, modified = 0, etag, lastModified } = kept
-    const body = await statOf(join(place, BODY))
-    if (kept.url !== url || !isDigest(digest) || body?.size !== size) return undefined
-    return { url, digest, size, modified, etag, lastModified }
+    const kept = JSON.parse(await readFile(join(place, INDEX), 'utf8')) as Partial<Kept>
+    const { url = '', digest = '', size = -1, modified = 0, etag, lastModified } = kept
+    return isDigest(digest) ? { url, digest, size, modified, etag, lastModified } : undefined
   } catch (error) {
     // What cannot be understood is fetched again.
     if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined
@@ -226,20 +201,13 @@ const nameless: Omit<TarMember, 'path'> = {
   xattrs: undefined,
 }
 
-async function statOf(
-  path: string,
-): Promise<{ readonly size: number; readonly mtimeMs: number } | undefined> {
+async function sizeOf(path: string): Promise<number | undefined> {
   try {
-    return await lstat(path)
+    return (await lstat(path)).size
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined
     throw error
   }
-}
-
-function missingAsNone(error: unknown): readonly string[] {
-  if (isErrno(error, 'ENOENT')) return []
-  throw error
 }
 
 function wrongChecksum(url: string, wanted: Digest, found: Digest): EngineError {

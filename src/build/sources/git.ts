@@ -1,12 +1,14 @@
 import { mkdir } from 'node:fs/promises'
-import { dirname, join, posix } from 'node:path'
+import { join, posix } from 'node:path'
 import type { Clock } from '#base/clock.ts'
 import { EngineError } from '#base/errors.ts'
-import { type GitOptions, runGit } from '#os/git.ts'
+import type { GitOptions } from '#os/git.ts'
 import type { Helper } from '#os/helper.ts'
 import type { GitOrigin } from '../graph/operations.ts'
 import { openDirectory } from './directory-source.ts'
 import type { FileSource, SourceFile } from './file-source.ts'
+import type { GitCheckouts } from './git-checkouts.ts'
+import { Repository } from './git-repository.ts'
 import type { Spool } from './source-copies.ts'
 
 export interface GitDeps {
@@ -14,6 +16,7 @@ export interface GitDeps {
   readonly helper: Pick<Helper, 'removeTree'>
   readonly environment: GitOptions['environment']
   readonly clock: Clock
+  readonly checkouts: GitCheckouts
   /** Only for tests: repositories of this host. */
   readonly allowFiles?: boolean | undefined
 }
@@ -46,11 +49,18 @@ export async function openGit(
   const work = join(spool.path, 'tree')
   await mkdir(work, { mode: 0o755 })
   const repository = new Repository(origin, work, deps, options)
-  const { commit, seconds } = await repository.checkOut()
-  await dropGitFiles(work, origin, deps)
-  const root = await directoryOf(work, origin, deps)
+  const found = await repository.resolve()
+  const key = deps.checkouts.keyOf(origin, found.object)
+  const make = async () => {
+    const made = await repository.checkOut(found)
+    await dropGitFiles(work, origin, deps)
+    return { ...made, directory: work }
+  }
+  const checkout = owned.use(await deps.checkouts.open(key, origin.remote, make, options))
+  const { commit, seconds, tree } = checkout
+  checkChecksum(origin, commit, found.object)
   const source = owned.use(
-    await openDirectory(root, {
+    await openDirectory(await directoryOf(tree, origin, deps), {
       name: nameOf(origin),
       clock: deps.clock,
       copies: deps.spool,
@@ -58,6 +68,7 @@ export async function openGit(
     }),
   )
   const kept = owned.move()
+  await deps.checkouts.store.tidy()
   return { source: disposingAlso(source, kept), commit }
 }
 
@@ -92,132 +103,13 @@ function hasControls(text: string): boolean {
   return /[\0-\x20\x7f]/.test(text)
 }
 
-const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/
-
-class Repository {
-  readonly #origin: GitOrigin
-  readonly #git: GitOptions
-
-  constructor(origin: GitOrigin, work: string, deps: GitDeps, options: GitFetchOptions) {
-    this.#origin = origin
-    const url = URL.parse(origin.remote)
-    const { authorization, agent, signal } = options
-    this.#git = {
-      directory: work,
-      home: dirname(work),
-      environment: deps.environment,
-      allowFiles: deps.allowFiles,
-      authorization:
-        authorization === undefined || url === null || !/^https?:$/.test(url.protocol)
-          ? undefined
-          : { address: `${url.origin}/`, header: authorization },
-      agent,
-      signal,
-    }
-  }
-
-  /** Seconds: when the commit was made. */
-  async checkOut(): Promise<{ readonly commit: string; readonly seconds: number }> {
-    const { remote, ref, submodules } = this.#origin
-    await this.#run('init', '--quiet', '--template=', '.')
-    await this.#run('remote', 'add', '--', 'origin', remote)
-    const found =
-      ref !== undefined && COMMIT.test(ref) ? await this.#fetchCommit(ref) : await this.#fetchRef(ref)
-    const commit = await this.#parse(`${found}^{commit}`)
-    this.#checkChecksum(commit, found)
-    await this.#run('checkout', '--quiet', '--force', '--detach', commit)
-    if (submodules) await this.#updateSubmodules()
-    const seconds = Number(await this.#run('log', '-1', '--format=%ct', commit))
-    return { commit, seconds: Number.isSafeInteger(seconds) ? seconds : 0 }
-  }
-
-  /** The object that the server has under this name; a branch before a tag, as `git checkout` prefers it. */
-  async #fetchRef(ref: string | undefined): Promise<string> {
-    const names =
-      ref === undefined
-        ? ['HEAD']
-        : ref.startsWith('refs/')
-          ? [ref]
-          : [`refs/heads/${ref}`, `refs/tags/${ref}`, `refs/${ref}`]
-    const lines = (await this.#run('ls-remote', '--quiet', 'origin', ...names)).split('\n')
-    const there = new Set(lines.map((line) => line.split('\t')[1]))
-    const name = names.find((candidate) => there.has(candidate))
-    if (name === undefined) throw noSuchRef(this.#origin)
-    await this.#fetch(name)
-    return this.#parse('FETCH_HEAD')
-  }
-
-  async #fetchCommit(commit: string): Promise<string> {
-    try {
-      await this.#fetch(commit)
-    } catch (error) {
-      if (!isFailure(error)) throw error
-      // Some servers give no commit by its name alone: then it is somewhere in what they have.
-      await this.#run(
-        'fetch',
-        '--quiet',
-        '--no-recurse-submodules',
-        '--tags',
-        'origin',
-        '+refs/*:refs/remotes/origin/*',
-      )
-    }
-    // A name that is a commit's leads to itself, there or not; this looks whether it is there.
-    return this.#parse(`${commit}^{object}`).catch((error: unknown) => {
-      throw isFailure(error) ? noSuchRef(this.#origin, error) : error
-    })
-  }
-
-  /** One commit; all of the history where a server cannot do that. */
-  async #fetch(what: string): Promise<void> {
-    const args = ['--quiet', '--no-tags', '--no-recurse-submodules', '--force'] as const
-    try {
-      await this.#run('fetch', ...args, '--depth=1', 'origin', what)
-    } catch (error) {
-      if (!isFailure(error) || !/shallow|depth/i.test(error.message)) throw error
-      await this.#run('fetch', ...args, 'origin', what)
-    }
-  }
-
-  async #parse(name: string): Promise<string> {
-    const text = await this.#run('rev-parse', '--verify', '--quiet', '--end-of-options', name)
-    return text.trim()
-  }
-
-  #checkChecksum(commit: string, object: string): void {
-    const { checksum, remote } = this.#origin
-    if (checksum === undefined || commit.startsWith(checksum) || object.startsWith(checksum)) return
-    throw new EngineError(
-      'invalid_argument',
-      `expected checksum to match ${checksum}, got ${commit} (${remote})`,
-      {
-        code: 'GIT_CHECKSUM',
-        details: { remote, checksum, commit },
-      },
-    )
-  }
-
-  async #updateSubmodules(): Promise<void> {
-    const names = await this.#run('ls-files', '--', '.gitmodules')
-    if (names.trim() === '') return
-    // Never from this host, not even in tests (CVE-2022-39253).
-    const git = { ...this.#git, allowFiles: false }
-    const args = ['submodule', '--quiet', 'update', '--init', '--recursive', '--checkout', '--force']
-    try {
-      await runGit([...args, '--depth=1'], git)
-    } catch (error) {
-      if (!isFailure(error)) throw error
-      await runGit(args, git)
-    }
-  }
-
-  #run(...args: readonly string[]): Promise<string> {
-    return runGit(args, this.#git)
-  }
-}
-
-function isFailure(error: unknown): error is EngineError {
-  return error instanceof EngineError && error.code === 'GIT_FAILED'
+function checkChecksum({ checksum, remote }: GitOrigin, commit: string, object: string): void {
+  if (checksum === undefined || commit.startsWith(checksum) || object.startsWith(checksum)) return
+  throw new EngineError(
+    'invalid_argument',
+    `expected checksum to match ${checksum}, got ${commit} (${remote})`,
+    { code: 'GIT_CHECKSUM', details: { remote, checksum, commit } },
+  )
 }
 
 /** No tracked file has this name: git refuses it. */
@@ -281,16 +173,6 @@ function disposingAlso(source: FileSource, kept: AsyncDisposableStack): FileSour
     // The source is among what is kept.
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
-}
-
-function noSuchRef({ remote, ref }: GitOrigin, cause?: unknown): EngineError {
-  const short = ref !== undefined && /^[0-9a-f]{7,39}$/.test(ref)
-  const hint = short ? '\nA commit has to be given in full.' : ''
-  return new EngineError('not_found', `${remote} has no ref ${ref ?? 'HEAD'}${hint}`, {
-    code: 'GIT_FAILED',
-    details: { remote, ref },
-    ...(cause === undefined ? {} : { cause }),
-  })
 }
 
 function invalid(message: string): EngineError {

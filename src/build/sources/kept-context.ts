@@ -6,6 +6,7 @@ import { isErrno } from '#base/errors.ts'
 import type { TarMember } from '#oci/tar/entry.ts'
 import { TarParser } from '#oci/tar/parser.ts'
 import { writeFileDurably } from '#os/files.ts'
+import { INDEX } from './kept-store.ts'
 import { SpoolFile, writeSpool } from './spool-file.ts'
 
 /** Content of a file of a client's directory, and what was said of the file when it was sent. */
@@ -20,7 +21,6 @@ export interface KeptFile {
   readonly offset: number
 }
 
-const INDEX = 'index.json'
 const PACK = /^[0-9a-f]{16}\.tar$/
 /** More archives than this are put together. */
 const MOST_PACKS = 16
@@ -34,8 +34,6 @@ const BORNE = 64 << 20
 export class KeptContext {
   readonly directory: string
   readonly #files: Map<string, KeptFile>
-  /** Who has listed it and is not through. */
-  users = 0
 
   private constructor(directory: string, files: Map<string, KeptFile>) {
     this.directory = directory

@@ -1,18 +1,16 @@
-import { mkdir, readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Clock } from '#base/clock.ts'
 import { digestOf, hexOf } from '#base/digest.ts'
-import { EngineError, isErrno } from '#base/errors.ts'
+import { EngineError } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
-import { KeyedMutex } from '#base/mutex.ts'
 import { decodeBytes, type TarMember } from '#oci/tar/entry.ts'
 import { type LayerNode, LayerTree } from '#oci/tar/layer-tree.ts'
 import type { Helper } from '#os/helper.ts'
-import { fileBytes } from '#store/usage/blocks.ts'
 import { readContextList } from './context-list.ts'
 import { changedFile } from './errors.ts'
 import type { FileSource } from './file-source.ts'
 import { KeptContext, type KeptFile } from './kept-context.ts'
+import { KeptStore } from './kept-store.ts'
 import { NOTHING, nothing } from './nothing.ts'
 import type { SourceCopies } from './source-copies.ts'
 import type { SpoolFile } from './spool-file.ts'
@@ -28,8 +26,13 @@ export interface ReceivedContextsDeps {
 }
 
 const KEPT = 8 * 2 ** 30
-/** Milliseconds without a build after which a directory is forgotten. */
-const PATIENCE = 14 * 86_400_000
+
+interface Open {
+  readonly context: KeptContext
+  readonly uses: DisposableStack
+  /** Who has listed it and is not through. */
+  users: number
+}
 
 interface Received {
   readonly members: readonly TarMember[]
@@ -48,15 +51,15 @@ interface Received {
  * next time it sends only what has changed since.
  */
 export class ReceivedContexts {
-  readonly #directory: string
+  readonly store: KeptStore
   readonly #deps: ReceivedContextsDeps
-  readonly #locks = new KeyedMutex()
-  readonly #open = new Map<string, KeptContext>()
+  readonly #open = new Map<string, Open>()
   readonly #sessions = new Map<string, Map<string, Received>>()
 
   constructor(deps: ReceivedContextsDeps) {
+    const { dataRoot, helper, clock, kept: limit = KEPT } = deps
     this.#deps = deps
-    this.#directory = join(deps.dataRoot, 'build', 'received')
+    this.store = new KeptStore({ directory: join(dataRoot, 'build', 'received'), helper, clock, limit })
   }
 
   /** Takes the list of a context's files (see context-list.ts); answers with the paths whose contents are not known. */
@@ -119,12 +122,7 @@ export class ReceivedContexts {
     const names = this.#sessions.get(session)?.keys().toArray() ?? []
     for (const name of names) await this.#release(session, name)
     this.#sessions.delete(session)
-    await this.#tidy()
-  }
-
-  /** Removes what no session uses; returns the bytes. */
-  async clear(): Promise<number> {
-    return this.#removeIf(() => true)
+    await this.store.tidy()
   }
 
   #received(session: string, name: string): Received {
@@ -138,11 +136,16 @@ export class ReceivedContexts {
 
   async #acquire(directory: string): Promise<KeptContext> {
     const key = hexOf(digestOf(directory))
-    using _lock = await this.#locks.acquire(key)
-    const context = this.#open.get(key) ?? (await KeptContext.load(join(this.#directory, key)))
-    this.#open.set(key, context)
-    context.users++
-    return context
+    using _lock = await this.store.lock(key)
+    const open = this.#open.get(key) ?? {
+      context: await KeptContext.load(this.store.path(key)),
+      uses: new DisposableStack(),
+      users: 0,
+    }
+    this.#open.set(key, open)
+    open.uses.use(this.store.use(key))
+    open.users++
+    return open.context
   }
 
   async #release(session: string, name: string): Promise<void> {
@@ -151,48 +154,14 @@ export class ReceivedContexts {
     if (contexts === undefined || received === undefined) return
     contexts.delete(name)
     const { context, members, forgotten } = received
-    const key = context.directory.slice(this.#directory.length + 1)
-    using _lock = await this.#locks.acquire(key)
-    context.users--
-    if (context.users > 0) return
+    const key = basename(context.directory)
+    using _lock = await this.store.lock(key)
+    const open = this.#open.get(key)
+    if (open === undefined || --open.users > 0) return
     this.#open.delete(key)
+    using _uses = open.uses
     if (forgotten) await this.#deps.helper.removeTree(context.directory)
     else await context.save(members)
-  }
-
-  /** Removes what nobody has used for long, and of the rest what was used longest ago until it is little enough. */
-  async #tidy(): Promise<void> {
-    const { clock, kept = KEPT } = this.#deps
-    const oldest = clock.now().getTime() - PATIENCE
-    let left = Infinity
-    await this.#removeIf(({ used, total }) => {
-      left = Math.min(left, total)
-      return used < oldest || total > kept
-    })
-  }
-
-  /** Asks for one after the other, the one used longest ago first; `total` is what all that are left have. */
-  async #removeIf(
-    condition: (one: { readonly used: number; readonly total: number }) => boolean,
-  ): Promise<number> {
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 })
-    const all = []
-    for (const key of await readdir(this.#directory)) {
-      const path = join(this.#directory, key)
-      all.push({ key, path, used: await lastUse(path), size: await fileBytes(path) })
-    }
-    all.sort((a, b) => a.used - b.used)
-    let total = all.reduce((sum, { size }) => sum + size, 0)
-    let removed = 0
-    for (const { key, path, used, size } of all) {
-      if (!condition({ used, total })) continue
-      using _lock = await this.#locks.acquire(key)
-      if (this.#open.has(key)) continue
-      await this.#deps.helper.removeTree(path)
-      removed += size
-      total -= size
-    }
-    return removed
   }
 }
 
@@ -226,18 +195,6 @@ class PackedContents implements TreeContents {
     this.#packs.set(name, pack)
     return pack
   }
-}
-
-/** When its index was written, or it was made. */
-async function lastUse(path: string): Promise<number> {
-  for (const file of [join(path, 'index.json'), path]) {
-    try {
-      return (await stat(file)).mtimeMs
-    } catch (error) {
-      if (!isErrno(error, 'ENOENT')) throw error
-    }
-  }
-  return 0
 }
 
 function isUnchanged(sent: TarMember, listed: TarMember): boolean {

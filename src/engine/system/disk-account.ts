@@ -28,7 +28,8 @@ const descriptions = {
   Logs: 'output of containers',
   Volumes: 'local volumes',
   'Partial downloads': 'layers that a pull has begun to fetch',
-  'Build caches': 'results of build steps that no image has, and what `RUN --mount=type=cache` keeps',
+  'Build caches':
+    'results of build steps that no image has, what `RUN --mount=type=cache` keeps, and files fetched for builds',
   Builds: 'what builds that run have at hand',
   Registry: 'repositories of the registry that this engine serves',
   Database: 'rows of everything, their journal, and the space kept for a full disk',
@@ -90,6 +91,9 @@ const directories = new Set([
   'build',
   'build/cache-mounts',
   'build/contexts',
+  'build/downloads',
+  'build/git',
+  'build/received',
   'staging',
   'trash',
 ])
@@ -141,7 +145,7 @@ function ownPile(top: string, depth: number): string | undefined {
 
 function buildPile(place: string, path: string): string {
   if (!directories.has(`build/${place}`)) return UNEXPLAINED + path
-  return place === 'cache-mounts' ? `Build caches${RECLAIMABLE}` : 'Builds'
+  return place === 'contexts' ? 'Builds' : `Build caches${RECLAIMABLE}`
 }
 
 function contentPile(known: KnownObjects, top: 'layers' | 'blobs', name: string, path: string): string {

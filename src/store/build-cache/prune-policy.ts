@@ -2,7 +2,7 @@
 export interface CacheItem {
   readonly id: string
   /** As BuildKit names it. */
-  readonly type: 'regular' | 'exec.cachemount'
+  readonly type: 'regular' | 'exec.cachemount' | 'source.local' | 'source.git.checkout'
   readonly description: string
   /** Ids of what it was made from; they may be gone. */
   readonly parents: readonly string[]

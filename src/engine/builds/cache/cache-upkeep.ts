@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import type { Clock } from '#base/clock.ts'
 import { isKind } from '#base/errors.ts'
+import type { SourceCaches } from '#build/sources/source-caches.ts'
 import type { BuildCache } from '#store/build-cache/build-cache.ts'
 import {
   automaticRules,
@@ -16,6 +17,7 @@ import { cacheFilter } from './cache-filter.ts'
 export interface CacheUpkeepDeps {
   readonly cache: Pick<BuildCache, 'usage' | 'remove'>
   readonly mounts: Pick<CacheMounts, 'list' | 'remove'>
+  readonly sources: Pick<SourceCaches, 'list' | 'remove'>
   readonly dataRoot: string
   readonly clock: Pick<Clock, 'now'>
   /** Bytes that the cache may keep by itself; undefined: a tenth of the disk, 10 GB at least, but not more than half of it. */
@@ -24,7 +26,7 @@ export interface CacheUpkeepDeps {
 
 type Pruned = Awaited<ReturnType<BuildService['prune']>>
 
-/** What builds have left: results of steps and cache mounts, seen and removed together. */
+/** What builds have left: results of steps, cache mounts and files from elsewhere, seen and removed together. */
 export class CacheUpkeep {
   readonly #deps: CacheUpkeepDeps
 
@@ -34,7 +36,8 @@ export class CacheUpkeep {
 
   async usage(filters: Filters = new Map()): Promise<readonly BuildCacheRecord[]> {
     const matches = cacheFilter(filters, this.#now())
-    return (await this.#items()).filter(matches).map(recordOf)
+    const { items } = await this.#items()
+    return items.filter(matches).map(recordOf)
   }
 
   async prune(options: BuildPruneOptions & Cancellable): Promise<Pruned> {
@@ -60,29 +63,35 @@ export class CacheUpkeep {
   }
 
   async #remove(rules: PruneRules, signal: AbortSignal | undefined): Promise<Pruned> {
-    const { cache, mounts } = this.#deps
-    const items = await this.#items()
+    const { cache } = this.#deps
+    const { items, removers } = await this.#items()
     const ids = chooseForRemoval(items, rules, (await this.#disk()).free)
-    const isMount = new Set(items.filter(({ type }) => type === 'exec.cachemount').map(({ id }) => id))
     signal?.throwIfAborted()
-    const { removed, space } = await cache.remove(ids.filter((id) => !isMount.has(id)))
+    const { removed, space } = await cache.remove(ids.filter((id) => !removers.has(id)))
     let SpaceReclaimed = space
     const CachesDeleted = [...removed]
-    for (const id of ids.filter((each) => isMount.has(each))) {
+    for (const id of ids) {
+      const remove = removers.get(id)
+      if (remove === undefined) continue
       signal?.throwIfAborted()
       try {
-        SpaceReclaimed += await mounts.remove(id)
+        SpaceReclaimed += await remove()
         CachesDeleted.push(id)
       } catch (error) {
-        // A step has taken it since.
+        // A build has taken it since.
         if (!isKind(error, 'conflict')) throw error
       }
     }
     return { CachesDeleted, SpaceReclaimed }
   }
 
-  async #items(): Promise<CacheItem[]> {
-    const { cache, mounts } = this.#deps
+  /** With what removes those that are no results of steps; it tells how many bytes are free then. */
+  async #items(): Promise<{
+    readonly items: readonly CacheItem[]
+    readonly removers: ReadonlyMap<string, () => Promise<number>>
+  }> {
+    const { cache, mounts, sources } = this.#deps
+    const removers = new Map<string, () => Promise<number>>()
     const caches = (await mounts.list()).map(
       ({ key, id, size, createdAt, lastUsedAt, uses, inUse }): CacheItem => ({
         id: key,
@@ -97,7 +106,15 @@ export class CacheUpkeep {
         uses,
       }),
     )
-    return [...(await cache.usage()), ...caches]
+    for (const { id } of caches) removers.set(id, () => mounts.remove(id))
+    const fetched = (await sources.list()).map((source): CacheItem => ({
+      ...source,
+      parents: [],
+      shared: false,
+      uses: 1,
+    }))
+    for (const { id } of fetched) removers.set(id, () => sources.remove(id))
+    return { items: [...(await cache.usage()), ...caches, ...fetched], removers }
   }
 
   async #limit(): Promise<number> {

@@ -159,6 +159,27 @@ describe('classicOutput()', () => {
     assert.match(lines, /\né\n/)
   })
 
+  it('keeps the end of what a step says without end while it waits for its turn', async () => {
+    const chunk = `${'x'.repeat(99)}\n`.repeat(10_000)
+    const lines = await text([
+      {
+        type: 'instructions',
+        instructions: [
+          { text: 'RUN a', step: '[a 1/1] RUN a' },
+          { text: 'RUN b', step: '[b 1/1] RUN b' },
+        ],
+      },
+      begins('b', '[b 1/1] RUN b'),
+      ...Array.from({ length: 10 }, () => says('b', chunk)),
+      says('b', 'last words\n'),
+      ends('a', '[a 1/1] RUN a'),
+      ends('b', '[b 1/1] RUN b'),
+    ])
+    assert.ok(lines.length < 3 << 20)
+    assert.match(lines, /\[earlier output is left out\]\n/)
+    assert.match(lines, /last words\n ---> Removed/)
+  })
+
   it('tells warnings before the end, and counts as progress', async () => {
     const range = { start: { line: 3, column: 1 }, end: { line: 3, column: 4 } }
     const rule = 'JSONArgsRecommended'

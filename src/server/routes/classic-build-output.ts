@@ -68,6 +68,10 @@ interface Line {
   readonly step: string | undefined
 }
 
+/** UTF-16 units of output that a step may have waiting. */
+const WAITING = 1 << 20
+const LEFT_OUT = '[earlier output is left out]\n'
+
 /** `[build 2/5] RUN make` */
 const STEP = /^\[(?:(.*?) +)? *(\d+)\/(\d+)\] (.*)$/s
 
@@ -205,6 +209,8 @@ class Step {
 
   write(data: Uint8Array): void {
     this.#output += this.#decoder.write(data)
+    // Waiting for its turn: what a program says without end must not fill the memory.
+    if (this.#output.length > 2 * WAITING) this.#output = `${LEFT_OUT}${this.#output.slice(-WAITING)}`
   }
 
   *news(): Generator<string> {

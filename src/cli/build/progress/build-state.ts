@@ -10,6 +10,8 @@ import type {
 
 /** How many of the last lines of a step are remembered. */
 const LINES = 10
+/** UTF-16 units of a line. */
+const LONGEST = 16 << 10
 
 /** A line of output, and milliseconds since its step began. */
 export interface LogLine {
@@ -24,6 +26,8 @@ export interface StepState {
   readonly counts: ReadonlyMap<string, CountUpdate>
   /** The last lines. */
   readonly lines: readonly LogLine[]
+  /** The line that is being written: a bar that goes on, or words that wait for their end. */
+  readonly unfinished: string
 }
 
 /** A build as far as it is known. Whatever shows it, shows this. */
@@ -86,8 +90,15 @@ class Step implements StepState {
 
   write({ stream, data, at }: LogUpdate): LogLine[] {
     const texts = (this.#rest[stream] + this.#decoders[stream].write(Buffer.from(data))).split('\n')
-    this.#rest[stream] = texts.pop() ?? ''
+    const rest = visible(texts.pop() ?? '')
+    // No end of a line for very long: not for people.
+    if (rest.length > LONGEST) texts.push(rest)
+    this.#rest[stream] = rest.length > LONGEST ? '' : rest
     return this.#keep(texts, Date.parse(at))
+  }
+
+  get unfinished(): string {
+    return shown(this.#rest[1]) || shown(this.#rest[2])
   }
 
   /** What was written without a line feed at its end, once the step has ended. */
@@ -132,6 +143,11 @@ export function seconds(milliseconds: number): string {
 /** The name in one line. */
 export function titleOf({ name, id }: StepUpdate): string {
   return (name === '' ? id : name).replaceAll(/\s+/g, ' ').trim()
+}
+
+/** Without what was overwritten already; a carriage return at the end may be half of a line's end. */
+function visible(text: string): string {
+  return text.slice(text.lastIndexOf('\r', text.length - 2) + 1)
 }
 
 /** As a terminal would have it in the end: what a carriage return has overwritten is gone. */

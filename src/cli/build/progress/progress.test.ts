@@ -133,6 +133,27 @@ describe('progress on a terminal', () => {
     }
   })
 
+  it('shows a bar that goes on, and words that wait for their end', () => {
+    const bar: Timed = [
+      [0, vertex('1', '[1/1] RUN fetch', { from: 0 })],
+      [10, log('1', 'fetching\n10%\r', 10)],
+      [20, log('1', '20%\r', 20)],
+      [30, log('1', '30%', 30)],
+    ]
+    assert.match(picture(bar, 20), / => => # fetching\n => => # 20%\n$/)
+    assert.match(picture(bar, 30), / => => # fetching\n => => # 30%\n$/)
+  })
+
+  it('does not keep what was overwritten, or never has an end', () => {
+    const state = stateAt([[0, vertex('1', 'x', { from: 0 })]], 0)
+    for (let i = 0; i < 1000; i++) state.add(log('1', `${i}%\r`, i))
+    const [step] = state.begun
+    assert.equal(step?.unfinished, '999%')
+    for (let i = 0; i < 40; i++) state.add(log('1', 'x'.repeat(1000), i))
+    assert.ok((step?.unfinished ?? '').length <= 16_384)
+    assert.equal(step?.lines.length, 2)
+  })
+
   it('leaves out output first, and then what ended first', () => {
     const low = picture(twoStages, 1000, { rows: 4 })
     assert.match(low, /RUN apt-get/)

@@ -48,20 +48,23 @@ function headline(all: number, ended: number, { now, began, finished, columns, p
 function runningLines(running: readonly StepState[], room: number, view: View): string[] {
   const bare = running.flatMap((step) => stepLines(step, view))
   if (bare.length >= room) return [...tail(bare, Math.max(0, room))]
-  const talking = running.filter(({ lines }) => lines.length > 0).length
+  const talking = running.filter((step) => outputOf(step).length > 0).length
   // A line is left for what has ended last.
   const share = talking === 0 ? 0 : Math.floor((room - bare.length - 1) / talking)
   const output = Math.max(0, Math.min(OUTPUT, share))
   return running.flatMap((step) => [...stepLines(step, view), ...outputLines(step, output, view)])
 }
 
-function outputLines({ lines }: StepState, count: number, { columns, paint }: View): string[] {
+function outputOf({ lines, unfinished }: StepState): string[] {
+  return [...lines.map(({ text }) => text), ...(unfinished === '' ? [] : [unfinished])]
+}
+
+function outputLines(step: StepState, count: number, { columns, paint }: View): string[] {
   if (count === 0) return []
-  return lines
-    .slice(-count)
-    .map(({ text }) =>
-      paint('dim', fitted(` => => # ${printable(text.replaceAll('\t', '  '))}`, columns - 1)),
-    )
+  const lines = outputOf(step).slice(-count)
+  return lines.map((text) =>
+    paint('dim', fitted(` => => # ${printable(text.replaceAll('\t', '  '))}`, columns - 1)),
+  )
 }
 
 /** ` => [2/5] RUN make        1.0s`, and what it counts. */

@@ -38,7 +38,7 @@ export function isFilesystem(origin: FileOrigin): origin is Filesystem {
 }
 
 /** Where a step takes files from, in order, one for each source or mount that has one. */
-export function originsOf(step: Step): FileOrigin[] {
+function originsOf(step: Step): FileOrigin[] {
   if (step.kind === 'directory') return []
   if (step.kind === 'copy')
     return step.sources.flatMap((source) => (source.type === 'files' ? source.from : []))

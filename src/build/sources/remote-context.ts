@@ -2,6 +2,7 @@ import { EngineError } from '#base/errors.ts'
 import type { Environment } from '#registry/client/proxy.ts'
 import { SyntaxFailure } from '../dockerfile/failure.ts'
 import { parseGitAddress } from '../graph/git-address.ts'
+import type { Authorizations } from './authorizations.ts'
 import { type GitDeps, openGit } from './git.ts'
 import { httpGet } from './http-get.ts'
 import { openStreamedContext, type StreamedContext } from './tar-context.ts'
@@ -15,8 +16,7 @@ export interface RemoteContextOptions {
   readonly name: string
   readonly keepGitDirectory: boolean
   readonly signal?: AbortSignal | undefined
-  /** Value of the header for a host, by the kind of what is fetched. */
-  readonly authorization?: ((kind: 'git' | 'http', host: string) => Promise<string | undefined>) | undefined
+  readonly authorization?: Authorizations | undefined
   /** Socket of an ssh agent. */
   readonly agent?: string | undefined
 }
@@ -39,18 +39,17 @@ export async function openRemoteContext(
       keepGitDirectory: git.keepGitDirectory ?? options.keepGitDirectory,
       submodules: git.submodules ?? true,
     } as const
-    const host = URL.parse(git.remote)?.host
     const { source } = await openGit(origin, deps, {
       signal,
       agent,
-      authorization: host === undefined ? undefined : await authorization?.('git', host),
+      authorization: await authorization?.('git', git.remote),
     })
     return { type: 'files', source }
   }
   using answer = await httpGet(url, {
     signal,
     environment: deps.environment,
-    authorization: await authorization?.('http', URL.parse(url)?.host ?? ''),
+    authorization: await authorization?.('http', url),
   })
   return await openStreamedContext(answer.bytes, { name, spool: deps.spool, signal })
 }

@@ -24,7 +24,7 @@ import { noSecrets, type Sessions } from './sessions.ts'
 import { vertexReport } from './vertex-report.ts'
 
 export interface BuildDeps
-  extends Omit<ContextsDeps, 'session'>, OutputsDeps, Omit<BuildImagesDeps, 'clock' | 'images'> {
+  extends Omit<ContextsDeps, 'session' | 'secrets'>, OutputsDeps, Omit<BuildImagesDeps, 'clock' | 'images'> {
   readonly images: OutputsDeps['images'] & BuildImagesDeps['images']
   readonly helper: Pick<Helper, 'pid' | 'removeTree'>
   readonly solver: Solver
@@ -125,6 +125,7 @@ async function loadContexts(
 ): Promise<BuildContexts> {
   const contextsDeps = {
     ...deps,
+    secrets: session?.secrets ?? noSecrets,
     session: (name: string) => {
       if (session === undefined) throw new TypeError('a context of a session needs a session')
       return session.context(name)

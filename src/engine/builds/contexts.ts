@@ -3,6 +3,8 @@ import type { Clock } from '#base/clock.ts'
 import { IgnoreMatcher, ignoreFileOf, parseIgnore } from '#build/dockerfile/ignore.ts'
 import type { ContextOrigin, DownloadOrigin, GitOrigin } from '#build/graph/operations.ts'
 import type { NamedContext } from '#build/graph/plan.ts'
+import type { Secrets } from '#build/solve/ports.ts'
+import { authorizationsFrom } from '#build/sources/authorizations.ts'
 import { openDirectory } from '#build/sources/directory-source.ts'
 import type { Downloads } from '#build/sources/download.ts'
 import type { FileSource } from '#build/sources/file-source.ts'
@@ -21,6 +23,8 @@ export interface ContextsDeps extends RemoteContextDeps {
   readonly clock: Clock
   /** The contexts of the build's session. */
   readonly session: (name: string) => Promise<FileSource>
+  /** For servers that want credentials. */
+  readonly secrets: Secrets
 }
 
 /** What came with a build. Everything is opened once, and closed when it is disposed. */
@@ -68,11 +72,16 @@ export class BuildContexts implements AsyncDisposable {
   }
 
   async #fetch(origin: DownloadOrigin | GitOrigin): Promise<FileSource> {
-    const options = { signal: this.#signal }
-    const source =
-      origin.kind === 'download'
-        ? await this.#deps.downloads.open(origin, options)
-        : (await openGit(origin, this.#deps, options)).source
+    const { secrets, downloads } = this.#deps
+    const authorize = authorizationsFrom(secrets)
+    const signal = this.#signal
+    if (origin.kind === 'download') {
+      const authorization = await authorize('http', origin.url)
+      return this.#held.use(await downloads.open(origin, { signal, authorization }))
+    }
+    const authorization = await authorize('git', origin.remote)
+    const agent = await secrets.agent('default')
+    const { source } = await openGit(origin, this.#deps, { signal, authorization, agent })
     return this.#held.use(source)
   }
 
@@ -156,7 +165,13 @@ async function openContext(
       return { type: 'files', source: await deps.session(input.name) }
     case 'remote': {
       const keepGitDirectory = isTrue(buildArgs['BUILDKIT_CONTEXT_KEEP_GIT_DIR'])
-      return openRemoteContext(input.url, deps, { name, keepGitDirectory, signal })
+      return openRemoteContext(input.url, deps, {
+        name,
+        keepGitDirectory,
+        signal,
+        authorization: authorizationsFrom(deps.secrets),
+        agent: await deps.secrets.agent('default'),
+      })
     }
   }
 }

@@ -45,11 +45,14 @@ export class Builds {
             headers,
             signal,
           })
-    for await (const line of jsonLines(response)) {
+    let ended = false
+    for await (const line of lines(response, signal)) {
       const update = decodeUpdate(line)
       if (update === undefined) throw failureOf(line as FailureLine)
+      ended ||= update.type === 'result' || update.type === 'call'
       yield update
     }
+    if (!ended) throw connectionLost()
   }
 
   /** `not_found` when there is no such build any more. */
@@ -146,6 +149,20 @@ export class Builds {
   async dropSession(session: string): Promise<void> {
     await this.#transport.status('DELETE', at(session))
   }
+}
+
+async function* lines(response: Readable, signal: AbortSignal | undefined): AsyncGenerator<unknown> {
+  try {
+    yield* jsonLines(response)
+  } catch (error) {
+    throw signal?.aborted === true || error instanceof EngineError ? error : connectionLost(error)
+  }
+}
+
+function connectionLost(cause?: unknown): EngineError {
+  const message =
+    'the connection to the engine was lost before the build had ended; look whether the engine still runs'
+  return new EngineError('unavailable', message, { code: 'DAEMON_CONNECTION', cause })
 }
 
 function at(session: string): string {

@@ -21,6 +21,8 @@ export interface ScriptedAnswer {
   readonly stream?: readonly object[]
   readonly bytes?: Uint8Array
   readonly hold?: boolean
+  /** The connection is cut after the lines. */
+  readonly cut?: boolean
 }
 
 /** An engine that answers as a test says, and remembers what it was asked. */
@@ -76,6 +78,7 @@ export class ScriptedEngine implements AsyncDisposable {
       stream,
       bytes,
       hold,
+      cut,
     } = answer ?? {
       status: 404,
       json: { message: `no answer for ${asked.method} ${asked.path}` },
@@ -86,7 +89,8 @@ export class ScriptedEngine implements AsyncDisposable {
       return
     }
     for (const line of stream) response.write(`${JSON.stringify(line)}\r\n`)
-    if (hold !== true) response.end()
+    if (cut === true) response.write('\r\n', () => response.socket?.destroySoon())
+    else if (hold !== true) response.end()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -350,6 +350,21 @@ describe('berth build', () => {
     )
   })
 
+  it('fails when the engine goes away, however that looks', async () => {
+    const step = encodeUpdate({ type: 'vertex', id: VERTEX, name: 'x', inputs: [] })
+    engine.answers['POST /build'] = { stream: [step] }
+    const { code, stderr } = await berth(['build', 'app'])
+    assert.equal(code, 1)
+    assert.match(
+      stderr,
+      /ERROR: failed to build: the connection to the engine was lost before the build had ended/,
+    )
+    engine.answers['POST /build'] = { stream: [step], cut: true }
+    const cut = await berth(['build', 'app'])
+    assert.equal(cut.code, 1)
+    assert.match(cut.stderr, /ERROR: failed to build: the connection to the engine was lost/)
+  })
+
   it('says why with --explain, and what the checks have found', async () => {
     const range = { start: { line: 1, column: 1 }, end: { line: 1, column: 2 } }
     engine.answers['POST /build'] = stream(

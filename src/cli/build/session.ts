@@ -74,8 +74,8 @@ export class BuildSession implements AsyncDisposable {
     try {
       await this.#context.client.builds.dropSession(this.#id)
     } catch (error) {
-      // It ended with its build.
-      if (!isKind(error, 'not_found')) throw error
+      // It ended with its build, or with the engine.
+      if (!isKind(error, 'not_found') && !isKind(error, 'unavailable')) throw error
     }
   }
 

@@ -90,11 +90,22 @@ export function naiveCopy(
 
 function expand(context: MemoryTree, source: string): string[] {
   if (!source.includes('*')) return [source]
-  const above = realpath(context, parent(source))
+  const above = directoryOf(context, parent(source))
+  if (above === undefined) return []
   const pattern = new RegExp(`^${base(source).replace('*', '[^/]*')}$`)
   return context
     .paths(above)
     .filter((path) => path !== above && parent(path) === above && pattern.test(base(path)))
+}
+
+/** Undefined when there is something else on the way. */
+function directoryOf(tree: MemoryTree, path: string): string | undefined {
+  try {
+    return realpath(tree, path)
+  } catch (error) {
+    if (error instanceof Error && error.message === 'ENOTDIR') return undefined
+    throw error
+  }
 }
 
 function copyContents(

@@ -1,6 +1,6 @@
 /**
  * The corpus: a directory per Dockerfile in build-corpus, which is its own context, with `setup.sh` for files that git does not
- * keep and `args` for the command line (`@` is the context). Each is built by berth and by Docker's BuildKit, and the two images
+ * keep and `args` for the command line (`@` is the context); http://127.0.0.1:8099/NAME has its files, too. Each is built by berth and by Docker's BuildKit, and the two images
  * are compared: configuration, history, what each layer does, and the tree in the end; or what is said of a Dockerfile that
  * cannot be built. What may differ stands with its reason in
  * build-corpus/differences.json. BERTH_CORPUS=NAME,NAME builds only these.
@@ -15,6 +15,7 @@ import { hostPlatform } from '#oci/platform.ts'
 import { differencesOf, readBuiltImage } from '#test/support/built-image.ts'
 import { busyboxTar, member, tarOf } from '#test/support/busybox-image.ts'
 import { type Result, TestDaemon } from '#test/support/daemon.ts'
+import { FileServer } from '#test/support/file-server.ts'
 import { missingPeers, Peers } from '#test/support/peers.ts'
 
 const CORPUS = join(import.meta.dirname, 'build-corpus')
@@ -58,6 +59,8 @@ describe('the corpus of Dockerfiles, beside BuildKit', { skip: missingPeers() },
   before(async () => {
     daemon = stack.use(await TestDaemon.start())
     peers = stack.use(new Peers(daemon))
+    writeFileSync(join(peers.here, 'ready'), '')
+    stack.use(await FileServer.start(daemon, peers.here))
     for (const [name, config] of Object.entries(BASES)) {
       writeFileSync(join(peers.here, 'base.tar'), await baseImage(name, config))
       good(daemon.berth('load', '-i', join(peers.here, 'base.tar')))

@@ -10,9 +10,9 @@ import type { TarEntry } from '#oci/tar/entry.ts'
 import { readTar } from '#oci/tar/read-tar.ts'
 
 export interface BuiltImage {
-  /** Without times, layers and history. */
+  /** Without layers, history and times of the test itself. */
   readonly config: Readonly<Record<string, unknown>>
-  /** Without times; an entry whose layer does nothing counts as one without a layer. */
+  /** Without times of the test itself; an entry whose layer does nothing counts as one without a layer. */
   readonly history: readonly History[]
   /** Those that do anything, bottom first. */
   readonly layers: readonly LayerEffect[]
@@ -40,7 +40,7 @@ export async function readBuiltImage(archive: string): Promise<BuiltImage> {
   const json = <T>(path: string): T => JSON.parse(members.get(path)?.toString() ?? 'null') as T
   const [manifest] = json<{ Config: string; Layers: string[] }[]>('manifest.json')
   if (manifest === undefined) throw new Error(`${archive} has no manifest.json`)
-  const { history, rootfs, created: _created, ...config } = json<ImageConfig>(manifest.Config)
+  const { history, rootfs, created, ...config } = json<ImageConfig>(manifest.Config)
   const effects: LayerEffect[] = []
   let tree: Tree = new Map()
   for (const path of manifest.Layers) {
@@ -54,8 +54,8 @@ export async function readBuiltImage(archive: string): Promise<BuiltImage> {
   if (effects.length !== rootfs.diff_ids.length) throw new Error(`${archive}: layers are missing`)
   const idle = effects.map(({ changed, removed, files }) => changed.size + removed.size + files.length === 0)
   return {
-    config,
-    history: withoutTimes(history ?? [], idle),
+    config: { ...config, ...oldTime(created) },
+    history: normalized(history ?? [], idle),
     layers: effects.filter((_, i) => idle[i] !== true),
     tree: describeAll(tree),
   }
@@ -125,7 +125,7 @@ function effectOf(before: Tree, after: Tree, entries: readonly Node[]): LayerEff
   }
 }
 
-/** Type, mode, owner, content, extended attributes and other names of each file; not its times. */
+/** Type, mode, owner, content, extended attributes and other names of each file; times that were set on purpose. */
 function describeAll(tree: Tree): ReadonlyMap<string, string> {
   const names = new Map<Node, string[]>()
   for (const [path, node] of tree) names.set(node, [...(names.get(node) ?? []), path])
@@ -135,23 +135,31 @@ function describeAll(tree: Tree): ReadonlyMap<string, string> {
 }
 
 function describeNode({ entry, content }: Node, names: readonly string[]): string {
-  const { type, mode, uid, gid, size, link, major, minor, xattrs } = entry
+  const { type, mode, uid, gid, size, link, major, minor, xattrs, mtime } = entry
   const words: string[] = [type, mode.toString(8).padStart(4, '0'), `${uid}:${gid}`]
   if (type === 'file') words.push(`${size} ${content}`)
   if (type === 'symlink') words.push(`-> ${link ?? ''}`)
   if (type === 'char' || type === 'block') words.push(`${major ?? 0},${minor ?? 0}`)
+  if (type === 'file' && mtime.seconds < LONG_AGO) words.push(`of ${mtime.seconds}`)
   for (const [name, value] of xattrs ?? []) words.push(`${name}=${Buffer.from(value).toString('hex')}`)
   if (names.length > 1) words.push(`names ${names.join(' ')}`)
   return words.join(' ')
 }
 
-function withoutTimes(history: readonly History[], idle: readonly boolean[]): readonly History[] {
+function normalized(history: readonly History[], idle: readonly boolean[]): readonly History[] {
   let layer = 0
-  return history.map(({ created: _created, empty_layer: empty = false, ...entry }) => {
+  return history.map(({ created, empty_layer: empty = false, ...entry }) => {
     const nothing = empty === true || idle[layer] === true
     if (empty !== true) layer++
-    return { ...entry, empty_layer: nothing }
+    return { ...entry, ...oldTime(created), empty_layer: nothing }
   })
+}
+
+/** Seconds; what is younger was made by the test. */
+const LONG_AGO = Date.parse('2025-01-01T00:00:00Z') / 1000
+
+function oldTime(created: string | null | undefined): { readonly created?: string } {
+  return created && Date.parse(created) / 1000 < LONG_AGO ? { created } : {}
 }
 
 /** Each difference in a line: what it is about, and what the two have. */

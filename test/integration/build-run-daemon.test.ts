@@ -1,13 +1,13 @@
 /** RUN in whole builds by a daemon: what is left of secrets, of a client that goes, and of a daemon that is killed. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, it } from 'node:test'
 import { NODE, REPOSITORY } from '#test/support/daemon.ts'
 import { EngineApi } from '#test/support/engine-api.ts'
+import { observe } from '#test/support/leak-check.ts'
 
 let api: EngineApi
 let context: string
@@ -30,6 +30,7 @@ interface Building {
   readonly client: ChildProcess
   /** Resolves when the build has written this. */
   readonly said: (text: string) => Promise<void>
+  readonly ended: Promise<void>
 }
 
 function building(...args: readonly string[]): Building {
@@ -47,6 +48,7 @@ function building(...args: readonly string[]): Building {
   client.once('close', () => resolve())
   return {
     client,
+    ended,
     said: async (text) => {
       const { promise, resolve: seen } = Promise.withResolvers<void>()
       const look = (): void => (output.includes(text) ? seen() : undefined)
@@ -98,10 +100,24 @@ it('CVE-2024-23653: gives no privileges that the daemon has not been told to', a
 
 it('ends with a client that goes', async () => {
   await dockerfile(`RUN --mount=type=cache,target=/c,sharing=locked ${FOREVER}`)
-  const { client, said } = building()
+  const { client, said, ended } = building()
   await said('begun')
   client.kill('SIGINT')
-  await once(client, 'exit')
+  await ended
+})
+
+it('ends with a daemon that is told to end', async () => {
+  await dockerfile(`RUN --mount=type=tmpfs,target=/t ${FOREVER}`)
+  const { said, ended } = building()
+  await said('begun')
+  await api.daemon.down()
+  await ended
+  const { shims, snapshots, runtimeDirectories, staging } = observe(api.daemon.marks)
+  assert.deepEqual(
+    { shims, snapshots, runtimeDirectories, staging },
+    { shims: 0, snapshots: [], runtimeDirectories: [], staging: [] },
+  )
+  await api.daemon.up()
 })
 
 it('leaves no step and no lock when the daemon is killed', async () => {
@@ -109,10 +125,10 @@ it('leaves no step and no lock when the daemon is killed', async () => {
     'RUN touch /before',
     `RUN --mount=type=cache,target=/c,sharing=locked --mount=type=tmpfs,target=/deep/in ${FOREVER}`,
   )
-  const { client, said } = building()
+  const { said, ended } = building()
   await said('begun')
   await api.daemon.down('SIGKILL')
-  await once(client, 'exit')
+  await ended
   await api.daemon.up()
   await api.daemon.assertNoLeaks()
   await dockerfile(

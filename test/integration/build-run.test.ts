@@ -117,6 +117,16 @@ function suite(marks: Marks): void {
     })
   })
 
+  it('runs beside others', async () => {
+    const all = Array.from({ length: 12 }, async (_, i) => {
+      const args = `ip -4 -o addr show eth0 | tr -s " " | cut -d " " -f 4; echo ${i} > /n`
+      const { out, layer } = await world.run({ args, mounts: [cache({ id: 'all' })] })
+      assert.deepEqual(await world.names(layer), ['n'])
+      return out
+    })
+    assert.equal(new Set(await Promise.all(all)).size, 12, 'each has an address of its own')
+  })
+
   it('is known to whoever looks at the disk meanwhile', async () => {
     const seen = Promise.withResolvers<readonly (readonly string[])[]>()
     const look = async (steps: ReadonlySet<string>): Promise<readonly string[]> => {

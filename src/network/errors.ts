@@ -37,14 +37,14 @@ export function noSuchNetwork(ref: string): EngineError {
   return new EngineError('not_found', `network ${ref} not found`, { code: 'NETWORK_NOT_FOUND' })
 }
 
-/** The parent of a macvlan or ipvlan network cannot be one; with Docker's words. */
+/** The parent of a macvlan or ipvlan network cannot be one; with Docker's words and status. */
 export function invalidParent(message: string): EngineError {
-  return new EngineError('invalid_argument', message, { code: 'NETWORK_PARENT_INVALID' })
+  return new EngineError('internal', message, { code: 'NETWORK_PARENT_INVALID' })
 }
 
-/** Another network has the parent, in a way that lets nobody else. */
+/** Another network has the parent, in a way that lets nobody else; with Docker's words and status. */
 export function parentConflict(message: string): EngineError {
-  return new EngineError('permission_denied', message, { code: 'NETWORK_PARENT_IN_USE' })
+  return new EngineError('internal', message, { code: 'NETWORK_PARENT_IN_USE' })
 }
 
 export function parentMissing(link: string): EngineError {

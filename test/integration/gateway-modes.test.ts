@@ -226,7 +226,7 @@ describe('gateway mode', () => {
     const { api } = world
     for (const [status, words, body] of [
       [
-        400,
+        500,
         /^gateway mode 'isolated' can only be used for an internal network$/,
         { Options: { [MODE4]: 'isolated' } },
       ],

@@ -331,34 +331,34 @@ describe('bad input', () => {
     const before = inside('ip', '-o', 'link')
     const cases: readonly [number, RegExp, string, Record<string, string>][] = [
       [
-        400,
+        500,
         /^requested macvlan mode 'l2' is not valid, 'bridge' mode is the macvlan driver default$/,
         'macvlan',
         { macvlan_mode: 'l2' },
       ],
       [
-        400,
+        500,
         /^requested ipvlan mode 'bridge' is not valid, 'l2' mode is the ipvlan driver default$/,
         'ipvlan',
         { ipvlan_mode: 'bridge' },
       ],
       [
-        400,
+        500,
         /^requested ipvlan flag 'open' is not valid, 'bridge' is the ipvlan driver default$/,
         'ipvlan',
         { ipvlan_flag: 'open' },
       ],
-      [400, /^loopback interface is not a valid macvlan parent link$/, 'macvlan', { parent: 'lo' }],
+      [500, /^loopback interface is not a valid macvlan parent link$/, 'macvlan', { parent: 'lo' }],
       [
-        400,
+        500,
         /^invalid subinterface vlan name nowhere, example formatting is eth0\.10$/,
         'macvlan',
         { parent: 'nowhere' },
       ],
-      [400, /^-o parent interface was not found on the host: nowhere$/, 'macvlan', { parent: 'nowhere.7' }],
-      [400, /^vlan id must be between 1-4094, received: 4095$/, 'macvlan', { parent: 'lan0.4095' }],
+      [500, /^-o parent interface was not found on the host: nowhere$/, 'macvlan', { parent: 'nowhere.7' }],
+      [500, /^vlan id must be between 1-4094, received: 4095$/, 'macvlan', { parent: 'lan0.4095' }],
       [
-        403,
+        500,
         /^cannot use mode passthru, macvlan network [0-9a-f]{64} is already using parent interface lan0$/,
         'macvlan',
         { parent: 'lan0', macvlan_mode: 'passthru' },

@@ -1,5 +1,5 @@
 import type { GatewayMode, NetworkInfo } from '#network/networks.ts'
-import { invalidNetwork } from './errors.ts'
+import { invalidNetwork, refusedByDriver } from './errors.ts'
 
 /** What the options of a bridge network say, by the names that Docker gives them. */
 export interface BridgeOptions {
@@ -57,7 +57,7 @@ function gatewayModes(
     throw invalidNetwork(`failed to parse ${key} value: ${wanted} (unknown gateway mode ${wanted})`)
   }) as [GatewayMode, GatewayMode]
   if ((v4 === 'isolated' || v6 === 'isolated') && !internal) {
-    throw invalidNetwork("gateway mode 'isolated' can only be used for an internal network")
+    throw refusedByDriver("gateway mode 'isolated' can only be used for an internal network")
   }
   return v4 === 'nat' && v6 === 'nat' ? {} : { modes: { v4, v6 } }
 }

@@ -98,6 +98,11 @@ export function linkTargetElsewhere(target: string): EngineError {
   )
 }
 
+/** What Docker's drivers refuse is 500 there, and so here: clients tell it apart from what the API refuses. */
+export function refusedByDriver(message: string): EngineError {
+  return new EngineError('internal', message, { code: 'NETWORK_CONFIG_INVALID' })
+}
+
 export function alreadyConnected(container: string, network: string): EngineError {
   return new EngineError(
     'permission_denied',

@@ -1,7 +1,7 @@
 import type { SharedLink } from '#network/networks.ts'
 import { nowhereLink } from '#network/parent-link.ts'
 import { isInterfaceName, mtuOption } from './driver-options.ts'
-import { invalidNetwork } from './errors.ts'
+import { invalidNetwork, refusedByDriver } from './errors.ts'
 
 /** What the options of a macvlan or ipvlan network say, by the names that Docker gives them. */
 export interface SharedOptions {
@@ -23,7 +23,7 @@ export function sharedOptions(
   networkId: string,
 ): SharedOptions {
   const parent = options['parent'] ?? ''
-  if (parent === 'lo') throw invalidNetwork(`loopback interface is not a valid ${driver} parent link`)
+  if (parent === 'lo') throw refusedByDriver(`loopback interface is not a valid ${driver} parent link`)
   if (parent !== '' && !isInterfaceName(parent)) {
     throw invalidNetwork(`invalid parent interface ${JSON.stringify(parent)}`)
   }
@@ -43,7 +43,7 @@ function macvlan(options: Options): SharedLink {
   const wanted = options['macvlan_mode'] || 'bridge'
   const mode = macvlanModes.find((one) => one === wanted)
   if (mode !== undefined) return { kind: 'macvlan', mode }
-  throw invalidNetwork(
+  throw refusedByDriver(
     `requested macvlan mode '${wanted}' is not valid, 'bridge' mode is the macvlan driver default`,
   )
 }
@@ -52,14 +52,14 @@ function ipvlan(options: Options): SharedLink {
   const wanted = options['ipvlan_mode'] || 'l2'
   const mode = ipvlanModes.find((one) => one === wanted)
   if (mode === undefined) {
-    throw invalidNetwork(
+    throw refusedByDriver(
       `requested ipvlan mode '${wanted}' is not valid, 'l2' mode is the ipvlan driver default`,
     )
   }
   const asked = options['ipvlan_flag'] || 'bridge'
   const flag = ipvlanFlags.find((one) => one === asked)
   if (flag === undefined) {
-    throw invalidNetwork(
+    throw refusedByDriver(
       `requested ipvlan flag '${asked}' is not valid, 'bridge' is the ipvlan driver default`,
     )
   }

@@ -9,7 +9,12 @@ import type { Solved } from '#build/solve/solved.ts'
 import type { Solver } from '#build/solve/solver.ts'
 import type { BuildCache } from '#store/build-cache/build-cache.ts'
 import type { Filesystem } from '#build/graph/operations.ts'
+import type { Platform } from '#oci/platform.ts'
+import type { Addition } from '../images/addition.ts'
+import { parseAnnotations } from './annotations.ts'
 import type { Artifacts } from './artifacts.ts'
+import type { Predicate } from './attestations/attestation.ts'
+import { provenance } from './attestations/provenance.ts'
 import { buildRequest, slotOf } from './build-request.ts'
 import { answerCall } from './calls.ts'
 import { BuildContexts, type ContextsDeps } from './contexts.ts'
@@ -21,6 +26,7 @@ import { BuildImages, type BuildImagesDeps } from './image-resolver.ts'
 import { type Built, type OutputsDeps, type Written, writeOutputs } from './outputs.ts'
 import type { BuildMessage, BuildOptions, BuildResult } from './service.ts'
 import { noSecrets, type Sessions } from './sessions.ts'
+import { squashed } from './squash.ts'
 import { vertexReport } from './vertex-report.ts'
 
 export interface BuildDeps
@@ -57,6 +63,7 @@ export async function runBuild(
   tell: (message: BuildMessage) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  const startedOn = nowOf(deps)()
   await using held = new AsyncDisposableStack()
   const run = { id, options, deps, report: tell, tell, signal, held }
   const session = options.session === undefined ? undefined : held.use(deps.sessions.use(options.session))
@@ -73,7 +80,6 @@ export async function runBuild(
   const plan = await planBuild(request, images, { signal })
   await announce(plan, run)
   const shown = { auth: options.auth, report: tell, now: nowOf(deps), signal }
-  const addition = held.use(await deps.images.store.add())
   const targets = plan.images.map(({ filesystem }) => filesystem)
   const solved = await deps.solver.solve(targets, {
     id,
@@ -85,7 +91,9 @@ export async function runBuild(
     lease: held.use(deps.cache.lease()),
     foreign: await importCaches(options.cacheFrom, deps.caches, shown),
   })
-  const built = builtOf(plan, solved, addition, run)
+  // Only now: it keeps everybody's garbage, and steps may take long. Until here the lease has kept what is ours.
+  const addition = held.use(await deps.images.store.add())
+  const built = await builtOf(plan, solved, addition, { ...run, contexts, startedOn })
   const records = (mode: 'min' | 'max') => exportedRecords(mode, targets, solved, deps.cache)
   await exportCaches(options.cacheTo, records, deps.caches, shown)
   const written = await writeOutputs(deps, built, { ...options, ...shown })
@@ -93,26 +101,57 @@ export async function runBuild(
   tell(resultOf(run, written))
 }
 
-function builtOf(
+interface Making extends BuildRun {
+  readonly contexts: BuildContexts
+  /** ISO 8601 */
+  readonly startedOn: string
+}
+
+async function builtOf(
   plan: BuildPlan,
   solved: ReadonlyMap<Filesystem, Solved>,
-  addition: Built['addition'],
-  { options, deps }: BuildRun,
-): Built {
-  const inline = isInline(options)
-  const images = plan.images.map((image) => {
-    const made = builtImage(image, plan, solved, deps)
-    if (!inline) return made
-    return {
-      ...made,
-      config: withRecords(made.config, exportedRecords('min', [image.filesystem], solved, deps.cache)),
-    }
-  })
-  const roots = plan.images.map(({ platform, filesystem }) => ({
-    platform,
-    layers: solved.get(filesystem)?.layers ?? [],
-  }))
-  return { images, roots, addition }
+  addition: Addition,
+  making: Making,
+): Promise<Built> {
+  const { options } = making
+  const annotations = parseAnnotations(options.annotations)
+  const images: BuiltImage[] = []
+  for (const image of plan.images) {
+    const made = await finished(image, plan, solved, addition, making)
+    const predicates = predicatesOf(image.platform, plan, making)
+    images.push({ ...made, ...annotations.of(image.platform), predicates })
+  }
+  const roots = images.map(({ platform, config }) => ({ platform, layers: config.rootfs.diff_ids }))
+  return { images, roots, addition, indexAnnotations: annotations.index }
+}
+
+/** With what was asked for besides building it. */
+async function finished(
+  image: ImagePlan,
+  plan: BuildPlan,
+  solved: ReadonlyMap<Filesystem, Solved>,
+  addition: Addition,
+  { options, deps, signal }: Making,
+): Promise<BuiltImage> {
+  const made = builtImage(image, plan, solved, deps)
+  if (options.squash) {
+    const { snapshots } = deps.images.store.deps
+    return squashed(made, image.base?.layers ?? [], { addition, snapshots, signal })
+  }
+  if (!isInline(options)) return made
+  const own = exportedRecords('min', [image.filesystem], solved, deps.cache)
+  return { ...made, config: withRecords(made.config, own) }
+}
+
+function predicatesOf(
+  platform: Platform,
+  { materials }: BuildPlan,
+  { id, options, contexts: { dockerfile }, startedOn, deps }: Making,
+): readonly Predicate[] {
+  const mode = options.provenance
+  if (mode === 'none') return []
+  const finishedOn = nowOf(deps)()
+  return [provenance(mode, { id, options, platform, dockerfile, materials, startedOn, finishedOn })]
 }
 
 function nowOf({ clock }: Pick<BuildDeps, 'clock'>): () => string {

@@ -4,6 +4,8 @@ import { type Descriptor, type ImageConfig, mediaTypes } from '#oci/image-spec.t
 import { hostPlatform, type Platform, platformDistance } from '#oci/platform.ts'
 import { formatFamiliar, type Reference } from '#oci/reference.ts'
 import type { AddedImage, Addition, NewImage } from '../images/addition.ts'
+import { attestationDocuments, type Predicate } from './attestations/attestation.ts'
+import { packageAddress } from './attestations/provenance.ts'
 import type { ImageStore } from '../images/image-store.ts'
 import { encodeJson, manifestOf } from '../images/manifest.ts'
 
@@ -11,6 +13,12 @@ import { encodeJson, manifestOf } from '../images/manifest.ts'
 export interface BuiltImage {
   readonly platform: Platform
   readonly config: ImageConfig
+  /** What is to be said about it; its index carries that. */
+  readonly predicates?: readonly Predicate[] | undefined
+  /** Of its manifest. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined
+  /** Of its entry in the index. */
+  readonly descriptorAnnotations?: Readonly<Record<string, string>> | undefined
 }
 
 /** What else the index of an image describes: attestations, as manifests of their own. */
@@ -31,7 +39,6 @@ export interface WrittenImage {
 
 export interface ImageOutputOptions {
   readonly references: readonly Reference[]
-  readonly documents: readonly BuiltDocument[]
   /** `index:` annotations. */
   readonly annotations?: Readonly<Record<string, string>> | undefined
   readonly signal: AbortSignal
@@ -49,8 +56,9 @@ export async function writeImages(
 ): Promise<WrittenImage> {
   const encoded = await Promise.all(images.map((image) => encode(store, image)))
   const preferred = preferredOf(encoded)
-  const isIndex = encoded.length > 1 || options.documents.some(({ descriptor }) => descriptor !== undefined)
-  const index = isIndex ? indexOf(encoded, options) : undefined
+  const documents = encoded.flatMap((image) => attestationsOf(image, options.references))
+  const isIndex = encoded.length > 1 || documents.length > 0 || options.annotations !== undefined
+  const index = isIndex ? indexOf(encoded, documents, options) : undefined
   const planned = encoded.map((image): NewImage => {
     const own = image === preferred
     const common = {
@@ -59,8 +67,7 @@ export async function writeImages(
       ...(own && index !== undefined ? { target: index.descriptor.digest } : {}),
     }
     if (index === undefined) return common
-    const documents = own ? options.documents : []
-    return { ...common, manifests: [index, image.manifest, ...documents] }
+    return { ...common, manifests: [index, image.manifest, ...(own ? documents : [])] }
   })
   const added = await addition.commit(planned, { signal: options.signal })
   for (const image of added) announce(store, image)
@@ -68,8 +75,7 @@ export async function writeImages(
   return { id: digestOf(preferred.config), config: preferred.config, target }
 }
 
-interface EncodedImage {
-  readonly platform: Platform
+interface EncodedImage extends Omit<BuiltImage, 'config'> {
   readonly config: Uint8Array
   readonly manifest: Document
 }
@@ -80,17 +86,26 @@ interface Document {
   readonly descriptor: Descriptor
 }
 
-async function encode(store: ImageStore, { platform, config: document }: BuiltImage): Promise<EncodedImage> {
-  const config = encodeJson(document)
+async function encode(store: ImageStore, image: BuiltImage): Promise<EncodedImage> {
+  const config = encodeJson(image.config)
   const layers = await Promise.all(
-    document.rootfs.diff_ids.map(async (diffId) => {
+    image.config.rootfs.diff_ids.map(async (diffId) => {
       const layer = await store.deps.snapshots.layer(diffId)
       if (layer === undefined) throw lostLayer(diffId)
       return { diffId, size: layer.size }
     }),
   )
-  const { bytes, descriptor } = manifestOf(config, layers)
-  return { platform, config, manifest: { bytes, mediaType: descriptor.mediaType, descriptor } }
+  const { bytes, descriptor } = manifestOf(config, layers, image.annotations)
+  return { ...image, config, manifest: { bytes, mediaType: descriptor.mediaType, descriptor } }
+}
+
+function attestationsOf(
+  { platform, manifest, predicates = [] }: EncodedImage,
+  references: readonly Reference[],
+): readonly BuiltDocument[] {
+  if (predicates.length === 0) return []
+  const names = references.map((reference) => packageAddress(reference, platform))
+  return attestationDocuments({ digest: manifest.descriptor.digest, names }, predicates)
 }
 
 /** The name leads to the image that runs here. */
@@ -103,10 +118,15 @@ function preferredOf(images: readonly EncodedImage[]): EncodedImage {
   return own
 }
 
-function indexOf(images: readonly EncodedImage[], { documents, annotations }: ImageOutputOptions): Document {
+function indexOf(
+  images: readonly EncodedImage[],
+  documents: readonly BuiltDocument[],
+  { annotations }: ImageOutputOptions,
+): Document {
   const manifests = [
-    ...images.map(({ platform, manifest }) => ({
+    ...images.map(({ platform, manifest, descriptorAnnotations }) => ({
       ...manifest.descriptor,
+      ...(descriptorAnnotations === undefined ? {} : { annotations: descriptorAnnotations }),
       platform: shortPlatform(platform),
     })),
     ...documents.flatMap(({ descriptor }) => descriptor ?? []),

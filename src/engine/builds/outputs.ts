@@ -25,6 +25,8 @@ export interface OutputsDeps {
 export interface Built {
   readonly images: readonly BuiltImage[]
   readonly roots: readonly BuiltRoot[]
+  /** Of the index, if there is to be one. */
+  readonly indexAnnotations: Readonly<Record<string, string>> | undefined
   /** Holds the layers until the image is written. */
   readonly addition: Addition
 }
@@ -94,7 +96,7 @@ async function exportImage(
   return vertexReport('exporting to image', report, now, async ({ status }) => {
     const image = await writeImages(deps.images.store, built.addition, built.images, {
       references,
-      documents: [],
+      annotations: built.indexAnnotations,
       signal,
     })
     status(`writing image ${image.id}`)

@@ -9,12 +9,14 @@ import type { LayerRow } from '#store/images.ts'
 export function manifestOf(
   config: Uint8Array,
   layers: readonly LayerRow[],
+  annotations?: Readonly<Record<string, string>>,
 ): { readonly bytes: Uint8Array; readonly descriptor: Descriptor } {
   const manifest: Manifest = {
     schemaVersion: 2,
     mediaType: mediaTypes.ociManifest,
     config: { mediaType: mediaTypes.ociConfig, digest: digestOf(config), size: config.length },
     layers: layers.map(({ diffId, size }) => ({ mediaType: mediaTypes.ociLayer, digest: diffId, size })),
+    ...(annotations === undefined ? {} : { annotations }),
   }
   const bytes = encodeJson(manifest)
   return {

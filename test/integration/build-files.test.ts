@@ -12,6 +12,7 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -75,9 +76,9 @@ class World implements AsyncDisposable {
     })
   }
 
-  static async start(driver: 'erofs' | 'directory'): Promise<World> {
+  static async start(driver: 'erofs' | 'directory', dataRoot?: string): Promise<World> {
     await using owned = new AsyncDisposableStack()
-    const store = owned.use(await startStore(driver))
+    const store = owned.use(await startStore(driver, dataRoot === undefined ? {} : { dataRoot }))
     const { path } = owned.use(await temporaryDirectory('build-files'))
     await mkdir(join(path, 'context'))
     return new World(store, path, owned.move())
@@ -430,6 +431,30 @@ for (const driver of drivers) {
   })
 }
 
+describe('a disk that is full', () => {
+  it('is said, and nothing of the layer is left', async () => {
+    await using small = await smallDisk('6m')
+    await using world = await World.start('erofs', small.path)
+    const bytes = randomBytes(8 << 20)
+    await writeFile(join(world.context, 'file'), bytes)
+    await writeFile(join(world.context, 'a.tgz'), gzipSync(tar.archive(tar.file('file', bytes))))
+    await writeFile(
+      join(world.context, 'zeros.tgz'),
+      gzipSync(tar.archive(tar.file('f', Buffer.alloc(4 << 20)))),
+    )
+    for (const source of ['file', 'a.tgz', 'zeros.tgz']) {
+      await assert.rejects(world.copy([add(source)], '/d/'), (error) => {
+        assert.ok(error instanceof EngineError && error.code === 'DISK_FULL', String(error))
+        assert.match(error.message, /no space left on device/)
+        return true
+      })
+      assert.deepEqual(await world.store.leftovers(), [])
+    }
+    assert.deepEqual(await readdir(join(small.path, 'build/contexts')), [])
+    assert.deepEqual(await Array.fromAsync(world.store.snapshots.layers()), [])
+  })
+})
+
 describe('layers of COPY', () => {
   it('are the same whatever stores them', async () => {
     const made: (Digest | undefined)[] = []
@@ -561,3 +586,13 @@ describe('hostile sources', () => {
     await untouched(host)
   })
 })
+
+/** A filesystem of its own that is full soon. */
+async function smallDisk(size: string): Promise<AsyncDisposable & { readonly path: string }> {
+  await using resources = new AsyncDisposableStack()
+  const { path } = resources.use(await temporaryDirectory('small'))
+  assert.equal(spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'berth-test', path]).status, 0)
+  resources.defer(() => assert.equal(spawnSync('umount', [path]).status, 0))
+  const owned = resources.move()
+  return { path, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}

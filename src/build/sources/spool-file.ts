@@ -2,6 +2,7 @@ import { close, openSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import type { Extent } from '#oci/tar/entry.ts'
+import { storageError } from '#store/snapshots/errors.ts'
 import { readRange } from './read-range.ts'
 
 /** Small pieces are put together until there is this much. */
@@ -25,16 +26,20 @@ export async function writeSpool(
     batch.push(chunk)
     size += chunk.length
     if (size < BATCH) continue
-    await writeAll(file, batch)
+    await writeAll(file, batch, path)
     batch = []
     size = 0
   }
-  await writeAll(file, batch)
+  await writeAll(file, batch, path)
 }
 
-async function writeAll(file: FileHandle, batch: readonly Uint8Array[]): Promise<void> {
+async function writeAll(file: FileHandle, batch: readonly Uint8Array[], path: string): Promise<void> {
   const bytes = batch.length === 1 ? (batch[0] as Uint8Array) : Buffer.concat(batch)
-  for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at)).bytesWritten
+  try {
+    for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at)).bytesWritten
+  } catch (error) {
+    throw storageError(error, path)
+  }
 }
 
 /** A file that others lie in. */

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { EngineError, isKind } from '#base/errors.ts'
+import { noting } from './noting.ts'
 import { startProcess } from './process.ts'
 
 export interface Filter {
@@ -36,33 +37,21 @@ export async function* throughProgram(
   child.stderr.on('data', (chunk: Buffer) => {
     if (said.length < MAX_REASON) said += chunk.toString('latin1')
   })
-  const failure: { readonly error: unknown }[] = []
-  const sent = pipeline(Readable.from(noting(source, failure), { objectMode: false }), child.stdin).catch(
+  const failures: unknown[] = []
+  const sent = pipeline(Readable.from(noting(source, failures), { objectMode: false }), child.stdin).catch(
     () => undefined,
-  ) // A program that ends early says why; a source that fails is kept in `failure`.
+  ) // A program that ends early says why; a source that fails is among `failures`.
   try {
     yield* child.stdout as AsyncIterable<Uint8Array>
     const { code } = await child.exited
     signal?.throwIfAborted()
-    if (failure[0] !== undefined) throw failure[0].error
+    if (failures.length > 0) throw failures[0]
     if (code !== 0) throw refused(program, said, code)
   } finally {
     signal?.removeEventListener('abort', kill)
     kill()
     for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy()
     await Promise.all([sent, child.exited])
-  }
-}
-
-async function* noting(
-  source: AsyncIterable<Uint8Array>,
-  failure: { readonly error: unknown }[],
-): AsyncGenerator<Uint8Array> {
-  try {
-    yield* source
-  } catch (error) {
-    failure.push({ error })
-    throw error
   }
 }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { EngineError, engineErrorOf } from '#base/errors.ts'
+import { noting } from './noting.ts'
 import { startProcess } from './process.ts'
 import type { StartedProcess } from './process.ts'
 import { decodeEntries, decodeRecord, encodeEntries } from './tree-records.ts'
@@ -173,21 +174,6 @@ function kindOf(error: EngineError): EngineError['kind'] {
       return 'permission_denied'
     default:
       return error.kind
-  }
-}
-
-/** Passes `source` on and keeps what it fails with: a pipeline throws the error of its other end in here, too. */
-async function* noting(source: AsyncIterable<Uint8Array>, failures: unknown[]): AsyncGenerator<Uint8Array> {
-  const chunks = source[Symbol.asyncIterator]()
-  const next = (): Promise<IteratorResult<Uint8Array>> =>
-    chunks.next().catch((error: unknown) => {
-      failures.push(error)
-      throw error
-    })
-  try {
-    for (let step = await next(); step.done !== true; step = await next()) yield step.value
-  } finally {
-    await chunks.return?.()
   }
 }
 

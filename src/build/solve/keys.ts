@@ -71,9 +71,16 @@ export function keyOfImage({ id, layers }: BaseImage): Digest {
   return digestOf(encode(['image', VERSION, id, layers]))
 }
 
+/** Each list is asked for several times, by all that stands on it. */
+const keysOfLayers = new WeakMap<readonly Digest[], Digest>()
+
 /** What is below, in one digest. */
 export function keyOfLayers(layers: readonly Digest[]): Digest {
-  return digestOf(encode(['layers', VERSION, layers]))
+  const known = keysOfLayers.get(layers)
+  if (known !== undefined) return known
+  const key = digestOf(encode(['layers', VERSION, layers]))
+  keysOfLayers.set(layers, key)
+  return key
 }
 
 /** The step's own fields as text, without what is below and without what its origins are. For explanations, too. */

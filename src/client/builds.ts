@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { BUILD_EXTRAS_TYPE, type BuildExtras } from '#api/build-extras.ts'
 import { type BuildReasons, type BuildUpdate, decodeUpdate } from '#api/build-updates.ts'
 import type { BuildCache } from '#api/generated/types.ts'
-import { EngineError, type ErrorCode, type ErrorKind } from '#base/errors.ts'
+import { EngineError, type ErrorCode, type ErrorKind, isKind } from '#base/errors.ts'
 import type { Cancellable } from './containers.ts'
 import { DAEMON_ERROR } from './errors.ts'
 import { filtersQuery, type Filters } from './filters.ts'
@@ -107,8 +107,12 @@ export class Builds {
   /** Whether the engine sees the same directory under that path. `identity`: its device and inode, `DEVICE:INODE`. */
   async sees(path: string, identity: string, options: Cancellable = {}): Promise<boolean> {
     const call = { query: { path, identity }, ...options }
-    const { sees } = await this.#transport.json<{ sees: boolean }>('GET', '/berth/builds/sees', call)
-    return sees
+    try {
+      const { sees } = await this.#transport.json<{ sees: boolean }>('GET', '/berth/builds/sees', call)
+      return sees
+    } catch (error) {
+      throw isKind(error, 'not_found') ? foreignEngine(error) : error
+    }
   }
 
   async beginSession(options: Cancellable = {}): Promise<string> {
@@ -165,6 +169,11 @@ function connectionLost(cause?: unknown): EngineError {
   return new EngineError('unavailable', message, { code: 'DAEMON_CONNECTION', cause })
 }
 
+function foreignEngine(cause?: unknown): EngineError {
+  const message = "this engine does not know berth's builds; give it a newer berth, or build with docker"
+  return new EngineError('not_implemented', message, { code: 'BUILD_FOREIGN_ENGINE', cause })
+}
+
 function at(session: string): string {
   return `/berth/builds/sessions/${encodeURIComponent(session)}`
 }
@@ -180,7 +189,8 @@ interface FailureLine {
 
 function failureOf(line: FailureLine): EngineError {
   const { kind = 'internal', code, details } = line['berth.error'] ?? {}
-  return new EngineError(kind, line.error ?? 'the build failed', {
+  if (line.error === undefined) throw foreignEngine()
+  return new EngineError(kind, line.error, {
     code: DAEMON_ERROR,
     details: { ...details, code },
   })

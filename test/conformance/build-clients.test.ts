@@ -171,11 +171,16 @@ describe('dockerode', () => {
 
   it('builds a tar in every compression, with arguments and labels', async () => {
     const plain = await tar()
-    for (const [name, context] of [
+    const kinds = [
       ['plain', plain],
       ['gzip', gzipSync(plain)],
       ['zstd', zstdCompressSync(plain)],
-    ] as const) {
+      ...(['bzip2', 'xz'] as const).flatMap((program) => {
+        const { status, stdout } = spawnSync(program, ['-c'], { input: plain })
+        return status === 0 ? [[program, stdout] as const] : []
+      }),
+    ] as const
+    for (const [name, context] of kinds) {
       const lines = await build(context, {
         t: `rode:${name}`,
         buildargs: { WHO: 'rode' },

@@ -365,6 +365,13 @@ describe('berth build', () => {
     assert.match(cut.stderr, /ERROR: failed to build: the connection to the engine was lost/)
   })
 
+  it('says so when the engine is not one of ours', async () => {
+    delete engine.answers['GET /berth/builds/sees']
+    assert.match((await berth(['build', 'app'])).stderr, /this engine does not know berth's builds/)
+    engine.answers['POST /build'] = { stream: [{ stream: 'Step 1/2 : FROM busybox\n' }] }
+    assert.match((await berth(['build', '-'], { stdin: 'FROM a' })).stderr, /does not know berth's builds/)
+  })
+
   it('says why with --explain, and what the checks have found', async () => {
     const range = { start: { line: 1, column: 1 }, end: { line: 1, column: 2 } }
     engine.answers['POST /build'] = stream(

@@ -39,6 +39,8 @@ export class KeptStore {
   readonly #deps: KeptStoreDeps
   readonly #locks = new KeyedMutex()
   readonly #users = new Map<string, number>()
+  /** A checkout may have many files, and changes only when its index is written anew. */
+  readonly #sizes = new Map<string, { readonly index: number; readonly size: number }>()
 
   constructor(deps: KeptStoreDeps) {
     this.#deps = deps
@@ -83,12 +85,12 @@ export class KeptStore {
       const path = this.path(key)
       const made = await timesOf(path)
       if (made === undefined) continue
-      const used = (await timesOf(join(path, INDEX))) ?? made
+      const index = await timesOf(join(path, INDEX))
       all.push({
         key,
-        size: await allocatedBytes(path),
+        size: await this.#sizeOf(key, index?.birthtimeMs),
         createdAt: made.birthtimeMs,
-        usedAt: used.mtimeMs,
+        usedAt: (index ?? made).mtimeMs,
         inUse: this.#users.has(key),
       })
     }
@@ -99,6 +101,7 @@ export class KeptStore {
   async remove(key: string): Promise<boolean> {
     using _lock = await this.lock(key)
     if (this.#users.has(key)) return false
+    this.#sizes.delete(key)
     await this.#deps.helper.removeTree(this.path(key))
     return true
   }
@@ -113,6 +116,14 @@ export class KeptStore {
       if (usedAt >= oldest && left <= limit) return
       if (await this.remove(key)) left -= size
     }
+  }
+
+  async #sizeOf(key: string, index: number | undefined): Promise<number> {
+    const known = this.#sizes.get(key)
+    if (known !== undefined && known.index === index) return known.size
+    const size = await allocatedBytes(this.path(key))
+    if (index !== undefined) this.#sizes.set(key, { index, size })
+    return size
   }
 }
 

@@ -31,7 +31,7 @@ export interface ReadyManifest {
 
 /**
  * Brings the layers and the config of an image into the repository. The manifest is the very one the image came with
- * when its layers are there under the digests that it names; else it is written anew, in OCI's form. What save() wrote,
+ * when its layers are there under the digests that it names; else it is written anew, in OCI's form. What save() and builds wrote,
  * with plain layers, counts for nothing: layers go compressed to registries.
  */
 export async function readyImage(
@@ -44,7 +44,7 @@ export async function readyImage(
   const fits =
     original?.document.layers.length === layers.length &&
     isKnown(original) &&
-    original.descriptor.digest !== savedManifestOf(config, layers).descriptor.digest
+    !isSaved(original, config, layers)
   const wanted = fits ? original.document.layers : []
   const blobs = await settled(
     layers.map((layer, at) => deps.layers.push(layer, wanted[at])),
@@ -111,6 +111,16 @@ function manifestOf(
     layers: blobs.map(ociLayer),
     ...(annotations ? { annotations } : {}),
   }
+}
+
+/** What save() and builds write, with plain layers. */
+function isSaved(
+  { descriptor, document }: StoredManifest,
+  config: Uint8Array,
+  layers: readonly LayerRow[],
+): boolean {
+  const saved = savedManifestOf(config, layers, document.annotations ?? undefined)
+  return saved.descriptor.digest === descriptor.digest
 }
 
 /** Whether we could make every layer that it names; layers encrypted or kept elsewhere are beyond that. */

@@ -10,6 +10,7 @@ import { decompressAny } from '../sources/decompress-any.ts'
 import type { SourceFile } from '../sources/file-source.ts'
 import type { SpoolDirectory } from '../sources/source-copies.ts'
 import { SpoolFile, writeSpool } from '../sources/spool-file.ts'
+import { Turns } from '../sources/turns.ts'
 import { describe, madeDirectory, type Marks } from './attributes.ts'
 import type { Draft, DraftDirectory, DraftFile } from './draft.ts'
 import type { FilesBelow } from './files-below.ts'
@@ -75,7 +76,9 @@ export class Archive implements AsyncDisposable {
    */
   async unpack(draft: Draft, below: FilesBelow, into: DraftDirectory, marks: Marks): Promise<void> {
     const made = madeDirectory(marks)
+    const turns = new Turns()
     for (const member of this.#members) {
+      await turns.next()
       const entry = entryOf(member)
       const { path, type } = entry
       if (path === '') continue

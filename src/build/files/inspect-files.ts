@@ -3,6 +3,7 @@ import { type Digest, digestFrom, digestOf } from '#base/digest.ts'
 import type { CopyStep } from '../graph/operations.ts'
 import type { CopyInputs } from '../solve/ports.ts'
 import type { SourceFile } from '../sources/file-source.ts'
+import { Turns } from '../sources/turns.ts'
 import type { Taken } from './take-files.ts'
 
 type FilesOf = Extract<CopyStep['sources'][number], { type: 'files' }>
@@ -18,7 +19,9 @@ export async function inspectFiles(
 ): Promise<CopyInputs> {
   const hash = createHash('sha256')
   const files: { path: string; digest: Digest }[] = []
+  const turns = new Turns()
   const add = async (file: SourceFile, path: string, from: string): Promise<void> => {
+    await turns.next()
     const digest = digestOf(await lineOf(file, from))
     hash.update(`${JSON.stringify(path)} ${digest}\n`)
     files.push({ path: from, digest })

@@ -627,3 +627,24 @@ describe('inspect()', () => {
     )
   })
 })
+
+describe('thousands of files', () => {
+  it('let others in between', async () => {
+    const tree = new MemoryTree()
+    for (let i = 0; i < 4000; i++) tree.files.set(`f${i}`, file())
+    const world = new CopyWorld(tree)
+    let turns = 0
+    let going = true
+    const count = (): void => {
+      turns++
+      if (going) setImmediate(count)
+    }
+    setImmediate(count)
+    await world.inspect(['.'], '/x/')
+    const inspected = turns
+    await world.copy(['.'], '/x/')
+    going = false
+    assert.ok(inspected > 0, `${inspected}`)
+    assert.ok(turns > inspected, `${turns - inspected}`)
+  })
+})

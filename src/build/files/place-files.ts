@@ -1,5 +1,6 @@
 import type { CopyStep } from '../graph/operations.ts'
 import type { SourceFile } from '../sources/file-source.ts'
+import { Turns } from '../sources/turns.ts'
 import { Archive, type ArchiveSpool, isArchive } from './archive.ts'
 import { describe, documentFile, madeDirectory, type Marks } from './attributes.ts'
 import { type Draft, type DraftDirectory, type DraftFile, type Place, within } from './draft.ts'
@@ -76,7 +77,9 @@ export class Placement {
     const top = this.#make(place.directory, place.missing)
     const directories = new Map([['', top]])
     const links = new Map<string, DraftFile>()
+    const turns = new Turns()
     for await (const { file, path } of files()) {
+      await turns.next()
       const directory = directories.get(parentOf(path))
       if (directory === undefined) throw new Error(`${path} comes before its directory`)
       const { attributes } = file

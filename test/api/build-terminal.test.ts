@@ -43,7 +43,7 @@ describe('berth build in a terminal', { skip: absent }, () => {
     terminal.resize(10, 30)
     await terminal.expect(/ => \[2\/3\] RUN make {6} 2\.0s/)
     terminal.type(CTRL.c)
-    await terminal.expect(/ERROR: the build was canceled/)
+    await terminal.expect(/ERROR: the build was cancelled/)
     assert.equal(await terminal.end(), 130)
     const [{ signal }] = api.engine.lastCall('build') as [{ signal: AbortSignal }]
     assert.equal(signal.aborted, true, 'the engine was told')

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { runCli, type CliOptions, type CliResult } from '#test/support/cli.ts'
+import { member, tarOf } from '#test/support/busybox-image.ts'
 import { EngineApi } from '#test/support/engine-api.ts'
 
 const BERTH = join(import.meta.dirname, '../../src/bin/berth.ts')
@@ -175,6 +176,24 @@ describe('berth build', () => {
     const [code] = (await once(child, 'exit')) as [number]
     assert.equal(code, 130)
     assert.notEqual((await berth(['image', 'inspect', 'slow'])).code, 0)
+    await api.daemon.assertNoLeaks()
+  })
+})
+
+describe('POST /build/cancel', () => {
+  it('ends the build of that id, whose client is told, and leaves nothing', async () => {
+    const context = await tarOf(member({ path: 'Dockerfile' }, 'FROM busybox\nRUN sleep 976\n'))
+    const building = api.daemon.call('POST', '/build?buildid=mine&t=mine', context)
+    let status = 404
+    // It is known as soon as it has begun.
+    for (let i = 0; status === 404 && i < 2000; i++) {
+      await new Promise((resolve) => setImmediate(resolve))
+      status = (await api.daemon.call('POST', '/build/cancel?id=mine')).status
+    }
+    assert.equal(status, 204)
+    assert.match((await building).text, /build mine was cancelled/)
+    assert.notEqual((await berth(['image', 'inspect', 'mine'])).code, 0)
+    assert.equal((await api.daemon.call('POST', '/build/cancel?id=mine')).status, 404)
     await api.daemon.assertNoLeaks()
   })
 })

@@ -418,7 +418,7 @@ describe('berth build', () => {
     while (!caller.stderr.text.includes('#1 x')) await new Promise((resolve) => setImmediate(resolve))
     caller.signals.emit('SIGINT', 'SIGINT')
     assert.equal(await running, 130)
-    assert.match(caller.stderr.text, /#1 CANCELED\nERROR: the build was canceled; /)
+    assert.match(caller.stderr.text, /#1 CANCELED\nERROR: the build was cancelled; /)
   })
 })
 

@@ -77,7 +77,7 @@ export async function chooseDockerfile(
   if (file === '') return { path: undefined }
   if (file === '-') {
     if (context.type === 'stdin') {
-      throw commandError('invalid argument: can’t use stdin for both build context and dockerfile')
+      throw commandError("invalid argument: can't use stdin for both build context and dockerfile")
     }
     return { text: await text(io.stdin), name: 'Dockerfile' }
   }

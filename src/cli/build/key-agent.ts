@@ -53,7 +53,7 @@ async function started(agent: ChildProcess): Promise<never> {
 function missing(error: unknown): never {
   if (!isErrno(error, 'ENOENT')) throw error
   throw commandError(
-    '--ssh with a key needs ssh-agent and ssh-add; install openssh-client, or name an agent’s socket',
+    '--ssh with a key needs ssh-agent and ssh-add; install openssh-client, or name the socket of an agent',
     error,
   )
 }

@@ -47,7 +47,7 @@ export async function runBuild(argument: string, flags: BuildFlags, context: Con
     end = await build({ source, dockerfile, outputs, call: call.name, style, state }, flags, context)
   } catch (error) {
     if (context.signal.aborted) {
-      err('ERROR: the build was canceled; steps that had ended stay in the cache, nothing else is left\n')
+      err('ERROR: the build was cancelled; steps that had ended stay in the cache, nothing else is left\n')
       throw error
     }
     err(failureText(state, error, knownDockerfile(source, dockerfile)))

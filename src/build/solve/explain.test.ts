@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { digestOf } from '#base/digest.ts'
+import { EngineError } from '#base/errors.ts'
 import { context, copyStep, directoryStep, runStep, scratch, SolveWorld } from '#test/support/solve-world.ts'
 import type { Filesystem } from '../graph/operations.ts'
 
@@ -248,6 +249,16 @@ describe('a miss', () => {
 })
 
 describe('what is remembered', () => {
+  it('fails no build when the disk is full, and hides no failure', async () => {
+    const world = new SolveWorld()
+    world.cache.memories.put = () => {
+      throw new EngineError('resource_exhausted', 'no space left on device', { code: 'DATABASE_FULL' })
+    }
+    const { solved } = await world.build([copyStep(scratch, context, 'a')])
+    assert.equal(solved.size, 2)
+    await assert.rejects(world.build([runStep(copyStep(scratch, context, 'a'), 'fail')]), /RUN fail/)
+  })
+
   it('is written only when it changed', async () => {
     const world = new SolveWorld()
     await world.build([copyStep(scratch, context, 'a')])

@@ -1,5 +1,5 @@
 import type { Digest } from '#base/digest.ts'
-import { messageOf } from '#base/errors.ts'
+import { isKind, messageOf } from '#base/errors.ts'
 import type { FileOrigin, Filesystem } from '../graph/operations.ts'
 import type { FileSource } from '../sources/file-source.ts'
 import { type Definition, Definitions } from './definitions.ts'
@@ -74,11 +74,20 @@ export class Solve {
     await this.#ended()
     const explanations = await this.#explanations
     if (this.#failure === undefined) await this.#skipRest()
-    await explanations.keep(this.#failure === undefined, clock.now().getTime())
+    await this.#remember(explanations, clock.now().getTime())
     if (this.#failure !== undefined) throw this.#failure.error
     this.#request.signal.throwIfAborted()
     await cache.durable()
     return this.#solved
+  }
+
+  /** It only explains: no build fails for it, and no failure is hidden by it. */
+  async #remember(explanations: Explanations, now: number): Promise<void> {
+    try {
+      await explanations.keep(this.#failure === undefined, now)
+    } catch (error) {
+      if (this.#failure === undefined && !isKind(error, 'resource_exhausted')) throw error
+    }
   }
 
   #resolve(node: Filesystem): Promise<Solved> {

@@ -55,7 +55,8 @@ export class BuildCache {
     const lease = new BuildLease(this.#deps.pins, (ended) => {
       this.#leases.delete(ended)
       const now = this.#now()
-      this.#deps.db.transaction(() => this.#rows.touch(ended.results, now))
+      // The last of a build, which is not to fail because the disk has become full.
+      this.#deps.db.transaction(() => this.#rows.touch(ended.results, now), { urgent: true })
     })
     this.#leases.add(lease)
     return lease

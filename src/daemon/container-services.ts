@@ -22,6 +22,7 @@ import { type ExecProcess, Execs } from '#engine/exec/execs.ts'
 import type { ContainerNames } from '#engine/networks/container-names.ts'
 import type { NetworkEndpoints } from '#engine/networks/endpoints.ts'
 import { PortChanges } from '#engine/networks/port-changes.ts'
+import type { LegacyLinks } from '#engine/networks/legacy-links.ts'
 import type { Volumes } from '#engine/volumes/volumes.ts'
 import type { Networks } from '#network/networks.ts'
 import type { Helper } from '#os/helper.ts'
@@ -51,6 +52,7 @@ export interface ContainerParts {
   readonly networks: Networks
   readonly endpoints: Endpoints & Pick<NetworkEndpoints, 'republish'>
   readonly names: ContainerNames
+  readonly links: LegacyLinks
   readonly knownNetworks: CreationDeps['knownNetworks']
   readonly bundles: Bundles
   readonly snapshots: Snapshots

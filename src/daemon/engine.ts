@@ -206,7 +206,8 @@ function baseOf(foundation: Foundation) {
   const mountSources = new MountSourcesOf({ volumes, snapshots, events, paths, logger })
   const roots = new TreeRoots(snapshots, helper, paths, mountSources)
   const etcFiles = etcFilesOf(foundation, paths, registry)
-  const networking = networkingOf(foundation, registry, etcFiles)
+  const locks = new KeyedMutex()
+  const networking = networkingOf(foundation, { registry, locks, files: etcFiles })
   return {
     paths,
     registry,
@@ -214,7 +215,7 @@ function baseOf(foundation: Foundation) {
     upper,
     remains: new Remains({ ...foundation, cgroupParent: config.cgroupParent }),
     shims: new NativeShims(helper),
-    locks: new KeyedMutex(),
+    locks,
     waiters: new Waiters(),
     attachments: new Attachments(),
     containerEvents: new ContainerEvents(events, (id) => networking.knownNetworks.driverOf(id)),
@@ -229,10 +230,10 @@ function baseOf(foundation: Foundation) {
 /** What decides who is on which network, and under which names. */
 function networkingOf(
   { db, networks, names: service, identity, logger }: Foundation,
-  registry: ContainerRegistry,
-  files: EtcFiles,
+  of: { readonly registry: ContainerRegistry; readonly locks: KeyedMutex; readonly files: EtcFiles },
 ) {
-  const links = new LegacyLinks({ registry, networks, files, logger })
+  const { registry } = of
+  const links = new LegacyLinks({ ...of, networks, logger })
   const knownNetworks = new NetworkRegistry({
     rows: new NetworkRows(db),
     logger,
@@ -243,6 +244,7 @@ function networkingOf(
   return {
     knownNetworks,
     endpoints: new NetworkEndpoints({ networks, known: knownNetworks, registry }),
+    links,
     names: new ContainerNames({ service, known: knownNetworks, links }),
   }
 }

@@ -72,6 +72,28 @@ describe('a container that is linked to another one', () => {
     await api.call('POST', '/containers/client/restart?t=0', undefined, 204)
   })
 
+  it('is so until the link is removed', async () => {
+    const target = await api.started(web, 'web')
+    const client = await api.started({ Cmd: SLEEP, HostConfig: { Links: ['web:db', 'web:www2'] } }, 'client')
+    await api.until('the server', async () => (await fetched(client, 'db')) === 'www')
+    const listed = (await api.call('GET', '/containers/json')).json<{ Id: string; Names: string[] }[]>()
+    assert.deepEqual(listed.find(({ Id }) => Id === target)?.Names, ['/web', '/client/db', '/client/www2'])
+    await api.call('DELETE', '/containers/client/www2?link=1', undefined, 204)
+    assert.equal(await fetched(client, 'db'), 'www')
+    await api.call('DELETE', '/containers/client/db?link=1', undefined, 204)
+    assert.doesNotMatch(await hosts(client), /web/)
+    assert.equal(await fetched(client, await addressOf(target)), '')
+    assert.deepEqual((await api.inspect(client)).HostConfig?.Links, [])
+    for (const [status, words, ref] of [
+      [409, /cannot remove the default link name of the container$/, 'client'],
+      [500, /^Cannot get parent \/nobody for link name nobody\/db$/, 'nobody/db'],
+      [404, /^No such link: client\/db$/, 'client/db'],
+    ] as const) {
+      assert.match(await api.refused(status, 'DELETE', `/containers/${ref}?link=1`), words)
+    }
+    await api.refused(404, 'DELETE', '/containers/client/db')
+  })
+
   it('is refused with the words of Docker when there is nothing to link to', async () => {
     const create = (HostConfig: object) => ({ Image: 'busybox', Cmd: ['true'], HostConfig })
     const cases: readonly [RegExp, object][] = [

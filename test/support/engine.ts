@@ -232,12 +232,15 @@ export class TestEngine {
     })
     const paths = containerPaths('/var/lib/berth', EXEC_ROOT)
     const images = { resolve: async () => fakeImage }
+    const locks = new KeyedMutex()
+    const links = new LegacyLinks({ registry: this.registry, locks, networks, files: this.#files, logger })
     this.parts = {
       logger,
       background: this.background,
       clock: gated(clock, this.turns),
       registry: this.registry,
-      locks: new KeyedMutex(),
+      locks,
+      links,
       waiters: new Waiters(),
       attachments: new Attachments(),
       events: new ContainerEvents(publisher, (id) => this.knownNetworks.driverOf(id)),
@@ -254,7 +257,7 @@ export class TestEngine {
       names: new ContainerNames({
         service: gated(machine.names, this.turns),
         known: this.knownNetworks,
-        links: new LegacyLinks({ registry: this.registry, networks, files: this.#files, logger }),
+        links,
       }),
       knownNetworks: this.knownNetworks,
       bundles: gated(bundlesIn(directories, paths), this.turns),

@@ -24,6 +24,7 @@ const context = (): ListContext => ({
   health: (id) => engine.health.of(id),
   now: machine.clock.now(),
   imageName: ({ image }) => image,
+  linkNames: new Map(),
   descendants: (reference) => new Set(reference === 'busybox' ? [IMAGE_ID] : []),
 })
 

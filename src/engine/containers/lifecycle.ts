@@ -1,7 +1,4 @@
-import type {
-  ContainerUpdateResponse,
-  ContainerWaitResponse,
-} from '#api/generated/types.ts'
+import type { ContainerUpdateResponse, ContainerWaitResponse } from '#api/generated/types.ts'
 import type { Clock } from '#base/clock.ts'
 import { EngineError } from '#base/errors.ts'
 import type { KeyedMutex } from '#base/mutex.ts'
@@ -15,6 +12,7 @@ import type {
 } from '../services.ts'
 import { validateName } from './config/names.ts'
 import type { ContainerNames } from '../networks/container-names.ts'
+import type { LegacyLinks } from '../networks/legacy-links.ts'
 import type { Container } from './container.ts'
 import type { Creation } from './creation.ts'
 import { Endings, type StopOptions } from './endings.ts'
@@ -43,6 +41,7 @@ export interface LifecycleDeps {
   readonly events: ContainerEvents
   readonly clock: Clock
   readonly names: Pick<ContainerNames, 'change'>
+  readonly links: Pick<LegacyLinks, 'remove'>
 }
 
 const conditions: readonly string[] = ['not-running', 'next-exit', 'removed']
@@ -118,10 +117,7 @@ export class Lifecycle implements ContainerLifecycle {
     await this.#deps.registry.durable()
   }
 
-  async update(
-    ref: string,
-    body: ContainerUpdateBody,
-  ): Promise<ContainerUpdateResponse> {
+  async update(ref: string, body: ContainerUpdateBody): Promise<ContainerUpdateResponse> {
     using locked = await lockContainer(this.#deps, ref)
     const warnings = await this.#deps.updates.apply(locked.container, body)
     return { Warnings: warnings }
@@ -131,6 +127,10 @@ export class Lifecycle implements ContainerLifecycle {
     ref: string,
     options: { readonly force: boolean; readonly volumes: boolean; readonly link: boolean },
   ): Promise<void> {
+    if (options.link) {
+      await this.#deps.links.remove(ref)
+      return
+    }
     const { id } = this.#deps.registry.resolve(ref)
     await this.#deps.removal.remove(id, options)
   }

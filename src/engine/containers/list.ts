@@ -16,6 +16,8 @@ export interface ListContext {
   readonly imageName: (container: Container) => string
   /** Ids of an image and of everything made from it. */
   readonly descendants: (reference: string) => ReadonlySet<string>
+  /** Further names that links give to containers, by id. */
+  readonly linkNames: ReadonlyMap<string, readonly string[]>
 }
 
 /** An entry of `GET /containers/json`. */
@@ -23,7 +25,7 @@ export function summaryOf(container: Container, context: ListContext): Container
   const health = context.health(container.id)
   return {
     Id: container.id,
-    Names: [`/${container.name}`],
+    Names: [`/${container.name}`, ...(context.linkNames.get(container.id) ?? [])],
     Image: context.imageName(container),
     ImageID: container.imageId ?? '',
     Command: commandText(container.path, container.args),

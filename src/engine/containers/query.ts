@@ -9,7 +9,7 @@ import type { Helper } from '#os/helper.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { Cancellable, ContainerQuery, Filters } from '../services.ts'
 import { usageOrZero } from '../system/usage.ts'
-import { shownLinks } from '../networks/legacy-links.ts'
+import { linkNames, shownLinks } from '../networks/legacy-links.ts'
 import type { Changes } from './changes.ts'
 import type { Container } from './container.ts'
 import type { ContainerEvents } from './events.ts'
@@ -143,6 +143,7 @@ export class Query implements ContainerQuery {
       now: new Date(),
       imageName,
       descendants,
+      linkNames: linkNames(this.#deps.registry),
     }
   }
 }

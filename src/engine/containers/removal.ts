@@ -1,6 +1,6 @@
 import type { Background } from '#base/background.ts'
 import { type Clock, settlesWithin } from '#base/clock.ts'
-import { EngineError, isKind, messageOf } from '#base/errors.ts'
+import { isKind, messageOf } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import type { KeyedMutex } from '#base/mutex.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
@@ -49,7 +49,6 @@ export interface RemovalDeps {
 export interface RemoveOptions {
   readonly force: boolean
   readonly volumes: boolean
-  readonly link?: boolean
 }
 
 const SIGKILL = 9
@@ -71,15 +70,6 @@ export class Removal {
 
   async remove(id: string, options: RemoveOptions): Promise<void> {
     const { registry, locks } = this.#deps
-    if (options.link === true) {
-      throw new EngineError(
-        'not_implemented',
-        'a link cannot be removed alone: it goes with either of its containers',
-        {
-          code: 'LINKS_UNSUPPORTED',
-        },
-      )
-    }
     if (this.#underWay.has(id)) throw removalInProgress(registry.resolve(id).name)
     if (options.force) this.#deps.restarts.cancel(id)
     using _lock = await locks.acquire(id)

@@ -83,6 +83,22 @@ export function invalidLink(message: string): EngineError {
   return new EngineError('invalid_argument', message, { code: 'LINK_INVALID' })
 }
 
+export function linkIsName(): EngineError {
+  return new EngineError('conflict', 'Conflict, cannot remove the default link name of the container', {
+    code: 'LINK_INVALID',
+  })
+}
+
+export function linkWithoutParent(parent: string, link: string): EngineError {
+  return new EngineError('internal', `Cannot get parent ${parent} for link name ${link}`, {
+    code: 'LINK_INVALID',
+  })
+}
+
+export function noSuchLink(link: string): EngineError {
+  return new EngineError('not_found', `No such link: ${link}`, { code: 'LINK_INVALID', details: { link } })
+}
+
 export function linkTargetStopped(target: string, link: string): EngineError {
   return new EngineError('internal', `Cannot link to a non running container: ${target} AS ${link}`, {
     code: 'LINK_TARGET_STOPPED',

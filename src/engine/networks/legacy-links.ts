@@ -8,8 +8,16 @@ import type { Logger } from '#base/logger.ts'
 import type { Endpoint, LinkedPort, Networks, Protocol } from '#network/networks.ts'
 import type { Container } from '../containers/container.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
+import { lockContainer } from '../containers/locked.ts'
 import { runOf } from '../containers/state.ts'
-import { invalidLink, linkTargetElsewhere, linkTargetStopped } from './errors.ts'
+import {
+  invalidLink,
+  linkIsName,
+  linkTargetElsewhere,
+  linkTargetStopped,
+  linkWithoutParent,
+  noSuchLink,
+} from './errors.ts'
 import { isUserDefined } from './names-of.ts'
 
 /** A line of /etc/hosts. */
@@ -26,7 +34,9 @@ export interface LinkedFiles {
 }
 
 export interface LegacyLinksDeps {
-  readonly registry: Pick<ContainerRegistry, 'get' | 'all'>
+  readonly registry: ContainerRegistry
+  /** Of containers. */
+  readonly locks: KeyedMutex
   readonly networks: Pick<Networks, 'bridge' | 'allow'>
   readonly files: LinkedFiles
   readonly logger: Logger
@@ -79,6 +89,19 @@ export function shownLinks(
   )
 }
 
+/** Names that links give to containers, by id: `/client/db`. */
+export function linkNames(
+  registry: Pick<ContainerRegistry, 'get' | 'all'>,
+): ReadonlyMap<string, readonly string[]> {
+  const names = new Map<string, string[]>()
+  for (const parent of registry.all()) {
+    for (const { target, alias } of linksOf(registry, parent)) {
+      names.set(target.id, [...(names.get(target.id) ?? []), `/${parent.name}/${alias}`])
+    }
+  }
+  return names
+}
+
 /** Lines of /etc/hosts for what a container is linked to; an error unless all of that runs. */
 export function linkedHosts(registry: Pick<ContainerRegistry, 'get'>, container: Container): HostsLine[] {
   return linksOf(registry, container).flatMap(({ target, alias }) => {
@@ -128,6 +151,26 @@ export class LegacyLinks {
     for (const { parent } of this.#parents(id)) {
       await this.#open(parent, runOf(parent.state)?.endpoints ?? [], container, [])
     }
+  }
+
+  /** `rm --link /client/db`: `client` is linked to what it calls `db` no longer. */
+  async remove(ref: string): Promise<void> {
+    const { registry, files } = this.#deps
+    const [parent = '', alias, ...more] = ref.replace(/^\//, '').split('/')
+    if (alias === undefined) throw linkIsName()
+    if (registry.find(parent) === undefined) throw linkWithoutParent(`/${parent}`, ref)
+    using locked = await lockContainer(this.#deps, parent)
+    const { container } = locked
+    const link = linksOf(registry, container).find((one) => one.alias === alias)
+    if (link === undefined || more.length > 0) throw noSuchLink(ref)
+    const Links = (container.hostConfig.Links ?? []).filter((text) => text !== `${link.target.id}:${alias}`)
+    const after = registry.update(container.id, { hostConfig: { ...container.hostConfig, Links } })
+    const endpoints = runOf(after.state)?.endpoints
+    if (endpoints !== undefined) {
+      await files.hostsChanged(after.id, [namesOf(link.target, alias)], [])
+      await this.#open(after, endpoints, after, endpoints)
+    }
+    await registry.durable()
   }
 
   async #tell(

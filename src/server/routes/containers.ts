@@ -85,7 +85,9 @@ function lifecycleRoutes(containers: ContainerLifecycle): readonly Route[] {
     route({
       operation: 'ContainerDelete',
       method: 'DELETE',
+      // A link has two names: CLIENT/ALIAS.
       path: '/containers/{id}',
+      greedy: true,
       async handle({ params, query }) {
         const options = { force: query.flag('force'), volumes: query.flag('v'), link: query.flag('link') }
         await containers.remove(params.id, options)

@@ -10,11 +10,13 @@ import { loadFacts, machineFacts } from './machine-facts.ts'
 import { table } from './report.ts'
 import { makeBenchImage } from './registry/image.ts'
 import { engineTransfers, registryThroughput } from './registry/scenarios.ts'
-import { IMAGE, type Row, type Scenario, scenarios } from './scenarios.ts'
+import { networkScenarios } from './networks/scenarios.ts'
+import { IMAGE, type Row, type Scenario, scenarios as containerScenarios } from './scenarios.ts'
 
 const REPOSITORY = join(import.meta.dirname, '../..')
 const IMAGES = join(REPOSITORY, '.cache/images')
 
+const scenarios = [...containerScenarios, ...networkScenarios]
 const allNames: readonly string[] = [...scenarios.map(({ name }) => name), 'pull', 'registry']
 
 const { values } = parseArgs({

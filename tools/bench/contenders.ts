@@ -6,6 +6,7 @@ import { output, runProgram } from '../run-program.ts'
 
 const REPOSITORY = join(import.meta.dirname, '../..')
 const PEER_SOCKET = '/tmp/peers-share/docker.sock'
+const PEER_NETWORK = ['nsenter', `--net=${process.env['PEERS_DIR'] ?? '/var/tmp/peers'}/ns/net`]
 
 /** Every container of a bench is called so, or begins so. */
 export const CONTAINER = 'berth-bench'
@@ -26,6 +27,8 @@ export interface BenchedEngine {
   processes(): readonly number[]
   /** Number of lines in a file that its inspect names. */
   lines(path: string): Promise<number>
+  /** What to put before a command that is to run in the network of the engine's host. */
+  readonly inside: readonly string[]
   /** Makes an archive of a root filesystem an image. */
   import(archive: string, image: string): Promise<void>
 }
@@ -93,6 +96,7 @@ async function berthEngine(engine: PrivateEngine): Promise<BenchedEngine> {
     description: `berth ${facts.trim()}`,
     processes: () =>
       processesWhere((pid) => pid === engine.pid || commandLine(pid).includes(`${engine.root}/run`)),
+    inside: [],
     lines: async (path) => countLines(['wc', '-l', path]),
     import: async (archive, image) => void (await engine.berth('import', archive, image)),
   }
@@ -116,6 +120,7 @@ async function dockerEngine(peers: string): Promise<BenchedEngine> {
     description: `Docker ${facts.trim()}`,
     processes: () =>
       processesWhere((pid) => programs.includes(programName(pid)) && mountNamespace(pid) === namespace),
+    inside: PEER_NETWORK,
     lines: async (path) => countLines([peers, 'exec', 'wc', '-l', path]),
     import: async (archive, image) => void (await output([...docker, 'import', archive, image])),
   }
@@ -127,6 +132,7 @@ async function podmanEngine(peers: string): Promise<BenchedEngine> {
     name: 'podman',
     description: `Podman ${version.trim()}`,
     processes: () => processesWhere((pid) => programName(pid) === 'conmon'),
+    inside: PEER_NETWORK,
     lines: async (path) => countLines([peers, 'exec', 'wc', '-l', path]),
     async import(archive, image) {
       await output(['cp', archive, '/tmp/peers-share/bench.tar'])

@@ -7,6 +7,7 @@ const engine: BenchedEngine = {
   name: 'any',
   description: 'any 1',
   processes: () => [],
+  inside: [],
   lines: async () => 0,
   import: async () => undefined,
 }

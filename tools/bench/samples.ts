@@ -1,7 +1,7 @@
 /** One line of a table: for each column its samples. */
 export interface Row<Column> {
   readonly title: string
-  readonly unit: 'ms' | '/s' | 'MB'
+  readonly unit: 'ms' | 'µs' | '/s' | 'MB'
   readonly samples: ReadonlyMap<Column, readonly number[]>
 }
 

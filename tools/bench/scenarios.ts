@@ -153,7 +153,7 @@ async function logLines(
 }
 
 /** The first contender of every engine: where the client makes no difference, once is enough. */
-function eachEngine(contenders: readonly Contender[]): Contender[] {
+export function eachEngine(contenders: readonly Contender[]): Contender[] {
   return contenders.filter(
     ({ engine }, at) => contenders.findIndex((other) => other.engine === engine) === at,
   )
@@ -169,6 +169,6 @@ function names(count: number): string[] {
   return Array.from({ length: count }, (_, number) => `${CONTAINER}-${number}`)
 }
 
-function engineMemory(engine: BenchedEngine): number {
+export function engineMemory(engine: BenchedEngine): number {
   return engine.processes().reduce((sum, pid) => sum + proportionalSetSize(pid), 0)
 }

@@ -230,6 +230,39 @@ describe('Solver.solve()', () => {
   })
 })
 
+describe('a step whose result cannot be recorded', () => {
+  it('fails, and its layer goes', async () => {
+    const world = new SolveWorld()
+    world.cache.record = () =>
+      Promise.reject(
+        new EngineError('resource_exhausted', 'no space left on device', { code: 'DATABASE_FULL' }),
+      )
+    await assert.rejects(world.build([runStep(scratch, 'make')]), (error) =>
+      isKind(error, 'resource_exhausted'),
+    )
+    assert.deepEqual(world.done, ['RUN make'])
+    assert.deepEqual(await Array.fromAsync(world.images.snapshots.layers()), [])
+  })
+
+  it('is done once more when its layer was removed meanwhile, and no more than that', async () => {
+    const world = new SolveWorld()
+    const record = world.cache.record.bind(world.cache)
+    let lost = 1
+    world.cache.record = async (made) => {
+      if (lost-- > 0) await world.images.snapshots.removeLayer(made.layer!)
+      return record(made)
+    }
+    const { solved } = await world.build([runStep(scratch, 'make')])
+    assert.deepEqual([solved.size, world.done.length], [2, 2])
+    lost = 2
+    await assert.rejects(
+      world.build([runStep(scratch, 'other')]),
+      /its layer was removed meanwhile; build again/,
+    )
+    assert.equal(world.done.length, 4)
+  })
+})
+
 describe('two builds at once', () => {
   it('do the same step once, and both see its output', async () => {
     const world = new SolveWorld()

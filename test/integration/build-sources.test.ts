@@ -1,7 +1,7 @@
 /** Where builds take files from, on real filesystems, with a real git and web servers on the loopback. */
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { chown, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chown, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
@@ -232,6 +232,46 @@ describe('root()', () => {
     await new Spool(at).recover()
 
     assert.deepEqual(await at.spooled(), [])
+  })
+})
+
+describe('openDirectory()', () => {
+  it('never shows what is outside while a directory and a symlink change places (CVE-2018-15664)', async () => {
+    await using at = await world()
+    const path = join(at.root, 'context')
+    const outside = join(at.root, 'outside')
+    await mkdir(join(path, 'd', 'e'), { recursive: true })
+    await mkdir(join(outside, 'e'), { recursive: true })
+    for (const name of ['a', 'e/b']) {
+      await writeFile(join(path, 'd', name), 'inside')
+      await writeFile(join(outside, name), 'outside')
+    }
+    await symlink(outside, join(path, 'link'))
+    // Two renames, over and over: for moments the path leads outside.
+    const script = 'cd "$0"; while :; do mv -T d was; mv -T link d; mv -T d link; mv -T was d; done'
+    const swapper = spawn('sh', ['-c', script, path], { stdio: 'ignore' })
+    let read = 0
+    let links = 0
+    try {
+      for (let round = 0; round < 400 || read === 0 || links === 0; round++) {
+        const options = { name: 'build context', clock: systemClock, copies: at.spool }
+        await using source = await openDirectory(path, options)
+        for await (const file of source.walk('')) {
+          if (file.attributes.path === 'd' && file.attributes.type === 'symlink') links++
+          if (file.attributes.type !== 'file') continue
+          const content = await contentOf(file).catch((error: unknown) => {
+            assert.ok(isKind(error, 'data_loss'), String(error))
+          })
+          if (content !== undefined) read++
+          assert.notEqual(content, 'outside')
+        }
+        const found = await source.find('d/e/b')
+        assert.notEqual(await contentOf(found).catch(() => undefined), 'outside')
+      }
+    } finally {
+      swapper.kill('SIGKILL')
+      await new Promise((resolve) => swapper.once('exit', resolve))
+    }
   })
 })
 

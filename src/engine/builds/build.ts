@@ -23,8 +23,10 @@ import { type CacheExportDeps, exportCaches, exportedRecords } from './cache/cac
 import { type CacheImportDeps, importCaches } from './cache/cache-import.ts'
 import type { BuiltImage } from './image-output.ts'
 import { BuildImages, type BuildImagesDeps } from './image-resolver.ts'
+import { layoutReference, type LayoutPlace } from './layout-images.ts'
 import { type Built, type OutputsDeps, type Written, writeOutputs } from './outputs.ts'
 import type { BuildMessage, BuildOptions, BuildResult } from './service.ts'
+import { withTimes } from './rewrite-times.ts'
 import { noSecrets, type Sessions } from './sessions.ts'
 import { squashed } from './squash.ts'
 import { vertexReport } from './vertex-report.ts'
@@ -73,9 +75,11 @@ export async function runBuild(
     tell(answerCall(options.call, request))
     return
   }
+  // From here on nothing is collected that the build may come to need.
+  const addition = held.use(await deps.images.store.add())
   const images = new BuildImages(
     { ...deps, clock: () => deps.clock.now() },
-    { ...options, report: tell, signal },
+    { ...options, report: tell, signal, addition, layouts: layoutsOf(options) },
   )
   const plan = await planBuild(request, images, { signal })
   await announce(plan, run)
@@ -92,13 +96,20 @@ export async function runBuild(
     foreign: await importCaches(options.cacheFrom, deps.caches, shown),
   })
   // Only now: it keeps everybody's garbage, and steps may take long. Until here the lease has kept what is ours.
-  const addition = held.use(await deps.images.store.add())
   const built = await builtOf(plan, solved, addition, { ...run, contexts, startedOn })
   const records = (mode: 'min' | 'max') => exportedRecords(mode, targets, solved, deps.cache)
   await exportCaches(options.cacheTo, records, deps.caches, shown)
   const written = await writeOutputs(deps, built, { ...options, ...shown })
   for (const [index, artifact] of written.artifacts) deps.artifacts.put(id, index, artifact)
   tell(resultOf(run, written))
+}
+
+function layoutsOf({ namedContexts }: BuildOptions): ReadonlyMap<string, LayoutPlace> {
+  return new Map(
+    Object.entries(namedContexts).flatMap(([name, input]) =>
+      input.type === 'oci-layout' ? [[layoutReference(name), input] as const] : [],
+    ),
+  )
 }
 
 interface Making extends BuildRun {
@@ -134,11 +145,14 @@ async function finished(
   { options, deps, signal }: Making,
 ): Promise<BuiltImage> {
   const made = builtImage(image, plan, solved, deps)
-  if (options.squash) {
-    const { snapshots } = deps.images.store.deps
-    return squashed(made, image.base?.layers ?? [], { addition, snapshots, signal })
+  const { snapshots } = deps.images.store.deps
+  const base = image.base?.layers ?? []
+  const one = options.squash ? await squashed(made, base, { addition, snapshots, signal }) : made
+  const rewritten = options.outputs.some(({ attributes }) => attributes['rewrite-timestamp'] === 'true')
+  if (rewritten && plan.epoch !== undefined) {
+    return withTimes(one, base, plan.epoch, { addition, snapshots, signal })
   }
-  if (!isInline(options)) return made
+  if (!isInline(options) || one !== made) return one
   const own = exportedRecords('min', [image.filesystem], solved, deps.cache)
   return { ...made, config: withRecords(made.config, own) }
 }

@@ -5,6 +5,7 @@ import { produced } from '#base/produced.ts'
 import type { CacheMiss } from '#build/progress/progress.ts'
 import { type BuildDeps, runBuild } from './build.ts'
 import type { CacheUpkeep } from './cache/cache-upkeep.ts'
+import { LogBacklog } from './log-backlog.ts'
 import { outputReferences } from './outputs.ts'
 import type { BuildExplanation, BuildMessage, BuildOptions, BuildService } from './service.ts'
 
@@ -34,10 +35,15 @@ export class Builds implements BuildService {
     // What is wrong with the names is said before anything is read.
     outputReferences(options.tags, options.outputs)
     const id = options.id ?? newId().slice(0, 25)
-    return produced<BuildMessage>((tell, signal) => this.#build(id, options, tell, signal), {
-      signal: options.signal,
-      passing: { about: subjectOf, is: (message) => message.type === 'status' },
-    })
+    const backlog = new LogBacklog()
+    const messages = produced<BuildMessage>(
+      (tell, signal) => this.#build(id, options, (message) => backlog.put(message, tell), signal),
+      {
+        signal: options.signal,
+        passing: { about: subjectOf, is: (message) => message.type === 'status' },
+      },
+    )
+    return backlog.drain(messages)
   }
 
   cancel(id: string): boolean {

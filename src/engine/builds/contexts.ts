@@ -14,6 +14,7 @@ import { withoutIgnored } from '#build/sources/ignored-source.ts'
 import { openRemoteContext, type RemoteContextDeps } from '#build/sources/remote-context.ts'
 import { openStreamedContext, type StreamedContext } from '#build/sources/tar-context.ts'
 import type { FileDigests } from '#store/file-digests.ts'
+import { layoutReference } from './layout-images.ts'
 import type { BuildOptions, ContextInput, NamedContextInput } from './service.ts'
 import { sharedSource } from './shared-source.ts'
 
@@ -184,11 +185,7 @@ async function openNamed(
   signal: AbortSignal,
 ): Promise<NamedContext | { readonly source: FileSource }> {
   if (input.type === 'image') return { type: 'image', reference: input.reference }
-  if (input.type === 'oci-layout') {
-    throw new EngineError('not_implemented', `context ${name}: OCI layouts cannot be named contexts yet`, {
-      code: 'BUILD_CONTEXT_KIND',
-    })
-  }
+  if (input.type === 'oci-layout') return { type: 'image', reference: layoutReference(name) }
   const opened = await openContext(input, `context ${name}`, options, deps, signal)
   if (opened.type === 'files') return { source: opened.source }
   if (opened.type === 'empty') return { source: emptySource() }

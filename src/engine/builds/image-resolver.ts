@@ -5,9 +5,11 @@ import type { RegistryAuth } from '#api/registry-auth.ts'
 import { HUB_AUTH_KEY } from '#api/registry-auth.ts'
 import { formatPlatform, type Platform } from '#oci/platform.ts'
 import { formatReference, parseReference, type Reference, withDefaultTag } from '#oci/reference.ts'
+import type { Addition } from '../images/addition.ts'
 import type { Image } from '../images/image-store.ts'
 import type { Images } from '../images/images.ts'
 import type { PullService } from '../services.ts'
+import { layoutImage, type LayoutPlace } from './layout-images.ts'
 import { vertexReport } from './vertex-report.ts'
 
 export interface BuildImagesDeps {
@@ -21,6 +23,10 @@ export interface BuildImagesOptions {
   readonly pull: boolean
   /** By registry host. */
   readonly auth: Readonly<Record<string, RegistryAuth>>
+  /** Images of named contexts that lie in directories, by the references that the build has for them. */
+  readonly layouts: ReadonlyMap<string, LayoutPlace>
+  /** Holds what is brought into the store. */
+  readonly addition: Pick<Addition, 'ingest'>
   readonly report: Report
   readonly signal: AbortSignal
 }
@@ -44,6 +50,8 @@ export class BuildImages implements ImageResolver {
   }
 
   async #resolve(text: string, platform: Platform): Promise<ResolvedImage> {
+    const place = this.#options.layouts.get(text)
+    if (place !== undefined) return layoutImage(text, place, platform, this.#options)
     const here = this.#options.pull ? undefined : await this.#here(text, platform)
     if (here !== undefined) return this.#described(text, here)
     // An id names what is here, and nothing else.

@@ -63,7 +63,7 @@ async function importLayout(
   { store }: CacheImportDeps,
 ): Promise<number> {
   const source = required(attributes, 'src', 'local')
-  const wanted = { tag: attributes['tag'] ?? 'latest', digest: attributes['digest'] }
+  const wanted = attributes['digest'] ?? attributes['tag']
   const layout = await openCacheLayout(source, wanted, store.deps.snapshots)
   const found = recordsIn(layout.config)
   records.addRecords(found, (layer, _below, signal) => layout.fetch(layer, signal))

@@ -21,24 +21,34 @@ const EXCERPT = /\n(\S[^\n]*:\d+\n-{20}\n[^]*\n-{20})\n*$/
 export function failureText(state: BuildState, error: unknown, dockerfile?: KnownDockerfile): string {
   const known = engineErrorOf(error)
   const message = known?.message ?? messageOf(error)
-  const { message: plain, line } = known?.details ?? {}
+  const { message: plain, line, output } = known?.details ?? {}
   const place = EXCERPT.exec(message)?.[1] ?? placeOf(dockerfile, line)
   // The place of a step is in its details, and then shown above.
   const words =
     typeof plain === 'string' && typeof line === 'number' ? plain : message.replace(EXCERPT, '').trimEnd()
   const whose = known?.code === DAEMON_ERROR ? 'failed to solve: ' : ''
-  return `${stepText(state)}${place === undefined ? '' : `${place}\n`}ERROR: failed to build: ${whose}${words}\n`
+  return `${stepText(state, output)}${place === undefined ? '' : `${place}\n`}ERROR: failed to build: ${whose}${words}\n`
 }
 
-/** The output of the step that failed; empty when it was no step that did. */
-function stepText(state: BuildState): string {
+/** The last output of the step that failed; empty when it was no step that did. `output` is what the engine knows of it. */
+function stepText(state: BuildState, output: unknown): string {
   const failed = [...state.steps.values()].find(({ update }) => update.error !== undefined)
-  if (failed === undefined || failed.lines.length === 0) return ''
+  if (failed === undefined) return ''
+  const seen = failed.lines.map(({ text, after }) => `${(after / 1000).toFixed(3)} ${plainText(text)}`)
+  const told = typeof output === 'string' ? output.trimEnd().split(/\r?\n/).slice(-LINES) : []
+  // The end may be what was left out for a client that did not read in time.
+  const isSeen = plainText(told.at(-1) ?? '') === plainText(failed.lines.at(-1)?.text ?? '')
+  const lines = isSeen || told.join('') === '' ? seen : told.map(plainText)
+  if (lines.length === 0) return ''
   const rule = '------\n'
-  const lines = failed.lines.map(
-    ({ text, after }) => `${(after / 1000).toFixed(3)} ${stripVTControlCharacters(text)}\n`,
-  )
-  return `${rule} > ${titleOf(failed.update)}:\n${lines.join('')}${rule}`
+  return `${rule} > ${titleOf(failed.update)}:\n${lines.map((line) => `${line}\n`).join('')}${rule}`
+}
+
+/** As many as are remembered of a step here. */
+const LINES = 10
+
+function plainText(text: string): string {
+  return stripVTControlCharacters(text.slice(text.lastIndexOf('\r') + 1))
 }
 
 /** The lines of the instruction that begins at that line. */

@@ -201,6 +201,12 @@ describe('the end of a build', () => {
     check('failure', failureText(state, error, dockerfile))
   })
 
+  it('that failed shows the end of the output that the engine knows, when it did not come here', () => {
+    const details = { message: 'x', line: 2, output: 'first\nthe real end' }
+    const text = failureText(state, new EngineError('internal', 'x', { code: DAEMON_ERROR, details }))
+    assert.match(text, / > \[2\/2\] RUN make:\nfirst\nthe real end\n------\n/)
+  })
+
   it('with a mistake in the Dockerfile shows the place that the engine has found', () => {
     const message =
       'dockerfile parse error on line 2: unknown instruction: RUNN (did you mean RUN?)\nCorrect it.\nDockerfile:2\n--------------------\n   1 |     FROM x\n   2 | >>> RUNN\n--------------------'

@@ -1,5 +1,5 @@
 import type { Digest } from '#base/digest.ts'
-import { isKind, messageOf } from '#base/errors.ts'
+import { isKind } from '#base/errors.ts'
 import type { FileOrigin, Filesystem } from '../graph/operations.ts'
 import type { FileSource } from '../sources/file-source.ts'
 import { type Definition, Definitions } from './definitions.ts'
@@ -17,7 +17,7 @@ import {
 import { type Reachable, reachable } from './reachable.ts'
 import type { Solved, SolveRequest } from './solved.ts'
 import type { Made, SolverDeps, StepFlights } from './solver.ts'
-import { stepFailed } from './step-error.ts'
+import { plainMessage, stepFailed } from './step-error.ts'
 import { StepWork } from './step-work.ts'
 import { Vertices } from './vertices.ts'
 
@@ -142,8 +142,8 @@ export class Solve {
       this.#vertices.end(id, { cached: made.cached })
       return made
     } catch (error) {
-      const isOther = this.#signal.aborted
-      this.#vertices.end(id, { error: isOther ? 'cancelled' : messageOf(error) })
+      // One that is cancelled does not end: what comes to an end is the build.
+      if (!this.#signal.aborted) this.#vertices.end(id, { error: plainMessage(error) })
       throw error
     }
   }
@@ -250,7 +250,7 @@ export class Solve {
   #cannotLook(step: Step, error: unknown): unknown {
     if (this.#signal.aborted) return this.#signal.reason
     const failure = stepFailed(step, error, '')
-    this.#vertices.fail(step, failure.message)
+    this.#vertices.fail(step, plainMessage(failure))
     return failure
   }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { isKind, EngineError } from '#base/errors.ts'
+import { EngineError, isKind } from '#base/errors.ts'
 import { context, copyStep, directoryStep, runStep, scratch, SolveWorld } from '#test/support/solve-world.ts'
+import type { BuildProgress } from '../progress/progress.ts'
 
 describe('Solver.solve()', () => {
   it('does what the target needs, bottom first, and nothing else', async () => {
@@ -176,8 +177,9 @@ describe('Solver.solve()', () => {
     }
     const failing = runStep(scratch, 'fail', { label: { stage: 'build', line: 7 } })
     const top = copyStep(runStep(scratch, 'slow'), failing, '.')
+    const progress: BuildProgress[] = []
 
-    await assert.rejects(world.build([top]), (error) => {
+    await assert.rejects(world.build([top], { report: (each) => progress.push(each) }), (error) => {
       assert.ok(error instanceof EngineError)
       assert.equal(error.code, 'BUILD_RUN_FAILED')
       assert.match(
@@ -191,6 +193,13 @@ describe('Solver.solve()', () => {
       return true
     })
     assert.equal(released, true)
+    const ended = progress.flatMap((each) =>
+      each.type === 'vertex' && each.completed !== undefined ? each : [],
+    )
+    assert.deepEqual(
+      ended.map(({ name, error }) => [name, error?.split('\n')[0]]),
+      [['[build] RUN fail', 'process "/bin/sh -c fail" did not complete successfully: exit code: 3']],
+    )
     assert.deepEqual(world.busy, { steps: 0, most: 2, sources: 0 })
     assert.deepEqual(
       (await world.cache.usage()).map(({ description }) => description),

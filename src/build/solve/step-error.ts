@@ -18,6 +18,12 @@ export function stepFailed(step: Step, error: unknown, output: string): EngineEr
   })
 }
 
+/** What went wrong, beside the name of the step. */
+export function plainMessage(error: unknown): string {
+  const message = engineErrorOf(error)?.details['message']
+  return typeof message === 'string' ? message : messageOf(error)
+}
+
 /** Its layer was removed while it was being recorded, and again when it was done once more. */
 export function layerLost(step: Step): EngineError {
   return new EngineError('unavailable', `${step.label.name}: its layer was removed meanwhile; build again`, {

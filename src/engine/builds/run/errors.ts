@@ -79,3 +79,12 @@ export function invalidScriptName(name: string): EngineError {
     code: 'BUILD_SCRIPT_NAME_INVALID',
   })
 }
+
+/** A layer would say something else with such a file than that it is there; COPY refuses it as well. */
+export function reservedName(path: string): EngineError {
+  return new EngineError(
+    'invalid_argument',
+    `/${path}: names that begin with .wh. mean that a file is removed, which no layer can hold\nRemove it in the same RUN.`,
+    { code: 'BUILD_FILE_UNSUPPORTED', details: { path } },
+  )
+}

@@ -86,6 +86,13 @@ describe('stepChanges()', () => {
     assert.equal(await changes('d d, w d/a', 'd/ d/a'), 'd d/a')
   })
 
+  it('refuses names that mean something in a layer', async () => {
+    for (const name of ['.wh.passwd', 'a/.wh..wh..opq', '.wh.']) {
+      await assert.rejects(changes(`f ${name}`, ''), /names that begin with \.wh\./, name)
+    }
+    assert.equal(await changes('f a.wh.b, f x', ''), 'a.wh.b x')
+  })
+
   it('takes everything in an opaque directory for new', async () => {
     assert.equal(await changes('D d, d d/e, w d/w, d f', 'd/ d/e/ d/w f/'), 'd d/e')
   })

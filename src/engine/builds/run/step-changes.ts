@@ -2,9 +2,11 @@ import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Digest } from '#base/digest.ts'
 import { isErrno } from '#base/errors.ts'
+import { isReserved } from '#oci/tar/whiteouts.ts'
 import type { Helper } from '#os/helper.ts'
 import type { TreeEntry, TreeRecord } from '#os/tree.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
+import { reservedName } from './errors.ts'
 import { type MountStubs, sameDirectory } from './mount-stubs.ts'
 
 /** Looks at the layers that a step stands on; undefined when they have no such path. */
@@ -35,6 +37,9 @@ export async function* stepChanges(
   for await (const { record, data } of entries) {
     const { path } = record
     if (path === '') continue
+    // Whoever unpacks the layer would take it for the removal of a file.
+    if (record.type !== 'whiteout' && isReserved(path.slice(path.lastIndexOf('/') + 1)))
+      throw reservedName(path)
     while (waiting.length > 0 && !isBelow(path, waiting.at(-1)?.path ?? '')) waiting.pop()
     if (opaque !== undefined && !isBelow(path, opaque)) opaque = undefined
     // All of it is new, whatever the layers below have there.

@@ -333,7 +333,7 @@ describe('berth build', () => {
       { type: 'log', vertex: VERTEX, stream: 2, data: Buffer.from('make: no\n'), at },
       { ...vertex, started: at, completed: at, error: message },
     ]
-    const details = { message, line: 2 }
+    const details = { message, step: name, line: 2 }
     const failure = {
       error: `${name} (line 2): ${message}`,
       'berth.error': { kind: 'invalid_argument', details },

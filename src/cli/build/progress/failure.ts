@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from 'node:util'
-import { engineErrorOf, messageOf } from '#base/errors.ts'
+import { engineErrorOf, isKind, messageOf } from '#base/errors.ts'
 import { parseDockerfile } from '#build/dockerfile/parse.ts'
 import { excerpt, type Range, Source } from '#build/dockerfile/source.ts'
 import { DAEMON_ERROR } from '#client/errors.ts'
@@ -21,11 +21,11 @@ const EXCERPT = /\n(\S[^\n]*:\d+\n-{20}\n[^]*\n-{20})\n*$/
 export function failureText(state: BuildState, error: unknown, dockerfile?: KnownDockerfile): string {
   const known = engineErrorOf(error)
   const message = known?.message ?? messageOf(error)
-  const { message: plain, line, output } = known?.details ?? {}
+  const { message: plain, step, line, output } = known?.details ?? {}
   const place = EXCERPT.exec(message)?.[1] ?? placeOf(dockerfile, line)
-  // The place of a step is in its details, and then shown above.
-  const words =
-    typeof plain === 'string' && typeof line === 'number' ? plain : message.replace(EXCERPT, '').trimEnd()
+  // A step and its place are shown above; the message begins with both.
+  const isStep = typeof plain === 'string' && typeof step === 'string'
+  const words = isStep ? plain : message.replace(EXCERPT, '').trimEnd()
   const whose = known?.code === DAEMON_ERROR ? 'failed to solve: ' : ''
   return `${stepText(state, output)}${place === undefined ? '' : `${place}\n`}ERROR: failed to build: ${whose}${words}\n`
 }
@@ -62,6 +62,13 @@ function placeOf(dockerfile: KnownDockerfile | undefined, line: unknown): string
 }
 
 function instructionAt(text: string, line: number): Range | undefined {
-  const instructions = parseDockerfile(text).stages.flatMap(({ from, instructions: rest }) => [from, ...rest])
-  return instructions.find(({ range }) => range.start.line === line)?.range
+  try {
+    const { stages } = parseDockerfile(text)
+    const instructions = stages.flatMap(({ from, instructions: rest }) => [from, ...rest])
+    return instructions.find(({ range }) => range.start.line === line)?.range
+  } catch (error) {
+    // The file has changed since the build began.
+    if (isKind(error, 'invalid_argument')) return undefined
+    throw error
+  }
 }

@@ -196,7 +196,7 @@ describe('the end of a build', () => {
     const message = 'process "/bin/sh -c make" did not complete successfully: exit code: 2'
     const error = new EngineError('invalid_argument', `[2/2] RUN make (line 2): ${message}\n  | line 14`, {
       code: DAEMON_ERROR,
-      details: { message, line: 2, output: 'line 14' },
+      details: { message, step: '[2/2] RUN make', line: 2, output: 'line 14' },
     })
     check('failure', failureText(state, error, dockerfile))
   })
@@ -210,9 +210,10 @@ describe('the end of a build', () => {
   it('with a mistake in the Dockerfile shows the place that the engine has found', () => {
     const message =
       'dockerfile parse error on line 2: unknown instruction: RUNN (did you mean RUN?)\nCorrect it.\nDockerfile:2\n--------------------\n   1 |     FROM x\n   2 | >>> RUNN\n--------------------'
-    const error = new EngineError('invalid_argument', message, { code: DAEMON_ERROR })
+    const details = { file: 'Dockerfile', line: 2, column: 1, message: 'unknown instruction: RUNN' }
+    const error = new EngineError('invalid_argument', message, { code: DAEMON_ERROR, details })
     assert.equal(
-      failureText(new BuildState(), error),
+      failureText(new BuildState(), error, dockerfile),
       `Dockerfile:2
 --------------------
    1 |     FROM x
@@ -221,6 +222,15 @@ describe('the end of a build', () => {
 ERROR: failed to build: failed to solve: dockerfile parse error on line 2: unknown instruction: RUNN (did you mean RUN?)
 Correct it.
 `,
+    )
+  })
+
+  it('shows the line alone when the file is no Dockerfile any more', () => {
+    const details = { message: 'x', step: 'y', line: 1 }
+    const error = new EngineError('internal', 'y (line 1): x', { code: DAEMON_ERROR, details })
+    assert.match(
+      failureText(state, error, { name: 'D', text: 'nonsense' }),
+      /D:1\n.*\n {3}1 \| >>> nonsense\n/,
     )
   })
 

@@ -390,6 +390,35 @@ function gitServer(root: string, check: (authorization: string | undefined) => b
   })
 }
 
+/** The files as the only commit of a repository of this host. */
+async function checkoutOf(files: readonly Sketch[]): Promise<FileSource> {
+  const at = await world()
+  const work = join(at.root, 'work')
+  await mkdir(work)
+  await extract(files, work)
+  const identity = ['-c', 'user.name=a', '-c', 'user.email=a@b', '-c', 'init.defaultBranch=main']
+  for (const args of [
+    ['init', '-q'],
+    ['add', '-A'],
+    ['commit', '-q', '--allow-empty', '-m', 'all'],
+  ]) {
+    execFileSync('git', [...identity, '-C', work, ...args], { stdio: 'pipe' })
+  }
+  const wanted = {
+    kind: 'git',
+    remote: `file://${work}`,
+    ref: undefined,
+    directory: undefined,
+    checksum: undefined,
+    keepGitDirectory: false,
+    submodules: false,
+  } as const
+  const deps = { ...at, environment: process.env, clock: systemClock, allowFiles: true }
+  return within(at, (await openGit(wanted, deps)).source)
+}
+
+if (git) sourceSuite({ name: 'a git checkout', open: checkoutOf, isGit: true })
+
 describe('openGit()', { skip: !git && 'no git' }, () => {
   const origin = (remote: string, rest: Partial<GitOrigin> = {}): GitOrigin => ({
     kind: 'git',

@@ -147,6 +147,41 @@ describe('openDirectory()', () => {
     assert.notEqual(await contentOf(file), 'of the host')
   })
 
+  it('does not follow a symlink that takes the place of a directory between two looks', async () => {
+    await using outside = await sketched([{ path: 'e' }, { path: 'e/f', content: 'outside' }])
+    const files: readonly Sketch[] = [
+      { path: 'd' },
+      { path: 'd/e' },
+      { path: 'd/e/f', content: 'inside!' },
+      { path: 'z' },
+      { path: 'z/f', content: 'inside!' },
+    ]
+    const swap = async (path: string): Promise<void> => {
+      await rename(join(path, 'd'), join(path, 'was'))
+      await symlink(outside.path, join(path, 'd'))
+    }
+    {
+      await using source = await sketched(files)
+      const found: string[] = []
+      for await (const { attributes } of source.walk('')) {
+        found.push(attributes.path)
+        if (attributes.path === 'd') await swap(source.path)
+      }
+      assert.deepEqual(found, ['', 'd', 'z', 'z/f'])
+    }
+    {
+      await using source = await sketched(files)
+      const [file, other] = [await source.find('d/e/f'), await source.find('z/f')]
+      // Now another directory is open than the one that changes.
+      await contentOf(other)
+      await swap(source.path)
+
+      await assert.rejects(Promise.resolve(contentOf(file)), (error) => isKind(error, 'data_loss'))
+      assert.equal(await source.find('d/e/f'), undefined)
+      assert.deepEqual(await sketchOf(source, 'd/e'), [])
+    }
+  })
+
   it('fails with data_loss that names the file when it changes after it was seen', async () => {
     const changes: Record<string, (path: string) => Promise<void>> = {
       grows: (path) => appendFile(path, 'more'),

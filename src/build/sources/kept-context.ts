@@ -34,6 +34,8 @@ const BORNE = 64 << 20
 export class KeptContext {
   readonly directory: string
   readonly #files: Map<string, KeptFile>
+  /** The index says something else than is known. */
+  #changed = false
 
   private constructor(directory: string, files: Map<string, KeptFile>) {
     this.directory = directory
@@ -104,6 +106,7 @@ export class KeptContext {
       await rm(path, { force: true })
       throw error
     }
+    this.#changed = true
     for (const [name, file] of taken) {
       this.#files.set(name, file)
       onFile(name, file)
@@ -114,13 +117,15 @@ export class KeptContext {
     return new SpoolFile(join(this.directory, pack))
   }
 
-  /** Keeps what the last list had, and nothing else; survives a power cut. */
-  async save(listed: readonly TarMember[]): Promise<void> {
+  /** Keeps what the last list had, and nothing else; survives a power cut. Of `empty` nothing needs to be kept. */
+  async save(listed: readonly TarMember[]): Promise<'saved' | 'unchanged' | 'empty'> {
     const kept = new Map<string, KeptFile>()
     for (const member of listed) {
       const file = member.type === 'file' ? this.known(member) : undefined
       if (file !== undefined) kept.set(member.path, file)
     }
+    if (kept.size === 0) return 'empty'
+    if (!this.#changed && kept.size === this.#files.size) return 'unchanged'
     await this.#gather(kept)
     const packs = new Set([...kept.values()].map(({ pack }) => pack))
     for (const pack of packs) {
@@ -133,6 +138,8 @@ export class KeptContext {
     }
     this.#files.clear()
     for (const [path, file] of kept) this.#files.set(path, file)
+    this.#changed = false
+    return 'saved'
   }
 
   /** Puts what is left of many archives into one, when most of them is of no use any more. */

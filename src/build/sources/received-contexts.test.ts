@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { digestOf } from '#base/digest.ts'
@@ -115,6 +115,22 @@ describe('ReceivedContexts', () => {
       const found = await second.source.find(`d${Math.floor(i / 500)}/f${i}`)
       assert.equal(await contentOf(found), changed.includes(i) ? `changed ${i}` : `content ${i}`)
     }
+  })
+
+  it('writes nothing when nothing has changed, but notes the use', async () => {
+    await using at = await world()
+    const files: readonly Sketch[] = [{ path: 'f', content: 'content' }]
+    await (await at.send(files))[Symbol.asyncDispose]()
+    const [key = ''] = await at.directories()
+    const index = join(at.received, key, 'index.json')
+    const before = await stat(index)
+    await at.clock.advance(3_600_000)
+
+    await (await at.send(files))[Symbol.asyncDispose]()
+
+    const after = await stat(index)
+    assert.equal(after.ino, before.ino)
+    assert.equal(after.mtimeMs, at.clock.now().getTime())
   })
 
   it('asks again for what has another size, time or mode, and for nothing of another directory', async () => {

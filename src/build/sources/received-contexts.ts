@@ -160,8 +160,9 @@ export class ReceivedContexts {
     if (open === undefined || --open.users > 0) return
     this.#open.delete(key)
     using _uses = open.uses
-    if (forgotten) await this.#deps.helper.removeTree(context.directory)
-    else await context.save(members)
+    const outcome = forgotten ? 'empty' : await context.save(members)
+    if (outcome === 'empty') await this.#deps.helper.removeTree(context.directory)
+    if (outcome === 'unchanged') await this.store.touch(key)
   }
 }
 

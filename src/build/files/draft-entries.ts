@@ -7,17 +7,18 @@ import type { BelowFile, FilesBelow } from './files-below.ts'
 
 type Time = TarEntry['mtime']
 
-const EPOCH: Time = { seconds: 0, nanoseconds: 0 }
+/** 1980-01-02 in UTC: older times than 1980, anywhere on earth, are too old for ZIP archives, hence for many programs. */
+const EARLIEST: Time = { seconds: 315_619_200, nanoseconds: 0 }
 
 /**
  * The members of the layer's archive: a directory before what is in it, names in byte order, later names of a file as hard
- * links. What has no time of its own gets that of the newest file of the layer, or else that of the directory it is made in:
- * the same input always gives the same bytes.
+ * links. What has no time of its own gets that of the newest file of the layer, or else that of the directory it is made in,
+ * but none before 1980: the same input always gives the same bytes.
  */
 export async function* draftEntries(draft: Draft, below: FilesBelow): AsyncGenerator<TarSource> {
   const merged = mergedDirectories(draft.root)
   const known = merged.length === 0 ? new Map<string, BelowFile>() : await below.describe(merged)
-  yield* new EntryWriter(draft, known, below.at('')?.mtime ?? EPOCH).entries()
+  yield* new EntryWriter(draft, known, below.at('')?.mtime ?? EARLIEST).entries()
 }
 
 class EntryWriter {
@@ -74,7 +75,9 @@ class EntryWriter {
   }
 
   #timeOf({ mtime }: Described, around: Time): Time {
-    return mtime ?? this.#draft.newest ?? around
+    if (mtime !== undefined) return mtime
+    const time = this.#draft.newest ?? around
+    return time.seconds < EARLIEST.seconds ? EARLIEST : time
   }
 }
 

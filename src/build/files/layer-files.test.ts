@@ -536,8 +536,11 @@ describe('the layer', () => {
       '644 0:0 file x/b.txt "b" @1700000007',
     ])
     const made = new CopyWorld(files(), below())
+    await made.workdir('/w')
+    assert.ok((await times(made)).includes('755 0:0 directory w @1700000000'))
+    // Programs that make ZIP archives of it would stumble over older ones.
     await made.workdir('/app/w')
-    assert.ok((await times(made)).includes('755 0:0 directory app/w @6'))
+    assert.ok((await times(made)).includes('755 0:0 directory app/w @315619200'))
   })
 
   it('has whole seconds', async () => {

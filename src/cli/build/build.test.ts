@@ -41,6 +41,7 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'berth-build-cli-'))
   mkdirSync(join(directory, 'app'))
   writeFileSync(join(directory, 'app/Dockerfile'), 'FROM busybox\nRUN make\n')
+  writeFileSync(join(directory, 'app/sub.file'), 'FROM busybox\n')
   engine.asked.length = 0
   for (const key of Object.keys(engine.answers)) delete engine.answers[key]
   engine.answers['POST /build'] = stream(result)
@@ -479,6 +480,7 @@ describe('what berth build refuses', () => {
     [['build', 'app', 'app'], /'berth build' requires 1 argument/],
     [['build', '-f', '-', '-'], /stdin for both build context and dockerfile/],
     [['build', '-f', 'missing', 'app'], /path missing.*no such file/],
+    [['build', '-f', 'sub.file', 'app'], /there is a sub\.file in .*app\./],
     [['build', '--secret', 'src=a', 'app'], /id is missing/],
     [['build', '--secret', 'id=x,env=NOPE', 'app'], /environment has no variable NOPE/],
     [['build', '--secret', 'id=x,src=nope', 'app'], /secret x: cannot read .*nope/],

@@ -86,10 +86,10 @@ export async function chooseDockerfile(
   if (context.type !== 'directory') return { path: file }
   const path = resolve(io.cwd, file)
   const inside = relative(context.path, realPlace(path))
-  if (inside !== '' && !inside.startsWith('..')) return { path: inside }
+  if (!/^(?:\.\.)?(?:\/|$)/.test(inside)) return { path: inside }
   const ignore = ignoreFileOf(path)
   return {
-    text: readText(path, file),
+    text: readText(path, file, nearby(context.path, file)),
     name: basename(path),
     ...(existsSync(ignore) ? { ignore: readText(ignore, ignoreFileOf(file)) } : {}),
   }
@@ -126,15 +126,20 @@ async function fetched(url: string): Promise<string> {
   return response.text()
 }
 
-function readText(path: string, given: string): string {
+function readText(path: string, given: string, hint = ''): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    throw commandError(
-      `unable to prepare context: unable to evaluate symlinks in Dockerfile path ${given}: ${messageOf(error)}`,
-      error,
-    )
+    const what = `unable to evaluate symlinks in Dockerfile path ${given}`
+    throw commandError(`unable to prepare context: ${what}: ${messageOf(error)}${hint}`, error)
   }
+}
+
+/** People expect the path to begin in the context. */
+function nearby(directory: string, file: string): string {
+  return existsSync(resolve(directory, file))
+    ? `\nThe path of --file begins where you are, not in the context: there is a ${file} in ${directory}.`
+    : ''
 }
 
 function isDirectory(path: string): boolean {

@@ -275,7 +275,16 @@ describe('berth build', () => {
       .map((line) => JSON.parse(line) as { path: string })
     assert.deepEqual(list[0], { directory: `${hostname()}:${join(directory, 'app')}` })
     const paths = list.slice(1).map(({ path }) => path)
-    assert.deepEqual(paths, ['.dockerignore', 'kept', 'kept/deep', 'kept/deep/x', 'src', 'src/a', 'src/b'])
+    assert.deepEqual(paths, [
+      '.dockerignore',
+      'kept',
+      'kept/deep',
+      'kept/deep/x',
+      'src',
+      'src/a',
+      'src/b',
+      'sub.file',
+    ])
     const files: string[] = []
     const { Readable } = await import('node:stream')
     for await (const { entry, data } of readTar(Readable.from([Buffer.from(sent('/files').body)]))) {

@@ -13,6 +13,7 @@ import { resolveUser } from '#runtime/users.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { Accounts } from './accounts.ts'
 import { endpointSysctls } from '../networks/attachments.ts'
+import { shimLink } from '../networks/shim-link.ts'
 import type { Container } from './container.ts'
 import { blockDeviceNumber, containerDevices } from './devices.ts'
 import { wrongState } from './errors.ts'
@@ -163,26 +164,9 @@ export class OciBundles implements Bundles {
   }
 
   #link(endpoint: Endpoint, ways: Ways): ShimLink {
-    const { networkId, veth, ifname, mac, ipv4, ipv4Prefix, ipv6, ipv6Prefix } = endpoint
-    const network = this.#deps.networks.network(networkId)
+    const network = this.#deps.networks.network(endpoint.networkId)
     if (network === undefined) throw noSuchNetwork(endpoint.network)
-    const gateways = [
-      ...(ways.v4 === endpoint ? [endpoint.gateway] : []),
-      ...(ways.v6 === endpoint ? [endpoint.gateway6] : []),
-    ].filter((gateway) => gateway !== undefined)
-    const { link, mtu, shared } = network
-    const own = {
-      name: ifname,
-      mtu,
-      addresses: [
-        ...(ipv4 === undefined ? [] : [`${ipv4}/${ipv4Prefix}`]),
-        ...(ipv6 === undefined ? [] : [`${ipv6}/${ipv6Prefix}`]),
-      ],
-      gateways,
-    }
-    if (shared === undefined) return { ...own, veth, bridge: link, mac }
-    const on = { ...shared, parent: link }
-    return { ...own, on, ...(mac === '' ? {} : { mac }) }
+    return shimLink(network, endpoint, ways)
   }
 
   #hostname(container: Container): string {

@@ -14,6 +14,7 @@ import type { RootMount } from '#store/snapshots/snapshots.ts'
 import { containerDevices } from '../../containers/devices.ts'
 import type { ContainerPaths } from '../../containers/paths.ts'
 import { cgroupsPath } from '../../containers/remains.ts'
+import { shimLink } from '../../networks/shim-link.ts'
 import type { StepMounts } from './step-mounts.ts'
 import type { StepRoot } from './step-root.ts'
 import { stepHostConfig, stepSpec } from './step-spec.ts'
@@ -119,12 +120,5 @@ function shimNetwork(
   if (step.network === 'host') return { mode: 'host' }
   const sysctls = splitSysctls(input.sysctls, input.namespaces).network
   if (endpoint === undefined) return { mode: 'none', sysctls }
-  const { veth, ifname, mac, ipv4, ipv4Prefix, ipv6, ipv6Prefix, gateway, gateway6 } = endpoint
-  const { link, mtu } = bridge()
-  const addresses = [
-    ...(ipv4 === undefined ? [] : [`${ipv4}/${ipv4Prefix}`]),
-    ...(ipv6 === undefined ? [] : [`${ipv6}/${ipv6Prefix}`]),
-  ]
-  const gateways = [gateway, gateway6].filter((address) => address !== undefined)
-  return { mode: 'new', sysctls, link: { veth, name: ifname, bridge: link, mtu, mac, addresses, gateways } }
+  return { mode: 'new', sysctls, link: shimLink(bridge(), endpoint, { v4: endpoint, v6: endpoint }) }
 }

@@ -72,6 +72,7 @@ export class Solve {
     for (const { step } of this.#reachable.steps) void this.#define(step)
     for (const target of this.#targets) void this.#resolve(target)
     await this.#ended()
+    if (this.#request.complete === true && this.#failure === undefined) await this.#resolveRest()
     const explanations = await this.#explanations
     if (this.#failure === undefined) await this.#skipRest()
     await this.#remember(explanations, clock.now().getTime())
@@ -266,6 +267,14 @@ export class Solve {
     } finally {
       resolve()
     }
+  }
+
+  async #resolveRest(): Promise<void> {
+    for (const { step } of this.#reachable.steps) {
+      const { key } = await this.#define(step)
+      if (this.#deps.cache.peek(key) !== undefined) void this.#resolve(step)
+    }
+    await this.#ended()
   }
 
   /** What was not needed, because what was made from it is there. */

@@ -20,6 +20,8 @@ export interface SolveRequest {
   readonly slot: string | undefined
   /** Keeps all that is found and made until the image is there: to be disposed by the caller after that. */
   readonly lease: BuildLease
+  /** Also what was found to be of no need, as far as the cache has it: for caches that are to have every step. */
+  readonly complete?: boolean | undefined
   /** `--cache-from` */
   readonly foreign?: ForeignRecords | undefined
 }

@@ -1,13 +1,14 @@
 import type { Clock } from '#base/clock.ts'
 import type { Helper } from '#os/helper.ts'
 import type { ImagePlan } from '#build/graph/operations.ts'
-import type { BuildPlan } from '#build/graph/plan.ts'
+import type { BuildPlan, BuildRequest } from '#build/graph/plan.ts'
 import { imageConfig } from '#build/plan/image-config.ts'
 import { planBuild } from '#build/plan/plan-build.ts'
 import type { Report } from '#build/progress/progress.ts'
 import type { Solved } from '#build/solve/solved.ts'
 import type { Solver } from '#build/solve/solver.ts'
 import type { BuildCache } from '#store/build-cache/build-cache.ts'
+import type { BuildLease } from '#store/build-cache/build-lease.ts'
 import type { Filesystem } from '#build/graph/operations.ts'
 import type { Platform } from '#oci/platform.ts'
 import type { Addition } from '../images/addition.ts'
@@ -75,13 +76,8 @@ export async function runBuild(
     tell(answerCall(options.call, request))
     return
   }
-  // From here on nothing is collected that the build may come to need.
-  const addition = held.use(await deps.images.store.add())
-  const images = new BuildImages(
-    { ...deps, clock: () => deps.clock.now() },
-    { ...options, report: tell, signal, addition, layouts: layoutsOf(options) },
-  )
-  const plan = await planBuild(request, images, { signal })
+  const lease = held.use(deps.cache.lease())
+  const plan = await planned(request, lease, run)
   await announce(plan, run)
   const shown = { auth: options.auth, report: tell, now: nowOf(deps), signal }
   const targets = plan.images.map(({ filesystem }) => filesystem)
@@ -92,16 +88,34 @@ export async function runBuild(
     report: tell,
     signal,
     slot: slotOf(options),
-    lease: held.use(deps.cache.lease()),
+    lease,
+    complete: options.cacheTo.some(({ attributes }) => attributes['mode'] === 'max'),
     foreign: await importCaches(options.cacheFrom, deps.caches, shown),
   })
   // Only now: it keeps everybody's garbage, and steps may take long. Until here the lease has kept what is ours.
+  const addition = held.use(await deps.images.store.add())
   const built = await builtOf(plan, solved, addition, { ...run, contexts, startedOn })
   const records = (mode: 'min' | 'max') => exportedRecords(mode, targets, solved, deps.cache)
   await exportCaches(options.cacheTo, records, deps.caches, shown)
   const written = await writeOutputs(deps, built, { ...options, ...shown })
   for (const [index, artifact] of written.artifacts) deps.artifacts.put(id, index, artifact)
   tell(resultOf(run, written))
+}
+
+/** The plan; the lease keeps the layers of its images, also of those that came with the build and have no rows. */
+async function planned(
+  request: BuildRequest,
+  lease: BuildLease,
+  { options, deps, report, signal }: BuildRun,
+): Promise<BuildPlan> {
+  await using addition = await deps.images.store.add()
+  const images = new BuildImages(
+    { ...deps, clock: () => deps.clock.now() },
+    { ...options, report, signal, addition, layouts: layoutsOf(options) },
+  )
+  const plan = await planBuild(request, images, { signal })
+  await lease.keep(plan.materials.flatMap(({ layers }) => layers))
+  return plan
 }
 
 function layoutsOf({ namedContexts }: BuildOptions): ReadonlyMap<string, LayoutPlace> {

@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { hashSync } from 'bcryptjs'
 import { runCli, type CliOptions, type CliResult } from '#test/support/cli.ts'
 import { member, tarOf } from '#test/support/busybox-image.ts'
 import { EngineApi } from '#test/support/engine-api.ts'
@@ -180,6 +181,34 @@ describe('berth build', () => {
     assert.equal(code, 130)
     assert.notEqual((await berth(['image', 'inspect', 'slow'])).code, 0)
     await api.daemon.assertNoLeaks()
+  })
+})
+
+describe('berth build with a registry', () => {
+  const HOST = '127.0.0.1:5000'
+
+  it('pushes what it has made, and takes a private base image, by what login has stored', async () => {
+    const config = join(directory, 'config')
+    mkdirSync(config)
+    writeFileSync(join(config, 'htpasswd'), `ann:${hashSync('sesame', 4)}\n`)
+    const registry = { htpasswd: join(config, 'htpasswd'), access: { admins: ['ann'] } }
+    writeFileSync(join(config, 'daemon.json'), JSON.stringify({ registry }))
+    const args = ['--config-file', join(config, 'daemon.json'), '--registry-listen', HOST]
+    await using other = await EngineApi.start({ args })
+    const ann = (...words: string[]): void => {
+      const { code, stderr } = other.daemon.berth('--config', config, ...words)
+      assert.equal(code, 0, `${words.join(' ')}: ${stderr}`)
+    }
+    write('base/Dockerfile', 'FROM busybox\nRUN echo base > /base\n')
+    write('child/Dockerfile', `FROM ${HOST}/ann/base\nRUN cat /base\n`)
+    const base = join(directory, 'base')
+    const anonymous = other.daemon.berth('build', '-t', `${HOST}/ann/base`, '--push', base)
+    assert.match(anonymous.stderr, /ERROR: failed to build: .*(unauthorized|denied|no basic auth)/i)
+    ann('login', '-u', 'ann', '-p', 'sesame', HOST)
+    ann('build', '-t', `${HOST}/ann/base`, '--push', base)
+    ann('rmi', '-f', `${HOST}/ann/base`)
+    ann('build', '--pull', '--no-cache', '-t', 'child', join(directory, 'child'))
+    ann('run', '--rm', 'child', 'test', '-e', '/base')
   })
 })
 

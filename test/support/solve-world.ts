@@ -141,7 +141,7 @@ export class SolveWorld {
   /** Builds; the lease is let go at once, as after the image was written. */
   async build(
     targets: readonly Filesystem[],
-    change: Partial<Pick<SolveRequest, 'signal' | 'slot' | 'foreign' | 'open' | 'report'>> = {},
+    change: Partial<Pick<SolveRequest, 'signal' | 'slot' | 'foreign' | 'open' | 'report' | 'complete'>> = {},
   ) {
     const progress: BuildProgress[] = []
     await using lease = this.cache.lease()

@@ -32,6 +32,28 @@ function importing(records: readonly StepRecord[], from: SolveWorld['images']['s
 }
 
 describe('recordsOf()', () => {
+  it('has stages that were not needed, too, when the build is to be complete, if the cache has them', async () => {
+    const world = new SolveWorld()
+    const built = runStep(runStep(scratch, 'one', { label: { stage: 'build' } }), 'two', {
+      label: { stage: 'build' },
+    })
+    const target = copyStep(scratch, built, '.')
+    await world.build([target])
+    const plain = await world.build([target])
+    assert.deepEqual(recordsOf(built, plain.solved, world.cache), [])
+    const complete = await world.build([target], { complete: true })
+    assert.deepEqual(
+      recordsOf(built, complete.solved, world.cache).map(({ name }) => name),
+      ['[build] RUN one', '[build] RUN two'],
+    )
+    // What is gone is not done only for that.
+    const one = (await world.cache.usage()).find(({ description }) => description === '[build] RUN one')
+    await world.cache.remove([one!.id])
+    world.done.length = 0
+    await world.build([target], { complete: true })
+    assert.deepEqual(world.done, [])
+  })
+
   it('has every step of a filesystem, the lowest first, with both keys', async () => {
     const target = runStep(runStep(copyStep(scratch, context, 'a'), 'nothing'), 'make')
     const { records, layers } = await elsewhere(target)

@@ -269,10 +269,12 @@ export class Solve {
     }
   }
 
+  /** What was not needed, where the cache has it with all below: nothing is done for it. */
   async #resolveRest(): Promise<void> {
     for (const { step } of this.#reachable.steps) {
       const { key } = await this.#define(step)
-      if (this.#deps.cache.peek(key) !== undefined) void this.#resolve(step)
+      const isOnSolved = !isStep(step.on) || this.#resolving.has(step.on)
+      if (isOnSolved && this.#deps.cache.peek(key) !== undefined) void this.#resolve(step)
     }
     await this.#ended()
   }

@@ -31,6 +31,21 @@ describe('readConfig()', () => {
     assert.deepEqual(config.hosts, ['unix:///run/berth/berth.sock'])
   })
 
+  it('takes flags with a value as dockerd does', () => {
+    assert.deepEqual(
+      [read({}).icc, read({ icc: false }).icc, read({}, '--icc=false').icc],
+      [true, false, false],
+    )
+    assert.equal(read({ icc: false }, '--icc=true').icc, true)
+    assert.equal(read({ 'allow-direct-routing': true }).allowDirectRouting, true)
+    assert.equal(
+      read({ 'allow-direct-routing': true }, '--allow-direct-routing=false').allowDirectRouting,
+      false,
+    )
+    assert.throws(() => read({}, '--icc=perhaps'), /--icc/)
+    assert.equal(read({}, '--bip=true').bip, 'true')
+  })
+
   it('takes several addresses, from flags or as hosts', () => {
     const hosts = ['unix:///a.sock', 'tcp://127.0.0.1:2375']
     assert.deepEqual(read({}, '-H', hosts[0] ?? '', '-H', hosts[1] ?? '').hosts, hosts)

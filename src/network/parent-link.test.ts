@@ -156,6 +156,15 @@ describe('ParentLinks', () => {
     }
   })
 
+  it('needs no IPv6', async () => {
+    const host = new FakeHost('macvlan', 'dummy')
+    const sysctls = { ...host.sysctls, read: async () => undefined }
+    const parents = new ParentLinks({ helper: host.helper, sysctls }, MARK)
+    const link = nowhereLink(id('a'))
+    assert.equal(await parents.ensure(network('a', link, await parents.plan(network('a', link), []))), true)
+    assert.deepEqual(host.written, [])
+  })
+
   it('says what the kernel lacks, and what cannot be a parent', async () => {
     const host = new FakeHost('macvlan')
     const parents = new ParentLinks(host, MARK)

@@ -99,3 +99,53 @@ describe('Firewall.noticed()', () => {
     assert.equal(await firewall.noticed(), false, 'of the mending itself')
   })
 })
+
+/** A kernel with one map; each run of nft is seen by `during`, before it answers. */
+function fakeKernel(during: (argv: readonly string[]) => void) {
+  const ports = new Set<string>()
+  const written: string[] = []
+  const elem = () =>
+    [...ports].map((port) => [{ concat: ['tcp', Number(port)] }, { concat: ['10.0.0.2', 80] }])
+  return {
+    ports,
+    written,
+    async run(argv: readonly string[], { stdin = '' }: { readonly stdin?: string } = {}): Promise<RunResult> {
+      const map = { name: 'dnat4any', type: ['inet_proto', 'inet_service'], elem: elem() }
+      if (stdin !== '') written.push(stdin)
+      if (stdin.includes('delete table')) ports.clear()
+      for (const [, op, port = ''] of stdin.matchAll(
+        /(add|delete) element inet t dnat4any \{ tcp \. (\d+)/g,
+      )) {
+        if (op === 'delete' && !ports.delete(port)) return { code: 1, stdout: '', stderr: 'no such element' }
+        if (op === 'add') ports.add(port)
+      }
+      await new Promise((resolve) => setImmediate(resolve))
+      during(argv)
+      return { code: 0, stdout: JSON.stringify({ nftables: [{ map }] }), stderr: '' }
+    },
+  }
+}
+
+describe('Firewall.reconcile()', () => {
+  it('takes changes that are under way for nobody’s doing', async () => {
+    let busy: (() => void) | undefined
+    const kernel = fakeKernel((argv) => argv.includes('list') && busy?.())
+    const firewall = new Firewall({ helper: kernel, logger: silentLogger, table: 't' })
+    await firewall.install(false)
+    await firewall.change([element(1)])
+    const changes: Promise<void>[] = []
+    busy = () => {
+      busy = undefined
+      changes.push(firewall.change([element(2)], [element(1)]))
+    }
+    // One comes while the table is being read, one has been waiting before.
+    const waiting = firewall.change([element(3)])
+    const looked = firewall.reconcile()
+    const before = firewall.reconcile()
+    assert.deepEqual([await looked, await before], [false, false])
+    await Promise.all([waiting, ...changes])
+    assert.equal(await firewall.reconcile(), false)
+    assert.deepEqual([...kernel.ports].toSorted(), ['2', '3'])
+    assert.equal(kernel.written.filter((text) => text.includes('delete table')).length, 1)
+  })
+})

@@ -156,11 +156,22 @@ export class Firewall {
 
   async #mend(): Promise<boolean> {
     this.#unexplained = 0
+    const expected = this.#committed()
     const live = await this.#list()
-    const same = live !== undefined && this.isOurs(live) && sameElements(live.elements, this.#model)
-    if (!same) await this.#writeAll(this.#model)
+    const same = live !== undefined && this.isOurs(live) && sameElements(live.elements, expected)
+    if (!same) await this.#writeAll(expected)
     await this.#keepGuard()
     return !same
+  }
+
+  /** The model without the changes that wait for their turn. */
+  #committed(): Elements {
+    const elements = new Map(this.#model)
+    for (const { op, element } of this.#pending.toReversed()) {
+      if (op === 'add') elements.delete(elementId(element))
+      else elements.set(elementId(element), element)
+    }
+    return elements
   }
 
   /** What cannot be guarded is isolated by the table alone. */

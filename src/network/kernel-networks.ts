@@ -88,6 +88,8 @@ interface Ready {
 }
 
 const DEFAULT_QUARANTINE = 30_000
+const FIREWALL_MENDED = 'somebody has changed the firewall; it is as it was again'
+const LINKS_MENDED = 'somebody has removed a bridge or changed it; it is as it was again'
 /** Every so many periodic checks the settings of a user-defined network's bridge are read, too. */
 const ROUNDS = 8
 
@@ -105,6 +107,8 @@ export class KernelNetworks implements Networks {
   /** One change of a network's bridge at a time: the periodic check meets those that come and go. */
   readonly #links = new KeyedMutex()
   #round = 0
+  /** The first comparison is over. */
+  #settled = false
   /** Networks whose bridge was made anew: links of containers that run may have lost theirs. */
   readonly #bare = new Set<string>()
   #preparing: Promise<Ready> | undefined
@@ -292,22 +296,26 @@ export class KernelNetworks implements Networks {
 
   async reconcile(): Promise<boolean> {
     // What isolates comes first.
-    const firewall = await this.#firewall.reconcile()
-    const bridges = await this.#mendLinks()
+    const firewall = this.#tell(await this.#firewall.reconcile(), FIREWALL_MENDED)
+    const bridges = this.#tell(await this.#mendLinks(), LINKS_MENDED)
     const holds = await this.#get().publisher.holdMissing()
+    this.#settled = true
     return bridges || firewall || holds
   }
 
   /** What the kernel has told (src/os/kernel-watch.ts): what somebody else has done is put right at once. */
   async noticed(change: KernelChange): Promise<void> {
-    const { logger } = this.#options
     if (change.kind === 'lost') await this.reconcile()
-    if (change.kind === 'table' && (await this.#firewall.noticed())) {
-      logger.warn('somebody has changed the firewall; it is as it was again', { table: this.#options.table })
+    if (change.kind === 'table') this.#tell(await this.#firewall.noticed(), FIREWALL_MENDED)
+    if (change.kind === 'link' && this.#isBridge(change.name)) {
+      this.#tell(await this.#mendLinks(), LINKS_MENDED, { link: change.name })
     }
-    if (change.kind === 'link' && this.#isBridge(change.name) && (await this.#mendLinks())) {
-      logger.warn('somebody has removed a bridge or set it down; it is there again', { link: change.name })
-    }
+  }
+
+  /** The first comparison finds what changed while no daemon was there; that is nobody's doing. */
+  #tell(mended: boolean, text: string, fields: Readonly<Record<string, unknown>> = {}): boolean {
+    if (mended && this.#settled) this.#options.logger.warn(text, fields)
+    return mended
   }
 
   #isBridge(name: string): boolean {

@@ -22,7 +22,7 @@ afterEach(async () => {
 const PORT = 9000
 const FLUSHES = 10
 const MENDED = 'somebody has changed the firewall; it is as it was again'
-const BRIDGE = 'somebody has removed a bridge or set it down; it is there again'
+const BRIDGE = 'somebody has removed a bridge or changed it; it is as it was again'
 
 /** Says once per second whose datagrams it has heard. */
 const HEAR = `

@@ -164,29 +164,51 @@ function matches({ op, left, right }: MatchStatement, packet: NewPacket): boolea
 }
 
 /** What the packet has there; `ct status` has several. Undefined: that depends. */
-function valuesOf(left: Json, packet: NewPacket): readonly (string | number)[] | undefined {
-  const { meta, payload, ct } = left as {
-    meta?: { key: string }
-    payload?: { protocol: string; field: string }
-    ct?: { key: string }
-  }
-  const v6 = packet.address.includes(':')
-  if (meta?.key === 'oifname') return packet.oifname === undefined ? undefined : [packet.oifname]
-  if (meta?.key === 'l4proto') return [packet.protocol]
-  if (meta?.key === 'nfproto') return [v6 ? 'ipv6' : 'ipv4']
+function valuesOf(left: Json, packet: NewPacket): Values | undefined {
+  const { meta, payload, ct } = left as { meta?: { key: string }; payload?: Payload; ct?: { key: string } }
+  if (meta !== undefined) return metaOf(meta.key, packet)
+  if (payload !== undefined) return payloadOf(payload, packet)
   if (ct?.key === 'state') return ['new']
   if (ct?.key === 'status') return packet.translated ? ['dnat'] : []
-  if (payload?.field === 'daddr') return payload.protocol === (v6 ? 'ip6' : 'ip') ? [packet.address] : []
-  if (payload?.field === 'dport') {
-    const mine = payload.protocol === packet.protocol || payload.protocol === 'th'
-    return mine ? [packet.port] : []
-  }
-  if (payload?.field === 'protocol' || payload?.field === 'nexthdr') return [packet.protocol]
-  // The link that it comes by is some link of the host.
   return undefined
 }
 
-function among(values: readonly (string | number)[], right: unknown): boolean | undefined {
+type Values = readonly (string | number)[]
+
+interface Payload {
+  readonly protocol: string
+  readonly field: string
+}
+
+function metaOf(key: string, { oifname, protocol, address }: NewPacket): Values | undefined {
+  switch (key) {
+    case 'oifname':
+      return oifname === undefined ? undefined : [oifname]
+    case 'l4proto':
+      return [protocol]
+    case 'nfproto':
+      return [address.includes(':') ? 'ipv6' : 'ipv4']
+    default:
+      // The link that it comes by is some link of the host.
+      return undefined
+  }
+}
+
+function payloadOf(payload: Payload, { protocol, address, port }: NewPacket): Values | undefined {
+  switch (payload.field) {
+    case 'daddr':
+      return payload.protocol === (address.includes(':') ? 'ip6' : 'ip') ? [address] : []
+    case 'dport':
+      return payload.protocol === protocol || payload.protocol === 'th' ? [port] : []
+    case 'protocol':
+    case 'nexthdr':
+      return [protocol]
+    default:
+      return undefined
+  }
+}
+
+function among(values: Values, right: unknown): boolean | undefined {
   if (Array.isArray(right)) return any(right.map((one) => among(values, one)))
   if (typeof right === 'number') return values.includes(right)
   if (typeof right === 'string') return amongText(values, right)
@@ -204,7 +226,7 @@ function among(values: readonly (string | number)[], right: unknown): boolean | 
   return values.some((one) => typeof one === 'string' && contains(cidr, one))
 }
 
-function amongText(values: readonly (string | number)[], text: string): boolean | undefined {
+function amongText(values: Values, text: string): boolean | undefined {
   // The name of a set.
   if (text.startsWith('@')) return undefined
   if (text.endsWith('*')) return values.some((one) => String(one).startsWith(text.slice(0, -1)))

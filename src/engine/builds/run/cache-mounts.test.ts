@@ -175,6 +175,28 @@ describe('CacheMounts', () => {
     assert.ok(usage.size >= 100_000)
   })
 
+  it('is counted again after each use, and only then', async () => {
+    await using w = await world()
+    const sizes: number[] = []
+    for (let i = 0; i < 3; i++) {
+      const held = await w.caches.acquire(mount(), open, NEVER)
+      await writeFile(join(held.path, String(i)), 'x'.repeat(100_000))
+      const meanwhile = (await w.caches.list())[0]?.size ?? 0
+      await held[Symbol.asyncDispose]()
+      const after = (await w.caches.list())[0]?.size ?? 0
+      assert.ok(after >= meanwhile && meanwhile >= (i + 1) * 100_000)
+      // As nobody may: what was counted is remembered.
+      await writeFile(join(w.root, cacheKey(mount()), 'data', 'more'), 'x'.repeat(500_000))
+      assert.equal((await w.caches.list())[0]?.size, after)
+      await rm(join(w.root, cacheKey(mount()), 'data', 'more'))
+      sizes.push(after)
+    }
+    assert.deepEqual(
+      sizes,
+      sizes.toSorted((a, b) => a - b),
+    )
+  })
+
   it('with a note that cannot be read is shown by its key', async () => {
     await using w = await world()
     await (await w.caches.acquire(mount(), open, NEVER))[Symbol.asyncDispose]()

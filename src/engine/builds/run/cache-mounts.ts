@@ -67,6 +67,8 @@ export class CacheMounts {
   readonly #root: string
   readonly #locks = new KeyedMutex()
   readonly #held = new Map<string, Holders>()
+  /** What caches were found to take after so many uses. */
+  readonly #sizes = new Map<string, { readonly uses: number; readonly size: number }>()
   /** Who waits for a cache of this key to be given back. */
   readonly #waiting = new Map<string, Set<() => void>>()
 
@@ -120,6 +122,7 @@ export class CacheMounts {
       if (isErrno(error, 'ENOENT')) return 0
       throw error
     }
+    this.#sizes.delete(key)
     await this.#deps.helper.removeTree(gone)
     return size
   }
@@ -227,12 +230,9 @@ export class CacheMounts {
 
   async #usage(name: string): Promise<CacheMountUsage | undefined> {
     const path = join(this.#root, name)
-    const [note, made, size] = await Promise.all([
-      readNote(join(path, 'mount.json')),
-      stat(path).catch(missing),
-      allocatedBytes(path),
-    ])
+    const [note, made] = await Promise.all([readNote(join(path, 'mount.json')), stat(path).catch(missing)])
     if (made === undefined) return undefined
+    const size = await this.#size(name, note?.uses)
     return {
       key: name,
       id: note?.id ?? name,
@@ -242,6 +242,15 @@ export class CacheMounts {
       uses: note?.uses ?? 0,
       inUse: this.#held.has(name),
     }
+  }
+
+  /** A cache may have very many files, which only its users change: they are counted once after each use. */
+  async #size(name: string, uses: number | undefined): Promise<number> {
+    const known = this.#sizes.get(name)
+    if (known !== undefined && known.uses === uses && !this.#held.has(name)) return known.size
+    const size = await allocatedBytes(join(this.#root, name))
+    if (uses !== undefined && !this.#held.has(name)) this.#sizes.set(name, { uses, size })
+    return size
   }
 
   /** In the order in which they were made. */

@@ -38,13 +38,22 @@ export class ForeignRecords {
     return this.#keys.has(key)
   }
 
-  /** What a step has made, its layer in the store; undefined when nothing is known or the layer cannot be had. */
-  async find(key: ResultKey, below: readonly Digest[], signal: AbortSignal): Promise<StepRecord | undefined> {
+  /**
+   * What a step has made, its layer in the store and kept by `keep`, which is called before the layer comes; undefined when
+   * nothing is known or the layer cannot be had.
+   */
+  async find(
+    key: ResultKey,
+    below: readonly Digest[],
+    keep: (layers: readonly Digest[]) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<StepRecord | undefined> {
     const found = this.#records.get(textOf(key))
     if (found === undefined) return undefined
     const { record, fetch } = found
-    if (record.layer === undefined || (await fetch(record.layer, below, signal))) return record
-    return undefined
+    if (record.layer === undefined) return record
+    await keep([record.layer])
+    return (await fetch(record.layer, below, signal)) ? record : undefined
   }
 }
 

@@ -197,7 +197,7 @@ export class Solve {
       if (files !== undefined) (await this.#explanations).note(step, { files })
       return { made: { layer, content: undefined, result: id, cached: true }, gone: false }
     }
-    const record = await foreign?.find(key, layers, this.#signal)
+    const record = await foreign?.find(key, layers, (kept) => lease.keep(kept), this.#signal)
     if (record === undefined || !(await this.#deps.cache.holds(undefined, record.layer, lease))) {
       return { gone: found.type === 'gone' }
     }

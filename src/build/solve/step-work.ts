@@ -113,7 +113,7 @@ export class StepWork {
       this.#deps.cache.link(id, definition)
       return { made: { layer, content, result: id, cached: true }, gone: false }
     }
-    const record = await foreign?.find(key, layers, signal)
+    const record = await foreign?.find(key, layers, (kept) => lease.keep(kept), signal)
     if (record === undefined) return { gone: found.type === 'gone' }
     const { layer } = record
     const isThere = await this.#deps.cache.holds(undefined, layer, lease)

@@ -16,13 +16,23 @@ const state: FileState = {
 const content = digestOf('content')
 
 async function rows(): Promise<
-  AsyncDisposable & { readonly rows: FileDigestRows; readonly clock: FakeClock; readonly count: () => number }
+  AsyncDisposable & {
+    readonly rows: FileDigestRows
+    readonly clock: FakeClock
+    readonly count: () => number
+    readonly fill: () => void
+  }
 > {
   const db = openDatabase(':memory:', { logger: silentLogger })
   const clock = new FakeClock()
   return {
     rows: new FileDigestRows(db, clock),
     clock,
+    /** No page can be added any more. */
+    fill: () => {
+      const pages = db.get<{ page_count: number }>('PRAGMA page_count')?.page_count ?? 0
+      db.exec(`PRAGMA max_page_count = ${pages}`)
+    },
     count: () => db.get<{ n: number }>('SELECT count(*) AS n FROM file_digests')?.n ?? -1,
     [Symbol.asyncDispose]: () => db.close(),
   }
@@ -49,6 +59,16 @@ describe('FileDigestRows', () => {
     assert.equal(at.count(), 1)
     assert.equal(at.rows.lookup(state), undefined)
     assert.equal(at.rows.lookup({ ...state, size: 13n }), digestOf('other'))
+  })
+
+  it('costs no build when the disk is full', async () => {
+    await using at = await rows()
+    at.rows.flush()
+    at.fill()
+    for (let i = 0; i < 5000; i++) at.rows.remember({ ...state, ino: BigInt(i) }, content)
+    at.rows.flush()
+
+    assert.ok(at.count() < 5000)
   })
 
   it('forgets after thirty days what nobody has asked for, and keeps what somebody has', async () => {

@@ -1,5 +1,6 @@
 import type { Clock } from '#base/clock.ts'
 import { type Digest, hexOf } from '#base/digest.ts'
+import { isKind } from '#base/errors.ts'
 import type { Database } from './db.ts'
 
 /** What tells a file and its content from every other, as the kernel says it (stat(2)); times in nanoseconds. */
@@ -83,15 +84,11 @@ export class FileDigestRows implements FileDigests {
     const pending = this.#pending
     this.#pending = []
     const today = this.#today
-    if (pending.length > 0) {
-      this.#db.transaction(() => {
-        for (const { file, state, digest } of pending) {
-          this.#db.run(
-            'INSERT OR REPLACE INTO file_digests (file, state, digest, used) VALUES (?, ?, ?, ?)',
-            [file, state, digest, today],
-          )
-        }
-      })
+    try {
+      this.#write(pending, today)
+    } catch (error) {
+      // A full disk costs what was to be remembered, and no build.
+      if (!isKind(error, 'resource_exhausted')) throw error
     }
     if (this.#tidied === today) return
     this.#tidied = today
@@ -105,6 +102,20 @@ export class FileDigestRows implements FileDigests {
   #add(row: Pending): void {
     this.#pending.push(row)
     if (this.#pending.length >= BATCH) this.flush()
+  }
+
+  #write(pending: readonly Pending[], today: number): void {
+    if (pending.length === 0) return
+    this.#db.transaction(() => {
+      for (const { file, state, digest } of pending) {
+        this.#db.run('INSERT OR REPLACE INTO file_digests (file, state, digest, used) VALUES (?, ?, ?, ?)', [
+          file,
+          state,
+          digest,
+          today,
+        ])
+      }
+    })
   }
 
   #tidy(today: number): void {

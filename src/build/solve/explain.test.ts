@@ -270,6 +270,25 @@ describe('what is remembered', () => {
     assert.equal(written(), before)
   })
 
+  it('are long lists of the last build alone, though results of others have them', async () => {
+    const world = new SolveWorld()
+    for (let i = 0; i < 3000; i++) world.files.set(`many/${i}`, String(i))
+    for (const content of ['x', 'y', 'z']) {
+      world.files.set('many/0', content)
+      await world.build([copyStep(scratch, context, 'many')])
+    }
+    const lists = world.images.db.all<{ size: number }>('SELECT length(list) AS size FROM build_files')
+    assert.equal(lists.length, 1)
+    assert.ok(lists[0]!.size > 64 * 1024)
+    world.files.set('many/0', 'x')
+    world.files.set('many/1', 'changed')
+    const { misses } = await world.build([copyStep(scratch, context, 'many')])
+    assert.deepEqual(
+      misses.map(({ subject, more }) => [subject, more]),
+      [['many/0', 1]],
+    )
+  })
+
   it('are the lists of files of the last builds alone', async () => {
     const world = new SolveWorld()
     for (let i = 0; i < 5; i++) {

@@ -4,6 +4,9 @@ import type { Database } from '../db.ts'
 /** Builds that are remembered; the one that was not repeated for longest is forgotten first. */
 const MEMORIES = 200
 
+/** Bytes: that of some thousand files. */
+const LONG_LIST = 64 * 1024
+
 /** What builds were made of, so that a miss can be explained. Bytes are compressed by whoever writes them. */
 export class MemoryRows {
   readonly #db: Database
@@ -53,10 +56,12 @@ export class MemoryRows {
     ])
   }
 
+  /** Long lists are kept for what builds were made of the last time alone, short ones as long as a result has them. */
   removeUnusedFiles(): void {
     this.#db.run(
-      `DELETE FROM build_files WHERE NOT EXISTS (SELECT 1 FROM build_results WHERE files = build_files.digest)
-       AND NOT EXISTS (SELECT 1 FROM build_memory_files WHERE build_memory_files.digest = build_files.digest)`,
+      `DELETE FROM build_files
+       WHERE NOT EXISTS (SELECT 1 FROM build_memory_files WHERE build_memory_files.digest = build_files.digest)
+       AND (length(list) > ${LONG_LIST} OR NOT EXISTS (SELECT 1 FROM build_results WHERE files = build_files.digest))`,
     )
   }
 }

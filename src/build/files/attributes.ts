@@ -30,10 +30,10 @@ export function describe(
   }
 }
 
-/** A directory that the step makes because something is to be put into it. */
+/** A directory that the step makes because something is to be put into it; changes of modes are for what is copied. */
 export function madeDirectory({ owner, mode }: Marks): Described {
   const { uid, gid } = owner ?? { uid: 0, gid: 0 }
-  return { mode: modeOf(0o755, mode, true), uid, gid, mtime: undefined, size: 0 }
+  return { mode: mode?.type === 'octal' ? mode.mode : 0o755, uid, gid, mtime: undefined, size: 0 }
 }
 
 /** A heredoc. */

@@ -148,12 +148,12 @@ export class Draft {
     touch(directory)
   }
 
-  /** A directory that keeps what it is when it is there; `notDirectory()` when something else is. */
+  /** A directory that becomes as it is described, also when it is there; `notDirectory()` when something else is. */
   copyDirectory(directory: DraftDirectory, name: string, attributes: Described): DraftDirectory {
     const before = this.lookup(directory, name)
-    if (before?.kind === 'directory') return before
-    if (before !== undefined) throw notDirectory(within(directory, name), targetOf(before))
-    return this.#add(directory, name, { attributes, merged: false, hides: false })
+    if (before !== undefined && before.kind !== 'directory')
+      throw notDirectory(within(directory, name), targetOf(before))
+    return this.replaceDirectory(directory, name, attributes)
   }
 
   /** A directory that becomes as it is described, instead of whatever is there; the content of a directory stays. */

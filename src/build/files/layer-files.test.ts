@@ -371,16 +371,25 @@ describe('destination of COPY', () => {
     assert.equal(await elsewhere.copy(['a.txt'], '/to-app/x/', { link: true }), layer)
   })
 
-  it('leaves directories that are there as they are, in the layer too', async () => {
-    const world = new CopyWorld(new MemoryTree({ 'app/new': file('n'), tmp: directory() }), below())
-    const layer = await world.copy(['.'], '/', { chown: '5:6' })
-    const directories = world.root.listing({ times: true }).filter((line) => line.includes('directory'))
-    assert.deepEqual(directories.slice(0, 1), ['750 7:7 directory app user.x=y @6'])
-    assert.ok(directories.includes('1777 0:0 directory tmp @5'))
-    assert.deepEqual(await world.names(layer!), ['app', 'app/new'])
+  it('leaves directories that are there as they are, in the layer too, but for those it copies', async () => {
+    const world = new CopyWorld(new MemoryTree({ 'c/new': file('n'), 'c/sub/x': file('x') }), below())
+    const layer = await world.copy(['c'], '/app', { chown: '5:6' })
+    const again = await world.copy(['c'], '/app/', { chown: '7:8', chmod: '700' })
+    const directories = world.root.listing({ times: true }).filter((line) => line.includes('directory app'))
+    assert.deepEqual(directories, [
+      '750 7:7 directory app user.x=y @6',
+      '700 7:8 directory app/sub @1700000000',
+    ])
+    assert.deepEqual(await world.names(layer!), ['app', 'app/new', 'app/sub', 'app/sub/x'])
+    assert.deepEqual(await world.names(again!), await world.names(layer!))
   })
 
-  it('makes what is missing, 0755 or as --chown and --chmod say', async () => {
+  it('makes what is missing, 0755 or as --chown and an octal --chmod say', async () => {
+    assert.deepEqual(await listing(['a.txt'], '/p/q/', { chmod: 'u=rwX,go=' }), [
+      '755 0:0 directory p',
+      '755 0:0 directory p/q',
+      '600 0:0 file p/q/a.txt "a"',
+    ])
     assert.deepEqual(await listing(['a.txt'], '/p/q/', { chown: '5', chmod: '700' }), [
       '700 5:5 directory p',
       '700 5:5 directory p/q',

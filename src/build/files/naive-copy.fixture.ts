@@ -121,8 +121,7 @@ function copyContents(
     const target = join(to, path.slice(from === '' ? 0 : from.length + 1))
     if (found.type === 'directory') {
       const before = tree.files.get(target)
-      if (before?.type === 'directory') continue
-      if (before !== undefined) throw new Error('ENOTDIR')
+      if (before !== undefined && before.type !== 'directory') throw new Error('ENOTDIR')
       tree.files.set(target, marked(found, options))
       continue
     }

@@ -1,0 +1,1 @@
+chmod 700 d/sub; chmod 711 d/sub/deep

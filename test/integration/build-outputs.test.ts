@@ -173,6 +173,26 @@ describe('what comes out of a build', () => {
     assert.equal(`sha256:${listed[0]?.Statement.subject[0]?.digest.sha256}`, image?.digest)
   })
 
+  it('carries what a scanner has found in it', async () => {
+    const script =
+      'ls $BUILDKIT_SCAN_SOURCE/one && printf "{\\"files\\":%d}" $(ls $BUILDKIT_SCAN_SOURCE | wc -l) > $BUILDKIT_SCAN_DESTINATION/a.spdx.json'
+    const scanner = context('scanner', {
+      Dockerfile: `FROM busybox\nENTRYPOINT ["sh", "-c", ${JSON.stringify(script)}]\n`,
+    })
+    build('-t', 'scanner', scanner)
+    build('-t', 'scanned', '--sbom', 'generator=scanner', app)
+    const found = (await api.call('GET', '/images/scanned/attestations?statement=1')).json<
+      { PredicateType: string; Statement: { predicate: { files: number } } }[]
+    >()
+    assert.equal(found[0]?.PredicateType, 'https://spdx.dev/Document')
+    assert.ok((found[0]?.Statement.predicate.files ?? 0) > 5)
+    const nothing = context('no-scanner', { Dockerfile: 'FROM busybox\nENTRYPOINT ["true"]\n' })
+    build('-t', 'no-scanner', nothing)
+    const failed = api.daemon.berth('build', '-t', 'unscanned', '--sbom', 'generator=no-scanner', app)
+    assert.match(failed.stderr, /SBOM scanner no-scanner: it has left no \*\.spdx\.json/)
+    assert.notEqual(api.daemon.berth('inspect', 'unscanned').code, 0)
+  })
+
   it('has no secret in it, nor has anything that is kept or told of it', () => {
     const secret = `berth-sentinel-${process.pid}-${Date.now()}`
     const files = context('secret', {

@@ -1,7 +1,7 @@
 import type { Clock } from '#base/clock.ts'
 import type { Helper } from '#os/helper.ts'
-import type { ImagePlan } from '#build/graph/operations.ts'
-import type { BuildPlan, BuildRequest } from '#build/graph/plan.ts'
+import type { ImagePlan, RunStep } from '#build/graph/operations.ts'
+import type { BuildPlan, BuildRequest, ResolvedImage } from '#build/graph/plan.ts'
 import { imageConfig } from '#build/plan/image-config.ts'
 import { planBuild } from '#build/plan/plan-build.ts'
 import type { Report } from '#build/progress/progress.ts'
@@ -10,12 +10,13 @@ import type { Solver } from '#build/solve/solver.ts'
 import type { BuildCache } from '#store/build-cache/build-cache.ts'
 import type { BuildLease } from '#store/build-cache/build-lease.ts'
 import type { Filesystem } from '#build/graph/operations.ts'
-import type { Platform } from '#oci/platform.ts'
+import { hostPlatform, type Platform } from '#oci/platform.ts'
 import type { Addition } from '../images/addition.ts'
 import { parseAnnotations } from './annotations.ts'
 import type { Artifacts } from './artifacts.ts'
 import type { Predicate } from './attestations/attestation.ts'
 import { provenance } from './attestations/provenance.ts'
+import { scanned, scanStep } from './attestations/sbom.ts'
 import { buildRequest, slotOf } from './build-request.ts'
 import { answerCall } from './calls.ts'
 import { BuildContexts, type ContextsDeps } from './contexts.ts'
@@ -77,11 +78,12 @@ export async function runBuild(
     return
   }
   const lease = held.use(deps.cache.lease())
-  const plan = await planned(request, lease, run)
+  const { plan, scanner } = await planned(request, lease, run)
   await announce(plan, run)
   const shown = { auth: options.auth, report: tell, now: nowOf(deps), signal }
   const targets = plan.images.map(({ filesystem }) => filesystem)
-  const solved = await deps.solver.solve(targets, {
+  const scans = plan.images.flatMap((image) => scanOf(image, scanner))
+  const solved = await deps.solver.solve([...targets, ...scans], {
     id,
     open: (origin) => contexts.source(origin),
     secrets: session?.secrets ?? noSecrets,
@@ -94,7 +96,7 @@ export async function runBuild(
   })
   // Only now: it keeps everybody's garbage, and steps may take long. Until here the lease has kept what is ours.
   const addition = held.use(await deps.images.store.add())
-  const built = await builtOf(plan, solved, addition, { ...run, contexts, startedOn })
+  const built = await builtOf(plan, solved, addition, { ...run, contexts, startedOn, scans })
   const records = (mode: 'min' | 'max') => exportedRecords(mode, targets, solved, deps.cache)
   await exportCaches(options.cacheTo, records, deps.caches, shown)
   const written = await writeOutputs(deps, built, { ...options, ...shown })
@@ -102,20 +104,31 @@ export async function runBuild(
   tell(resultOf(run, written))
 }
 
-/** The plan; the lease keeps the layers of its images, also of those that came with the build and have no rows. */
+/** Of an image without files there is nothing to scan. */
+function scanOf({ filesystem, platform }: ImagePlan, scanner: ResolvedImage | undefined): readonly RunStep[] {
+  return scanner === undefined || filesystem.kind === 'scratch'
+    ? []
+    : [scanStep(scanner, filesystem, platform)]
+}
+
+/** The plan, and the scanner for an SBOM if one is wanted; the lease keeps the layers of its images, also of those that came with the build and have no rows. */
 async function planned(
   request: BuildRequest,
   lease: BuildLease,
   { options, deps, report, signal }: BuildRun,
-): Promise<BuildPlan> {
+): Promise<{ readonly plan: BuildPlan; readonly scanner: ResolvedImage | undefined }> {
   await using addition = await deps.images.store.add()
   const images = new BuildImages(
     { ...deps, clock: () => deps.clock.now() },
     { ...options, report, signal, addition, layouts: layoutsOf(options) },
   )
   const plan = await planBuild(request, images, { signal })
-  await lease.keep(plan.materials.flatMap(({ layers }) => layers))
-  return plan
+  const { sbom } = options
+  const scanner = sbom === undefined ? undefined : await images.resolve(sbom, hostPlatform())
+  await lease.keep(
+    [...plan.materials, ...(scanner === undefined ? [] : [scanner])].flatMap(({ layers }) => layers),
+  )
+  return { plan, scanner }
 }
 
 function layoutsOf({ namedContexts }: BuildOptions): ReadonlyMap<string, LayoutPlace> {
@@ -130,6 +143,7 @@ interface Making extends BuildRun {
   readonly contexts: BuildContexts
   /** ISO 8601 */
   readonly startedOn: string
+  readonly scans: readonly RunStep[]
 }
 
 async function builtOf(
@@ -143,7 +157,14 @@ async function builtOf(
   const images: BuiltImage[] = []
   for (const image of plan.images) {
     const made = await finished(image, plan, solved, addition, making)
-    const predicates = predicatesOf(image.platform, plan, making)
+    const scan = making.scans.find(({ mounts }) =>
+      mounts.some((mount) => 'from' in mount && mount.from === image.filesystem),
+    )
+    const said =
+      scan === undefined
+        ? []
+        : await scanned(solved.get(scan)?.layer, making.deps.images.store.deps.snapshots, options.sbom ?? '')
+    const predicates = [...predicatesOf(image.platform, plan, making), ...said]
     images.push({ ...made, ...annotations.of(image.platform), predicates })
   }
   const roots = images.map(({ platform, config }) => ({ platform, layers: config.rootfs.diff_ids }))

@@ -5,7 +5,8 @@ import { modeOf } from './direct-ports.ts'
 import { addressInUse, outsideSubnets } from './errors.ts'
 import { AddressPool, randomMac } from './ipam.ts'
 import type { Endpoint, LeaseRequest, NetworkInfo, SubnetInfo } from './networks.ts'
-import { type Element, bridgeElements } from './nft-table.ts'
+import { type Element, bridgeElements, deafElement } from './nft-table.ts'
+import { deafEnd } from './parent-link.ts'
 
 export interface PoolTimes {
   /** How long a released address rests, in ms. */
@@ -58,9 +59,9 @@ export class BridgeNetwork {
 
   /** What the firewall knows of the network. */
   get elements(): Element[] {
-    const { link, subnets, icc, internal, masquerade, shared, modes, trusted } = this.info
-    // Its packets never pass the host's stack.
-    if (shared !== undefined) return []
+    const { id, link, subnets, icc, internal, masquerade, shared, modes, trusted } = this.info
+    // Its packets never pass the host's stack, and are not to.
+    if (shared !== undefined) return shared.made === 'nowhere' ? [deafElement(deafEnd(id))] : []
     const rules = { icc, internal, masquerade, modes, trusted }
     return bridgeElements(
       link,

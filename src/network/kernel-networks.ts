@@ -162,6 +162,7 @@ export class KernelNetworks implements Networks {
     using _lock = await this.#links.acquire(id)
     if (isShared(network.info)) {
       this.#made.add(id)
+      await this.#firewall.change(network.elements)
       await this.#parents.ensure(network.info)
       return
     }
@@ -295,8 +296,17 @@ export class KernelNetworks implements Networks {
   }
 
   async reconcile(): Promise<boolean> {
+    return this.#compare(() => this.#firewall.reconcile())
+  }
+
+  /** As `reconcile`, for the periodic check of who hears from the kernel besides (`noticed`). */
+  async look(): Promise<boolean> {
+    return this.#compare(() => this.#firewall.look())
+  }
+
+  async #compare(firewallMended: () => Promise<boolean>): Promise<boolean> {
     // What isolates comes first.
-    const firewall = this.#tell(await this.#firewall.reconcile(), FIREWALL_MENDED)
+    const firewall = this.#tell(await firewallMended(), FIREWALL_MENDED)
     const bridges = this.#tell(await this.#mendLinks(), LINKS_MENDED)
     const holds = await this.#get().publisher.holdMissing()
     this.#settled = true

@@ -26,6 +26,7 @@ const elementSets = {
   bridges: 'type ifname',
   icc: 'type ifname . ifname',
   internal: 'type ifname',
+  deaf: 'type ifname',
   apart: 'type ifname . ifname',
   links4: 'type ipv4_addr . ipv4_addr . inet_proto . inet_service',
   links6: 'type ipv6_addr . ipv6_addr . inet_proto . inet_service',
@@ -94,6 +95,11 @@ export function bridgeElements(link: string, subnets: readonly string[], rules: 
     ...masqueraded.map((key): Element => ({ set: key.includes(':') ? 'masq6' : 'masq4', key })),
     ...(internal ? [] : waysIn(link, rules)),
   ]
+}
+
+/** A link whose packets the host does not hear. */
+export function deafElement(link: string): Element {
+  return { set: 'deaf', key: quoted(link) }
 }
 
 /** Who gets in beside answers, published ports of the host and the network itself. */
@@ -251,6 +257,8 @@ function filterChains(closed: boolean): string {
     # Loopback addresses never arrive from outside: neither a port published there nor route_localnet opens a way in.
     iifname != "lo" ip daddr 127.0.0.0/8 drop
     iifname != "lo" ip6 daddr ::1 drop
+    # Ends of pairs that carry networks which lead nowhere.
+    iifname @deaf drop
   }
   chain forward {
     type filter hook forward priority filter; policy accept;

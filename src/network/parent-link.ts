@@ -14,6 +14,11 @@ export function isShared<T extends Pick<NetworkInfo, 'shared'>>(network: T): net
 
 type Parented = Shared<Pick<NetworkInfo, 'id' | 'link' | 'shared'>>
 
+/** The other end of such a link, if it has one. */
+export function deafEnd(networkId: string): string {
+  return `dn-${networkId.slice(0, 12)}`
+}
+
 /** Name of the link that leads nowhere, of a network that was given no parent. */
 export function nowhereLink(networkId: string): string {
   return `dm-${networkId.slice(0, 12)}`
@@ -104,7 +109,8 @@ export class ParentLinks {
     if (shared.made === undefined) throw parentMissing(link)
     if (shared.made === 'vlan') await makeVlan(this.#deps, link, this.#mark)
     else await makeNowhere(this.#deps, link, this.#mark)
-    await this.#finish(link)
+    await withoutIpv6(this.#deps, link)
+    await batch(this.#deps, [`link set dev ${link} up`])
     return true
   }
 
@@ -115,14 +121,6 @@ export class ParentLinks {
     const used = others().some((other) => isShared(other) && other.link === link && other.id !== id)
     const state = used ? undefined : await parentState(this.#deps, link)
     if (state?.alias === this.#mark) await batch(this.#deps, [`link delete dev ${link}`])
-  }
-
-  async #finish(link: string): Promise<void> {
-    const { sysctls } = this.#deps
-    const without = ['net', 'ipv6', 'conf', link, 'disable_ipv6'] as const
-    // The host has no address there.
-    if ((await sysctls.read(...without)) !== undefined) await sysctls.write('1', ...without)
-    await batch(this.#deps, [`link set dev ${link} up`])
   }
 
   async #exists(link: string): Promise<boolean> {
@@ -158,14 +156,24 @@ async function makeVlan(deps: LinkDeps, link: string, mark: string): Promise<voi
   if (!(await made(deps, link, mark, how))) throw kindMissing('vlan', `the link ${link}`)
 }
 
-/** A dummy link; a veth pair whose other end nobody uses where the kernel has none. */
+/**
+ * A dummy link. Where the kernel has none, one end of a pair: the other one would hand everything to the host, so it is deaf
+ * to ARP and IPv6, and the firewall drops what arrives there.
+ */
 async function makeNowhere(deps: LinkDeps, link: string, mark: string): Promise<void> {
   if (await made(deps, link, mark, `name ${link} type dummy`)) return
-  const end = `dn-${link.slice(3)}`
+  const end = deafEnd(link.slice(nowhereLink('').length))
   if (!(await made(deps, link, mark, `name ${link} type veth peer name ${end}`))) {
     throw kindMissing('dummy', `the link ${link}`)
   }
-  await batch(deps, [`link set dev ${end} up`])
+  await withoutIpv6(deps, end)
+  await batch(deps, [`link set dev ${end} arp off up`])
+}
+
+/** The host has no address there. */
+async function withoutIpv6({ sysctls }: LinkDeps, link: string): Promise<void> {
+  const key = ['net', 'ipv6', 'conf', link, 'disable_ipv6'] as const
+  if ((await sysctls.read(...key)) !== undefined) await sysctls.write('1', ...key)
 }
 
 /** The alias of a link, if it has one; undefined when there is no such link. */

@@ -1,5 +1,7 @@
 /** macvlan and ipvlan networks: containers with interfaces of their own on a link of the host. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { EngineApi, type Wanted, exec } from '#test/support/engine-api.ts'
 import { run } from '#test/support/daemon.ts'
@@ -185,6 +187,45 @@ describe('a macvlan network', () => {
     assert.match(await api.refused(403, 'DELETE', '/networks/alone'), /has active endpoints/)
     await api.daemon.removeAll()
     assert.notEqual(api.daemon.inside('ip', 'link', 'show', parent).code, 0)
+  })
+
+  it('without a parent does not reach the host either, whatever a container may send', async (t) => {
+    const id = await network('alone', 'macvlan', { EnableIPv6: true })
+    const a = await api.started(on('alone'))
+    const end = `dn-${id.slice(0, 12)}`
+    if (api.daemon.inside('ip', 'link', 'show', end).code !== 0) {
+      t.skip('a dummy link has no other end')
+      return
+    }
+    assert.equal(inside('ip', '-o', 'addr', 'show', 'dev', end), '')
+    const [link] = JSON.parse(inside('ip', '-j', 'link', 'show', end)) as {
+      address: string
+      flags: string[]
+    }[]
+    assert.ok(link?.flags.includes('NOARP'))
+    inside('ip', 'addr', 'add', '192.0.2.7/32', 'dev', 'lo')
+    const { Pid } = (await api.inspect(a)).State
+    const there = (...argv: string[]) => inside('nsenter', '-t', String(Pid), '-n', ...argv)
+    there('ip', 'route', 'add', '192.0.2.7', 'dev', 'eth0')
+    there('ip', 'neigh', 'add', '192.0.2.7', 'lladdr', link?.address ?? '', 'dev', 'eth0')
+    const listen = `const s = require('node:dgram').createSocket('udp4')
+      s.on('message', () => { console.log('heard'); process.exit() })
+      s.bind(9300, () => console.log('listening')); setTimeout(() => process.exit(), 2000)`
+    const child = spawn('nsenter', [
+      `--net=/run/netns/${api.daemon.marks.netns}`,
+      process.execPath,
+      '-e',
+      listen,
+    ])
+    let text = ''
+    child.stdout.on('data', (chunk: Buffer) => {
+      text += chunk.toString()
+      if (text !== 'listening\n') return
+      const say = `require('node:dgram').createSocket('udp4').send('x', 9300, '192.0.2.7', () => process.exit())`
+      there(process.execPath, '-e', say)
+    })
+    await once(child, 'exit')
+    assert.equal(text, 'listening\n')
   })
 
   it('is joined and left by containers that run', async () => {

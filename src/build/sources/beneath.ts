@@ -13,8 +13,10 @@ import {
   readdirSync,
   readlinkSync,
 } from 'node:fs'
+import { join } from 'node:path'
 import { EngineError, isErrno } from '#base/errors.ts'
-import { isAscii } from '#oci/tar/entry.ts'
+import { decodeBytes, isAscii } from '#oci/tar/entry.ts'
+import { unreadable } from './errors.ts'
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
 /** Neither waits for a writer of a FIFO nor takes a terminal. */
@@ -39,21 +41,21 @@ export class Beneath implements Disposable {
 
   /** Undefined when it is not there, or something on the way is no directory. */
   stat(path: string): BigIntStats | undefined {
-    return this.#missing(() => lstatSync(this.#place(path), { bigint: true }))
+    return this.#missing(path, () => lstatSync(this.#place(path), { bigint: true }))
   }
 
   /** Undefined as for `stat()`, or when it is no directory. */
   names(path: string): string[] | undefined {
-    return this.#missing(() => readdirSync(this.#directory(path), { encoding: 'latin1' }))
+    return this.#missing(path, () => readdirSync(this.#directory(path), { encoding: 'latin1' }))
   }
 
   link(path: string): string | undefined {
-    return this.#missing(() => readlinkSync(this.#place(path), { encoding: 'latin1' }))
+    return this.#missing(path, () => readlinkSync(this.#place(path), { encoding: 'latin1' }))
   }
 
   /** A descriptor of the file, for reading; the caller closes it. */
   open(path: string): number | undefined {
-    return this.#missing(() => openSync(this.#place(path), FILE))
+    return this.#missing(path, () => openSync(this.#place(path), FILE))
   }
 
   [Symbol.dispose](): void {
@@ -76,11 +78,13 @@ export class Beneath implements Disposable {
       this.#levels.push({ name: '', fd })
     }
     const names = path === '' ? [] : path.split('/')
-    if (names.length >= DEEPEST) throw tooDeep(path)
     let depth = 0
     while (depth < names.length && this.#levels[depth + 1]?.name === names[depth]) depth++
     this.#leave(depth + 1)
-    for (; depth < names.length; depth++) this.#enter(names[depth] as string)
+    for (; depth < names.length; depth++) {
+      if (depth >= DEEPEST) throw tooDeep(path)
+      this.#enter(names[depth] as string)
+    }
     return `/proc/self/fd/${this.#current}/.`
   }
 
@@ -100,12 +104,12 @@ export class Beneath implements Disposable {
     for (const { fd } of this.#levels.splice(keep)) closeSync(fd)
   }
 
-  #missing<T>(work: () => T): T | undefined {
+  #missing<T>(path: string, work: () => T): T | undefined {
     try {
       return work()
     } catch (error) {
-      if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined
-      throw error
+      if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG')) return undefined
+      throw error instanceof EngineError ? error : unreadable(join(this.#root, decodeBytes(path)), error)
     }
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import fs, { readdirSync } from 'node:fs'
 import {
   appendFile,
   chmod,
@@ -14,10 +14,11 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, it } from 'node:test'
+import { describe, it, mock } from 'node:test'
 import { type Clock, systemClock } from '#base/clock.ts'
 import { type Digest, digestOf } from '#base/digest.ts'
 import { engineErrorOf, isKind } from '#base/errors.ts'
@@ -262,6 +263,27 @@ describe('openDirectory()', () => {
       for await (const _ of file?.read() ?? []) break
     }
     assert.equal(readdirSync('/proc/self/fd').length, before)
+  })
+
+  it('names the path that the kernel refuses to open', async () => {
+    await using source = await sketched([{ path: 'd' }, { path: 'd/f', content: 'x' }])
+    const open = fs.openSync
+    const refused = Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' })
+    const file = await source.find('d/f')
+    mock.method(fs, 'openSync', (path: string, ...rest: [number]) => {
+      if (path.endsWith('/f')) throw refused
+      return open(path, ...rest)
+    })
+    syncBuiltinESMExports()
+    try {
+      await assert.rejects(Promise.resolve(contentOf(file)), (error) => {
+        assert.match(String(error), /cannot read \/.*\/d\/f: EACCES$/)
+        return isKind(error, 'permission_denied')
+      })
+    } finally {
+      mock.restoreAll()
+      syncBuiltinESMExports()
+    }
   })
 
   it('refuses a tree that is too deep, by name', async () => {

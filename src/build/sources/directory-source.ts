@@ -6,6 +6,7 @@ import { decodeBytes, encodeBytes } from '#oci/tar/entry.ts'
 import type { TreeRoot } from '#os/tree.ts'
 import { Beneath } from './beneath.ts'
 import { DiskContents, type DiskContentsDeps } from './disk-contents.ts'
+import { unreadable } from './errors.ts'
 import type { FileSource, MountableRoot, SourceFile, WalkOptions } from './file-source.ts'
 import { NOTHING, nothing } from './nothing.ts'
 import { resolveInside } from './resolve-inside.ts'
@@ -35,7 +36,7 @@ async function directoryAt(path: string, name: string): Promise<string> {
     const real = await realpath(path)
     if ((await stat(real)).isDirectory()) return real
   } catch (error) {
-    if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG')) throw unreadable(path, error)
     throw new EngineError('not_found', `${name}: path "${path}" not found`, {
       code: 'CONTEXT_NOT_FOUND',
       details: { path },

@@ -152,7 +152,7 @@ export function sourceSuite(kind: SourceUnderTest): void {
       assert.deepEqual(await sketchOf(source, 'a/b'), ['a/b', 'a/b/c=1'])
       assert.deepEqual(await sketchOf(source, 'ab'), ['ab=3'])
       assert.deepEqual(await sketchOf(source, 'l'), ['l -> a'])
-      for (const nowhere of ['x', 'a/x', 'ab/x', 'a/b/c/d']) {
+      for (const nowhere of ['x', 'a/x', 'ab/x', 'a/b/c/d', 'x'.repeat(300), 'a/x'.repeat(2000)]) {
         assert.deepEqual(await sketchOf(source, nowhere), [], nowhere)
         assert.equal(await source.find(nowhere), undefined, nowhere)
       }

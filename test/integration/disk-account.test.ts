@@ -78,6 +78,17 @@ const deeds: readonly ((chosen: Chosen) => Promise<unknown>)[] = [
   },
   ({ container }) => attempt('DELETE', `/containers/${container}?force=1&v=1`),
   () => attempt('POST', '/images/prune'),
+  async ({ random }) => {
+    const from = random.below(2) === 0 ? 'scratch' : 'busybox'
+    const run =
+      from === 'busybox' ? `RUN --mount=type=cache,target=/c echo ${random.below(5)} | tee /c/x > /y\n` : ''
+    const dockerfile = `FROM ${from}\n${run}COPY data /data\n`
+    const data = member({ path: 'data' }, random.text(random.below(100_000)))
+    const tar = await tarOf(member({ path: 'Dockerfile' }, dockerfile), data)
+    // The image may be gone, and there is no registry to have it from.
+    await api.call('POST', `/build?t=built${random.below(3)}`, tar, ...STATUSES, 503)
+  },
+  ({ random }) => attempt('POST', `/build/prune?all=${random.below(2)}`),
 ]
 
 async function attempt(method: string, path: string, body?: unknown): Promise<void> {
@@ -136,6 +147,7 @@ describe('GET /system/df', () => {
 
   it('has nothing unexplained and no image left after everything was removed', async () => {
     await api.daemon.removeAll()
+    await api.call('POST', '/build/prune?all=1')
     await api.call('POST', '/volumes/prune?filters={"all":["1"]}')
     const before = await balanced()
     const { SpaceReclaimed } = (await api.call('POST', '/images/prune?filters={"dangling":["false"]}')).json<{

@@ -31,7 +31,7 @@ import { pidFile } from './pid-file.ts'
 import { version } from './version.ts'
 
 /** How often drift that the kernel has not told of is looked for, in milliseconds. */
-const RECONCILE_EVERY = 1500
+const LOOK_EVERY = 1500
 /** How often what is kept for a while is looked through, in milliseconds. */
 const EXPIRE_EVERY = 24 * 3_600_000
 
@@ -89,7 +89,7 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
   acquired.defer(() => assembled.close())
   await networks.reconcile()
   acquired.use(await watchOf(networks, config, buildDir, background, logger))
-  acquired.use(periodically(RECONCILE_EVERY, () => networks.reconcile(), logger))
+  acquired.use(periodically(LOOK_EVERY, () => networks.look(), logger))
   acquired.use(periodically(EXPIRE_EVERY, () => assembled.expire(), logger))
 
   const info = { version, experimental: false, builderVersion: '1' } as const

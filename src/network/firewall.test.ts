@@ -149,3 +149,26 @@ describe('Firewall.reconcile()', () => {
     assert.equal(kernel.written.filter((text) => text.includes('delete table')).length, 1)
   })
 })
+
+describe('Firewall.look()', () => {
+  it('reads the table when events do not account for our changes, and now and then', async () => {
+    let read = 0
+    const kernel = fakeKernel((argv) => void (argv.includes('list') && read++))
+    const firewall = new Firewall({ helper: kernel, logger: silentLogger, table: 't' })
+    await firewall.install(false)
+    await firewall.noticed()
+    const reads = async (): Promise<number> => {
+      read = 0
+      await firewall.look()
+      return read
+    }
+    assert.equal(await reads(), 0)
+    await firewall.change([element(1)])
+    assert.equal(await reads(), 1, 'the kernel has told of nothing')
+    const looks: number[] = []
+    for (let i = 0; i < 16; i++) looks.push(await reads())
+    assert.equal(looks.filter((one) => one > 0).length, 2)
+    kernel.ports.clear()
+    assert.equal(await firewall.noticed(), true)
+  })
+})

@@ -14,6 +14,9 @@ export interface FirewallDeps {
   readonly guard?: Guard | undefined
 }
 
+/** Every so many periodic looks the table is read whatever the kernel has told. */
+const LOOKS = 8
+
 /**
  * The live nftables table, kept equal to a model. Changes that arrive while nft runs share the next run; a change
  * that the kernel refuses (somebody removed the table) is mended by writing the whole table from the model.
@@ -29,6 +32,7 @@ export class Firewall {
   #tail: Promise<unknown> = Promise.resolve()
   /** Changes that the kernel has told about, less those that we have made. */
   #unexplained = 0
+  #looks = 0
 
   constructor(deps: FirewallDeps) {
     this.#deps = deps
@@ -88,6 +92,16 @@ export class Firewall {
   /** Compares the live table with the model and rewrites it where they differ; true when it had to. */
   async reconcile(): Promise<boolean> {
     return this.#exclusive(() => this.#mend())
+  }
+
+  /**
+   * For the periodic look: reading a table of thousands of ports takes its time. It is read when what the kernel has told does not
+   * account for what we have done, and every so many looks in any case.
+   */
+  async look(): Promise<boolean> {
+    this.#looks++
+    const due = this.#looks % LOOKS === 0 || this.#unexplained !== 0 || this.#deps.guard?.settled === false
+    return due ? this.reconcile() : false
   }
 
   /**

@@ -1,7 +1,9 @@
 /** Where builds take files from, on real filesystems, with a real git and web servers on the loopback. */
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { chown, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
@@ -199,6 +201,36 @@ describe('root()', () => {
     const { uid, gid } = await stat(join(root.path, 'a'))
     assert.deepEqual([uid, gid], [0, 0])
     assert.equal((await stat(join(path, 'a'))).uid, 1000)
+  })
+
+  it('is a copy when a socket, a pipe or a mount would lead a process out of it', async () => {
+    await using at = await world()
+    for (const what of ['pipe', 'socket', 'mount'] as const) {
+      const path = join(at.root, what)
+      await mkdir(join(path, 'd'), { recursive: true })
+      await using undo = new AsyncDisposableStack()
+      if (what === 'pipe') execFileSync('mkfifo', [join(path, 'd/pipe')])
+      if (what === 'socket') {
+        const server = createServer().listen(join(path, 'd/socket'))
+        await once(server, 'listening')
+        undo.defer(() => void server.close())
+      }
+      if (what === 'mount') {
+        execFileSync('mount', ['-t', 'tmpfs', 'none', join(path, 'd')])
+        undo.defer(() => void execFileSync('umount', [join(path, 'd')]))
+        await writeFile(join(path, 'd/f'), 'x')
+      }
+      {
+        await using source = await open(at, path, 'nothing')
+        const root = await source.root()
+        assert.notEqual(root.path, path, what)
+        assert.deepEqual(
+          await readdir(join(root.path, 'd')),
+          { pipe: ['pipe'], socket: [], mount: ['f'] }[what],
+        )
+      }
+    }
+    assert.deepEqual(await at.spooled(), [])
   })
 
   it('is an unpacked copy of a tar', async () => {

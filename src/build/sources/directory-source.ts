@@ -2,7 +2,7 @@ import type { BigIntStats } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
 import type { Digest } from '#base/digest.ts'
 import { EngineError, isErrno } from '#base/errors.ts'
-import { decodeBytes, encodeBytes } from '#oci/tar/entry.ts'
+import { decodeBytes, encodeBytes, type TarType } from '#oci/tar/entry.ts'
 import type { TreeRoot } from '#os/tree.ts'
 import { Beneath } from './beneath.ts'
 import { DiskContents, type DiskContentsDeps } from './disk-contents.ts'
@@ -48,6 +48,8 @@ async function directoryAt(path: string, name: string): Promise<string> {
     details: { path },
   })
 }
+
+const ordinary: ReadonlySet<TarType> = new Set(['file', 'directory', 'symlink'])
 
 /** What walking sees of an entry. */
 interface Entry {
@@ -116,14 +118,28 @@ class DirectorySource implements FileSource {
     await this.#held.disposeAsync()
   }
 
-  /** The directory itself if a process would see the files as we show them. */
   async #mountable(): Promise<TreeRoot & MountableRoot> {
-    for await (const file of this.walk('')) {
-      if (file instanceof DirectoryFile && file.shownAsItIs) continue
-      const { path } = this.#held.use(await this.#options.copies.copy(this))
-      return { directory: path, path }
+    if (await this.#isAsShown()) return { directory: this.#path, path: this.#path }
+    const { path } = this.#held.use(await this.#options.copies.copy(this))
+    return { directory: path, path }
+  }
+
+  /**
+   * Whether a process may be given the directory itself: it would see in it what we show, and nothing that leads to a process
+   * of this host, as sockets and pipes do, or to another filesystem, which is not mounted with it.
+   */
+  async #isAsShown(): Promise<boolean> {
+    const root = this.#entry('')
+    const turns = new Turns()
+    const left = root === undefined ? [] : [root]
+    for (let entry = left.pop(); entry !== undefined; entry = left.pop()) {
+      const file = this.#file(entry)
+      if (file === undefined || !file.shownAsItIs || !ordinary.has(file.attributes.type)) return false
+      if (entry.stat.dev !== root?.stat.dev) return false
+      if (file.attributes.type !== 'directory') continue
+      for (const below of await this.#list(entry.path, turns)) left.push(below)
     }
-    return { directory: this.#path, path: this.#path }
+    return true
   }
 
   #entry(path: string): Entry | undefined {
@@ -146,7 +162,7 @@ class DirectorySource implements FileSource {
   }
 
   /** `links` has the first names of files with several; undefined for what is in no tree. */
-  #file({ path, stat: found }: Entry, links?: Map<string, string>): SourceFile | undefined {
+  #file({ path, stat: found }: Entry, links?: Map<string, string>): DirectoryFile | undefined {
     const type = typeOf(found)
     if (type === undefined) return undefined
     const attributes = attributesOf(decodeBytes(path), type, found)

@@ -15,6 +15,8 @@ export function buildRoutes(builds: BuildService): readonly Route[] {
       operation: 'ImageBuild',
       method: 'POST',
       path: '/build',
+      // A build takes as long as its steps do: an engine that is stopped does not wait for it.
+      endless: true,
       handle: (request) => build(builds, request),
     }),
     route({

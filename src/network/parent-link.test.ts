@@ -12,6 +12,7 @@ class FakeHost {
     ['lo', undefined],
     ['eth0', undefined],
   ])
+  readonly up = new Set(['lo', 'eth0'])
   readonly kinds: Set<string>
   readonly written: string[] = []
   readonly sysctls = {
@@ -44,15 +45,20 @@ class FakeHost {
     if (words.includes('show')) {
       const name = after('dev')
       if (!this.links.has(name)) return failed(`Device "${name}" does not exist.`)
-      this.#shown = JSON.stringify([{ ifname: name, ifalias: this.links.get(name) }])
+      const flags = this.up.has(name) ? ['UP'] : []
+      this.#shown = JSON.stringify([{ ifname: name, ifalias: this.links.get(name), flags }])
     } else if (words.includes('add')) {
       if (!this.kinds.has(after('type'))) return failed('Error: Unknown device type.')
       if (after('link') === 'add' && words[words.indexOf('add') + 2] === 'lo')
         return failed('Invalid argument')
       this.links.set(after('name'), undefined)
+      if (words.includes('peer')) this.links.set(words.at(-1) ?? '', undefined)
     } else if (words.includes('alias')) {
       this.links.set(after('dev'), line.split('"')[1])
+    } else if (words.includes('up')) {
+      this.up.add(after('dev'))
     } else if (words.includes('delete')) {
+      this.up.delete(after('dev'))
       this.links.delete(after('dev'))
     }
     return { code: 0, stdout: '', stderr: '' }
@@ -131,6 +137,22 @@ describe('ParentLinks', () => {
     await parents.leave(second, () => [second])
     assert.ok(!host.links.has('eth0.10'))
     await parents.leave(second, () => [second])
+  })
+
+  it('finishes what was half made, and looks at its own alone', async () => {
+    const host = new FakeHost('macvlan', 'veth')
+    const parents = new ParentLinks(host, MARK)
+    const link = nowhereLink(id('a'))
+    const info = network('a', link, await parents.plan(network('a', link), []))
+    await parents.ensure(info)
+    host.up.clear()
+    assert.equal(await parents.look(info, true), true)
+    assert.deepEqual([...host.up], ['dn-aaaaaaaaaaaa', link])
+    assert.equal(await parents.look(info, true), false)
+    host.links.delete(link)
+    assert.equal(await parents.look(info, false), false)
+    assert.equal(await parents.look(info, true), true)
+    assert.equal(await parents.look(network('b', 'gone0'), true), false)
   })
 
   it('takes away no link that has somebody else’s name', async () => {

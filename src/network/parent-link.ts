@@ -95,22 +95,31 @@ export class ParentLinks {
     return { ...shared, made: 'vlan' }
   }
 
-  /** As `ensure`, for the periodic check: one that has been there before is looked at only when that is `due`. */
+  /**
+   * As `ensure`, for the periodic check: only of those that are ours, and what has been fine before is looked at when that
+   * is `due`.
+   */
   async look(network: Parented, due: boolean): Promise<boolean> {
-    return due || !this.#seen.has(network.link) ? this.ensure(network) : false
+    if (network.shared.made === undefined || (!due && this.#seen.has(network.link))) return false
+    return this.ensure(network)
   }
 
-  /** Makes the parent where it is ours and missing; true when it was. */
-  async ensure({ link, shared }: Parented): Promise<boolean> {
+  /** Makes the parent where it is ours and missing, or half made; true when it was. */
+  async ensure({ id, link, shared }: Parented): Promise<boolean> {
     using _lock = await this.#locks.acquire(link)
-    const there = await this.#exists(link)
-    if (there) this.#seen.add(link)
-    if (there) return false
+    const state = await parentState(this.#deps, link)
+    const ours = shared.made !== undefined && (state === undefined || state.alias === this.#mark)
+    if (state !== undefined && (state.up || !ours)) {
+      this.#seen.add(link)
+      return false
+    }
     if (shared.made === undefined) throw parentMissing(link)
-    if (shared.made === 'vlan') await makeVlan(this.#deps, link, this.#mark)
-    else await makeNowhere(this.#deps, link, this.#mark)
-    await withoutIpv6(this.#deps, link)
-    await batch(this.#deps, [`link set dev ${link} up`])
+    if (state === undefined) {
+      if (shared.made === 'vlan') await makeVlan(this.#deps, link, this.#mark)
+      else await makeNowhere(this.#deps, link, this.#mark)
+    }
+    if (await this.#exists(deafEnd(id))) await bringUp(this.#deps, deafEnd(id), 'arp off')
+    await bringUp(this.#deps, link)
     return true
   }
 
@@ -166,25 +175,31 @@ async function makeNowhere(deps: LinkDeps, link: string, mark: string): Promise<
   if (!(await made(deps, link, mark, `name ${link} type veth peer name ${end}`))) {
     throw kindMissing('dummy', `the link ${link}`)
   }
-  await withoutIpv6(deps, end)
-  await batch(deps, [`link set dev ${end} arp off up`])
 }
 
-/** The host has no address there. */
-async function withoutIpv6({ sysctls }: LinkDeps, link: string): Promise<void> {
+/** Without an address for the host. */
+async function bringUp(deps: LinkDeps, link: string, how = ''): Promise<void> {
   const key = ['net', 'ipv6', 'conf', link, 'disable_ipv6'] as const
-  if ((await sysctls.read(...key)) !== undefined) await sysctls.write('1', ...key)
+  if ((await deps.sysctls.read(...key)) !== undefined) await deps.sysctls.write('1', ...key)
+  await batch(deps, [`link set dev ${link} ${how} up`])
 }
 
-/** The alias of a link, if it has one; undefined when there is no such link. */
-async function parentState(deps: LinkDeps, link: string): Promise<{ readonly alias?: string } | undefined> {
+interface ParentState {
+  readonly alias: string | undefined
+  readonly up: boolean
+}
+
+/** Undefined when there is no such link. */
+async function parentState(deps: LinkDeps, link: string): Promise<ParentState | undefined> {
   const result = await deps.helper.run(['ip', '-j', 'link', 'show', 'dev', link])
   if (result.code !== 0) {
     if (/does not exist|Cannot find device/.test(result.stderr)) return undefined
     throw commandFailed(`ip link show dev ${link}`, result)
   }
-  const [shown] = JSON.parse(result.stdout) as [{ readonly ifalias?: string }]
-  return shown.ifalias === undefined ? {} : { alias: shown.ifalias }
+  const [shown] = JSON.parse(result.stdout) as [
+    { readonly ifalias?: string; readonly flags: readonly string[] },
+  ]
+  return { alias: shown.ifalias, up: shown.flags.includes('UP') }
 }
 
 function isUnknownKind(text: string): boolean {

@@ -157,6 +157,18 @@ describe('CacheUpkeep.collect()', () => {
     assert.deepEqual(await left(), ['[stage-0] RUN first', 'cached mount /root/.cache'])
   })
 
+  it('looks at everything now and then only, however often builds end', async () => {
+    const { upkeep, world, left } = await upkeepForTest(1)
+    await world.clock.advance(DAY - 1000)
+    await upkeep.collect()
+    await world.clock.advance(2000)
+    await upkeep.collect()
+    assert.equal((await left()).length, 4)
+    await world.clock.advance(10 * 60_000)
+    await upkeep.collect()
+    assert.equal((await left()).length, 1)
+  })
+
   it('takes nothing as long as it is not too much', async () => {
     const { upkeep, world } = await upkeepForTest()
     await world.clock.advance(100 * DAY)

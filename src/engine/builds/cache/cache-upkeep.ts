@@ -24,11 +24,16 @@ export interface CacheUpkeepDeps {
   readonly limit?: number | undefined
 }
 
+/** Milliseconds. */
+const INTERVAL = 10 * 60_000
+
 type Pruned = Awaited<ReturnType<BuildService['prune']>>
 
 /** What builds have left: results of steps, cache mounts and files from elsewhere, seen and removed together. */
 export class CacheUpkeep {
   readonly #deps: CacheUpkeepDeps
+  /** When it was looked what may go by itself. */
+  #collected = -Infinity
 
   constructor(deps: CacheUpkeepDeps) {
     this.#deps = deps
@@ -56,9 +61,12 @@ export class CacheUpkeep {
 
   /**
    * What goes by itself when there is too much: the least recently used, nothing that was used within a day or that a running
-   * build has. To be called after builds, and once a day.
+   * build has. To be called after builds, and once a day; looking at all caches takes long, so it is done now and then only.
    */
   async collect(options: Cancellable = {}): Promise<Pruned> {
+    const now = this.#now()
+    if (now - this.#collected < INTERVAL) return { CachesDeleted: [], SpaceReclaimed: 0 }
+    this.#collected = now
     return this.#remove(automaticRules(await this.#limit(), this.#now()), options.signal)
   }
 

@@ -20,11 +20,12 @@ async function* pieces(bytes: Uint8Array, size = 1000): AsyncGenerator<Uint8Arra
 async function opened(
   stream: AsyncIterable<Uint8Array>,
 ): Promise<StreamedContext & AsyncDisposable & { readonly left: () => Promise<readonly string[]> }> {
-  const owned = new AsyncDisposableStack()
+  await using owned = new AsyncDisposableStack()
   const at = owned.use(await testSpool())
   const context = await openStreamedContext(stream, { name: 'build context', spool: at.spool })
   if (context.type === 'files') owned.use(context.source)
-  return { ...context, left: () => at.left(), [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  const kept = owned.move()
+  return { ...context, left: () => at.left(), [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }
 
 async function sourceOf(files: readonly Sketch[]): Promise<FileSource> {

@@ -13,7 +13,7 @@ import { ReceivedContexts } from '#build/sources/received-contexts.ts'
 import { SourceCaches } from '#build/sources/source-caches.ts'
 import { Spool } from '#build/sources/source-copies.ts'
 import { Artifacts } from '#engine/builds/artifacts.ts'
-import { Builds } from '#engine/builds/builds.ts'
+import { Builds, type BuildsDeps } from '#engine/builds/builds.ts'
 import { CacheUpkeep } from '#engine/builds/cache/cache-upkeep.ts'
 import { CacheMounts } from '#engine/builds/run/cache-mounts.ts'
 import { ShimSteps } from '#engine/builds/run/shim-steps.ts'
@@ -69,7 +69,14 @@ export async function assembleBuilds(foundation: Foundation, parts: BuildsParts)
   const downloads = new Downloads({ dataRoot, helper, spool, environment, clock })
   const checkouts = new GitCheckouts({ dataRoot, helper, clock })
   const sources = new SourceCaches({ downloads, checkouts, contexts })
-  const upkeep = new CacheUpkeep({ cache, mounts: caches, sources, dataRoot, clock })
+  const upkeep = new CacheUpkeep({
+    limit: config.builder.keepStorage,
+    cache,
+    mounts: caches,
+    sources,
+    dataRoot,
+    clock,
+  })
   const builds = new Builds({
     ...parts,
     helper,
@@ -83,19 +90,11 @@ export async function assembleBuilds(foundation: Foundation, parts: BuildsParts)
     sessions,
     artifacts,
     upkeep,
-    caches: {
-      registry: foundation.registryClient,
-      layers: parts.pulls.layers,
-      store: images.store,
-      publisher: parts.pushes,
-      cache,
-      snapshots,
-    },
+    caches: cachesOf(foundation, parts, cache),
     downloads,
     checkouts,
     digests: new FileDigestRows(db, clock),
-    // As Docker's: the host's network for those who ask, privileges for nobody.
-    entitlements: new Set(['network.host']),
+    entitlements: config.builder.entitlements,
   })
   return {
     builds,
@@ -107,6 +106,15 @@ export async function assembleBuilds(foundation: Foundation, parts: BuildsParts)
       await artifacts[Symbol.asyncDispose]()
     },
   }
+}
+
+/** What brings caches of others, and takes ours to them. */
+function cachesOf(
+  { registryClient: registry, snapshots }: Foundation,
+  { images: { store }, pulls: { layers }, pushes: publisher }: BuildsParts,
+  cache: BuildCache,
+): BuildsDeps['caches'] {
+  return { registry, layers, store, publisher, cache, snapshots }
 }
 
 function cacheOf({ db, snapshots }: Foundation, { store }: Images): BuildCache {

@@ -7,6 +7,7 @@ import type { LogLevel } from '#base/logger.ts'
 import type { PoolBase } from '#network/subnets.ts'
 import type { RegistryConfig } from '#registry/server/config.ts'
 import { poolFlags, poolList } from './address-pools.ts'
+import { type BuilderSettings, builderSettings } from './builder-settings.ts'
 import { ownRegistryConfig } from './own-registry.ts'
 import {
   registryOptions,
@@ -49,6 +50,7 @@ export interface DaemonConfig {
   readonly logMaxFiles: number
   /** How other registries are spoken to. */
   readonly registries: RegistrySettings
+  readonly builder: BuilderSettings
   /** The registry that is served by the engine itself. */
   readonly ownRegistry: RegistryConfig | undefined
 }
@@ -124,6 +126,7 @@ export function readConfig(argv: readonly string[]): CommandLine {
     logMaxSize: 20 * 1024 * 1024,
     logMaxFiles: 5,
     registries: registrySettings(flags, file.registries),
+    builder: builderSettings(file.builder),
     ownRegistry: ownRegistryConfig(file.registry, text('registry-listen', '') || undefined, dataRoot),
   }
   return { config, help, version }
@@ -156,11 +159,18 @@ interface ConfigFile {
   readonly values: Values
   readonly registries: Readonly<Record<string, unknown>>
   readonly pools: readonly PoolBase[] | undefined
-  /** The section of that name, unread. */
+  /** The sections of that name, unread. */
   readonly registry: unknown
+  readonly builder: unknown
 }
 
-const nothing: ConfigFile = { values: {}, registries: {}, pools: undefined, registry: undefined }
+const nothing: ConfigFile = {
+  values: {},
+  registries: {},
+  pools: undefined,
+  registry: undefined,
+  builder: undefined,
+}
 
 /** A configuration file that was not asked for may be missing. */
 function readFile(path: string | undefined): ConfigFile {
@@ -172,20 +182,19 @@ function readFile(path: string | undefined): ConfigFile {
     if (path === undefined && isErrno(error, 'ENOENT')) return nothing
     throw invalid(`cannot read configuration file ${name}: ${messageOf(error)}`, error)
   }
-  const [registries, { hosts, registry, 'default-address-pools': list, ...rest }] = splitRegistryKeys(
-    parseJson(name, text),
-  )
+  const [registries, { hosts, registry, builder, 'default-address-pools': list, ...rest }] =
+    splitRegistryKeys(parseJson(name, text))
   const pools = poolList(list)
   const unknown = Object.keys(rest).filter((key) => !Object.hasOwn(options, key))
   if (unknown.length > 0) {
     throw invalid(`configuration file ${name}: unknown key ${unknown.map((key) => `"${key}"`).join(', ')}`)
   }
   for (const [key, value] of Object.entries(rest)) checkValue(name, key as keyof Values, value)
-  if (hosts === undefined) return { values: rest, registries, pools, registry }
+  if (hosts === undefined) return { values: rest, registries, pools, registry, builder }
   if (!Array.isArray(hosts) || !hosts.every((host) => typeof host === 'string')) {
     throw invalid(`configuration file ${name}: "hosts" must be a list of addresses`)
   }
-  return { values: { ...rest, host: hosts }, registries, pools, registry }
+  return { values: { ...rest, host: hosts }, registries, pools, registry, builder }
 }
 
 function checkValue(file: string, key: keyof Values, value: unknown): void {

@@ -52,7 +52,7 @@ export interface AssembledBuilds {
 
 /** Puts together what builds need. Nothing of what a daemon that was killed had begun is left when it resolves. */
 export async function assembleBuilds(foundation: Foundation, parts: BuildsParts): Promise<AssembledBuilds> {
-  const { config, helper, trees, snapshots, db, background, logger } = foundation
+  const { config, helper, trees, db, background, logger } = foundation
   const { images } = parts
   const { dataRoot } = config
   const clock = systemClock

@@ -9,14 +9,10 @@ import assert from 'node:assert/strict'
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { digestOf, hexOf } from '#base/digest.ts'
 import type { RunConfig } from '#oci/image-spec.ts'
-import { hostPlatform } from '#oci/platform.ts'
-import { differencesOf, readBuiltImage } from '#test/support/built-image.ts'
-import { busyboxTar, member, tarOf } from '#test/support/busybox-image.ts'
-import { type Result, TestDaemon } from '#test/support/daemon.ts'
 import { FileServer } from '#test/support/file-server.ts'
-import { missingPeers, Peers } from '#test/support/peers.ts'
+import { missingPeers } from '#test/support/peers.ts'
+import { good, TwoBuilders } from '#test/support/two-builders.ts'
 
 const CORPUS = join(import.meta.dirname, 'build-corpus')
 const wanted = process.env['BERTH_CORPUS']?.split(',')
@@ -54,53 +50,31 @@ const BASES: Readonly<Record<string, RunConfig>> = {
 
 describe('the corpus of Dockerfiles, beside BuildKit', { skip: missingPeers() }, () => {
   const stack = new AsyncDisposableStack()
-  let daemon: TestDaemon
-  let peers: Peers
+  let builders: TwoBuilders
   before(async () => {
-    daemon = stack.use(await TestDaemon.start())
-    peers = stack.use(new Peers(daemon))
+    builders = stack.use(await TwoBuilders.start(BASES))
+    const { daemon, peers } = builders
     writeFileSync(join(peers.here, 'ready'), '')
     stack.use(await FileServer.start(daemon, peers.here))
-    for (const [name, config] of Object.entries(BASES)) {
-      writeFileSync(join(peers.here, 'base.tar'), await baseImage(name, config))
-      good(daemon.berth('load', '-i', join(peers.here, 'base.tar')))
-      good(await peers.docker('load', '-i', `${peers.there}/base.tar`))
-    }
   })
   after(() => stack.disposeAsync())
 
-  /** Builds it with both; what differs. */
-  const build = async (name: string): Promise<readonly string[]> => {
-    cpSync(join(CORPUS, name), join(peers.here, name), { recursive: true, verbatimSymlinks: true })
-    const setup = `cd ${peers.there}/${name} && umask 022 && sh -e setup.sh && rm setup.sh args 2> /dev/null; true`
-    if (existsSync(join(CORPUS, name, 'setup.sh'))) good(peers.run('sh', '-c', setup))
-    rmSync(join(peers.here, name, 'args'), { force: true })
-    const shared = ['--network', 'none', '--provenance=false', '-t', `${name}:built`]
-    const file = existsSync(join(CORPUS, name, 'args'))
-      ? readFileSync(join(CORPUS, name, 'args'), 'utf8')
-      : ''
-    const args = file.split('\n').filter((line) => line !== '')
-    const at = (context: string): string[] => args.map((arg) => arg.replaceAll('@', context))
-    const theirContext = `${peers.there}/${name}`
-    const ours = daemon.berth('build', ...shared, ...at(join(peers.here, name)), join(peers.here, name))
-    const theirs = await peers.docker('buildx', 'build', ...shared, ...at(theirContext), theirContext)
-    if (ours.code !== 0 || theirs.code !== 0) return outcomes(ours, theirs)
-    good(daemon.berth('save', '-o', join(peers.here, 'ours.tar'), `${name}:built`))
-    good(await peers.docker('save', '-o', `${peers.there}/theirs.tar`, `${name}:built`))
-    return differencesOf(
-      await readBuiltImage(join(peers.here, 'ours.tar')),
-      await readBuiltImage(join(peers.here, 'theirs.tar')),
-    )
-  }
-
   for (const name of cases) {
     it(name, async () => {
+      const { peers } = builders
+      const context = join(peers.here, name)
+      cpSync(join(CORPUS, name), context, { recursive: true, verbatimSymlinks: true })
+      const setup = `cd ${peers.there}/${name} && umask 022 && sh -e setup.sh && rm setup.sh`
+      if (existsSync(join(context, 'setup.sh'))) good(peers.run('sh', '-c', setup))
+      const args = existsSync(join(context, 'args')) ? readFileSync(join(context, 'args'), 'utf8') : ''
+      rmSync(join(context, 'args'), { force: true })
       const known = (differences[name] ?? []).map(({ line }) => new RegExp(line))
-      const found = await build(name)
-      assert.deepEqual(
-        found.filter((line) => !known.some((each) => each.test(line))),
-        [],
+      const found = await builders.differences(
+        context,
+        args.split('\n').filter((line) => line !== ''),
       )
+      const unknown = found.filter((line) => !known.some((each) => each.test(line)))
+      assert.deepEqual(unknown, [])
       // What has become equal is no difference any more.
       for (const each of known)
         assert.ok(
@@ -110,43 +84,3 @@ describe('the corpus of Dockerfiles, beside BuildKit', { skip: missingPeers() },
     })
   }
 })
-
-/** An archive as `docker save` once wrote it, which both engines load. */
-async function baseImage(name: string, config: RunConfig): Promise<Buffer> {
-  const layer = await busyboxTar(member({ path: 'base', mode: 0o755 }, '#!/bin/sh\n'))
-  const { os, architecture } = hostPlatform()
-  const created = '2026-01-02T03:04:05Z'
-  const document = JSON.stringify({
-    os,
-    architecture,
-    created,
-    config,
-    rootfs: { type: 'layers', diff_ids: [digestOf(layer)] },
-    history: [{ created, created_by: 'the base of the corpus' }],
-  })
-  const id = `${hexOf(digestOf(document))}.json`
-  const manifest = JSON.stringify([{ Config: id, RepoTags: [`${name}:latest`], Layers: ['layer.tar'] }])
-  return tarOf(
-    member({ path: id }, document),
-    member({ path: 'layer.tar' }, layer),
-    member({ path: 'manifest.json' }, manifest),
-  )
-}
-
-/** What they say where one of them has built nothing. */
-function outcomes(ours: Result, theirs: Result): readonly string[] {
-  const [a, b] = [outcome(ours), outcome(theirs)]
-  return a === b ? [] : [`outcome: ${a}, BuildKit: ${b}`]
-}
-
-function outcome({ code, stderr }: Result): string {
-  if (code === 0) return 'built'
-  const message = /^ERROR: failed to build: failed to solve: (.*)$/m.exec(stderr)?.[1] ?? stderr
-  // Their names of things inside are other ones each time.
-  return message.replace(/ of ref [^"]*: (?=")/, ': ').replaceAll(/\/\S*\/merged\//g, '/')
-}
-
-function good({ code, stdout, stderr }: Result): string {
-  assert.equal(code, 0, stderr + stdout)
-  return stdout
-}

@@ -8,6 +8,7 @@ import { output, runProgram } from '../run-program.ts'
 import { openContest } from './contenders.ts'
 import { loadFacts, machineFacts } from './machine-facts.ts'
 import { table } from './report.ts'
+import { buildNames, builds } from './builds/scenarios.ts'
 import { makeBenchImage } from './registry/image.ts'
 import { engineTransfers, registryThroughput } from './registry/scenarios.ts'
 import { networkScenarios } from './networks/scenarios.ts'
@@ -17,7 +18,7 @@ const REPOSITORY = join(import.meta.dirname, '../..')
 const IMAGES = join(REPOSITORY, '.cache/images')
 
 const scenarios = [...containerScenarios, ...networkScenarios]
-const allNames: readonly string[] = [...scenarios.map(({ name }) => name), 'pull', 'registry']
+const allNames: readonly string[] = [...scenarios.map(({ name }) => name), ...buildNames, 'pull', 'registry']
 
 const { values } = parseArgs({
   options: {
@@ -50,7 +51,7 @@ async function main(): Promise<void> {
     tables.push(measured.table)
     versions = measured.versions
   }
-  tables.push(...(await transfers(wanted)))
+  tables.push(...(await buildTables(wanted)), ...(await transfers(wanted)))
   const minutes = ((performance.now() - started) / 60_000).toFixed(1)
   const facts = [
     new Date().toISOString().slice(0, 10),
@@ -85,6 +86,19 @@ async function containers(
     table: table(rows, contenders),
     versions: engines.map(({ description }) => description).join('; '),
   }
+}
+
+/** What building images costs. */
+async function buildTables(wanted: readonly string[]): Promise<string[]> {
+  if (!buildNames.some((name) => wanted.includes(name))) return []
+  if ((await runProgram(['test', '-x', values.peers])).code !== 0) {
+    console.error(`bench: no builders to compare with: ${values.peers} is not a program`)
+    return []
+  }
+  await output([join(REPOSITORY, 'tools/make-images'), IMAGES])
+  const { rows, columns } = await builds(wanted, values.peers, join(IMAGES, 'busybox.tar'), effort())
+  progress('')
+  return [table(rows, columns)]
 }
 
 /** What moving images costs: between an engine and a registry, and for a registry alone. */

@@ -31,25 +31,17 @@ export interface BuildImagesOptions {
   readonly signal: AbortSignal
 }
 
-/** Images that a build stands on: those of this host; what is missing is pulled. Each is looked up once a build. */
+/** Images that a build stands on: those of this host; what is missing is pulled. */
 export class BuildImages implements ImageResolver {
   readonly #deps: BuildImagesDeps
   readonly #options: BuildImagesOptions
-  readonly #resolved = new Map<string, Promise<ResolvedImage>>()
 
   constructor(deps: BuildImagesDeps, options: BuildImagesOptions) {
     this.#deps = deps
     this.#options = options
   }
 
-  resolve(reference: string, platform: Platform): Promise<ResolvedImage> {
-    const key = `${reference} ${formatPlatform(platform)}`
-    const known = this.#resolved.get(key) ?? this.#resolve(reference, platform)
-    this.#resolved.set(key, known)
-    return known
-  }
-
-  async #resolve(text: string, platform: Platform): Promise<ResolvedImage> {
+  async resolve(text: string, platform: Platform): Promise<ResolvedImage> {
     const place = this.#options.layouts.get(text)
     if (place !== undefined) return layoutImage(text, place, platform, this.#options)
     const here = this.#options.pull ? undefined : await this.#here(text, platform)

@@ -1,9 +1,8 @@
 import type { Digest } from '#base/digest.ts'
 import { readTar } from '#oci/tar/read-tar.ts'
 import { type TarSource, writeTar } from '#oci/tar/write-tar.ts'
-import type { Snapshots } from '#store/snapshots/snapshots.ts'
-import type { Addition } from '../images/addition.ts'
 import type { BuiltImage } from './image-output.ts'
+import type { Relayering } from './squash.ts'
 
 /**
  * `rewrite-timestamp=true`: no file that the build has made is of a later time than `epoch` (seconds), so that building again
@@ -13,15 +12,7 @@ export async function withTimes(
   image: BuiltImage,
   base: readonly Digest[],
   epoch: number,
-  {
-    addition,
-    snapshots,
-    signal,
-  }: {
-    readonly addition: Pick<Addition, 'ingest'>
-    readonly snapshots: Pick<Snapshots, 'tar'>
-    readonly signal: AbortSignal
-  },
+  { addition, snapshots, signal }: Relayering,
 ): Promise<BuiltImage> {
   const { rootfs } = image.config
   const layers: Digest[] = []

@@ -6,6 +6,13 @@ import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { Addition } from '../images/addition.ts'
 import type { BuiltImage } from './image-output.ts'
 
+/** What writing layers anew needs. */
+export interface Relayering {
+  readonly addition: Pick<Addition, 'ingest'>
+  readonly snapshots: Pick<Snapshots, 'tar'>
+  readonly signal: AbortSignal
+}
+
 /**
  * `--squash`: what the build has added to its base becomes one layer. The history still tells every step, and at its end which
  * of them have become one.
@@ -13,15 +20,7 @@ import type { BuiltImage } from './image-output.ts'
 export async function squashed(
   image: BuiltImage,
   base: readonly Digest[],
-  {
-    addition,
-    snapshots,
-    signal,
-  }: {
-    readonly addition: Pick<Addition, 'ingest'>
-    readonly snapshots: Pick<Snapshots, 'tar'>
-    readonly signal: AbortSignal
-  },
+  { addition, snapshots, signal }: Relayering,
 ): Promise<BuiltImage> {
   const { rootfs, history, created } = image.config
   const added = rootfs.diff_ids.slice(base.length)

@@ -91,8 +91,8 @@ async function containers(
 /** What building images costs. */
 async function buildTables(wanted: readonly string[]): Promise<string[]> {
   if (!buildNames.some((name) => wanted.includes(name))) return []
-  if ((await runProgram(['test', '-x', values.peers])).code !== 0) {
-    console.error(`bench: no builders to compare with: ${values.peers} is not a program`)
+  if ((await runProgram(['sh', '-c', 'test -x "$0" && command -v docker', values.peers])).code !== 0) {
+    console.error(`bench: no builders to compare with: ${values.peers} and a docker client are needed`)
     return []
   }
   await output([join(REPOSITORY, 'tools/make-images'), IMAGES])

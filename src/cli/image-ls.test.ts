@@ -33,6 +33,30 @@ describe('berth images', () => {
     })
   })
 
+  it('asks how images of a name were made, for the platforms that are here', async () => {
+    const manifest = (architecture: string, Available: boolean, Kind = 'image'): object => ({
+      ID: `sha256:${'e'.repeat(64)}`,
+      Kind,
+      Available,
+      Size: { Content: 10, Total: 30 },
+      ImageData: { Platform: { os: 'linux', architecture } },
+    })
+    const Manifests = [
+      manifest('amd64', true),
+      manifest('s390x', false),
+      manifest('unknown', true, 'attestation'),
+    ]
+    await using engine = await ScriptedEngine.start({
+      'GET /images/json': { json: [{ Id: 'sha256:aa', RepoTags: ['app:1'], Manifests }] },
+      'GET /images/sha256:aa/history': { json: [{ CreatedBy: 'RUN make', Size: 4_200_000 }] },
+    })
+    const { stdout, stderr } = await runCli(['images', '--tree', 'app'], { host: engine.host })
+    assert.match(stdout, /├─ linux\/amd64 .*\n│ {2}└─ RUN make +4\.2MB\n└─ linux\/s390x /, stderr)
+    assert.equal(engine.requests.length, 2)
+    assert.match(engine.requests[1]?.query.get('platform') ?? '', /amd64/)
+    assert.ok(!(await runCli(['images', '--tree'], { host: engine.host })).stdout.includes('make'))
+  })
+
   it('refuses a tree in another form', async () => {
     for (const flag of ['-q', '--digests', '--format=json']) {
       const { code, stderr } = await runCli(['images', '--tree', flag])

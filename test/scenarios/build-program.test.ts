@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { humanSize } from '#cli/format/units.ts'
 import { output } from '../../tools/run-program.ts'
 import { PrivateEngine } from '../../tools/private-engine.ts'
 
@@ -170,6 +171,12 @@ describe('building a program', { skip: !mirror() && 'no Debian mirror' }, () => 
     // The lists of packages are in a layer of their own, and stay; in the other one they never were.
     assert.ok(apart[2]!.size > 10_000_000 && total(joined) < total(apart) - apart[2]!.size / 2)
 
+    // A name's tree has its layers, each with its size; the tree of all has the images.
+    const layers = await engine.berth('images', '--tree', '--no-trunc', 'apart')
+    assert.deepEqual(
+      [...layers.matchAll(/[├└]─ (RUN .*?|Imported from -) {3,}(\S+)$/gm)].map(([, by, size]) => [by, size]),
+      apart.toReversed().map(({ by, size }) => [by || 'Imported from -', humanSize(size, 3)]),
+    )
     const tree = await engine.berth('images', '--tree')
     for (const [name, entries] of [
       ['apart', apart],

@@ -1,4 +1,4 @@
-import type { ImageSummary } from '#api/generated/types.ts'
+import type { ImageHistoryResponseItem, ImageManifestSummary, ImageSummary } from '#api/generated/types.ts'
 import type { Filters } from '#client/filters.ts'
 import { command, type Context } from '../command.ts'
 import { commandError } from '../errors.ts'
@@ -29,7 +29,9 @@ export default command({
     format: string("'table', 'table TEMPLATE', 'json', or a Go template"),
     'no-trunc': bool('Show values in full'),
     quiet: bool('Only ids', { short: 'q' }),
-    tree: bool('Platforms below their images, and images below those they were made from'),
+    tree: bool(
+      'Platforms below their images, images below those they were made from; of REPOSITORY the layers, too',
+    ),
   },
   async run({ args: [repository], flags, changed }, context) {
     const filters =
@@ -41,7 +43,8 @@ export default command({
       for (const flag of ['quiet', 'format', 'digests'].filter((name) => changed.has(name))) {
         throw commandError(`conflicting options: --tree has lines of its own, use it without --${flag}`)
       }
-      context.out(await tree({ all: flags.all, filters }, trunc, context))
+      const query = { all: flags.all, filters }
+      context.out(await tree(query, { trunc, layers: repository !== undefined }, context))
       return
     }
     const images = await context.client.images.list({ all: flags.all, filters })
@@ -64,11 +67,28 @@ export default command({
 
 async function tree(
   query: { readonly all: boolean; readonly filters: Filters },
-  trunc: boolean,
+  { trunc, layers }: { readonly trunc: boolean; readonly layers: boolean },
   { client, io }: Context,
 ): Promise<string> {
   const images = await client.images.list({ ...query, manifests: true })
-  return imageTree(newestFirst(images), { trunc, paint: paintFor(io) })
+  const histories = layers ? await historiesOf(images, client) : undefined
+  return imageTree(newestFirst(images), { trunc, paint: paintFor(io), histories })
+}
+
+/** How everything was made that is there for a platform. */
+async function historiesOf(
+  images: readonly ImageSummary[],
+  { images: client }: Context['client'],
+): Promise<ReadonlyMap<ImageManifestSummary, readonly ImageHistoryResponseItem[]>> {
+  const histories = images.flatMap(({ Id, Manifests }) =>
+    (Manifests ?? []).map(async (manifest) => {
+      const { os, architecture, variant } = manifest.ImageData?.Platform ?? {}
+      if (manifest.Kind !== 'image' || manifest.Available !== true || !os || !architecture) return undefined
+      const platform = { os, architecture, variant: variant ?? undefined }
+      return [manifest, await client.history(Id ?? '', { platform })] as const
+    }),
+  )
+  return new Map((await Promise.all(histories)).filter((each) => each !== undefined))
 }
 
 function newestFirst(images: readonly ImageSummary[]): ImageSummary[] {

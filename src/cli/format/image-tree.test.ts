@@ -61,6 +61,32 @@ describe('imageTree()', () => {
     assert.deepEqual(labels([]), [])
   })
 
+  it('shows the layers of a platform that have a size, the lowest first', () => {
+    const made = image('app', ['app:1'], undefined, ['amd64', 'arm64'])
+    const [amd64] = made.Manifests ?? []
+    const histories = new Map([
+      [
+        amd64!,
+        [
+          { CreatedBy: 'CMD ["app"]', Size: 0 },
+          { CreatedBy: `RUN make\t${'x'.repeat(60)}`, Size: 41_400_000 },
+          { CreatedBy: '', Comment: 'Imported from -', Size: 127_000_000 },
+        ],
+      ],
+    ]) as never
+    const lines = (trunc: boolean): string[] =>
+      imageTree([made], { ...plain, trunc, histories })
+        .split('\n')
+        .slice(2, -1)
+        .map((line) => line.replaceAll(/ {2,}/g, ' '))
+    assert.deepEqual(lines(true).slice(1), [
+      '│ ├─ Imported from - 127MB',
+      `│ └─ RUN make ${'x'.repeat(35)}… 41.4MB`,
+      '└─ linux/arm64 eeeeeeeeeeee 30B 10B',
+    ])
+    assert.ok(lines(false)[2]?.includes(`${'x'.repeat(60)} 41.4MB`), lines(false).join('\n'))
+  })
+
   it('is coloured on a terminal only, and not with NO_COLOR or on a dumb one', () => {
     const colours = (tty: boolean, env: Record<string, string> = {}): boolean =>
       imageTree([image('a', ['a:1'])], {

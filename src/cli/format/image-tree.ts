@@ -1,19 +1,21 @@
-import type { ImageManifestSummary, ImageSummary } from '#api/generated/types.ts'
+import type { ImageHistoryResponseItem, ImageManifestSummary, ImageSummary } from '#api/generated/types.ts'
 import { shortId } from '#base/ids.ts'
 import { formatPlatform } from '#oci/platform.ts'
 import type { Paint } from './colors.ts'
-import { humanSize } from './units.ts'
+import { ellipsis, humanSize } from './units.ts'
 
-/** A line of the tree: an image, another name of it, or what it has for a platform. */
+/** A line of the tree: an image, another name of it, what it has for a platform, or a layer of that. */
 interface Row {
   readonly label: string
   readonly cells: readonly [id: string, usage: string, content: string, extra: string]
-  readonly kind: 'image' | 'name' | 'platform' | 'missing'
+  readonly kind: 'image' | 'name' | 'platform' | 'missing' | 'layer'
 }
 
 interface Options {
   readonly trunc: boolean
   readonly paint: Paint
+  /** How what is there for a platform was made, newest first; its layers are lines of the tree. */
+  readonly histories?: ReadonlyMap<ImageManifestSummary, readonly ImageHistoryResponseItem[]> | undefined
 }
 
 const TITLES: Row = {
@@ -22,6 +24,7 @@ const TITLES: Row = {
   kind: 'image',
 }
 const GAP = 3
+const LAYER_WIDTH = 45
 const NO_CELLS = ['', '', '', ''] as const
 
 /**
@@ -42,7 +45,7 @@ export function imageTree(images: readonly ImageSummary[], options: Options): st
       const last = i === below.length - 1
       const [twig, next] = last ? ['└─ ', '   '] : ['├─ ', '│  ']
       return i < platforms.length
-        ? [platformRow(each as ImageManifestSummary, lead + under + twig, options)]
+        ? platformRows(each as ImageManifestSummary, lead + under, twig, next, options)
         : rowsOf(each as ImageSummary, lead + under, twig, next)
     })
     const [first, ...others] = imageRows(image, lead + branch, options)
@@ -85,6 +88,27 @@ function imageRows(image: ImageSummary, label: string, { trunc }: Options): Row[
       kind: 'image',
     },
     ...others.map((each): Row => ({ label: each, cells: NO_CELLS, kind: 'name' })),
+  ]
+}
+
+/** A platform, and below it the layers that have a size, as they lie on each other: the lowest first. */
+function platformRows(
+  manifest: ImageManifestSummary,
+  lead: string,
+  branch: string,
+  under: string,
+  options: Options,
+): Row[] {
+  const history = options.histories?.get(manifest) ?? []
+  const layers = history.filter(({ Size }) => (Size ?? 0) > 0).toReversed()
+  return [
+    platformRow(manifest, lead + branch, options),
+    ...layers.map((layer, i): Row => {
+      const twig = i === layers.length - 1 ? '└─ ' : '├─ '
+      const by = (layer.CreatedBy || layer.Comment || 'layer').replaceAll(/\s+/g, ' ')
+      const label = lead + under + twig + (options.trunc ? ellipsis(by, LAYER_WIDTH) : by)
+      return { label, cells: ['', humanSize(layer.Size ?? 0, 3), '', ''], kind: 'layer' }
+    }),
   ]
 }
 

@@ -33,6 +33,8 @@ export class PrivateEngine implements AsyncDisposable {
   readonly #token: string
   readonly #owner: Owner
   #daemon: ChildProcess | undefined
+  /** An engine has been up at this root, so there may be containers. */
+  #used = false
 
   private constructor(root: string, owner: Owner) {
     this.root = root
@@ -61,7 +63,9 @@ export class PrivateEngine implements AsyncDisposable {
 
   /** What an engine of this purpose left behind when its owner was killed. */
   static abandoned(root: string, owner: Owner): PrivateEngine {
-    return new PrivateEngine(root, owner)
+    const engine = new PrivateEngine(root, owner)
+    engine.#used = true
+    return engine
   }
 
   get pid(): number {
@@ -94,6 +98,7 @@ export class PrivateEngine implements AsyncDisposable {
       detached: true,
     })
     await this.#answers(this.#daemon)
+    this.#used = true
   }
 
   /** Ends the daemon and returns when it is gone; containers keep running. */
@@ -119,6 +124,7 @@ export class PrivateEngine implements AsyncDisposable {
     rest.defer(() => removeIfThere(['nft', 'delete', 'table', 'inet', this.firewallTable]))
     rest.defer(() => removeIfThere(['ip', 'link', 'delete', this.bridge]))
     rest.defer(() => this.down())
+    if (!this.#used) return
     if (this.#daemon === undefined || hasEnded(this.#daemon)) await this.up()
     const ids = (await this.berth('ps', '--all', '--quiet', '--no-trunc')).split('\n').filter(Boolean)
     if (ids.length > 0) await this.berth('rm', '--force', '--volumes', ...ids)

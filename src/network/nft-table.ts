@@ -277,7 +277,7 @@ ${closed ? CLOSED : ''}  }
     iifname . oifname @icc accept
     iifname . oifname @apart jump linked
     oifname @routed4 ip protocol icmp accept
-    oifname @routed6 meta l4proto ipv6-icmp accept
+    oifname @routed6 meta l4proto icmpv6 accept
     oifname @unprotected4 meta nfproto ipv4 accept
     oifname @unprotected6 meta nfproto ipv6 accept
     ip daddr . meta l4proto . th dport @open4 accept

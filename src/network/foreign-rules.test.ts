@@ -34,6 +34,15 @@ function judged(entries: readonly object[], more: Partial<NewPacket> = {}): stri
 const DROPPED = 'dropped by forward of table inet t'
 
 describe('judge()', () => {
+  it('knows protocols by name and by number', () => {
+    const protocol = (right: unknown, op?: string) => match({ meta: { key: 'l4proto' } }, right, op)
+    for (const tcp of ['tcp', 6, { set: [17, 6] }]) {
+      assert.equal(judged([base('forward', 'accept'), rule('forward', protocol(tcp), drop)]), DROPPED)
+      assert.equal(judged([base('forward', 'accept'), rule('forward', protocol(tcp, '!='), drop)]), 'passes')
+    }
+    assert.equal(judged([base('forward', 'accept'), rule('forward', protocol(17), drop)]), 'passes')
+  })
+
   it('finds policies that drop, and the rules that let a packet pass before', () => {
     assert.equal(judged([base('forward', 'drop')]), DROPPED)
     assert.equal(judged([base('forward', 'accept')]), 'passes')

@@ -4,6 +4,7 @@
  */
 import { contains, parseCidr } from './address.ts'
 import type { Protocol } from './networks.ts'
+import { protocolNumbers } from './nft-table.ts'
 
 export interface ForeignRules {
   readonly chains: readonly ForeignChain[]
@@ -185,7 +186,7 @@ function metaOf(key: string, { oifname, protocol, address }: NewPacket): Values 
     case 'oifname':
       return oifname === undefined ? undefined : [oifname]
     case 'l4proto':
-      return [protocol]
+      return [protocol, protocolNumbers[protocol]]
     case 'nfproto':
       return [address.includes(':') ? 'ipv6' : 'ipv4']
     default:
@@ -202,7 +203,8 @@ function payloadOf(payload: Payload, { protocol, address, port }: NewPacket): Va
       return payload.protocol === protocol || payload.protocol === 'th' ? [port] : []
     case 'protocol':
     case 'nexthdr':
-      return [protocol]
+      // A number where the machine has no /etc/protocols.
+      return [protocol, protocolNumbers[protocol]]
     default:
       return undefined
   }

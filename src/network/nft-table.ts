@@ -384,12 +384,12 @@ function protocolName(part: unknown): unknown {
   return typeof part === 'number' ? (protocols.get(part) ?? part) : part
 }
 
-/** IANA protocol numbers. */
-const protocols: ReadonlyMap<number, string> = new Map([
-  [6, 'tcp'],
-  [17, 'udp'],
-  [132, 'sctp'],
-])
+/** Assigned by IANA. */
+export const protocolNumbers: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 }
+
+const protocols: ReadonlyMap<number, string> = new Map(
+  Object.entries(protocolNumbers).map(([name, number]) => [number, name]),
+)
 
 function termText(term: unknown, quote: boolean): string {
   if (typeof term === 'string') return quote ? quoted(term) : term

@@ -229,14 +229,14 @@ describe('Downloads', () => {
   })
 
   it('keeps what was used last when it becomes too much', async () => {
-    await using at = await world((_request, response) => response.end('x'.repeat(5000)), { kept: 40_000 })
+    await using at = await world((_request, response) => response.end('x'.repeat(16_000)), { kept: 50_000 })
     for (const path of ['/a', '/b', '/a', '/c']) {
       await at.get(path)
       await at.clock.advance(1000)
     }
     assert.equal((await at.kept()).length, 2)
     const asked = at.web.asked.length
-    await at.get('/a', digestOf('x'.repeat(5000)))
+    await at.get('/a', digestOf('x'.repeat(16_000)))
     assert.equal(at.web.asked.length, asked)
     const [first] = await at.downloads.store.list()
     assert.match(await at.downloads.describe(first?.key ?? ''), /^http url http:\/\/127.0.0.1:\d+\/c$/)

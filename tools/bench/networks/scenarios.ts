@@ -102,7 +102,7 @@ async function connectRate(
             `bench: ${contender.engine.name} does not publish ${AMONG} ports: ${messageOf(error)}`,
           )
           unable.add(contender)
-          await output([...contender.client, 'rm', '-f', CONTAINER])
+          await forget(contender)
           continue
         }
         await using neighbour = await startNeighbour(contender.engine.inside)
@@ -116,6 +116,15 @@ async function connectRate(
     alone.row('connections from another namespace to a published port', '/s'),
     among.row(`the same, ${AMONG.toLocaleString('en')} ports being published`, '/s'),
   ]
+}
+
+/** What is left of a container that could not be started; an engine that is still at it keeps it until the bench ends. */
+async function forget({ client, engine }: Contender): Promise<void> {
+  try {
+    await output([...client, 'rm', '-f', CONTAINER])
+  } catch (error) {
+    console.error(`bench: ${engine.name} does not remove it either: ${messageOf(error)}`)
+  }
 }
 
 /** Names of a network of one's own, asked by a container on it. */

@@ -13,8 +13,8 @@ import {
   sameElements,
 } from './nft-table.ts'
 
-const forward = (hostIp: string, ip = '172.17.0.2') =>
-  forwardingElements({ hostIp, hostPort: 8080, protocol: 'tcp', ip, port: 80, comment: 'abc' })
+const forward = (hostIp: string, ip = '172.17.0.2', protocol: 'tcp' | 'udp' = 'tcp') =>
+  forwardingElements({ hostIp, hostPort: 8080, protocol, ip, port: 80, comment: 'abc' })
 
 const byId = (elements: readonly Element[]) =>
   new Map(elements.map((element) => [elementId(element), element]))
@@ -62,6 +62,14 @@ describe('forwardingElements()', () => {
     })
     assert.equal(forward('FD00::0:1', 'fd00::2')[0]?.key, 'fd00::1 . tcp . 8080')
     assert.equal(forward('::', 'fd00::2')[0]?.set, 'dnat6any')
+  })
+
+  it('has sockets for all addresses answer datagrams from the one that was asked', () => {
+    const relayed6 = { set: 'relayed6', key: '8080', comment: 'abc' }
+    assert.deepEqual(forward('::', '172.17.0.2', 'udp'), [relayed6])
+    assert.deepEqual(forward('::', 'fd00::2', 'udp')[0], relayed6)
+    const sets = forward('192.0.2.1', '172.17.0.2', 'udp').map(({ set }) => set)
+    assert.deepEqual(sets, ['dnat4', 'self4'])
   })
 
   it('leaves to userland what the kernel cannot translate', () => {

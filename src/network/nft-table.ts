@@ -49,6 +49,8 @@ const elementSets = {
   dnat4any: 'type inet_proto . inet_service : ipv4_addr . inet_service',
   dnat6: 'type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service',
   dnat6any: 'type inet_proto . inet_service : ipv6_addr . inet_service',
+  relayed4: 'type inet_service',
+  relayed6: 'type inet_service',
 } as const
 
 type ElementSet = keyof typeof elementSets
@@ -126,17 +128,22 @@ export interface Forwarding {
 }
 
 /**
- * The elements that forward a host port; none where the kernel cannot: to the other address family, and from the
- * IPv6 loopback address.
+ * The elements that forward a host port. Where the kernel cannot, to the other address family and from the IPv6 loopback
+ * address, there is at most the one that sees to the answers of the socket that does it.
  */
 export function forwardingElements(forwarding: Forwarding): Element[] {
   const { hostIp, hostPort, protocol, ip, port, comment } = forwarding
   const v6 = hostIp.includes(':')
-  if (v6 !== ip.includes(':') || hostIp === '::1') return []
   const wildcard = hostIp === '0.0.0.0' || hostIp === '::'
+  const relayed: Element[] =
+    wildcard && protocol === 'udp'
+      ? [{ set: v6 ? 'relayed6' : 'relayed4', key: String(hostPort), comment }]
+      : []
+  if (v6 !== ip.includes(':') || hostIp === '::1') return relayed
   const service = `${protocol} . ${hostPort}`
   const target = canonicalAddress(ip)
   return [
+    ...relayed,
     {
       set: `dnat${v6 ? 6 : 4}${wildcard ? 'any' : ''}`,
       key: wildcard ? service : `${canonicalAddress(hostIp)} . ${service}`,
@@ -145,6 +152,11 @@ export function forwardingElements(forwarding: Forwarding): Element[] {
     },
     { set: v6 ? 'self6' : 'self4', key: `${target} . ${service}`, comment },
   ]
+}
+
+/** Whether an element leads to a container, or opens a way; the others see to callers and answers of special kinds. */
+export function leads({ set }: Element): boolean {
+  return !set.startsWith('self') && !set.startsWith('relayed')
 }
 
 /** Replaces the whole table, whatever it was; the kernel switches over at once. */
@@ -313,6 +325,13 @@ ${respect ? '' : '    fib daddr type local jump published\n'}  }
     type nat hook output priority -100; policy accept;
     ip6 daddr ::1 accept
     fib daddr type local jump published
+  }
+  chain relayed {
+    type nat hook input priority 100; policy accept;
+    # A UDP socket for all addresses does not learn which one was asked, and would answer from the one that the route
+    # prefers. So the asker gets that address towards the socket, which answers to it, and hence from it.
+    iifname != "lo" udp dport @relayed4 fib daddr type local snat ip to ip daddr
+    iifname != "lo" udp dport @relayed6 fib daddr type local snat ip6 to ip6 daddr
   }
   chain leaving {
     type nat hook postrouting priority srcnat; policy accept;

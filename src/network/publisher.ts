@@ -7,7 +7,7 @@ import type { Firewall } from './firewall.ts'
 import type { PortState } from './firewall-report.ts'
 import type { PortChange, PortRequest, PublishTarget, PublishedPort } from './networks.ts'
 import type { Element } from './nft-table.ts'
-import { elementId, forwardingElements } from './nft-table.ts'
+import { elementId, forwardingElements, leads } from './nft-table.ts'
 import type { PortHolds } from './port-holds.ts'
 import type { PortTable, Reservation } from './ports.ts'
 
@@ -132,7 +132,7 @@ export class Publisher {
         containerId,
         port,
         address: targetOf(endpoint, port.hostIp),
-        elements: this.#elements(containerId, endpoint, [port]).filter(({ set }) => !set.startsWith('self')),
+        elements: this.#elements(containerId, endpoint, [port]).filter(leads),
         held: held.has(port),
       })),
     )

@@ -39,7 +39,8 @@ export async function ask(protocol: string, address: string, port: number): Prom
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
     socket.on('message', (message) => resolve(message.toString()))
     socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
-    socket.send('?', port, address)
+    // Connected: an answer counts only when it comes from where the question went.
+    socket.connect(port, address, () => socket.send('?'))
     const answer = await promise
     socket.close()
     return answer

@@ -159,6 +159,11 @@ function suite(): void {
     await neighbour.run('ip', 'addr', 'add', '10.200.0.2/25', 'dev', 'eth0')
     await neighbour.run('ip', 'link', 'set', 'eth0', 'up')
     await neighbour.run('ip', 'route', 'add', 'default', 'via', '10.200.0.1')
+    // Two IPv6 addresses, so that answers can come from the wrong one.
+    for (const address of ['fd77::1/64', 'fd78::1/64'])
+      await must('ip', 'addr', 'add', address, 'dev', 'lan0', 'nodad')
+    await neighbour.run('ip', 'addr', 'add', 'fd77::2/64', 'dev', 'eth0', 'nodad')
+    await neighbour.run('ip', 'route', 'add', 'default', 'via', 'fd77::1')
     // The neighbour sends even what no decent host would.
     await neighbour.run('sysctl', '-qw', 'net.ipv4.conf.all.route_localnet=1')
     await neighbour.run('ip', 'route', 'add', '127.9.0.0/16', 'via', '10.200.0.1', 'dev', 'eth0')
@@ -204,6 +209,11 @@ function suite(): void {
     assert.equal(await neighbour.ask('tcp', '10.200.0.1', 8080), '80 10.200.0.2')
     assert.equal(await neighbour.ask('udp', '10.200.0.1', 8080), '80 10.200.0.2')
     assert.equal(await neighbour.ask('tcp', '10.200.0.1', 8082), '82 10.200.0.2')
+    // Through a socket: the container has no IPv6.
+    for (const address of ['fd77::1', 'fd78::1']) {
+      assert.equal(await neighbour.ask('tcp', address, 8080), `80 ${networks.bridge.subnets[0]?.gateway}`)
+      assert.equal(await neighbour.ask('udp', address, 8080), `80 ${networks.bridge.subnets[0]?.gateway}`)
+    }
   })
 
   it('keeps ports published on a loopback address from the neighbour', async () => {
@@ -222,6 +232,7 @@ function suite(): void {
   it('reaches a published port from containers, also the publishing one itself', async () => {
     assert.equal(await other.ask('tcp', '10.200.0.1', 8080), `80 ${networks.bridge.subnets[0]?.gateway}`)
     assert.equal(await web.ask('tcp', '10.200.0.1', 8080), `80 ${networks.bridge.subnets[0]?.gateway}`)
+    assert.equal(await web.ask('udp', '10.200.0.1', 8080), `80 ${networks.bridge.subnets[0]?.gateway}`)
     assert.equal(await web.ask('udp', '10.201.0.1', 8080), `80 ${networks.bridge.subnets[0]?.gateway}`)
   })
 

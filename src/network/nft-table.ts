@@ -331,7 +331,8 @@ ${respect ? '' : '    fib daddr type local jump published\n'}  }
     # A UDP socket for all addresses does not learn which one was asked, and would answer from the one that the route
     # prefers. So the asker gets that address towards the socket, which answers to it, and hence from it.
     iifname != "lo" udp dport @relayed4 fib daddr type local snat ip to ip daddr
-    iifname != "lo" udp dport @relayed6 fib daddr type local snat ip6 to ip6 daddr
+    # Link-local askers are answered from the one address of that link.
+    iifname != "lo" ip6 saddr != fe80::/10 udp dport @relayed6 fib daddr type local snat ip6 to ip6 daddr
   }
   chain leaving {
     type nat hook postrouting priority srcnat; policy accept;

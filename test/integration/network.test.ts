@@ -210,7 +210,8 @@ function suite(): void {
     assert.equal(await neighbour.ask('udp', '10.200.0.1', 8080), '80 10.200.0.2')
     assert.equal(await neighbour.ask('tcp', '10.200.0.1', 8082), '82 10.200.0.2')
     // Through a socket: the container has no IPv6.
-    for (const address of ['fd77::1', 'fd78::1']) {
+    const own = /fe80::[^/]+/.exec(await must('ip', 'addr', 'show', 'dev', 'lan0'))?.[0]
+    for (const address of ['fd77::1', 'fd78::1', `${own}%eth0`]) {
       assert.equal(await neighbour.ask('tcp', address, 8080), `80 ${networks.bridge.subnets[0]?.gateway}`)
       assert.equal(await neighbour.ask('udp', address, 8080), `80 ${networks.bridge.subnets[0]?.gateway}`)
     }

@@ -152,6 +152,9 @@ function suite(): void {
     await must('sysctl', '-qw', 'net.ipv4.ip_forward=0')
     neighbour = await host()
     processes.push(neighbour.process)
+    // Link-local addresses are there at once.
+    const noDad = ['sysctl', '-qw', 'net.ipv6.conf.default.accept_dad=0']
+    await Promise.all([must(...noDad), neighbour.run(...noDad)])
     await must(...`ip link add lan0 type veth peer name eth0 netns ${neighbour.pid}`.split(' '))
     // The first pool collides with the LAN.
     await must('ip', 'addr', 'add', '10.200.0.1/25', 'dev', 'lan0')

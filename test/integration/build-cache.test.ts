@@ -138,6 +138,29 @@ describe('the build cache', () => {
     assert.equal((await build(path, { t: 'plain' })).image, first.image)
   })
 
+  it('keeps nothing by the name of what a file was when it changed during the build', async () => {
+    const gate = waitingFor('edited')
+    const path = context('edited', `FROM busybox\nRUN ${gate.run}\nCOPY file /file\nRUN cat /file`, {
+      file: 'as it was',
+    })
+    const change = (text: string): void => {
+      if (!text.includes('waiting')) return
+      writeFileSync(join(path, 'file'), 'edited')
+      gate.go()
+    }
+    const output: string[] = []
+    await build(path, {}, (text) => {
+      output.push(text)
+      change(text)
+    })
+    assert.equal(output.at(-1), 'edited')
+
+    writeFileSync(join(path, 'file'), 'as it was')
+    const again: string[] = []
+    const { done } = await build(path, {}, (text) => again.push(text))
+    assert.deepEqual([done, again], [['COPY file /file', 'RUN cat /file'], ['as it was']])
+  })
+
   it('keeps what was done when the daemon is killed in the step after it', async () => {
     const path = context(
       'killed',

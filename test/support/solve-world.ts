@@ -126,7 +126,7 @@ export class SolveWorld {
     this.solver = new Solver({
       ...this.#steps,
       cache: this.cache,
-      openLayers: async (layers, name) => this.#opened(await this.#treeOf(layers), name),
+      openLayers: async (layers, name) => this.opened(await this.#treeOf(layers), name),
       slots: this.slots,
       clock: this.clock,
     })
@@ -147,7 +147,7 @@ export class SolveWorld {
     await using lease = this.cache.lease()
     const solved = await this.solver.solve(targets, {
       id: `build-${this.#builds++}`,
-      open: async () => this.#opened(new Map(this.files), 'build context'),
+      open: async () => this.opened(new Map(this.files), 'build context'),
       secrets: { secret: async () => undefined, agent: async () => undefined },
       report: (each) => progress.push(each),
       signal: new AbortController().signal,
@@ -175,8 +175,8 @@ export class SolveWorld {
     const layers = inputs.get(node.on) ?? []
     const open = async (origin: FileOrigin): Promise<FileSource> =>
       isFilesystem(origin)
-        ? this.#opened(await this.#treeOf(inputs.get(origin) ?? []), 'stage')
-        : this.#opened(new Map(this.files), 'build context')
+        ? this.opened(await this.#treeOf(inputs.get(origin) ?? []), 'stage')
+        : this.opened(new Map(this.files), 'build context')
     try {
       const { layer } = await this.#do(node, { layers, open, signal: new AbortController().signal })
       known.set(node, layer === undefined ? layers : [...layers, layer])
@@ -211,17 +211,18 @@ export class SolveWorld {
         this.#busy(ready, async () => {
           const { digest } = await this.#inspect(ready)
           const { link, destination } = ready.step
-          return this.#layer(['copy', digest, destination, link ? [] : ready.layers])
+          const made = await this.#layer(['copy', digest, destination, link ? [] : ready.layers])
+          return { ...made, taken: digest }
         }),
       directory: (ready) =>
         this.#busy(ready, () => this.#layer(['directory', ready.step.path, ready.layers])),
     }
   }
 
-  async #busy(
+  async #busy<R extends StepResult>(
     ready: Ready<RunStep | CopyStep | DirectoryStep>,
-    work: () => Promise<StepResult>,
-  ): Promise<StepResult> {
+    work: () => Promise<R>,
+  ): Promise<R> {
     const { step, signal } = ready
     signal.throwIfAborted()
     this.done.push(step.label.instruction)
@@ -305,7 +306,8 @@ export class SolveWorld {
     return tree
   }
 
-  #opened(tree: ReadonlyMap<string, string>, name: string): FileSource {
+  /** These files, as a source that is counted in `busy` until it is disposed. */
+  opened(tree: ReadonlyMap<string, string>, name: string): FileSource {
     this.busy.sources++
     const fileOf = (path: string): SourceFile => ({
       attributes: {

@@ -37,6 +37,8 @@ export class CopyWorld {
   /** What the layers amount to. */
   root: MemoryTree
   readonly layers: Digest[] = []
+  /** What the last step says that it has taken. */
+  taken: Digest | undefined
   readonly #files: LayerFiles
 
   constructor(
@@ -58,7 +60,8 @@ export class CopyWorld {
     destination: string,
     options: CopyOptions = {},
   ): Promise<Digest | undefined> {
-    const { layer } = await this.#files.copy(this.#ready(step(sources, destination, options)))
+    const { layer, taken } = await this.#files.copy(this.#ready(step(sources, destination, options)))
+    this.taken = taken
     return this.#grow(layer)
   }
 

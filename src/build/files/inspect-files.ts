@@ -4,40 +4,51 @@ import type { CopyStep } from '../graph/operations.ts'
 import type { CopyInputs } from '../solve/ports.ts'
 import type { SourceFile } from '../sources/file-source.ts'
 import { Turns } from '../sources/turns.ts'
-import type { Taken } from './take-files.ts'
+import type { Taken, TakenFile } from './take-files.ts'
 
-type FilesOf = Extract<CopyStep['sources'][number], { type: 'files' }>
+export type FilesOf = Extract<CopyStep['sources'][number], { type: 'files' }>
 
 /**
- * What a step takes, in the order of its sources; times are left out. Documents are no part of it: the step has them. Of an
- * archive that is unpacked its bytes are what counts.
+ * Looks at what a step takes while it is taken, in the order of its sources; times are left out. Documents are no part of it:
+ * the step has them. Of an archive that is unpacked its bytes are what counts.
  */
-export async function inspectFiles(
-  { sources }: Pick<CopyStep, 'sources'>,
-  take: (source: FilesOf) => AsyncIterable<Taken>,
-  signal: AbortSignal,
-): Promise<CopyInputs> {
-  const hash = createHash('sha256')
-  const files: { path: string; digest: Digest }[] = []
-  const turns = new Turns()
-  const add = async (file: SourceFile, path: string, from: string): Promise<void> => {
-    await turns.next()
-    const digest = digestOf(await lineOf(file, from))
-    hash.update(`${JSON.stringify(path)} ${digest}\n`)
-    files.push({ path: from, digest })
-  }
-  for (const [number, source] of sources.entries()) {
-    if (source.type !== 'files') continue
-    hash.update(`source ${number}\n`)
-    for await (const taken of take(source)) {
-      signal.throwIfAborted()
-      hash.update(`${taken.kind}\n`)
-      if (taken.kind === 'file') await add(taken.file, taken.name, taken.file.attributes.path)
-      else for await (const { file, path, from } of taken.files()) await add(file, path, from)
+export class Inspection {
+  readonly #hash = createHash('sha256')
+  readonly #files: { path: string; digest: Digest }[] = []
+  readonly #turns = new Turns()
+  #sources = 0
+
+  /** Passes on what is taken of the next source. What stands for a file is known before whoever takes it goes on. */
+  async *watch(source: AsyncIterable<Taken>): AsyncGenerator<Taken> {
+    this.#hash.update(`source ${this.#sources++}\n`)
+    for await (const taken of source) {
+      this.#hash.update(`${taken.kind}\n`)
+      if (taken.kind === 'file') {
+        await this.#add(taken.file, taken.name, taken.file.attributes.path)
+        yield taken
+      } else yield { kind: 'contents', files: () => this.#watchFiles(taken.files()) }
     }
   }
-  files.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
-  return { digest: digestFrom(hash), files }
+
+  /** Of all that has been passed on; asked once. */
+  result(): CopyInputs {
+    const files = this.#files.toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
+    return { digest: digestFrom(this.#hash), files }
+  }
+
+  async *#watchFiles(files: AsyncIterable<TakenFile>): AsyncGenerator<TakenFile> {
+    for await (const taken of files) {
+      await this.#add(taken.file, taken.path, taken.from)
+      yield taken
+    }
+  }
+
+  async #add(file: SourceFile, path: string, from: string): Promise<void> {
+    await this.#turns.next()
+    const digest = digestOf(await lineOf(file, from))
+    this.#hash.update(`${JSON.stringify(path)} ${digest}\n`)
+    this.#files.push({ path: from, digest })
+  }
 }
 
 /** All that a layer has of the file, but its time. `from` is another path than its own for a further name of it. */

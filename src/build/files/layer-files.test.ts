@@ -624,6 +624,23 @@ describe('inspect()', () => {
     await differs('dir/sub/hard', file('1', { mode: 0o4755 }))
   })
 
+  it('says of files what copying them says, each by what is in the layer', async () => {
+    for (const sources of [['dir'], ['dir/*', 'a.txt'], ['nothing*'], [document('d', 'x'), 'dir']]) {
+      const tree = files()
+      const world = new CopyWorld(tree)
+      const { digest } = await world.inspect(sources, '/x/')
+      await world.copy(sources, '/x/')
+      assert.equal(world.taken, digest)
+    }
+    const tree = files()
+    const world = new CopyWorld(tree)
+    const { digest } = await world.inspect(['dir'], '/x/')
+    tree.set('dir/2.md', file('changed meanwhile'))
+    await world.copy(['dir'], '/x/')
+    assert.notEqual(world.taken, digest)
+    assert.equal(world.taken, (await world.inspect(['dir'], '/x/')).digest)
+  })
+
   it('sees which file is gone', async () => {
     const tree = files()
     const before = await new CopyWorld(tree).inspect(['dir'], '/x/')

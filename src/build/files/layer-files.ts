@@ -2,7 +2,7 @@ import type { Digest } from '#base/digest.ts'
 import { writeTar } from '#oci/tar/write-tar.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { CopyStep, DirectoryStep, FileOrigin } from '../graph/operations.ts'
-import type { CopyInputs, FileSteps, Ready, StepResult } from '../solve/ports.ts'
+import type { CopyInputs, CopyResult, FileSteps, Ready, StepResult } from '../solve/ports.ts'
 import type { FileSource } from '../sources/file-source.ts'
 import type { ArchiveSpool } from './archive.ts'
 import { madeDirectory } from './attributes.ts'
@@ -10,7 +10,7 @@ import { draftEntries } from './draft-entries.ts'
 import { Draft, within } from './draft.ts'
 import { cannotMake } from './errors.ts'
 import { type FilesBelow, nothingBelow } from './files-below.ts'
-import { inspectFiles } from './inspect-files.ts'
+import { type FilesOf, Inspection } from './inspect-files.ts'
 import { type Owner, ownerOf } from './owner.ts'
 import { Placement } from './place-files.ts'
 import { type Taken, takeFiles } from './take-files.ts'
@@ -35,10 +35,18 @@ export class LayerFiles implements FileSteps {
 
   async inspect(ready: Ready<CopyStep>): Promise<CopyInputs> {
     await using sources = new Sources(ready)
-    return await inspectFiles(ready.step, (source) => sources.take(source), ready.signal)
+    const inspection = new Inspection()
+    for (const source of ready.step.sources) {
+      if (source.type !== 'files') continue
+      for await (const taken of inspection.watch(sources.take(source))) {
+        ready.signal.throwIfAborted()
+        if (taken.kind === 'contents') for await (const _file of taken.files());
+      }
+    }
+    return inspection.result()
   }
 
-  async copy(ready: Ready<CopyStep>): Promise<StepResult> {
+  async copy(ready: Ready<CopyStep>): Promise<CopyResult> {
     const { step, layers, signal } = ready
     await using opened = new AsyncDisposableStack()
     const sources = opened.use(new Sources(ready))
@@ -48,15 +56,17 @@ export class LayerFiles implements FileSteps {
     const marks = { owner, mode: step.mode }
     const { spool } = this.#deps
     const placement = new Placement(step, marks, { draft, below, spool, held: opened, signal })
+    const inspection = new Inspection()
     for (const source of step.sources) {
       if (source.type === 'document') placement.placeDocument(source.name, source.content)
       else {
-        for await (const taken of sources.take(source)) {
+        for await (const taken of inspection.watch(sources.take(source))) {
           await placement.place(taken, source.unpack !== 'never')
         }
       }
     }
-    return await this.#store(draft, below, signal)
+    const { layer } = await this.#store(draft, below, signal)
+    return { layer, taken: inspection.result().digest }
   }
 
   async directory({ step, layers, signal }: Ready<DirectoryStep>): Promise<StepResult> {
@@ -84,8 +94,6 @@ export class LayerFiles implements FileSteps {
     return { layer: diffId }
   }
 }
-
-type FilesOf = Extract<CopyStep['sources'][number], { type: 'files' }>
 
 /** The sources of a step, each opened once. */
 class Sources implements AsyncDisposable {

@@ -1,10 +1,11 @@
 import { type Digest, digestOf } from '#base/digest.ts'
+import { EngineError } from '#base/errors.ts'
 import type { TakenFile } from '#store/build-cache/file-list.ts'
 import type { CopySource, CopyStep, FileOrigin, RunStep } from '../graph/operations.ts'
 import type { FileSource } from '../sources/file-source.ts'
 import { encode } from './encoding.ts'
 import { isFilesystem, isPinned, keyOfLayers, type Step } from './keys.ts'
-import type { CopyInputs, FileSteps } from './ports.ts'
+import type { CopyInputs, CopyResult, FileSteps, StepResult } from './ports.ts'
 import { treeDigest } from './tree-digest.ts'
 
 /** The files that a step takes: what stands for them, and each of them. */
@@ -38,6 +39,32 @@ export class Inputs {
   async of(step: Step, scope: Scope): Promise<Taken | undefined> {
     if (step.kind === 'directory') return undefined
     return step.kind === 'copy' ? this.#ofCopy(step, scope) : this.#ofRun(step, scope)
+  }
+
+  /**
+   * Whether the step, which has been done, took what was looked at before. A directory of the host is read in place, and whoever
+   * works in it need not wait for a build.
+   */
+  async held(step: Step, done: StepResult | CopyResult): Promise<boolean> {
+    const all = await this.of(step, 'all')
+    if (all === undefined) return true
+    if ('taken' in done && done.taken !== all.digest) return false
+    const external = await this.of(step, 'external')
+    // COPY has said it of all; only when some of it was looked at apart, for the definition, that may be another state.
+    if (external === undefined || ('taken' in done && external === all)) return true
+    return (await this.#again(step))?.digest === external.digest
+  }
+
+  /** What can change, looked at anew; undefined when it cannot be looked at any more. */
+  async #again(step: Step): Promise<Taken | undefined> {
+    const anew = new Inputs(this.#deps)
+    try {
+      return await anew.of(step, 'external')
+    } catch (error) {
+      this.#deps.signal.throwIfAborted()
+      if (error instanceof EngineError) return undefined
+      throw error
+    }
   }
 
   async #ofCopy(step: CopyStep, scope: Scope): Promise<Taken | undefined> {

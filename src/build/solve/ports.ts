@@ -18,6 +18,11 @@ export interface StepResult {
   readonly layer: Digest | undefined
 }
 
+export interface CopyResult extends StepResult {
+  /** Of what is in the layer, as `inspect()` would say it of all sources. */
+  readonly taken: Digest
+}
+
 /** RUN. */
 export interface StepRunner {
   /**
@@ -48,7 +53,7 @@ export interface FileSteps {
    * is empty, and an owner is always `0:0`, because both are keyed apart.
    */
   inspect(ready: Ready<CopyStep>): Promise<CopyInputs>
-  copy(ready: Ready<CopyStep>): Promise<StepResult>
+  copy(ready: Ready<CopyStep>): Promise<CopyResult>
   directory(ready: Ready<DirectoryStep>): Promise<StepResult>
 }
 

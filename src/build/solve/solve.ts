@@ -17,6 +17,7 @@ import {
 import { type Reachable, reachable } from './reachable.ts'
 import type { Solved, SolveRequest } from './solved.ts'
 import type { Made, SolverDeps, StepFlights } from './solver.ts'
+import type { StepResult } from './ports.ts'
 import { plainMessage, stepFailed } from './step-error.ts'
 import { StepWork } from './step-work.ts'
 import { Vertices } from './vertices.ts'
@@ -110,7 +111,15 @@ export class Solve {
   async #solveLeaf(node: Exclude<Filesystem, Step>): Promise<Solved> {
     const { key } = await this.#definitions.of(node)
     const layers = node.kind === 'image' ? node.layers : []
-    return { layers, layer: undefined, definition: key, cached: true, content: undefined, result: undefined }
+    return {
+      layers,
+      layer: undefined,
+      definition: key,
+      cached: true,
+      content: undefined,
+      result: undefined,
+      asDefined: true,
+    }
   }
 
   async #solveStep(step: Step): Promise<Solved> {
@@ -122,10 +131,11 @@ export class Solve {
       making = this.#begin(this.#make(step, definition, below))
       this.#making.set(definition.key, making)
     }
-    const [{ layers }, made] = await Promise.all([below, making])
+    const [on, made] = await Promise.all([below, making])
+    const { layers } = on
     const explanations = await this.#explanations
     explanations.note(step, { below: keyOfLayers(layers), done: true })
-    const { layer, content, cached, result } = made
+    const { layer, content, cached, result, asDefined } = made
     return {
       layers: layer === undefined ? layers : [...layers, layer],
       layer,
@@ -133,6 +143,7 @@ export class Solve {
       cached,
       content,
       result,
+      asDefined: asDefined && on.asDefined,
     }
   }
 
@@ -164,21 +175,25 @@ export class Solve {
     const all = await this.#look(step)
     const explanations = await this.#explanations
     explanations.note(step, { below: keyOfLayers(layers) })
+    const inputs = on === undefined ? from : [on, ...from]
+    const areDefined = inputs.every(({ asDefined }) => asDefined)
     const task = {
       step,
       layers,
-      definition: key,
+      definition: areDefined ? key : undefined,
       content: contentKey(step, { layers, taken: all?.digest }),
       files: all?.digest,
-      parents: [on, ...from].flatMap((solved) => solved?.result ?? []),
+      parents: inputs.flatMap(({ result }) => result ?? []),
       open: (origin: FileOrigin) => this.#open(origin),
+      held: (done: StepResult) => this.#inputs.held(step, done),
     }
-    return this.#work.make(task, {
+    const made = await this.#work.make(task, {
       signal: this.#signal,
       onMiss: (gone) => void this.#begin(this.#explain(step, definition.key, gone || found?.gone === true)),
       onBegin: (at) => this.#vertices.begin(definition.key, at),
       onOutput: (stream, data, at) => this.#vertices.output(definition.key, stream, data, at),
     })
+    return { ...made, asDefined: made.asDefined && areDefined }
   }
 
   #mayHave(key: Digest): boolean {
@@ -195,14 +210,16 @@ export class Solve {
     if (found.type === 'hit') {
       const { id, layer, files } = found.result
       if (files !== undefined) (await this.#explanations).note(step, { files })
-      return { made: { layer, content: undefined, result: id, cached: true }, gone: false }
+      const made = { layer, content: undefined, result: id, cached: true, asDefined: true }
+      return { made, gone: false }
     }
     const record = await foreign?.find(key, layers, (kept) => lease.keep(kept), this.#signal)
     if (record === undefined || !(await this.#deps.cache.holds(undefined, record.layer, lease))) {
       return { gone: found.type === 'gone' }
     }
     const { layer, content } = record
-    return { made: { layer, content, result: undefined, cached: true }, gone: false }
+    const made = { layer, content, result: undefined, cached: true, asDefined: true }
+    return { made, gone: false }
   }
 
   #takeFrom(step: Step): Promise<Solved[]> {

@@ -39,6 +39,8 @@ export interface Solved {
   readonly content: Digest | undefined
   /** Id of the result in the cache; undefined for what is no step, and for what others have recorded. */
   readonly result: string | undefined
+  /** False when a step that it comes of took other files than its keys stand for: then `definition` says nothing about it. */
+  readonly asDefined: boolean
 }
 
 /** The steps that `filesystem` consists of, the lowest first, as another host can take them over. */
@@ -52,6 +54,7 @@ export function recordsOf(
     const made = solved.get(at)
     const below = solved.get(at.on)
     if (made === undefined || below === undefined) break
+    if (!made.asDefined) continue
     const content = made.content ?? (made.result === undefined ? undefined : cache.contentOf(made.result))
     if (content === undefined) continue
     records.push({

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { EngineError, isKind } from '#base/errors.ts'
+import type { Filesystem } from '../graph/operations.ts'
 import { context, copyStep, directoryStep, runStep, scratch, SolveWorld } from '#test/support/solve-world.ts'
 import type { BuildProgress } from '../progress/progress.ts'
 
@@ -335,6 +336,71 @@ describe('two builds at once', () => {
     open.resolve()
     await assert.rejects(first, (error) => isKind(error, 'not_found'))
     assert.equal((await second).solved.size, 2)
+  })
+})
+
+describe('files that change between being looked at and being taken', () => {
+  /** Builds while `a` becomes `2` as soon as the step begins, and again with `a` as it was. */
+  async function raced(graph: () => Filesystem, step: string) {
+    const world = new SolveWorld()
+    world.gate = async (what) => {
+      if (what === `begin ${step}`) world.files.set('a', '2')
+    }
+    const during = await world.build([graph()])
+    world.gate = async () => undefined
+    const changed = graph()
+    const after = await world.build([changed])
+    world.files.set('a', '1')
+    const again = graph()
+    const { solved } = await world.build([again])
+    assert.deepEqual(solved.get(again)?.layers, await world.evaluate(again))
+    world.files.set('a', '2')
+    assert.deepEqual(after.solved.get(changed)?.layers, await world.evaluate(changed))
+    return { world, during }
+  }
+
+  it('are in the layer, which nobody finds by what they were', async () => {
+    const { during } = await raced(() => copyStep(scratch, context, 'a'), 'COPY a /')
+    const [copied] = [...during.solved.values()].filter(({ layer }) => layer !== undefined)
+    assert.equal(copied?.asDefined, false)
+  })
+
+  it('are seen by what is made of them, which nobody finds either', async () => {
+    const mount = { type: 'bind', from: context, source: '/', target: '/src', readOnly: true } as const
+    const copy = () => copyStep(scratch, context, 'a')
+    await raced(() => runStep(copy(), 'make'), 'COPY a /')
+    await raced(() => copyStep(scratch, runStep(copy(), 'make'), '.'), 'COPY a /')
+    await raced(() => copyStep(scratch, copy(), '.', { link: true }), 'COPY a /')
+    await raced(() => runStep(scratch, 'make', { mounts: [mount] }), 'RUN make')
+    await raced(() => copyStep(scratch, runStep(scratch, 'make', { mounts: [mount] }), '.'), 'RUN make')
+  })
+
+  it('are not given to another build that waits for the step', async () => {
+    const world = new SolveWorld()
+    const open = Promise.withResolvers<void>()
+    world.gate = () => open.promise
+    const seen = new Map(world.files)
+    const graph = () => copyStep(scratch, context, 'a')
+    const first = world.build([graph()])
+    while (world.done.length === 0) await turn()
+    const other = graph()
+    const second = world.build([other], { open: async () => world.opened(seen, 'build context') })
+    for (let i = 0; i < 20; i++) await turn()
+    world.files.set('a', '2')
+    open.resolve()
+    await first
+    world.files.set('a', '1')
+    assert.deepEqual((await second).solved.get(other)?.layers, await world.evaluate(other))
+  })
+
+  it('may be gone by the end of a RUN that mounts them', async () => {
+    const world = new SolveWorld()
+    const mount = { type: 'bind', from: context, source: '/a', target: '/a', readOnly: true } as const
+    world.gate = async (what) => {
+      if (what === 'end RUN make') queueMicrotask(() => world.files.clear())
+    }
+    const { solved } = await world.build([runStep(scratch, 'make', { mounts: [mount] })])
+    assert.deepEqual([...solved.values()].map(({ asDefined }) => asDefined).includes(false), true)
   })
 })
 

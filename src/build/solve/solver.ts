@@ -29,6 +29,8 @@ export interface Made {
   /** Undefined for what others have recorded. */
   readonly result: string | undefined
   readonly cached: boolean
+  /** False when it took other files than its keys stand for: a directory that was read in place changed meanwhile. */
+  readonly asDefined: boolean
 }
 
 export type StepFlights = Flights<undefined, StepMessage, Made>

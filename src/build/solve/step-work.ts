@@ -1,4 +1,5 @@
-import type { Digest } from '#base/digest.ts'
+import { randomUUID } from 'node:crypto'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { engineErrorOf } from '#base/errors.ts'
 import type { FlightControl } from '#base/flights.ts'
 import type { ResultKey } from '#store/build-cache/result-rows.ts'
@@ -17,13 +18,16 @@ export interface Task {
   readonly step: Step
   /** Of what it stands on, bottom first; none where they do not matter. */
   readonly layers: readonly Digest[]
-  readonly definition: ResultKey
+  /** Undefined: something below took other files than its definition says, so nothing may be found by this one. */
+  readonly definition: ResultKey | undefined
   readonly content: Digest
   /** Of the list of files it takes. */
   readonly files: Digest | undefined
   /** Ids of the results it is made from. */
   readonly parents: readonly string[]
   readonly open: (origin: FileOrigin) => Promise<FileSource>
+  /** Whether what was done took the files that the keys stand for. */
+  readonly held: (done: StepResult) => Promise<boolean>
 }
 
 export interface TaskWatch {
@@ -51,7 +55,7 @@ export class StepWork {
   async make(task: Task, watch: TaskWatch): Promise<Made> {
     const { step, content } = task
     const key = step.label.uncached ? `${this.#request.id} ${content}` : content
-    for (let again = false; ; again = true) {
+    for (let again = false; ;) {
       const output = new LastLines()
       let own = false
       try {
@@ -64,14 +68,15 @@ export class StepWork {
           own = true
           return this.#track(this.#perform(task, control))
         })
-        if (own || (await this.#takeOver(task, made))) return made
-        if (again) throw layerLost(step)
+        if (own || (made.asDefined && (await this.#takeOver(task, made)))) return made
+        if (again && made.asDefined) throw layerLost(step)
       } catch (error) {
         watch.signal.throwIfAborted()
         // What another build lacked, a secret or a file, need not be lacking here.
         const isMine = own || again || engineErrorOf(error)?.code === 'BUILD_RUN_FAILED'
         if (isMine) throw stepFailed(step, error, String(output))
       }
+      again = true
     }
   }
 
@@ -83,7 +88,7 @@ export class StepWork {
   async #takeOver({ definition }: Task, { layer, result }: Made): Promise<boolean> {
     const { cache } = this.#deps
     const isThere = await cache.holds(result, layer, this.#request.lease)
-    if (isThere && result !== undefined) cache.link(result, definition)
+    if (isThere && result !== undefined && definition !== undefined) cache.link(result, definition)
     return isThere
   }
 
@@ -96,9 +101,11 @@ export class StepWork {
     using _slot = await slots.acquire({ signal: control.signal })
     control.report({ type: 'begin', at: clock.now().toISOString() })
     for (let again = false; ; again = true) {
-      const { layer } = await this.#execute(task, control)
-      const result = await this.#record(task, layer)
-      if (result !== undefined) return { layer, content, result, cached: false }
+      const done = await this.#execute(task, control)
+      const asDefined = await task.held(done)
+      const { layer } = done
+      const result = await this.#record(asDefined ? task : adrift(task), layer)
+      if (result !== undefined) return { layer, content, result, cached: false, asDefined }
       if (again) throw layerLost(step)
     }
   }
@@ -110,14 +117,14 @@ export class StepWork {
     const found = await this.#deps.cache.find(key, lease)
     if (found.type === 'hit') {
       const { id, layer } = found.result
-      this.#deps.cache.link(id, definition)
-      return { made: { layer, content, result: id, cached: true }, gone: false }
+      if (definition !== undefined) this.#deps.cache.link(id, definition)
+      return { made: { layer, content, result: id, cached: true, asDefined: true }, gone: false }
     }
     const record = await foreign?.find(key, layers, (kept) => lease.keep(kept), signal)
     if (record === undefined) return { gone: found.type === 'gone' }
     const { layer } = record
     const isThere = await this.#deps.cache.holds(undefined, layer, lease)
-    const made = { layer, content, result: undefined, cached: true }
+    const made = { layer, content, result: undefined, cached: true, asDefined: true }
     return isThere ? { made, gone: false } : { gone: false }
   }
 
@@ -156,6 +163,11 @@ export class StepWork {
     this.#begun.add(work)
     return work
   }
+}
+
+/** The same step as a result that no key leads to: of what it was made is not known, but it is there to be removed. */
+function adrift(task: Task): Task {
+  return { ...task, definition: undefined, content: digestOf(randomUUID()) }
 }
 
 function tell(message: StepMessage, watch: TaskWatch, output: LastLines): void {

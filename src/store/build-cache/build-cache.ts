@@ -20,7 +20,8 @@ export interface BuildCacheDeps {
 
 export interface NewResult extends Pick<ResultRow, 'layer' | 'name' | 'stage' | 'instruction' | 'files'> {
   readonly content: Digest
-  readonly definition: ResultKey
+  /** Undefined: only the content leads to it. */
+  readonly definition: ResultKey | undefined
   /** Ids of the results below it, and of those it took files from. */
   readonly parents: readonly string[]
 }
@@ -117,7 +118,7 @@ export class BuildCache {
         this.#rows.setFiles(id, files)
       }
       this.#rows.link(id, { key: content, below: '' }, now)
-      this.#rows.link(id, definition, now)
+      if (definition !== undefined) this.#rows.link(id, definition, now)
       this.#rows.removeUnreachable()
       return { id, freed: this.#images.removeUnusedLayers() }
     })

@@ -1,5 +1,6 @@
 import type { Client } from '#client/client.ts'
 import type { ClientConfig } from './client-config.ts'
+import type { ContextInUse } from './connection.ts'
 import type { Completion, Flags, Values } from './flags.ts'
 import type { Io } from './io.ts'
 
@@ -10,8 +11,9 @@ export interface Context {
   readonly config: ClientConfig
   /** The words that called it, such as `run` or `container run`. */
   readonly name: string
-  /** The address and the name of the context in use. */
+  /** The name of the context in use. */
   readonly context: string
+  readonly inUse: ContextInUse
   /** Aborted by the first Ctrl-C, unless the command took the signals over. */
   readonly signal: AbortSignal
   readonly out: (text: string) => void
@@ -36,6 +38,8 @@ export interface Command<F extends Flags = Flags> {
   readonly max?: number
   /** False: the first argument ends the flags, what follows belongs to the container. */
   readonly interspersed?: boolean
+  /** Talks to no engine, and so runs also when nobody can say where one is. */
+  readonly local?: boolean
   /** What its arguments name. */
   readonly completes?: Completion
   /** Returns the exit code; nothing means 0. */

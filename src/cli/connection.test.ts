@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { addressOf } from '#client/endpoint.ts'
 import { ClientConfig } from './client-config.ts'
-import { resolveTarget, type ConnectionFlags, type Target } from './connection.ts'
+import { contextInUse, resolveTarget, type ConnectionFlags, type Target } from './connection.ts'
 
 const none: ConnectionFlags = {
   host: [],
@@ -22,8 +22,14 @@ let directory = ''
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'berth-config-'))))
 afterEach(() => rmSync(directory, { recursive: true }))
 
-function resolve(flags: Partial<ConnectionFlags> = {}, env: Record<string, string> = {}): Promise<Target> {
-  return resolveTarget({ ...none, ...flags }, new ClientConfig(directory), env)
+async function resolve(
+  flags: Partial<ConnectionFlags> = {},
+  env: Record<string, string> = {},
+): Promise<Target & { readonly context: string }> {
+  const all = { ...none, ...flags }
+  const config = new ClientConfig(directory)
+  const inUse = contextInUse(all, config, env)
+  return { ...(await resolveTarget(inUse, all, config, env)), context: inUse.name }
 }
 
 function store(name: string, host: string): void {

@@ -6,7 +6,7 @@ import type { ClientConfig } from './client-config.ts'
 import { commandError } from './errors.ts'
 import type { Io } from './io.ts'
 
-const DEFAULT_HOST = 'unix:///run/berth/berth.sock'
+export const DEFAULT_HOST = 'unix:///run/berth/berth.sock'
 
 /** The flags before the command, as far as they decide whom to talk to. */
 export interface ConnectionFlags {
@@ -21,66 +21,60 @@ export interface ConnectionFlags {
 
 export interface Target {
   readonly endpoint: Endpoint
-  /** Name of the context, `default` when none was chosen. */
-  readonly context: string
   /** Nobody said where to go, so a daemon may be started here. */
   readonly isDefault: boolean
 }
 
-/**
- * Whom to talk to: `--context`, `-H`, BERTH_HOST, DOCKER_HOST, DOCKER_CONTEXT, the config file's currentContext, and
- * at last berth's own socket.
- */
-export async function resolveTarget(
-  flags: ConnectionFlags,
-  config: ClientConfig,
-  env: Io['env'],
-): Promise<Target> {
+/** Which context is in use, and what decided it. */
+export interface ContextInUse {
+  readonly name: string
+  /** An address that was given instead of a context; `default` is in use then. */
+  readonly host: string | undefined
+  /** The environment variable that gave the address. */
+  readonly variable: string | undefined
+}
+
+/** `--context`, `-H`, BERTH_HOST, DOCKER_HOST, DOCKER_CONTEXT, the config file's currentContext, and at last `default`. */
+export function contextInUse(flags: ConnectionFlags, config: ClientConfig, env: Io['env']): ContextInUse {
   if (flags.context !== '' && flags.host.length > 0) {
     throw commandError('conflicting options: cannot specify both --host and --context')
   }
   if (flags.host.length > 1) throw commandError('specify only one -H')
-  if (flags.context !== '') return fromContext(flags.context, config, flags, env)
-
-  const host = flags.host[0] ?? nonEmpty(env['BERTH_HOST']) ?? nonEmpty(env['DOCKER_HOST'])
-  if (host !== undefined) {
-    const endpoint = parseEndpoint(normalHost(host), tlsOf(flags, config, env))
-    return { endpoint, context: 'default', isDefault: false }
+  if (flags.context !== '') return { name: flags.context, host: undefined, variable: undefined }
+  const [host] = flags.host
+  if (host !== undefined) return { name: 'default', host: normalHost(host), variable: undefined }
+  const variable = ['BERTH_HOST', 'DOCKER_HOST'].find((name) => nonEmpty(env[name]) !== undefined)
+  if (variable !== undefined) {
+    return { name: 'default', host: normalHost(env[variable] ?? ''), variable }
   }
   const name = nonEmpty(env['DOCKER_CONTEXT']) ?? nonEmpty(config.file.currentContext) ?? 'default'
-  return fromContext(name, config, flags, env)
+  return { name, host: undefined, variable: undefined }
 }
 
-interface ContextMeta {
-  readonly Endpoints?: { readonly docker?: { readonly Host?: string; readonly SkipTLSVerify?: boolean } }
-}
-
-async function fromContext(
-  name: string,
-  config: ClientConfig,
+/** Whom to talk to in that context. */
+export async function resolveTarget(
+  { name, host }: ContextInUse,
   flags: ConnectionFlags,
+  config: ClientConfig,
   env: Io['env'],
 ): Promise<Target> {
   if (name === 'default') {
-    return { endpoint: parseEndpoint(DEFAULT_HOST), context: 'default', isDefault: true }
+    const endpoint = parseEndpoint(host ?? DEFAULT_HOST, tlsOf(flags, config, env))
+    return { endpoint, isDefault: host === undefined }
   }
-  const { hash } = await import('node:crypto')
-  const id = hash('sha256', name)
-  const meta = config.readJson('contexts', 'meta', id, 'meta.json') as ContextMeta | undefined
-  const endpoint = meta?.Endpoints?.docker
-  if (endpoint === undefined) {
-    throw commandError(
-      `context "${name}" not found: there is no ${join(config.directory, 'contexts', 'meta', id, 'meta.json')}; use --context default`,
-    )
+  const { ContextStore } = await import('./contexts/context-store.ts')
+  const store = new ContextStore(config)
+  const found = store.find(name)
+  const docker = found?.document.Endpoints.docker
+  if (found === undefined || docker === undefined) {
+    const file = join(store.paths(name).meta, 'meta.json')
+    throw commandError(`context "${name}" not found: there is no ${file}; use --context default`)
   }
-  const pem = (file: string): string | undefined => config.readText('contexts', 'tls', id, 'docker', file)
-  const ca = pem('ca.pem')
-  const cert = pem('cert.pem')
-  const key = pem('key.pem')
-  const skip = endpoint.SkipTLSVerify === true
-  const stored = ca ?? cert ?? key
-  const tls = stored === undefined && !skip ? tlsOf(flags, config, env) : { ca, cert, key, verify: !skip }
-  return { endpoint: parseEndpoint(endpoint.Host ?? DEFAULT_HOST, tls), context: name, isDefault: false }
+  const stored = { ca: found.tls['ca.pem'], cert: found.tls['cert.pem'], key: found.tls['key.pem'] }
+  const skip = docker.SkipTLSVerify === true
+  const hasTls = skip || Object.keys(found.tls).length > 0
+  const tls = hasTls ? { ...stored, verify: !skip } : tlsOf(flags, config, env)
+  return { endpoint: parseEndpoint(nonEmpty(docker.Host) ?? DEFAULT_HOST, tls), isDefault: false }
 }
 
 /** TLS as flags and DOCKER_TLS, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH ask for it; undefined: none. */

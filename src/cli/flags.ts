@@ -26,6 +26,7 @@ export type Completion =
   | 'volumes'
   | 'networks'
   | 'logins'
+  | 'contexts'
   | 'files'
   | 'none'
   | readonly string[]

@@ -102,7 +102,9 @@ describe('help', () => {
     const texts = [
       await runCli(['--help']),
       ...(await Promise.all(
-        ['builder', 'container', 'image', 'network', 'system', 'volume'].map((group) => runCli([group])),
+        ['builder', 'checkpoint', 'container', 'context', 'image', 'network', 'system', 'volume'].map(
+          (group) => runCli([group]),
+        ),
       )),
     ]
     check('help', texts.map(({ stdout }) => stdout).join('\n----\n\n'))

@@ -33,7 +33,7 @@ export async function inspectAll(
   find: (ref: string) => Promise<unknown>,
 ): Promise<number> {
   const template = compile(format)
-  const results = await Promise.allSettled(refs.map((ref) => find(ref)))
+  const results = await Promise.allSettled(refs.map(async (ref) => find(ref)))
   const documents = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   context.out(render(documents, format, template))
   const failures = results.filter((result) => result.status === 'rejected')

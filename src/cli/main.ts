@@ -4,7 +4,7 @@ import { Client } from '#client/client.ts'
 import { addressOf } from '#client/endpoint.ts'
 import { ClientConfig } from './client-config.ts'
 import type { Command, Context } from './command.ts'
-import { resolveTarget, type Target } from './connection.ts'
+import { contextInUse, resolveTarget, type Target } from './connection.ts'
 import { argumentsError, errorText, flagError, hasCode } from './errors.ts'
 import { bool, list, parseFlags, string, type Values } from './flags.ts'
 import { commandHelp, groupHelp, rootHelp, usageLine } from './help.ts'
@@ -80,7 +80,8 @@ async function runCommand(call: Call): Promise<number> {
 
   const directory = globals.config || io.env['DOCKER_CONFIG'] || join(io.home, '.docker')
   const config = new ClientConfig(directory)
-  const target = await resolveTarget(globals, config, io.env)
+  const inUse = contextInUse(globals, config, io.env)
+  const target = command.local === true ? nobody : await resolveTarget(inUse, globals, config, io.env)
   using client = clientFor(target, config, io, entry.hidden !== true)
   using interrupts = new Interrupts(io)
   const context: Context = {
@@ -88,7 +89,8 @@ async function runCommand(call: Call): Promise<number> {
     client,
     config,
     name,
-    context: target.context,
+    context: inUse.name,
+    inUse,
     signal: interrupts.signal,
     out: (text) => void io.stdout.write(text),
     err: (text) => void io.stderr.write(text),
@@ -102,6 +104,9 @@ async function runCommand(call: Call): Promise<number> {
   }
 }
 
+/** For commands that talk to no engine. */
+const nobody: Target = { endpoint: { kind: 'unix', path: '/nonexistent' }, isDefault: false }
+
 function clientFor(target: Target, config: ClientConfig, io: Io, mayStart: boolean): Client {
   const { endpoint, isDefault } = target
   const startable = mayStart && isDefault && io.uid === 0 && endpoint.kind === 'unix'
@@ -112,6 +117,8 @@ function clientFor(target: Target, config: ClientConfig, io: Io, mayStart: boole
       'User-Agent': `berth/${clientVersion.version} (${process.platform})`,
       ...config.file.HttpHeaders,
     },
+    dial:
+      endpoint.kind === 'ssh' ? async () => (await import('./ssh-dial.ts')).dialSsh(endpoint, io) : undefined,
     onUnreachable: async () => {
       if (!startable) return false
       const { startDaemon } = await import('./start-daemon.ts')

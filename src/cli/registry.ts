@@ -22,7 +22,9 @@ function entry(names: string, summary: string, module: () => Module): Entry {
 /** Groups of commands, such as `berth container …`. */
 export const groups: Readonly<Record<string, string>> = {
   builder: 'Work with builds and their cache',
+  checkpoint: 'Write states of containers down',
   container: 'Work with containers',
+  context: 'Engines under names, and which of them to use',
   image: 'Work with images',
   network: 'Work with networks',
   system: 'The engine as a whole',
@@ -59,6 +61,21 @@ export const entries: readonly Entry[] = [
     'builder why',
     'Say why the steps of the last build were done again',
     () => import('./commands/builder-why.ts'),
+  ),
+  entry(
+    'checkpoint create',
+    'Write down the state of a running container',
+    () => import('./commands/checkpoint-create.ts'),
+  ),
+  entry(
+    'checkpoint ls, checkpoint list',
+    'List what was written down of a container',
+    () => import('./commands/checkpoint-ls.ts'),
+  ),
+  entry(
+    'checkpoint rm, checkpoint remove',
+    'Remove what was written down of a container',
+    () => import('./commands/checkpoint-rm.ts'),
   ),
   entry(
     'container attach, attach',
@@ -162,6 +179,31 @@ export const entries: readonly Entry[] = [
     () => import('./commands/container-wait.ts'),
   ),
   entry(
+    'context create',
+    'Create a context: an engine under a name',
+    () => import('./commands/context-create.ts'),
+  ),
+  entry(
+    'context export',
+    'Write a context as a tar archive into FILE, or with - to stdout',
+    () => import('./commands/context-export.ts'),
+  ),
+  entry(
+    'context import',
+    'Make a context from what context export has written',
+    () => import('./commands/context-import.ts'),
+  ),
+  entry(
+    'context inspect',
+    'Show everything about contexts; without CONTEXT, about the one in use',
+    () => import('./commands/context-inspect.ts'),
+  ),
+  entry('context ls, context list', 'List contexts', () => import('./commands/context-ls.ts')),
+  entry('context rm, context remove', 'Remove contexts', () => import('./commands/context-rm.ts')),
+  entry('context show', 'Print the name of the context in use', () => import('./commands/context-show.ts')),
+  entry('context update', 'Change a context', () => import('./commands/context-update.ts')),
+  entry('context use', 'Use a context from now on', () => import('./commands/context-use.ts')),
+  entry(
     'image build, build, builder build, buildx build',
     'Make an image from a Dockerfile',
     () => import('./commands/image-build.ts'),
@@ -201,6 +243,14 @@ export const entries: readonly Entry[] = [
     () => import('./commands/network-prune.ts'),
   ),
   entry('network rm, network remove', 'Remove networks', () => import('./commands/network-rm.ts')),
+  {
+    ...entry(
+      'system dial-stdio',
+      'Connect stdin and stdout to the engine',
+      () => import('./commands/system-dial-stdio.ts'),
+    ),
+    hidden: true,
+  },
   entry('system df', 'Show what takes disk space', () => import('./commands/system-df.ts')),
   entry(
     'system events, events',
@@ -239,6 +289,7 @@ export const entries: readonly Entry[] = [
   entry('volume prune', 'Remove volumes that no container uses', () => import('./commands/volume-prune.ts')),
   entry('volume rename', 'Give a volume another name', () => import('./commands/volume-rename.ts')),
   entry('volume rm, volume remove', 'Remove volumes', () => import('./commands/volume-rm.ts')),
+  entry('volume update', 'Change a volume of a cluster', () => import('./commands/volume-update.ts')),
   entry('inspect', 'Show everything about any kind of object', () => import('./commands/inspect.ts')),
   entry('login', 'Log in to a registry; without SERVER, to Docker Hub', () => import('./commands/login.ts')),
   entry(

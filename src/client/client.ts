@@ -1,4 +1,5 @@
 import { Builds } from './builds.ts'
+import { Checkpoints } from './checkpoints.ts'
 import { ContainerFiles } from './container-files.ts'
 import { ContainerQuery } from './container-query.ts'
 import { ContainerStreams } from './container-streams.ts'
@@ -21,6 +22,7 @@ export class Client implements Disposable {
   readonly containerQuery: ContainerQuery
   readonly containerStreams: ContainerStreams
   readonly containerFiles: ContainerFiles
+  readonly checkpoints: Checkpoints
   readonly execs: Execs
   readonly images: Images
   readonly builds: Builds
@@ -35,6 +37,7 @@ export class Client implements Disposable {
     this.containerQuery = new ContainerQuery(this.transport)
     this.containerStreams = new ContainerStreams(this.transport)
     this.containerFiles = new ContainerFiles(this.transport)
+    this.checkpoints = new Checkpoints(this.transport)
     this.execs = new Execs(this.transport)
     this.images = new Images(this.transport)
     this.builds = new Builds(this.transport)

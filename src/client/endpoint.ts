@@ -9,6 +9,16 @@ export type Endpoint =
       readonly port: number
       readonly tls?: TlsMaterial | undefined
     }
+  | SshEndpoint
+
+/** The engine of another host, reached by `ssh`; without `path`, at its own default address. */
+export interface SshEndpoint {
+  readonly kind: 'ssh'
+  readonly user?: string | undefined
+  readonly host: string
+  readonly port?: number | undefined
+  readonly path?: string | undefined
+}
 
 /** PEM texts; `verify` false accepts any server certificate. */
 export interface TlsMaterial {
@@ -18,7 +28,10 @@ export interface TlsMaterial {
   readonly verify: boolean
 }
 
-/** Parses `unix:///path`, `tcp://host[:port]`, `http://…` and `https://…`; a TCP port defaults to 2375, or 2376 with TLS. */
+/**
+ * Parses `unix:///path`, `tcp://host[:port]`, `http://…`, `https://…` and `ssh://[user@]host[:port][/path]`; a TCP port
+ * defaults to 2375, or 2376 with TLS.
+ */
 export function parseEndpoint(address: string, tls?: TlsMaterial): Endpoint {
   const [, scheme = '', rest = ''] = /^([a-z]+):\/\/(.*)$/.exec(address) ?? []
   switch (scheme) {
@@ -35,11 +48,31 @@ export function parseEndpoint(address: string, tls?: TlsMaterial): Endpoint {
       return { kind: 'tcp', host: url.hostname.replace(/^\[|\]$/g, ''), port, tls: secure }
     }
     case 'ssh':
+      return parseSsh(address)
     case 'npipe':
     case 'fd':
-      throw invalid(address, `${scheme}:// is not supported yet; use unix:// or tcp://`)
+      throw invalid(address, `${scheme}:// is not for this system; use unix://, tcp:// or ssh://`)
     default:
-      throw invalid(address, 'want unix://PATH or tcp://HOST:PORT')
+      throw invalid(address, 'want unix://PATH, tcp://HOST:PORT or ssh://[USER@]HOST')
+  }
+}
+
+function parseSsh(address: string): SshEndpoint {
+  const url = URL.parse(address)
+  if (url === null || url.hostname === '') throw invalid(address, 'want ssh://[USER@]HOST[:PORT]')
+  if (url.password !== '') throw invalid(address, 'a password cannot be part of it; use a key or an agent')
+  if (url.search !== '' || url.hash !== '') throw invalid(address, 'nothing may follow the path')
+  const host = decodeURIComponent(url.hostname).replace(/^\[|\]$/g, '')
+  const user = decodeURIComponent(url.username)
+  // Otherwise ssh would take them for its own options.
+  if (host.startsWith('-') || user.startsWith('-')) throw invalid(address, 'names may not begin with "-"')
+  const path = decodeURIComponent(url.pathname)
+  return {
+    kind: 'ssh',
+    host,
+    user: user === '' ? undefined : user,
+    port: url.port === '' ? undefined : Number(url.port),
+    path: path === '' || path === '/' ? undefined : path,
   }
 }
 
@@ -47,7 +80,10 @@ export function parseEndpoint(address: string, tls?: TlsMaterial): Endpoint {
 export function addressOf(endpoint: Endpoint): string {
   if (endpoint.kind === 'unix') return `unix://${endpoint.path}`
   const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host
-  return `tcp://${host}:${endpoint.port}`
+  if (endpoint.kind === 'tcp') return `tcp://${host}:${endpoint.port}`
+  const user = endpoint.user === undefined ? '' : `${endpoint.user}@`
+  const port = endpoint.port === undefined ? '' : `:${endpoint.port}`
+  return `ssh://${user}${host}${port}${endpoint.path ?? ''}`
 }
 
 function invalid(address: string, why: string): EngineError {

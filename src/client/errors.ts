@@ -26,6 +26,8 @@ export function daemonError(status: number, body: string, path: string): EngineE
 
 /** What to say when the connection itself failed. */
 export function connectionError(endpoint: Endpoint, cause: unknown): EngineError {
+  // Whoever dialled has said what is wrong.
+  if (cause instanceof EngineError) return cause
   const address = addressOf(endpoint)
   if (isErrno(cause, 'EACCES', 'EPERM')) {
     return new EngineError(

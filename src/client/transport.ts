@@ -5,10 +5,12 @@ import {
   type IncomingMessage,
   type RequestOptions,
 } from 'node:http'
-import type { Duplex, Readable } from 'node:stream'
+import { connect as connectSocket, type Socket } from 'node:net'
+import { PassThrough, type Duplex, type Readable } from 'node:stream'
+import type { ConnectionOptions } from 'node:tls'
 import { isBefore, newestVersion, parseVersion, type ApiVersion } from '#api/version.ts'
 import { EngineError } from '#base/errors.ts'
-import type { Endpoint } from './endpoint.ts'
+import { addressOf, type Endpoint, type SshEndpoint, type TlsMaterial } from './endpoint.ts'
 import { connectionError, daemonError, isUnreachable } from './errors.ts'
 import { parseJson } from './json.ts'
 
@@ -34,6 +36,8 @@ export interface TransportOptions {
   /** Pins the API version and skips negotiation. */
   readonly apiVersion?: string | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Opens a connection to an `ssh` endpoint, which this library cannot do by itself. */
+  readonly dial?: (() => Promise<Duplex>) | undefined
   /** Called once when nobody listens; true means that it is worth trying again. */
   readonly onUnreachable?: (() => Promise<boolean>) | undefined
 }
@@ -129,8 +133,40 @@ export class Transport implements Disposable {
     return promise
   }
 
+  /** A connection to the engine with nothing said on it yet; ending it closes only our side. */
+  async connect(): Promise<Duplex> {
+    const { endpoint } = this
+    if (endpoint.kind === 'ssh') return this.#dial()
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const socket = await this.#socket(endpoint, resolve)
+    socket.once('error', reject)
+    try {
+      await promise
+    } catch (error) {
+      throw connectionError(endpoint, error)
+    }
+    return socket
+  }
+
   [Symbol.dispose](): void {
     this.#agent?.destroy()
+  }
+
+  async #socket(endpoint: Exclude<Endpoint, SshEndpoint>, connected: () => void): Promise<Socket> {
+    if (endpoint.kind === 'unix')
+      return connectSocket({ path: endpoint.path, allowHalfOpen: true }, connected)
+    const { host, port, tls } = endpoint
+    if (tls === undefined) return connectSocket({ host, port, allowHalfOpen: true }, connected)
+    const { connect } = await import('node:tls')
+    const options: ConnectionOptions = { host, port, ...secured(tls) }
+    return connect({ ...options, allowHalfOpen: true } as ConnectionOptions, connected)
+  }
+
+  async #dial(): Promise<Duplex> {
+    if (this.#options.dial !== undefined) return this.#options.dial()
+    throw new EngineError('invalid_argument', `${addressOf(this.endpoint)} needs a dialler`, {
+      code: 'HOST_INVALID',
+    })
   }
 
   async #firstPing(): Promise<Ping> {
@@ -144,7 +180,8 @@ export class Transport implements Disposable {
 
   async #pingOnce(): Promise<Ping> {
     let response = await this.#send('HEAD', '/_ping', {})
-    response.resume()
+    // To its end, so that the next call finds the connection free.
+    await textOf(response)
     if ((response.statusCode ?? 500) >= 400) {
       response = await this.#send('GET', '/_ping', {})
       if ((response.statusCode ?? 500) >= 400) throw await errorOf(response, '/_ping')
@@ -193,6 +230,15 @@ export class Transport implements Disposable {
       }
       return httpRequest(local)
     }
+    if (endpoint.kind === 'ssh') {
+      options.headers = { Host: 'api.moby.localhost', ...headers }
+      if (ownConnection) {
+        const stream = await this.#dial()
+        return httpRequest({ ...options, createConnection: () => stream })
+      }
+      this.#agent ??= new DialAgent(() => this.#dial())
+      return httpRequest({ ...options, agent: this.#agent })
+    }
     const target = { ...options, host: endpoint.host, port: endpoint.port }
     const { tls } = endpoint
     if (tls === undefined) {
@@ -205,11 +251,38 @@ export class Transport implements Disposable {
     return https.request({
       ...target,
       agent: ownConnection ? false : this.#agent,
-      rejectUnauthorized: tls.verify,
-      ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-      ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-      ...(tls.key === undefined ? {} : { key: tls.key }),
+      ...secured(tls),
     })
+  }
+}
+
+/** Keeps connections that somebody else opens. */
+class DialAgent extends Agent {
+  readonly #dial: () => Promise<Duplex>
+
+  constructor(dial: () => Promise<Duplex>) {
+    super({ keepAlive: true })
+    this.#dial = dial
+  }
+
+  override createConnection(
+    _options: object,
+    done: (error: Error | null, stream: Duplex) => void,
+  ): undefined {
+    this.#dial().then(
+      (stream) => done(null, stream),
+      (error: Error) => done(error, new PassThrough()),
+    )
+    return undefined
+  }
+}
+
+function secured(tls: TlsMaterial): ConnectionOptions {
+  return {
+    rejectUnauthorized: tls.verify,
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
+    ...(tls.key === undefined ? {} : { key: tls.key }),
   }
 }
 

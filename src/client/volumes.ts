@@ -1,4 +1,9 @@
-import type { Volume, VolumeCreateRequest, VolumeListResponse } from '#api/generated/types.ts'
+import type {
+  ClusterVolumeSpec,
+  Volume,
+  VolumeCreateRequest,
+  VolumeListResponse,
+} from '#api/generated/types.ts'
 import type { Readable } from 'node:stream'
 import type { Cancellable } from './containers.ts'
 import { filtersQuery, type Filters } from './filters.ts'
@@ -23,6 +28,11 @@ export class Volumes {
 
   async inspect(name: string): Promise<Volume> {
     return this.#transport.json('GET', at(name))
+  }
+
+  /** Only for volumes of a cluster; `version` is that of the volume as it was read. */
+  async update(name: string, spec: ClusterVolumeSpec, version: number): Promise<void> {
+    await this.#transport.status('PUT', at(name), { query: { version }, json: { Spec: spec } })
   }
 
   async remove(name: string, options: { readonly force?: boolean } = {}): Promise<void> {

@@ -1,3 +1,4 @@
+import { addressOf } from '#client/endpoint.ts'
 import type { Query } from '#client/transport.ts'
 import type { Context } from '../command.ts'
 import { keyValues } from '../create/key-values.ts'
@@ -44,9 +45,7 @@ function buildArguments(
     const [key, value = io.env[key]] = cut(text, '=')
     return value === undefined ? [] : [[key, value] as const]
   })
-  const { endpoint } = client.transport
-  const host =
-    endpoint.kind === 'unix' ? `unix://${endpoint.path}` : `tcp://${endpoint.host}:${endpoint.port}`
+  const host = addressOf(client.transport.endpoint)
   const proxies = config.file.proxies ?? {}
   const epoch = io.env['SOURCE_DATE_EPOCH']
   return {

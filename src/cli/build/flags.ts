@@ -22,6 +22,7 @@ export const buildFlags = {
   'cgroup-parent': string('Control group above that of RUN'),
   check: bool('Only check the Dockerfile'),
   compress: bool('Has no effect', { hidden: true }),
+  debug: bool('Has no effect', { short: 'D', hidden: true }),
   'cpu-period': integer('CFS period of RUN, in microseconds'),
   'cpu-quota': integer('CFS quota of RUN, in microseconds'),
   'cpu-shares': integer('Relative CPU weight of RUN', { short: 'c' }),

@@ -13,6 +13,7 @@ export default command({
   max: 0,
   flags: {
     builder: string('Has no effect', { hidden: true }),
+    debug: bool('Has no effect', { short: 'D', hidden: true }),
     filter: {
       ...filter('Keep only what matches (id, type, description, inuse, shared, private)'),
       short: undefined,

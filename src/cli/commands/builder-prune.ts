@@ -11,6 +11,7 @@ export default command({
     ...pruneFlags,
     all: bool('Everything that no build is using, not only what nothing refers to', { short: 'a' }),
     builder: string('Has no effect', { hidden: true }),
+    debug: bool('Has no effect', { short: 'D', hidden: true }),
     'keep-storage': bytes('Older name of --reserved-space', { hidden: true }),
     'max-used-space': bytes('Remove until no more than this is used'),
     'min-free-space': bytes('Remove until so much of the disk is free'),

@@ -1,4 +1,5 @@
 import { command, type Command, type Context } from '../command.ts'
+import { ContextStore, type ContextDocument } from '../contexts/context-store.ts'
 import { CredentialStore } from '../credentials/credential-store.ts'
 import type { Completion, Flag, Flags } from '../flags.ts'
 import { entries, findEntry, groups } from '../registry.ts'
@@ -98,6 +99,11 @@ async function valuesOf(kind: Completion | undefined, context: Context): Promise
     case 'networks': {
       const list = await client.networks.list()
       return list.map(({ Name, Driver }) => [Name ?? '', Driver ?? ''])
+    }
+    case 'contexts': {
+      const documents = await new ContextStore(context.config).all()
+      const about = (metadata: ContextDocument['Metadata']): string => metadata.Description ?? ''
+      return [['default', ''], ...documents.map((each): Candidate => [each.Name, about(each.Metadata)])]
     }
     case 'logins':
       return (await new CredentialStore(context).servers()).map((server): Candidate => [server, ''])

@@ -12,11 +12,18 @@ export interface DownloadLimits {
   readonly chunk: number
   /** Of one blob. */
   readonly connections: number
-  /** In a row, without a byte between them. */
+  /** In a row, with less than `progress` between them. */
   readonly failures: number
+  /** Bytes: a registry that cuts every answer before these is not followed for ever. */
+  readonly progress: number
 }
 
-export const downloadLimits: DownloadLimits = { chunk: 8 << 20, connections: 3, failures: 6 }
+export const downloadLimits: DownloadLimits = {
+  chunk: 8 << 20,
+  connections: 3,
+  failures: 6,
+  progress: 256 << 10,
+}
 
 export interface DownloadOptions {
   /** Connections of all downloads together. */
@@ -115,8 +122,8 @@ class Download {
         if (this.#ignoresRanges) return
       } catch (error) {
         if (signal.aborted) throw signal.reason
-        failures = writer.position > before ? 0 : failures + 1
-        const pause = pauseAfter(error, Math.max(failures, 1), Math.random)
+        failures = writer.position >= before + limits.progress ? 1 : failures + 1
+        const pause = pauseAfter(error, failures, Math.random)
         if (!isKind(error, 'unavailable') || failures >= limits.failures || pause === undefined) throw error
         this.#options.onRest(pause)
         await clock.sleep(pause, { signal })

@@ -38,7 +38,7 @@ async function start() {
     clock,
     logger: silentLogger,
     connections: 4,
-    limits: { chunk: 1 << 20, connections: 3, failures: 6 },
+    limits: { chunk: 1 << 20, connections: 3, failures: 6, progress: 256 << 10 },
   })
   const pull = (
     from: string,
@@ -298,6 +298,27 @@ describe('a pull that is interrupted', () => {
     }
     await pulling
     assert.ok(registry.sent < large.length * 1.3, `${registry.sent} bytes`)
+  })
+
+  it('gives up when every answer is cut after little', async () => {
+    await using context = await start()
+    const { contents, registry, pull, clock, names, images } = context
+    contents.image({ layers: [large] }, '1')
+    let pieces = 0
+    registry.onPiece = () => {
+      if (pieces++ % 2 === 1) throw cut()
+    }
+    const pulling = assert.rejects(Array.fromAsync(pull('a/b', '1')), /the connection was cut/)
+    let done = false
+    void pulling.finally(() => (done = true))
+    while (!done) {
+      await turn()
+      if (clock.sleeping.length > 0) await clock.advance(10_000)
+    }
+    await pulling
+    assert.ok(registry.sent < large.length, `${registry.sent} bytes`)
+    assert.deepEqual(names(), [])
+    assert.deepEqual(await images.stored(), { layers: [], blobs: 0 })
   })
 
   it('says how long it rests before it tries again', async () => {

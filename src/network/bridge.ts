@@ -17,6 +17,8 @@ export interface BridgeSettings {
   readonly mtu: number
   /** Addresses with prefix length, such as `172.17.0.1/16`. */
   readonly addresses: readonly string[]
+  /** Links of running containers, which are put into a bridge that is made. */
+  readonly ports?: readonly string[] | undefined
 }
 
 /** What `ip -j -d addr show` tells about a link, as far as we care. */
@@ -101,7 +103,7 @@ export async function ensureBridge(
   settings: BridgeSettings,
   known: { readonly state?: LinkState | undefined; readonly settled?: boolean } = {},
 ): Promise<'made' | 'mended' | 'fine'> {
-  const { link, mac } = settings
+  const { link, mac, ports = [] } = settings
   const state = known.state ?? (await linkState(deps, link))
   if (state !== undefined && state.kind !== 'bridge') {
     throw new EngineError('conflict', `link ${link} exists and is not a bridge`, {
@@ -110,7 +112,11 @@ export async function ensureBridge(
     })
   }
   // An address of its own, so that it does not change with the first container.
-  if (state === undefined) await batch(deps, [`link add name ${link} address ${mac} type bridge`])
+  if (state === undefined) {
+    await batch(deps, [`link add name ${link} address ${mac} type bridge`])
+    // Before it has an address: whoever asks for a container's MAC that is not there yet asks again a second later.
+    await enslave(deps, ports, link)
+  }
   const settled = state !== undefined && known.settled === true
   const mended = !settled && (await bridgeSysctls(deps.sysctls, settings))
   const commands = changes(settings, state)
@@ -172,6 +178,20 @@ async function bridgeSysctls(sysctls: Sysctls, { link, addresses }: BridgeSettin
     changed = true
   }
   return changed
+}
+
+/** Puts the pairs of running containers back into a bridge that was made again. */
+export async function enslave(
+  deps: Pick<LinkDeps, 'helper'>,
+  veths: readonly string[],
+  link: string,
+): Promise<void> {
+  if (veths.length === 0) return
+  const stdin = veths.map((veth) => `link set dev ${veth} master ${link} up\n`).join('')
+  // Some are of containers that are just starting or ending: their links are not there.
+  const result = await deps.helper.run(['ip', '-force', '-batch', '-'], { stdin })
+  const others = result.stderr.split('\n').filter((line) => /RTNETLINK/.test(line))
+  if (result.code !== 0 && others.length > 0) throw commandFailed(`ip link set master ${link}`, result)
 }
 
 /** Several commands of ip, up to the first that fails. */

@@ -93,20 +93,6 @@ export async function routeThrough(deps: EndpointLinksDeps, pid: number, { v4, v
   if (result.code !== 0 && v6 !== undefined) throw commandFailed('ip -6 route', result)
 }
 
-/** Puts the pairs of running containers back into a bridge that was made again. */
-export async function enslave(
-  deps: EndpointLinksDeps,
-  veths: readonly string[],
-  link: string,
-): Promise<void> {
-  if (veths.length === 0) return
-  const stdin = veths.map((veth) => `link set dev ${veth} master ${link} up\n`).join('')
-  // Some are of containers that are just starting or ending: their links are not there.
-  const result = await deps.helper.run(['ip', '-force', '-batch', '-'], { stdin })
-  const others = result.stderr.split('\n').filter((line) => /RTNETLINK/.test(line))
-  if (result.code !== 0 && others.length > 0) throw commandFailed(`ip link set master ${link}`, result)
-}
-
 /** A gateway that says: everybody is on the link itself. */
 function isUnspecified(gateway: string): boolean {
   return gateway === '0.0.0.0' || gateway === '::'

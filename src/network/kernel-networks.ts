@@ -11,6 +11,7 @@ import type { LinkDeps, LinkState } from './bridge.ts'
 import {
   bridgeStates,
   enableForwarding,
+  enslave,
   ensureBridge,
   hostRoutes,
   linkState,
@@ -18,7 +19,7 @@ import {
 } from './bridge.ts'
 import { ensureBridgeFilter } from './bridge-filter.ts'
 import { BridgeNetwork } from './bridge-network.ts'
-import { enslave, plugLink, routeThrough, unplugLink, unplugShared } from './endpoint-links.ts'
+import { plugLink, routeThrough, unplugLink, unplugShared } from './endpoint-links.ts'
 import { ContainerLinks } from './container-links.ts'
 import { connectivityFailed, noSuchNetwork } from './errors.ts'
 import { type PathReport, endpointPath } from './endpoint-path.ts'
@@ -416,18 +417,18 @@ export class KernelNetworks implements Networks {
     known: { readonly state?: LinkState | undefined; readonly settled?: boolean } = {},
   ): Promise<boolean> {
     const { id, link, mtu } = network.info
-    const settings = { link, mac: linkAddress(id), mtu, addresses: network.addresses }
+    const ports = veths(network)
+    const settings = { link, mac: linkAddress(id), mtu, addresses: network.addresses, ports }
     const done = await ensureBridge(this.#deps(), settings, known)
     if (done === 'made') this.#bare.add(id)
     return done !== 'fine'
   }
 
-  /** Only from `reconcile` on are all leases known. */
+  /** When a bridge was made before `reconcile`, not all leases were known. */
   async #enslaveAll(): Promise<void> {
     for (const id of this.#bare) {
       const network = this.#networks.get(id)
-      const veths = [...(network?.leases.values() ?? [])].map(({ veth }) => veth)
-      if (network !== undefined) await enslave(this.#options, veths, network.info.link)
+      if (network !== undefined) await enslave(this.#options, veths(network), network.info.link)
       this.#bare.delete(id)
     }
   }
@@ -537,4 +538,9 @@ function subnetOf(address: string): SubnetInfo {
   const cidr = parseCidr(address)
   const gateway = addressAt(cidr, offsetOf(cidr, address.split('/')[0] ?? ''))
   return { subnet: formatCidr(cidr), gateway }
+}
+
+/** Host ends of the links of a network's containers. */
+function veths(network: BridgeNetwork): string[] {
+  return [...network.leases.values()].map(({ veth }) => veth)
 }

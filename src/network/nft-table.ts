@@ -336,6 +336,9 @@ ${respect ? '' : '    fib daddr type local jump published\n'}  }
   }
   chain leaving {
     type nat hook postrouting priority srcnat; policy accept;
+    # While somebody has taken a bridge away, its containers are not to be looked for along the default route.
+    oifname != @bridges ct status dnat ip daddr @subnets4 drop
+    oifname != @bridges ct status dnat ip6 daddr @subnets6 drop
     # The host's own 127.0.0.1, and containers that reach one another through a port of the host.
     oifname @bridges ip saddr 127.0.0.0/8 masquerade
     oifname @bridges ct status dnat ip saddr @subnets4 masquerade

@@ -3,10 +3,11 @@
  * less isolated meanwhile.
  */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { after, afterEach, before, describe, it } from 'node:test'
-import { EngineApi } from '#test/support/engine-api.ts'
+import { EngineApi, exec } from '#test/support/engine-api.ts'
 
 let api: EngineApi
 
@@ -65,6 +66,43 @@ class Program implements Disposable {
 
   [Symbol.dispose](): void {
     this.#child.kill('SIGKILL')
+  }
+}
+
+/** The default route of the daemon's host, which answers at every address. */
+class Router implements Disposable {
+  readonly #name = `berth-t-${randomBytes(4).toString('hex')}`
+  readonly #server: ChildProcess
+
+  constructor() {
+    const [host, router] = [
+      ['-n', api.daemon.marks.netns],
+      ['-n', this.#name],
+    ]
+    for (const command of [
+      ['netns', 'add', this.#name],
+      [...host, 'link', 'add', 'wan0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', this.#name],
+      [...host, 'addr', 'add', '10.92.0.1/24', 'dev', 'wan0'],
+      [...host, 'link', 'set', 'wan0', 'up'],
+      [...router, 'addr', 'add', '10.92.0.2/24', 'dev', 'eth0'],
+      [...router, 'link', 'set', 'eth0', 'up'],
+      [...router, 'link', 'set', 'lo', 'up'],
+      [...router, 'route', 'add', 'local', '172.16.0.0/12', 'dev', 'lo'],
+      [...router, 'route', 'add', 'local', '10.128.0.0/9', 'dev', 'lo'],
+      [...router, 'route', 'add', 'local', '192.168.0.0/16', 'dev', 'lo'],
+      [...host, 'route', 'replace', 'default', 'via', '10.92.0.2'],
+    ]) {
+      const { status, stderr } = spawnSync('ip', command, { encoding: 'utf8' })
+      assert.equal(status, 0, `${command.join(' ')}: ${stderr}`)
+    }
+    const script = `require('http').createServer((_, answer) => answer.end('stranger')).listen(80)`
+    const argv = ['netns', 'exec', this.#name, process.execPath, '-e', script]
+    this.#server = spawn('ip', argv, { stdio: 'inherit' })
+  }
+
+  [Symbol.dispose](): void {
+    this.#server.kill('SIGKILL')
+    spawnSync('ip', ['netns', 'delete', this.#name])
   }
 }
 
@@ -187,6 +225,21 @@ describe('a bridge that somebody removes', () => {
       using _sends = await Program.start(b.pid, SEND, 'friend', a.address)
       await api.until('a datagram', async () => (await hears.ask()).includes('friend'))
     }
+  })
+
+  it('leaves nobody on the way out to answer for its containers while it is gone', async () => {
+    const link = await network('app')
+    const { id } = await on('app', { PortBindings: { '80/tcp': [{ HostPort: '8080' }] } })
+    await exec(api, id, 'mkdir /www; echo served > /www/index.html; httpd -p 80 -h /www')
+    using _router = new Router()
+    const asked = (): string =>
+      api.daemon.inside('curl', '-s', '-m', '2', 'http://10.92.0.1:8080/').stdout.trim()
+    await api.until('the server', async () => asked() === 'served')
+    await api.daemon.down('SIGKILL')
+    api.daemon.inside('ip', 'link', 'delete', link)
+    assert.equal(asked(), '')
+    await api.daemon.up()
+    assert.equal(asked(), 'served')
   })
 
   it('is heard of by a watcher that is started again when it was killed', async () => {

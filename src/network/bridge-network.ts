@@ -50,24 +50,17 @@ export class BridgeNetwork {
 
   /** The bridge's own addresses, with prefix length. */
   get addresses(): string[] {
-    return this.info.subnets
-      .filter(
-        ({ gateway }) => gateway !== '' && modeOf(this.info, gateway.includes(':') ? 6 : 4) !== 'isolated',
-      )
+    return this.#subnets()
+      .filter(({ gateway }) => gateway !== '')
       .map(({ subnet, gateway }) => `${gateway}/${parseCidr(subnet).prefix}`)
   }
 
   /** What the firewall knows of the network. */
   get elements(): Element[] {
-    const { id, link, subnets, icc, internal, masquerade, shared, modes, trusted } = this.info
+    const { id, link, icc, internal, masquerade, shared, modes, trusted } = this.info
     // Its packets never pass the host's stack, and are not to.
     if (shared !== undefined) return shared.made === 'nowhere' ? [deafElement(deafEnd(id))] : []
-    const rules = { icc, internal, masquerade, modes, trusted }
-    return bridgeElements(
-      link,
-      subnets.map(({ subnet }) => subnet),
-      rules,
-    )
+    return bridgeElements(link, this.#subnets(), { icc, internal, masquerade, modes, trusted })
   }
 
   lease(request: LeaseRequest): Endpoint {
@@ -144,6 +137,14 @@ export class BridgeNetwork {
         { inUse: addresses.inUse, available: addresses.available },
       ]),
     )
+  }
+
+  /** With the gateway that the bridge is; none where it is isolated. */
+  #subnets(): Pick<SubnetInfo, 'subnet' | 'gateway'>[] {
+    return this.info.subnets.map(({ subnet, gateway }) => {
+      const isolated = modeOf(this.info, subnet.includes(':') ? 6 : 4) === 'isolated'
+      return { subnet, gateway: isolated ? '' : gateway }
+    })
   }
 
   #address(family: 4 | 6, wanted: string | undefined, avoid: LeaseRequest['avoid']): Taken | undefined {

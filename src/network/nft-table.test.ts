@@ -19,12 +19,20 @@ const forward = (hostIp: string, ip = '172.17.0.2', protocol: 'tcp' | 'udp' = 't
 const byId = (elements: readonly Element[]) =>
   new Map(elements.map((element) => [elementId(element), element]))
 
+const subnets = [
+  { subnet: '10.0.0.0/24', gateway: '10.0.0.1' },
+  { subnet: 'fd00::/64', gateway: '' },
+]
+
 describe('bridgeElements()', () => {
   const setsOf = (rules: Parameters<typeof bridgeElements>[2]): string[] =>
-    bridgeElements('br0', ['10.0.0.0/24', 'fd00::/64'], rules).map(({ set, key }) => `${set} ${key}`)
+    bridgeElements('br0', subnets, rules).map(({ set, key }) => `${set} ${key}`)
 
   it('masquerade what leaves and close what comes in, unless told otherwise', () => {
-    const always = ['bridges "br0"', 'icc "br0" . "br0"', 'subnets4 10.0.0.0/24', 'subnets6 fd00::/64']
+    const always = [
+      ...['bridges "br0"', 'icc "br0" . "br0"', 'subnets4 10.0.0.0/24', 'subnets6 fd00::/64'],
+      'gateways4 10.0.0.0/24',
+    ]
     assert.deepEqual(setsOf({ icc: true }), [...always, 'masq4 10.0.0.0/24', 'masq6 fd00::/64'])
     assert.deepEqual(setsOf({ icc: true, modes: { v4: 'routed', v6: 'nat-unprotected' } }), [
       ...always,
@@ -98,14 +106,14 @@ add element inet berth self4 { 172.17.0.2 . tcp . 8080 comment "abc" }
 
 describe('fullTransaction()', () => {
   it('replaces the table and holds no rule per container', () => {
-    const bridge = bridgeElements('berth0', ['172.17.0.0/16', 'fd00::/64'], { icc: true })
+    const bridge = bridgeElements('berth0', subnets, { icc: true })
     const text = fullTransaction({ table: 'berth', closed: false }, byId([...bridge, ...forward('0.0.0.0')]))
     assert.match(text, /^table inet berth\ndelete table inet berth\ntable inet berth \{/)
     assert.match(text, /add element inet berth bridges \{ "berth0" \}\n/)
     assert.match(text, /add element inet berth icc \{ "berth0" \. "berth0" \}\n/)
     assert.match(text, /add element inet berth subnets6 \{ fd00::\/64 \}\n/)
     const chains = text.slice(0, text.indexOf('add element'))
-    assert.ok(!chains.includes('8080') && !chains.includes('172.17') && !chains.includes('berth0'))
+    assert.ok(!chains.includes('8080') && !chains.includes('10.0') && !chains.includes('berth0'))
     assert.ok(!chains.includes('oifkind'))
     assert.match(fullTransaction({ table: 'berth', closed: true }, new Map()), /oifkind/)
   })
@@ -115,12 +123,12 @@ describe('guardCommand(), guardChangeCommand()', () => {
   const options = { table: 'g', closed: true }
 
   it('isolate in one line, and know nothing of published ports', () => {
-    const bridge = bridgeElements('berth0', ['172.17.0.0/16'], { icc: true, internal: true })
+    const bridge = bridgeElements('berth0', subnets, { icc: true, internal: true })
     const command = guardCommand(options, byId([...bridge, ...forward('0.0.0.0')]))
     assert.match(command, /^table inet g \{ flags owner; set \w+ \{ type ifname/)
     assert.match(command, /; add element inet g internal \{ "berth0" \};/)
     assert.match(command, /oifkind/)
-    assert.doesNotMatch(command, /\n|#|dnat4|8080|masquerade|172\.17/)
+    assert.doesNotMatch(command, /\n|#|dnat4|8080|masquerade|10\.0\.0/)
     // Every set that a rule looks at is there.
     for (const [, name] of command.matchAll(/@(\w+)/g)) assert.match(command, new RegExp(`set ${name} \\{`))
   })

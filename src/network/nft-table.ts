@@ -4,7 +4,7 @@
  */
 import { canonicalAddress } from './address.ts'
 import { modeOf } from './direct-ports.ts'
-import type { NetworkInfo, Protocol } from './networks.ts'
+import type { NetworkInfo, Protocol, SubnetInfo } from './networks.ts'
 
 export interface TableOptions {
   /** Name in the `inet` family. */
@@ -41,6 +41,8 @@ const elementSets = {
   direct6: 'type ipv6_addr . inet_proto . inet_service',
   subnets4: 'type ipv4_addr\n    flags interval',
   subnets6: 'type ipv6_addr\n    flags interval',
+  gateways4: 'type ipv4_addr : ipv4_addr\n    flags interval',
+  gateways6: 'type ipv6_addr : ipv6_addr\n    flags interval',
   masq4: 'type ipv4_addr\n    flags interval',
   masq6: 'type ipv6_addr\n    flags interval',
   self4: 'type ipv4_addr . inet_proto . inet_service',
@@ -82,21 +84,34 @@ export interface BridgeRules {
   readonly trusted?: NetworkInfo['trusted']
 }
 
-/** A bridge of ours with its subnets. */
-export function bridgeElements(link: string, subnets: readonly string[], rules: BridgeRules): Element[] {
+/** A bridge of ours with its subnets; `gateway` is the bridge's address in one, empty if it has none. */
+export function bridgeElements(
+  link: string,
+  subnets: readonly Pick<SubnetInfo, 'subnet' | 'gateway'>[],
+  rules: BridgeRules,
+): Element[] {
   const { icc, internal = false, masquerade = true, modes } = rules
   const own = `${quoted(link)} . ${quoted(link)}`
   const masqueraded = subnets.filter(
-    (subnet) => masquerade && !internal && modeOf({ modes }, subnet.includes(':') ? 6 : 4) !== 'routed',
+    ({ subnet }) => masquerade && !internal && modeOf({ modes }, familyOf(subnet)) !== 'routed',
   )
   return [
     { set: 'bridges', key: quoted(link) },
     { set: icc ? 'icc' : 'apart', key: own },
     ...(internal ? [{ set: 'internal', key: quoted(link) } as const] : []),
-    ...subnets.map((key): Element => ({ set: key.includes(':') ? 'subnets6' : 'subnets4', key })),
-    ...masqueraded.map((key): Element => ({ set: key.includes(':') ? 'masq6' : 'masq4', key })),
+    ...subnets.map(({ subnet }): Element => ({ set: `subnets${familyOf(subnet)}`, key: subnet })),
+    ...subnets
+      .filter(({ gateway }) => gateway !== '')
+      .map(({ subnet, gateway }): Element => {
+        return { set: `gateways${familyOf(subnet)}`, key: subnet, value: canonicalAddress(gateway) }
+      }),
+    ...masqueraded.map(({ subnet }): Element => ({ set: `masq${familyOf(subnet)}`, key: subnet })),
     ...(internal ? [] : waysIn(link, rules)),
   ]
+}
+
+function familyOf(address: string): 4 | 6 {
+  return address.includes(':') ? 6 : 4
 }
 
 /** A link whose packets the host does not hear. */
@@ -339,10 +354,11 @@ ${respect ? '' : '    fib daddr type local jump published\n'}  }
     # While somebody has taken a bridge away, its containers are not to be looked for along the default route.
     oifname != @bridges ct status dnat ip daddr @subnets4 drop
     oifname != @bridges ct status dnat ip6 daddr @subnets6 drop
-    # The host's own 127.0.0.1, and containers that reach one another through a port of the host.
-    oifname @bridges ip saddr 127.0.0.0/8 masquerade
-    oifname @bridges ct status dnat ip saddr @subnets4 masquerade
-    oifname @bridges ct status dnat ip6 saddr @subnets6 masquerade
+    # The host's own 127.0.0.1, and containers that reach one another through a port of the host. Not masqueraded: the
+    # kernel would forget such connections when somebody takes the bridge away.
+    oifname @bridges ip saddr 127.0.0.0/8 snat ip to ip daddr map @gateways4
+    oifname @bridges ct status dnat ip saddr @subnets4 snat ip to ip daddr map @gateways4
+    oifname @bridges ct status dnat ip6 saddr @subnets6 snat ip6 to ip6 daddr map @gateways6
     oifname != @bridges ip saddr @masq4 masquerade
     oifname != @bridges ip6 saddr @masq6 masquerade
   }

@@ -41,6 +41,13 @@ socket.on('error', () => undefined)
 setInterval(() => { for (const to of targets) socket.send(text, ${PORT}, to, () => undefined) }, 1)
 console.log('ready')`
 
+/** Says what has come from a published port. */
+const READ = `
+const lines = []
+require('net').connect(8080, '127.0.0.1').setEncoding('utf8').on('data', (text) => lines.push(text.trim()))
+  .on('connect', () => console.log('ready'))
+process.stdin.on('data', () => console.log(JSON.stringify(lines)))`
+
 /** A Node program in the network namespace of a process, or of the daemon. */
 class Program implements Disposable {
   readonly #child: ChildProcess
@@ -225,6 +232,17 @@ describe('a bridge that somebody removes', () => {
       using _sends = await Program.start(b.pid, SEND, 'friend', a.address)
       await api.until('a datagram', async () => (await hears.ask()).includes('friend'))
     }
+  })
+
+  it('leaves connections from the host as they are, also when the container speaks first', async () => {
+    const link = await network('app')
+    const { id } = await on('app', { PortBindings: { '80/tcp': [{ HostPort: '8080' }] } })
+    await exec(api, id, 'mkfifo /say; (exec 3<>/say; exec nc -l -p 80 <&3) >/dev/null 2>&1 &')
+    await api.until('the server', async () => (await exec(api, id, 'netstat -tln')).out.includes(':80 '))
+    using reads = await Program.start('host', READ)
+    await mended(BRIDGE, ['ip', 'link', 'delete', link])
+    await exec(api, id, 'echo later >/say')
+    await api.until('the line', async () => (await reads.ask()).includes('later'))
   })
 
   it('leaves nobody on the way out to answer for its containers while it is gone', async () => {

@@ -238,7 +238,8 @@ function portElements(netns: string, table: string): number {
   const text = inNetns(netns, 'sh', '-c', `nft -j list table inet ${table} 2>/dev/null || true`)
   if (text === '') return 0
   const { nftables } = JSON.parse(text) as { nftables: { map?: { elem?: unknown[]; name: string } }[] }
-  return nftables.reduce((sum, { map }) => sum + (map?.elem?.length ?? 0), 0)
+  const ports = nftables.filter(({ map }) => map?.name.startsWith('dnat'))
+  return ports.reduce((sum, { map }) => sum + (map?.elem?.length ?? 0), 0)
 }
 
 function elementOwners(netns: string, table: string): string[] {

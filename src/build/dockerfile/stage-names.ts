@@ -9,7 +9,12 @@ import { didYouMean } from './suggest.ts'
 export type Origin =
   | { readonly type: 'stage'; readonly index: number }
   | { readonly type: 'context'; readonly name: string }
-  | { readonly type: 'image'; readonly reference: string }
+  | {
+      readonly type: 'image'
+      readonly reference: string
+      /** When the name reads as that of a stage: what to say if there is no such image. */
+      readonly hint?: string
+    }
   | { readonly type: 'scratch' }
 
 /** The key under which people and the command line name an image or context: `alpine` for `docker.io/library/alpine:latest`. */
@@ -66,6 +71,11 @@ export class StageNames {
     return name === 'scratch' ? { type: 'scratch' } : this.#outside(name, range)
   }
 
+  #hint(name: string): string | undefined {
+    if (this.#named.size === 0 || /[/:@.]/.test(name)) return undefined
+    return `There is no stage ${name}${didYouMean(name, this.#named.keys())}, so an image of that name is wanted.`
+  }
+
   #outside(name: string, range: Range): Origin {
     const context = this.context(name)
     if (context !== undefined) return { type: 'context', name: context }
@@ -77,7 +87,8 @@ export class StageNames {
       const message = `failed to parse stage name ${JSON.stringify(name)}: ${messageOf(error)}${stage}`
       throw dockerfileError(this.#file.source, range, message, hint)
     }
-    return { type: 'image', reference: name }
+    const hint = this.#hint(name)
+    return { type: 'image', reference: name, ...(hint === undefined ? {} : { hint }) }
   }
 }
 

@@ -1,5 +1,6 @@
 import { EngineError } from '#base/errors.ts'
 import { formatPlatform, type Platform } from '#oci/platform.ts'
+import { formatReference, parseReference, withDefaultTag } from '#oci/reference.ts'
 import { excerpt, type Range, type Source } from '../dockerfile/source.ts'
 import type { ImageResolver, ResolvedImage } from '../graph/plan.ts'
 
@@ -15,8 +16,8 @@ export class BaseImages {
     this.#source = source
   }
 
-  /** Errors are the resolver's, with the lines at `range` that want the image. */
-  async resolve(reference: string, platform: Platform, range: Range): Promise<ResolvedImage> {
+  /** Errors are the resolver's, with the image, `hint`, and the lines at `range` that want it. */
+  async resolve(reference: string, platform: Platform, range: Range, hint?: string): Promise<ResolvedImage> {
     const key = `${reference} ${formatPlatform(platform)}`
     let resolved = this.#asked.get(key)
     if (resolved === undefined) {
@@ -26,7 +27,7 @@ export class BaseImages {
     try {
       return await resolved
     } catch (error) {
-      throw this.#located(error, range)
+      throw this.#located(error, reference, range, hint)
     }
   }
 
@@ -36,11 +37,20 @@ export class BaseImages {
     return [...new Map(all.map((image) => [`${image.reference} ${image.id}`, image])).values()]
   }
 
-  #located(error: unknown, range: Range): unknown {
+  #located(error: unknown, reference: string, range: Range, hint = ''): unknown {
     if (!(error instanceof EngineError) || error.kind === 'cancelled') return error
     const { kind, message, code, details } = error
     const place = { file: this.#source.name, ...range.start }
-    const text = `${message}\n${excerpt(this.#source, range)}`
+    // BuildKit's words.
+    const what = `failed to resolve source metadata for ${fullName(reference)}: ${message}`
+    const text = [what, ...(hint === '' ? [] : [hint]), excerpt(this.#source, range)].join('\n')
     return new EngineError(kind, text, { code, cause: error, details: { ...details, ...place } })
   }
+}
+
+function fullName(reference: string): string {
+  // An id has no other name.
+  return reference.startsWith('sha256:')
+    ? reference
+    : formatReference(withDefaultTag(parseReference(reference)))
 }

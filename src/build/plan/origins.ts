@@ -43,7 +43,7 @@ export class Origins {
       case 'scratch':
         return { kind: 'scratch' }
       case 'image':
-        return this.#image(origin.reference, range)
+        return this.#image(origin.reference, range, origin.hint)
       case 'context': {
         const context = request.contexts.get(origin.name)
         if (context?.type === 'image') return this.#image(context.reference, range)
@@ -52,9 +52,9 @@ export class Origins {
     }
   }
 
-  async #image(reference: string, range: Range): Promise<BaseImage> {
+  async #image(reference: string, range: Range, hint?: string): Promise<BaseImage> {
     const { images, target } = this.#input
-    const image = await images.resolve(reference, target, range)
+    const image = await images.resolve(reference, target, range, hint)
     const label = { name: `FROM ${image.reference}`, stage: undefined, line: range.start.line }
     return { kind: 'image', name: reference, id: image.id, layers: image.layers, label }
   }

@@ -165,9 +165,18 @@ describe('planBuild(): stages', () => {
   })
 
   it('says which line wants an image that cannot be had', async () => {
-    await fails('FROM bb:1\nCOPY --from=missing /x /\n', /^no such image: missing\nDockerfile:2\n/, {
-      line: 2,
-    })
+    await fails(
+      'FROM bb:1\nCOPY --from=missing /x /\n',
+      /missing:latest: no such image: missing\nDockerfile:2\n/,
+      {
+        line: 2,
+      },
+    )
+    await fails(
+      'FROM bb:1 AS build\nFROM bb:1\nCOPY --from=biuld /x /\n',
+      /biuld:latest: no such.*\nThere is no stage biuld \(did you mean build\?\), so an image of that name is wanted\.\nDockerfile:3\n/,
+      { line: 3 },
+    )
     const error = await fails('FROM bb:1 AS a\nFROM missing\n', /no such image/, { line: 2 })
     assert.deepEqual([error.kind, error.code], ['not_found', 'IMAGE_NOT_FOUND'])
     const gone = new EngineError('cancelled', 'gone', { code: 'REQUEST_CANCELLED' })

@@ -63,8 +63,9 @@ export class StagePlanner {
       return [resolved.base, ...resolved.dependencies].flatMap((dependency) => {
         const reference = this.#referenceOf(dependency.origin)
         if (reference === undefined) return []
-        const platform = dependency.by === 'from' ? this.#platformOf(resolved) : this.#input.target
-        return [images.resolve(reference, platform, dependency.range)]
+        const { by, origin, range } = dependency
+        const platform = by === 'from' ? this.#platformOf(resolved) : this.#input.target
+        return [images.resolve(reference, platform, range, origin.type === 'image' ? origin.hint : undefined)]
       })
     })
     await Promise.all(wanted)

@@ -3,10 +3,16 @@ import type { StartError } from '../../containers/start-error.ts'
 
 // The wording is BuildKit's: its clients, and people's scripts, look at it.
 
-/** The process of a RUN has ended with another code than 0; `oom`: the kernel killed something in it. */
-export function processFailed(args: readonly string[], exitCode: number, oom: boolean): EngineError {
+/** The process of a RUN has ended with another code than 0; `oom`: the kernel killed something in it. `hint`: lines of their own. */
+export function processFailed(
+  args: readonly string[],
+  exitCode: number,
+  oom: boolean,
+  hint: string | undefined,
+): EngineError {
   const reason = oom ? `cannot allocate memory (exit code: ${exitCode})` : `exit code: ${exitCode}`
-  return failed(args, reason, { exitCode, oomKilled: oom })
+  const text = hint === undefined ? reason : `${reason}\n${hint}`
+  return failed(args, text, { exitCode, oomKilled: oom })
 }
 
 export function processNotStarted(

@@ -13,6 +13,7 @@ import type { Directories } from '../../containers/directories.ts'
 import type { PathsOf } from '../../containers/paths.ts'
 import { tarOfTree } from '../../containers/tree-tar.ts'
 import { processFailed } from './errors.ts'
+import { cannotRunHere } from './foreign-platform.ts'
 import { MountStubs } from './mount-stubs.ts'
 import { type StepBundleDeps, type StepParts, stepBundle } from './step-bundle.ts'
 import { LowerTree, stepChanges } from './step-changes.ts'
@@ -128,7 +129,7 @@ export class ShimSteps implements StepRunner {
     const stubs = new MountStubs(root, bundle.targets)
     await writeFile(spec, JSON.stringify(bundle.spec(root)), { mode: 0o600 })
     const { code, oomKilled } = await process.run(onOutput, signal)
-    if (code !== 0) throw processFailed(step.args, code, oomKilled)
+    if (code !== 0) throw processFailed(step.args, code, oomKilled, await cannotRunHere(step.platform))
     return stubs
   }
 

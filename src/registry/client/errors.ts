@@ -23,12 +23,12 @@ export function quotable(text: string): string {
 
 /** The connection failed, or TLS did. `host` with its port. */
 export function connectionError(host: string, error: unknown): EngineError {
-  const certificate = certificateProblem(error)
+  const certificate = certificateProblem(error, host)
   if (certificate !== undefined) {
     return new EngineError(
       'unavailable',
-      `registry ${host}: tls: failed to verify certificate: x509: ${certificate}; put the authority's certificate into ` +
-        `/etc/berth/certs.d/${host}/ca.crt, or list ${host} in "insecure-registries" if you trust the network`,
+      `registry ${host}: tls: failed to verify certificate: x509: ${certificate.problem}; ${certificate.remedy}, or list ` +
+        `${host} in "insecure-registries" if you trust the network`,
       { code: 'REGISTRY_CERTIFICATE', cause: error },
     )
   }
@@ -232,26 +232,36 @@ function speaksHttp(error: unknown): boolean {
   )
 }
 
-function certificateProblem(error: unknown): string | undefined {
+interface CertificateProblem {
+  readonly problem: string
+  readonly remedy: string
+}
+
+/** What is wrong with the certificate, and what somebody can do about it. */
+function certificateProblem(error: unknown, host: string): CertificateProblem | undefined {
   if (!(error instanceof Error)) return undefined
+  const remedy = `put the authority's certificate into /etc/berth/certs.d/${host}/ca.crt`
   switch (codeOf(error)) {
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
     case 'SELF_SIGNED_CERT_IN_CHAIN':
-      return 'certificate signed by unknown authority (it is self-signed)'
+      return { problem: 'certificate signed by unknown authority (it is self-signed)', remedy }
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
     case 'UNABLE_TO_GET_ISSUER_CERT':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
     case 'CERT_UNTRUSTED':
     case 'INVALID_CA':
-      return 'certificate signed by unknown authority'
+      return { problem: 'certificate signed by unknown authority', remedy }
     case 'CERT_HAS_EXPIRED':
-      return 'certificate has expired'
+      return { problem: 'certificate has expired', remedy: 'whoever runs the registry must renew it' }
     case 'CERT_NOT_YET_VALID':
-      return 'certificate is not yet valid'
+      return { problem: 'certificate is not yet valid', remedy: "look at this machine's clock" }
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return `certificate is for another host (${quotable(messageOf(error))})`
+      return {
+        problem: `certificate is for another host (${quotable(messageOf(error))})`,
+        remedy: 'name the registry as its certificate does',
+      }
     default:
-      return /^(CERT|CRL)_/.test(codeOf(error)) ? quotable(messageOf(error)) : undefined
+      return /^(CERT|CRL)_/.test(codeOf(error)) ? { problem: quotable(messageOf(error)), remedy } : undefined
   }
 }
 

@@ -43,7 +43,7 @@ export async function runGit(args: readonly string[], options: GitOptions): Prom
   if (result.code === 0) return result.stdout
   const said = result.stderr
     .split('\n')
-    .filter((line) => !/^(?:hint|warning):/.test(line))
+    .filter((line) => !/^(?:hint|warning):/i.test(line))
     .join('\n')
     // oxlint-disable-next-line no-control-regex -- a server's words must not reach a terminal as they are
     .replaceAll(/[\0-\x08\x0b-\x1f\x7f-\x9f]+/g, ' ')

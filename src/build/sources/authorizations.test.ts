@@ -11,7 +11,7 @@ function given(secrets: Readonly<Record<string, string>>) {
 describe('authorizationsFrom()', () => {
   it('makes a token what git servers take', async () => {
     const authorization = await given({ GIT_AUTH_TOKEN: 't\n' })('git', 'https://host/x.git')
-    assert.equal(authorization, `basic ${Buffer.from('x-access-token:t').toString('base64')}`)
+    assert.equal(authorization, `Basic ${Buffer.from('x-access-token:t').toString('base64')}`)
   })
 
   it('prefers what is for the server, and a header to a token', async () => {

@@ -34,5 +34,5 @@ async function textOf(secrets: Pick<Secrets, 'secret'>, id: string): Promise<str
 }
 
 function basic(user: string, password: string): string {
-  return `basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
 }

@@ -262,7 +262,9 @@ describe('berth build', () => {
       join(directory, 'app/.dockerignore'),
       'node_modules\nsecret\nkept\n!kept/deep/x\nDockerfile\n',
     )
-    assert.equal((await berth(['build', 'app'])).code, 0)
+    const { code, stderr } = await berth(['build', 'app'])
+    assert.equal(code, 0)
+    assert.match(stderr, /^context: 2 of 5 files are sent, 16B\n/)
 
     const sent = (end: string): Asked => {
       const found = engine.requests.find(({ path }) => path.endsWith(end))

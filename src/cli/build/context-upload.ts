@@ -8,6 +8,7 @@ import { writeTar, type TarSource } from '#oci/tar/write-tar.ts'
 import type { Context } from '../command.ts'
 import { pack } from '../copy/pack.ts'
 import { commandError } from '../errors.ts'
+import { humanSize } from '../format/units.ts'
 
 export interface Upload {
   readonly session: string
@@ -16,17 +17,23 @@ export interface Upload {
   readonly directory: string
   /** Contents of the ignore file that applies. */
   readonly ignore: string
+  /** Hears how much is sent, before it is; a line. */
+  readonly say: (text: string) => void
 }
 
 /** Gives an engine elsewhere a directory: first the list of its files, then the contents that it does not know yet. */
 export async function uploadDirectory(
-  { session, name, directory, ignore }: Upload,
+  { session, name, directory, ignore, say }: Upload,
   { client, signal }: Pick<Context, 'client' | 'signal'>,
 ): Promise<void> {
   const matcher = new IgnoreMatcher(parseIgnore(ignore))
   const files = (): Generator<TarSource> => contextFiles(directory, matcher)
-  const list = Readable.from(entryLines({ directory: `${hostname()}:${directory}` }, files()))
+  const sizes = new Map<string, number>()
+  const list = Readable.from(entryLines({ directory: `${hostname()}:${directory}` }, noting(files(), sizes)))
   const wanted = new Set(await client.builds.putContext(session, name, list, { signal }))
+  const bytes = wanted.values().reduce((sum, path) => sum + (sizes.get(path) ?? 0), 0)
+  const count = (files: number): string => files.toLocaleString('en')
+  say(`${name}: ${count(wanted.size)} of ${count(sizes.size)} files are sent, ${humanSize(bytes)}\n`)
   if (wanted.size === 0) return
   const tar = Readable.from(writeTar(only(files(), wanted)), { objectMode: false })
   await client.builds.putFiles(session, name, tar, { signal })
@@ -57,6 +64,15 @@ function* entryLines(head: object, files: Iterable<TarSource>): Generator<string
     }
   }
   yield lines.join('')
+}
+
+/** `sizes`: of the files, by path. */
+function* noting(files: Iterable<TarSource>, sizes: Map<string, number>): Generator<TarSource> {
+  for (const file of files) {
+    const { type, path, size } = file.entry
+    if (type === 'file') sizes.set(path, size)
+    yield file
+  }
 }
 
 function* only(files: Iterable<TarSource>, wanted: ReadonlySet<string>): Generator<TarSource> {

@@ -75,7 +75,8 @@ interface Asked {
 async function build(asked: Asked, flags: BuildFlags, context: Context): Promise<BuildEnd> {
   const { client, io, signal } = context
   const { source, outputs } = asked
-  await using session = new BuildSession(context)
+  const isForPeople = asked.style === 'tty' || asked.style === 'plain'
+  await using session = new BuildSession(context, isForPeople ? context.err : () => undefined)
   await session.give(flags)
   const extras: BuildExtras = {
     ...(await session.sources(source, asked.dockerfile, flags)),

@@ -14,12 +14,15 @@ import { parseAgent, readSecret } from './secrets.ts'
 /** What a build is given before it begins; begun when there is something to give, dropped at its end. */
 export class BuildSession implements AsyncDisposable {
   readonly #context: Context
+  readonly #say: (text: string) => void
   /** Agents of our own. */
   readonly #held = new AsyncDisposableStack()
   #id: string | undefined
 
-  constructor(context: Context) {
+  /** `say` hears how much of a directory is sent; a line. */
+  constructor(context: Context, say: (text: string) => void) {
     this.#context = context
+    this.#say = say
   }
 
   /** Undefined: nothing was given. */
@@ -107,7 +110,7 @@ export class BuildSession implements AsyncDisposable {
     const name = 'text' in dockerfile ? undefined : (dockerfile.path ?? defaultDockerfile(path))
     const ignore = ('text' in dockerfile ? dockerfile.ignore : undefined) ?? ignoreText(path, name)
     await uploadDirectory(
-      { session: await this.#begin(), name: 'context', directory: path, ignore },
+      { session: await this.#begin(), name: 'context', directory: path, ignore, say: this.#say },
       this.#context,
     )
     // Both sent as they are: the one may leave the other out of the context.
@@ -127,7 +130,10 @@ export class BuildSession implements AsyncDisposable {
     }
     const directory = context.path ?? ''
     const ignore = ignoreText(directory, undefined)
-    await uploadDirectory({ session: await this.#begin(), name, directory, ignore }, this.#context)
+    await uploadDirectory(
+      { session: await this.#begin(), name, directory, ignore, say: this.#say },
+      this.#context,
+    )
     return { type: 'session', name }
   }
 }

@@ -28,6 +28,9 @@ export interface ConfigFile {
   readonly volumesFormat?: string
   readonly statsFormat?: string
   readonly pruneFilters?: readonly string[]
+  readonly cliPluginsExtraDirs?: readonly string[]
+  /** Other names of commands, such as `builder` for `buildx`. */
+  readonly aliases?: Readonly<Record<string, string>>
 }
 
 /** The configuration directory of the client, read when it is first asked for. */

@@ -1,5 +1,6 @@
 import { messageOf } from '#base/errors.ts'
 import { flagError, valueError } from './errors.ts'
+import { suggestion } from './suggest.ts'
 import { parseBool, parseBytes, parseCpus, parseDuration, parseInteger } from './values.ts'
 
 /** A flag as data: how its text is read, and what help and completion say about it. */
@@ -27,6 +28,7 @@ export type Completion =
   | 'networks'
   | 'logins'
   | 'contexts'
+  | 'objects'
   | 'files'
   | 'none'
   | readonly string[]
@@ -220,7 +222,7 @@ class FlagParser {
     if (name === '' || name.startsWith('-')) throw flagError(`bad flag syntax: ${word}`)
     const spec = this.#specs[name]
     if (spec === undefined) {
-      if (name !== 'help') throw flagError(`unknown flag: --${name}`)
+      if (name !== 'help') throw flagError(`unknown flag: --${name}${this.#meant(name)}`)
       this.help = inline === undefined || parseBool(inline)
       return
     }
@@ -254,6 +256,12 @@ class FlagParser {
       this.#set(name, spec, value)
       return
     }
+  }
+
+  #meant(name: string): string {
+    const shown = Object.entries(this.#specs).flatMap(([each, { hidden }]) => (hidden === true ? [] : [each]))
+    const found = suggestion(name, shown)
+    return found === undefined ? '' : `\nDid you mean --${found}?`
   }
 
   #set(name: string, spec: Flag<unknown>, text: string): void {

@@ -1,5 +1,6 @@
 import type { Command } from './command.ts'
 import type { Flags } from './flags.ts'
+import type { PluginFacts } from './plugins/plugins.ts'
 import { common, entries, groups, type Entry } from './registry.ts'
 
 const WIDTH = 100
@@ -35,7 +36,8 @@ Run 'berth ${group} COMMAND --help' for more about a command.
 `
 }
 
-export function rootHelp(globalFlags: Flags): string {
+/** `plugins` are commands of other programs. */
+export function rootHelp(globalFlags: Flags, plugins: readonly PluginFacts[] = []): string {
   const topLevel = entries.flatMap((entry): [string, string][] => {
     const name = entry.names.find((each) => !each.includes(' ') && !['ls', 'list'].includes(each))
     return name === undefined || entry.hidden === true ? [] : [[name, entry.summary]]
@@ -50,7 +52,7 @@ Common Commands:
 ${rows(first)}
 
 Management Commands:
-${rows(Object.entries(groups))}
+${rows([...Object.entries(groups), ...plugins.map(pluginRow)].sort(([a], [b]) => (a < b ? -1 : 1)))}
 
 Commands:
 ${rows(rest)}
@@ -60,6 +62,11 @@ ${flagsHelp(globalFlags)}
 
 Run 'berth COMMAND --help' for more about a command.
 `
+}
+
+/** Marked, as in Docker's own list. */
+function pluginRow({ name, summary, vendor, version }: PluginFacts): [string, string] {
+  return [`${name}*`, `${summary} (${vendor}, ${version})`]
 }
 
 function flagsHelp(flags: Flags): string {

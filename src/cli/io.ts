@@ -29,6 +29,12 @@ export interface Io {
   onSignal(names: readonly SignalName[], listener: (name: SignalName) => void): Disposable
   /** Makes the terminal pass every byte through, in and out, until disposed. */
   rawTerminal(): Promise<Disposable>
+  /** Directories of the machine for plugins of Docker's command line. */
+  readonly systemPlugins: readonly string[]
+  /** How this program was called. */
+  readonly program: string
+  /** Goes on as another program: signals, streams and the exit code are that one's. */
+  become(program: string, args: readonly string[], env: Readonly<Record<string, string | undefined>>): never
   /** Ends the process at once; a raw terminal is put back first. */
   exit(code: number): never
 }

@@ -27,7 +27,7 @@ describe('berth', () => {
       code: 125,
       stdout: '',
       stderr:
-        "unknown flag: --foo\n\nUsage:  berth run [OPTIONS] IMAGE [COMMAND] [ARG...]\n\nSee 'berth run --help'.\n",
+        "unknown flag: --foo\n\nUsage:  berth run [OPTIONS] IMAGE [COMMAND] [ARG...]\n\nRun 'berth run --help' for more information\n",
     })
     const { code, stderr } = await runCli(['rename', 'a'])
     assert.deepEqual([code, stderr.split('\n')[0]], [1, "berth: 'berth rename' requires 2 arguments"])
@@ -90,6 +90,17 @@ describe('berth', () => {
     )
   })
 
+  it('answers templates that ask for fields of older versions', async () => {
+    await using b = await bench()
+    await b.api.container('web', ['sleep'])
+    assert.deepEqual(await b.run('inspect -f {{.NetworkSettings.IPAddress}}|{{.Name}} web'), {
+      code: 0,
+      stdout: '172.17.0.2|/web\n',
+      stderr: '',
+    })
+    assert.equal((await b.run('inspect -f {{.NetworkSettings.Nope}} web')).code, 1)
+  })
+
   it('inspects what it finds and reports what it does not', async () => {
     await using b = await bench()
     await b.api.container('web', ['sleep'])
@@ -99,7 +110,7 @@ describe('berth', () => {
       (JSON.parse(stdout) as { Name: string }[]).map(({ Name }) => Name),
       ['/web'],
     )
-    assert.equal(stderr, 'error: no such object: missing\n')
+    assert.equal(stderr, 'Error: No such object: missing\n')
   })
 })
 
@@ -185,7 +196,7 @@ describe('berth exec, attach, logs', () => {
     assert.deepEqual(await b.run('attach done'), {
       code: 1,
       stdout: '',
-      stderr: 'cannot attach to a stopped container, start it first\n',
+      stderr: 'You cannot attach to a stopped container, start it first\n',
     })
   })
 

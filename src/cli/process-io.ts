@@ -1,5 +1,13 @@
 import { homedir } from 'node:os'
+import { commandError } from './errors.ts'
 import type { Io } from './io.ts'
+
+const SYSTEM_PLUGINS = [
+  '/usr/local/lib/docker/cli-plugins',
+  '/usr/local/libexec/docker/cli-plugins',
+  '/usr/lib/docker/cli-plugins',
+  '/usr/libexec/docker/cli-plugins',
+]
 
 /** The calling process itself. */
 export function processIo(): Io {
@@ -21,6 +29,9 @@ export function processIo(): Io {
       }
     },
     rawTerminal,
+    systemPlugins: SYSTEM_PLUGINS,
+    program: process.argv[1] ?? 'berth',
+    become,
     exit: (code) => process.exit(code),
   }
 }
@@ -32,4 +43,14 @@ async function rawTerminal(): Promise<Disposable> {
   spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] })
   // Puts back everything that was there before, output processing too; Node also does so when the process ends.
   return { [Symbol.dispose]: () => void process.stdin.setRawMode(false) }
+}
+
+function become(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): never {
+  const defined = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined))
+  process.execve?.(program, [program, ...args], defined)
+  throw commandError('this Node cannot start another program in its place')
 }

@@ -5,6 +5,7 @@ import type {
   ContainerTopResponse,
   FilesystemChange,
 } from '#api/generated/types.ts'
+import type { ApiVersion } from '#api/version.ts'
 import { at, type Cancellable } from './containers.ts'
 import { filtersQuery, type Filters } from './filters.ts'
 import { jsonLines } from './json.ts'
@@ -32,8 +33,13 @@ export class ContainerQuery {
     return this.#transport.json('GET', '/containers/json', { query })
   }
 
-  async inspect(ref: string, options: { readonly size?: boolean } = {}): Promise<ContainerInspectResponse> {
-    return this.#transport.json('GET', at(ref, '/json'), { query: { size: options.size } })
+  /** `version` asks for the fields that this version of the API has. */
+  async inspect(
+    ref: string,
+    options: { readonly size?: boolean; readonly version?: ApiVersion } = {},
+  ): Promise<ContainerInspectResponse> {
+    const { size, version } = options
+    return this.#transport.json('GET', at(ref, '/json'), { query: { size }, version })
   }
 
   async top(ref: string, psArgs?: string): Promise<ContainerTopResponse> {

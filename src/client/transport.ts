@@ -29,6 +29,8 @@ export interface Call {
   readonly body?: Readable | undefined
   readonly contentType?: string | undefined
   readonly signal?: AbortSignal | undefined
+  /** Asks in the words of this version instead of the one agreed on. */
+  readonly version?: ApiVersion | undefined
 }
 
 export interface TransportOptions {
@@ -93,7 +95,8 @@ export class Transport implements Disposable {
 
   /** The response of a call that succeeded, body unread. Rejects for every status from 400 on. */
   async open(method: string, path: string, call: Call = {}): Promise<IncomingMessage> {
-    const response = await this.#send(method, `/v${await this.version()}${path}`, call)
+    const version = call.version ?? (await this.version())
+    const response = await this.#send(method, `/v${version}${path}`, call)
     if ((response.statusCode ?? 500) < 400) return response
     throw await errorOf(response, path)
   }

@@ -32,6 +32,14 @@ export class FakeCaller implements Io {
   readonly uid = 1000
   readonly now: () => number
   readonly signals = new EventEmitter()
+  /** The program that it went on as. */
+  became:
+    | {
+        readonly program: string
+        readonly args: readonly string[]
+        readonly env: Readonly<Record<string, string | undefined>>
+      }
+    | undefined
   /** How often the terminal was made raw, and put back. */
   readonly terminal: ('raw' | 'restored')[] = []
 
@@ -65,6 +73,14 @@ export class FakeCaller implements Io {
   rawTerminal(): Promise<Disposable> {
     this.terminal.push('raw')
     return Promise.resolve({ [Symbol.dispose]: () => void this.terminal.push('restored') })
+  }
+
+  readonly systemPlugins: readonly string[] = []
+  readonly program = 'berth'
+
+  become(program: string, args: readonly string[], env: Readonly<Record<string, string | undefined>>): never {
+    this.became = { program, args, env }
+    throw new Error(`became ${program}`)
   }
 
   exit(code: number): never {

@@ -1,7 +1,11 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { command, type Command, type Context } from '../command.ts'
 import { ContextStore, type ContextDocument } from '../contexts/context-store.ts'
 import { CredentialStore } from '../credentials/credential-store.ts'
 import type { Completion, Flag, Flags } from '../flags.ts'
+import { pluginFor } from '../foreign-command.ts'
+import { installedPlugins } from '../plugins/plugins.ts'
 import { entries, findEntry, groups } from '../registry.ts'
 
 /** What stands where a shell should complete file names. */
@@ -26,7 +30,11 @@ type Candidate = readonly [text: string, about: string]
 
 async function candidates(words: readonly string[], last: string, context: Context): Promise<Candidate[]> {
   const found = findEntry(words)
-  if (found === undefined) return commandNames(words)
+  if (found === undefined) {
+    const foreign = pluginFor(words, context)
+    if (foreign !== undefined) return pluginCandidates(foreign, last, context)
+    return commandNames(words, context)
+  }
   const called = await found.entry.load()
   const rest = words.slice(found.name.split(' ').length)
   const waiting = flagWaitingForValue(called.flags, rest.at(-1))
@@ -35,7 +43,7 @@ async function candidates(words: readonly string[], last: string, context: Conte
   return argumentsOf(called, rest, context)
 }
 
-function commandNames(words: readonly string[]): Candidate[] {
+function commandNames(words: readonly string[], context: Context): Candidate[] {
   const [group] = words
   const inGroup = group !== undefined && groups[group] !== undefined
   if (words.length > (inGroup ? 1 : 0)) return []
@@ -46,7 +54,24 @@ function commandNames(words: readonly string[]): Candidate[] {
     .filter(([name]) => name.startsWith(prefix))
     .map(([name, summary]): Candidate => [name.slice(prefix.length), summary])
     .filter(([name]) => !name.includes(' '))
-  return inGroup ? names : [...names, ...Object.entries(groups)]
+  if (inGroup) return names
+  const plugins = installedPlugins(context).map(({ name }): Candidate => [name, ''])
+  return [...names, ...Object.entries(groups), ...plugins]
+}
+
+/** A plugin answers as Docker's own command line does: a candidate a line, and at last a number after a colon. */
+async function pluginCandidates(
+  { plugin, args }: NonNullable<ReturnType<typeof pluginFor>>,
+  last: string,
+  { io }: Context,
+): Promise<Candidate[]> {
+  const { stdout } = await promisify(execFile)(plugin.path, ['__complete', plugin.name, ...args, last], {
+    env: { ...io.env },
+  })
+  return stdout.split('\n').flatMap((line): Candidate[] => {
+    const [text = '', about = ''] = line.split('\t')
+    return text === '' || /^(:\d+$|Completion ended)/.test(line) ? [] : [[text, about]]
+  })
 }
 
 function flagNames(flags: Flags): Candidate[] {
@@ -76,38 +101,45 @@ async function argumentsOf(called: Command, rest: readonly string[], context: Co
 }
 
 async function valuesOf(kind: Completion | undefined, context: Context): Promise<Candidate[]> {
-  const { client } = context
-  switch (kind) {
-    case undefined:
-    case 'none':
-      return []
-    case 'files':
-      return [[FILES, '']]
-    case 'containers':
-    case 'running': {
-      const list = await client.containerQuery.list({ all: kind === 'containers' })
-      return list.map(({ Names, Id, Image }) => [(Names?.[0] ?? Id ?? '').replace(/^\//, ''), Image ?? ''])
-    }
-    case 'images': {
-      const list = await client.images.list()
-      return list.flatMap(({ RepoTags }) => (RepoTags ?? []).map((tag): Candidate => [tag, '']))
-    }
-    case 'volumes': {
-      const { Volumes } = await client.volumes.list()
-      return (Volumes ?? []).map(({ Name, Driver }) => [Name ?? '', Driver ?? ''])
-    }
-    case 'networks': {
-      const list = await client.networks.list()
-      return list.map(({ Name, Driver }) => [Name ?? '', Driver ?? ''])
-    }
-    case 'contexts': {
-      const documents = await new ContextStore(context.config).all()
-      const about = (metadata: ContextDocument['Metadata']): string => metadata.Description ?? ''
-      return [['default', ''], ...documents.map((each): Candidate => [each.Name, about(each.Metadata)])]
-    }
-    case 'logins':
-      return (await new CredentialStore(context).servers()).map((server): Candidate => [server, ''])
-    default:
-      return kind.map((text): Candidate => [text, ''])
-  }
+  if (kind === undefined || kind === 'none') return []
+  if (typeof kind !== 'string') return kind.map((text): Candidate => [text, ''])
+  return live[kind](context)
+}
+
+/** What there is now, by kind. */
+const live: Readonly<
+  Record<Exclude<Completion, 'none' | readonly string[]>, (context: Context) => Promise<Candidate[]>>
+> = {
+  files: () => Promise.resolve([[FILES, '']]),
+  containers: (context) => containers(context, true),
+  running: (context) => containers(context, false),
+  async images({ client }) {
+    const list = await client.images.list()
+    return list.flatMap(({ RepoTags }) => (RepoTags ?? []).map((tag): Candidate => [tag, '']))
+  },
+  async volumes({ client }) {
+    const { Volumes } = await client.volumes.list()
+    return (Volumes ?? []).map(({ Name, Driver }) => [Name ?? '', Driver ?? ''])
+  },
+  async networks({ client }) {
+    const list = await client.networks.list()
+    return list.map(({ Name, Driver }) => [Name ?? '', Driver ?? ''])
+  },
+  async contexts({ config }) {
+    const documents = await new ContextStore(config).all()
+    const about = ({ Description }: ContextDocument['Metadata']): string => Description ?? ''
+    return [['default', ''], ...documents.map((each): Candidate => [each.Name, about(each.Metadata)])]
+  },
+  async logins(context) {
+    return (await new CredentialStore(context).servers()).map((server): Candidate => [server, ''])
+  },
+  async objects(context) {
+    const kinds = [live.containers, live.images, live.networks, live.volumes]
+    return (await Promise.all(kinds.map((kind) => kind(context)))).flat()
+  },
+}
+
+async function containers({ client }: Context, all: boolean): Promise<Candidate[]> {
+  const list = await client.containerQuery.list({ all })
+  return list.map(({ Names, Id, Image }) => [(Names?.[0] ?? Id ?? '').replace(/^\//, ''), Image ?? ''])
 }

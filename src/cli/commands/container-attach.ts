@@ -25,7 +25,8 @@ export default command({
     if (State?.Restarting === true) {
       throw commandError('cannot attach to a restarting container, wait until it is running')
     }
-    if (State?.Running !== true) throw commandError('cannot attach to a stopped container, start it first')
+    if (State?.Running !== true)
+      throw commandError('You cannot attach to a stopped container, start it first')
 
     const container = Id ?? ref
     const tty = Config?.Tty === true

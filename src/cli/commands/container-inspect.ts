@@ -1,6 +1,6 @@
 import { command } from '../command.ts'
 import { bool, string } from '../flags.ts'
-import { inspectAll } from '../inspect.ts'
+import { inspectAll, olderContainer } from '../inspect.ts'
 
 export default command({
   usage: '[OPTIONS] CONTAINER [CONTAINER...]',
@@ -12,8 +12,8 @@ export default command({
     size: bool('Compute sizes', { short: 's' }),
   },
   async run({ args, flags }, context) {
-    return inspectAll(args, flags.format, context, (ref) =>
-      context.client.containerQuery.inspect(ref, { size: flags.size }),
-    )
+    const find = (ref: string): Promise<unknown> =>
+      context.client.containerQuery.inspect(ref, { size: flags.size })
+    return inspectAll(args, flags.format, context, find, (ref) => olderContainer(ref, context))
   },
 })

@@ -32,7 +32,7 @@ export default command({
       all: flags.all,
       limit: latest ? 1 : last > 0 ? last : undefined,
       // Sizes cost the daemon a walk over files, so they are asked for only when they are shown.
-      size: flags.size || /\.Size\b/.test(format),
+      size: flags.size || /\.Size\b|\bjson \.(?![\p{L}_])/u.test(format),
       filters: flags.filter,
     })
     const options = { trunc, now: context.io.now() }

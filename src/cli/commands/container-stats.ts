@@ -45,7 +45,8 @@ async function once(args: readonly string[], all: boolean, show: Show, context: 
       return { container }
     }),
   )
-  out(show(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))))
+  const rows = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  if (rows.length > 0 || args.length === 0) out(show(rows))
   const failures = results.flatMap((result) =>
     // Without names, what is gone by now was not asked for.
     result.status === 'rejected' && (args.length > 0 || !isKind(result.reason, 'not_found')) ? [result] : [],

@@ -13,9 +13,7 @@ export default command({
   flags: {},
   async run({ args }, { io }) {
     const program = registryProgram(io.env)
-    const env = Object.fromEntries(Object.entries(io.env).filter(([, value]) => value !== undefined))
-    process.execve?.(program, [program, ...args], env)
-    throw commandError('this Node cannot start another program in its place')
+    return Promise.resolve(io.become(program, args, io.env))
   },
 })
 

@@ -2,16 +2,16 @@ import type { DiskUsage } from '#client/system.ts'
 import { command } from '../command.ts'
 import { bool, string } from '../flags.ts'
 import { accountText } from '../format/disk-account.ts'
-import { chooseFormat, formatList } from '../format/list.ts'
+import { chooseFormat, formatList, unescapeFormat } from '../format/list.ts'
 import { toJson } from '../format/template/print.ts'
-import type { View } from '../format/template/view.ts'
+import { view, type View } from '../format/template/view.ts'
 import { buildCacheHeaders, buildCacheTable, buildCacheView } from '../format/views/build-cache.ts'
 import { diskUsageHeaders, diskUsageTable, diskUsageViews } from '../format/views/disk-usage.ts'
 import { containerHeaders, containerView } from '../format/views/container.ts'
 import { imageHeaders, imageRows, imageView } from '../format/views/image.ts'
 import { volumeHeaders, volumeView } from '../format/views/volume.ts'
 import { humanSize } from '../format/units.ts'
-import { commandError } from '../errors.ts'
+import { parseTemplate } from '../format/template/template.ts'
 
 const imagesTable =
   'table {{.Repository}}\\t{{.Tag}}\\t{{.ID}}\\t{{.CreatedSince}}\\t{{.Size}}\\t{{.SharedSize}}\\t{{.UniqueSize}}\\t{{.Containers}}'
@@ -30,14 +30,12 @@ export default command({
   },
   async run({ flags }, { client, io, out }) {
     const { format, verbose } = flags
-    if (verbose && format !== '' && format !== 'json') {
-      throw commandError('the format and the verbose options conflict; use one of them, or --format json')
-    }
     const usage = await client.system.diskUsage()
     const account = usage.Berth ? `\n${accountText(usage.Berth, { verbose })}` : ''
     if (verbose) {
-      const views = detailViews(usage, { trunc: format === '', now: io.now() })
-      out(format === '' ? details(views, usage) + account : `${json(views, usage)}\n`)
+      const views = detailViews(usage, { trunc: isTable(format), now: io.now() })
+      if (isTable(format)) out(details(views, usage) + account)
+      else out(`${format === 'json' ? json(views, usage) : templated(format, views)}\n`)
       return
     }
     // Whoever asks for a form of their own gets Docker's rows alone.
@@ -48,6 +46,21 @@ export default command({
     }
   },
 })
+
+function isTable(format: string): boolean {
+  return format === '' || format === 'table'
+}
+
+/** One template over all kinds. */
+function templated(format: string, { images, containers, volumes, buildCache }: Details): string {
+  const fields = {
+    Images: () => images,
+    Containers: () => containers,
+    Volumes: () => volumes,
+    BuildCache: () => buildCache,
+  }
+  return parseTemplate(unescapeFormat(format)).execute(view('*formatter.diskUsageContext', fields))
+}
 
 interface Details {
   readonly images: readonly View[]

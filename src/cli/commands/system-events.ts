@@ -47,13 +47,18 @@ function eventView(event: EventMessage): ReturnType<typeof view> {
       From: () => legacy.from ?? Actor?.Attributes?.['image'] ?? '',
       Type: () => event.Type ?? '',
       Action: () => event.Action ?? '',
-      Actor: () => ({ ID: Actor?.ID ?? '', Attributes: Actor?.Attributes ?? {} }),
+      Actor: () => ({ ID: Actor?.ID ?? '', Attributes: sorted(Actor?.Attributes ?? {}) }),
       Scope: () => event.scope ?? '',
       Time: () => event.time ?? 0,
       TimeNano: () => event.timeNano ?? 0,
     },
     event,
   )
+}
+
+/** As Go writes maps. */
+function sorted(map: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 function lineOf(event: EventMessage): string {

@@ -6,6 +6,7 @@ import { string } from '../flags.ts'
 import { showServerInfo } from '../format/info.ts'
 import { toJson } from '../format/template/print.ts'
 import { parseTemplate } from '../format/template/template.ts'
+import { describePlugins, type PluginFacts } from '../plugins/plugins.ts'
 import { view } from '../format/template/view.ts'
 
 export default command({
@@ -24,7 +25,12 @@ export default command({
     } catch (error) {
       failure = error
     }
-    const ClientInfo: Record<string, unknown> = { Debug: false, ...(await clientFacts(context)) }
+    const plugins = await describePlugins(context)
+    const ClientInfo: Record<string, unknown> = {
+      Debug: false,
+      ...(await clientFacts(context)),
+      Plugins: plugins.map(pluginInfo),
+    }
     const document = {
       ...info,
       ...(failure === undefined ? {} : { ServerErrors: [errorText(failure)] }),
@@ -36,7 +42,7 @@ export default command({
     } else if (flags.format === 'json') out(`${toJson(document)}\n`)
     else {
       out(
-        `Client: Berth\n Version:    ${String(ClientInfo['Version'])}\n Context:    ${String(ClientInfo['Context'])}\n Debug Mode: false\n\n`,
+        `Client: Berth\n Version:    ${String(ClientInfo['Version'])}\n Context:    ${String(ClientInfo['Context'])}\n Debug Mode: false\n${pluginLines(plugins)}\n`,
       )
       if (info !== undefined) out(showServerInfo(info))
       for (const warning of info?.Warnings ?? []) err(`${warning}\n`)
@@ -46,3 +52,16 @@ export default command({
     return 1
   },
 })
+
+/** As in the JSON form of Docker's own client. */
+function pluginInfo({ name, path, vendor, version, summary }: PluginFacts): Record<string, string> {
+  return { Name: name, Path: path, Vendor: vendor, Version: version, ShortDescription: summary }
+}
+
+function pluginLines(plugins: readonly PluginFacts[]): string {
+  const lines = plugins.map(
+    ({ name, path, vendor, version, summary }) =>
+      `  ${name}: ${summary} (${vendor})\n    Version:  ${version}\n    Path:     ${path}\n`,
+  )
+  return lines.length === 0 ? '' : ` Plugins:\n${lines.join('')}`
+}

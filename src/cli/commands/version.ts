@@ -5,7 +5,7 @@ import { errorText } from '../errors.ts'
 import { string } from '../flags.ts'
 import { parseTemplate } from '../format/template/template.ts'
 import { toJson } from '../format/template/print.ts'
-import { view } from '../format/template/view.ts'
+import { view, type View } from '../format/template/view.ts'
 
 const COLUMN = 20
 
@@ -28,7 +28,7 @@ export default command({
     ])
     const found = 'value' in server ? server.value : null
     if (template !== undefined) {
-      const fields = { Client: () => facts, Server: () => found }
+      const fields = { Client: () => named(facts), Server: () => named(found) }
       out(`${template.execute(view('system.versionInfo', fields))}\n`)
     } else if (flags.format === 'json') out(`${toJson({ Client: facts, Server: found })}\n`)
     else out(clientText(facts) + (found === null ? '' : `\n${serverText(found)}`))
@@ -37,6 +37,19 @@ export default command({
     return 1
   },
 })
+
+/** Templates know some fields under other names than JSON does. */
+function named(document: Readonly<Record<string, unknown>> | SystemVersion | null): View | null {
+  if (document === null) return null
+  const { ApiVersion, MinAPIVersion, Platform } = document as SystemVersion
+  const names = {
+    APIVersion: ApiVersion,
+    MinAPIVersion: MinAPIVersion ?? '',
+    Platform: Platform ?? { Name: '' },
+  }
+  const fields = Object.entries({ ...document, ...names }).map(([name, value]) => [name, () => value])
+  return view('system.versionPart', Object.fromEntries(fields) as Record<string, () => unknown>, document)
+}
 
 function clientText(facts: Readonly<Record<string, string>>): string {
   return [

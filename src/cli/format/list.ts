@@ -1,4 +1,4 @@
-import { withTemplatePrefix } from '../errors.ts'
+import { errorText, evaluationError, hasCode, withTemplatePrefix } from '../errors.ts'
 import { alignColumns } from './table.ts'
 import { headerFunctions } from './template/functions.ts'
 import { toJson } from './template/print.ts'
@@ -14,13 +14,18 @@ export type Headers = Readonly<Record<string, string>>
  */
 export function formatList(format: string, headers: Headers, views: readonly View[]): string {
   const prefixes = { parse: 'failed to parse template', execute: 'failed to execute template' }
-  return withTemplatePrefix(prefixes, () => render(format, headers, views))
+  try {
+    return withTemplatePrefix(prefixes, () => render(format, headers, views))
+  } catch (error) {
+    // Here, and only here, a format that cannot be read is a failure like any other: exit code 1.
+    throw hasCode(error, 'TEMPLATE_INVALID') ? evaluationError(errorText(error)) : error
+  }
 }
 
 function render(format: string, headers: Headers, views: readonly View[]): string {
   if (format === 'json') return views.map((each) => `${toJson(each)}\n`).join('')
   const isTable = format === 'table' || format.startsWith('table ')
-  const source = unescape(isTable ? format.slice('table'.length).trim() : format)
+  const source = unescapeFormat(isTable ? format.slice('table'.length).trim() : format)
   const template = new Template(source)
   const lines = views.map((each) => `${template.execute(each)}\n`).join('')
   if (!isTable) return lines
@@ -47,6 +52,6 @@ function labelTitle(key: string): string {
 }
 
 /** In the shell's single quotes `\t` and `\n` are two characters each. */
-function unescape(format: string): string {
+export function unescapeFormat(format: string): string {
   return format.replaceAll('\\t', '\t').replaceAll('\\n', '\n')
 }

@@ -1,4 +1,5 @@
 import { stringify } from '#api/json.ts'
+import { nilList, nilMap, structText } from './go-types.ts'
 import { isMap, isView, typeOf } from './view.ts'
 
 /** A value as Go's `%v` prints it. */
@@ -7,16 +8,25 @@ export function printValue(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(printValue).join(' ')}]`
   if (isView(value)) return `{${typeOf(value)}}`
   if (isMap(value)) {
-    return `map[${sortedKeys(value)
-      .map((key) => `${key}:${printValue(value[key])}`)
-      .join(' ')}]`
+    return (
+      structText(value, printValue) ??
+      `map[${sortedKeys(value)
+        .map((key) => `${key}:${entry(key, value[key])}`)
+        .join(' ')}]`
+    )
   }
   return typeof value === 'string' ? value : stringify(value)
 }
 
+/** A value of a map: sets have empty structs for values, and a port that is not published has no bindings. */
+function entry(key: string, value: unknown): string {
+  if (isMap(value) && Object.keys(value).length === 0) return '{}'
+  return value === null && /^\d+\/\w+$/.test(key) ? '[]' : printValue(value)
+}
+
 /** What an action writes: nothing at all is `<no value>`. */
 export function printResult(value: unknown): string {
-  return value === undefined || value === null ? '<no value>' : printValue(value)
+  return value === undefined ? '<no value>' : printValue(value)
 }
 
 export function sortedKeys(map: Readonly<Record<string, unknown>>): string[] {
@@ -25,6 +35,7 @@ export function sortedKeys(map: Readonly<Record<string, unknown>>): string[] {
 
 /** The JSON form: views have their fields in alphabetical order and, as Go does for them, escaped `<`, `>` and `&`. */
 export function toJson(value: unknown): string {
+  if (value === nilList || value === nilMap) return 'null'
   if (isView(value)) {
     if (value.document !== undefined) return toJson(value.document)
     const fields = sortedKeys(value.fields).flatMap((name) => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { headerFunctions } from './functions.ts'
+import { durationText } from './go-types.ts'
 import { Template } from './template.ts'
 import { view } from './view.ts'
 
@@ -172,5 +173,57 @@ describe('Template', () => {
       }),
       'NAMES NAMES NAMES',
     )
+  })
+})
+
+describe('a document of the API', () => {
+  const container = {
+    Mounts: [{ Type: 'bind', Source: '/a', Destination: '/b', Mode: '', RW: true, Propagation: 'rprivate' }],
+    HostConfig: {
+      Binds: null,
+      Memory: 0,
+      PidsLimit: null,
+      RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 3 },
+      PortBindings: { '80/tcp': [{ HostIp: '', HostPort: '8080' }] },
+      LogConfig: { Type: 'json-file', Config: {} },
+      Ulimits: [{ Name: 'nofile', Hard: 2, Soft: 1 }],
+    },
+    Config: {
+      Volumes: null,
+      Entrypoint: null,
+      Labels: { a: 'b' },
+      ExposedPorts: { '80/tcp': {} },
+      Healthcheck: { Test: ['CMD', 'x'], Interval: 90_500_000_000 },
+    },
+    NetworkSettings: { Ports: { '80/tcp': [{ HostIp: '::', HostPort: '8080' }], '81/tcp': null } },
+  }
+  const options = {
+    optionalFields: new Set(['Health', 'StopTimeout']),
+    mapFields: new Set(['Labels', 'Ports']),
+  }
+
+  /** What Docker's command line prints of it. */
+  const printed: Readonly<Record<string, string>> = {
+    '{{.Mounts}}': '[{bind  /a /b   true rprivate}]',
+    '{{range .Mounts}}{{.}}{{end}}': '{bind  /a /b   true rprivate}',
+    '{{.HostConfig.Binds}} {{len .HostConfig.Binds}} {{json .HostConfig.Binds}}': '[] 0 null',
+    '{{.HostConfig.PidsLimit}} {{.HostConfig.Memory}}': '<nil> 0',
+    '{{.HostConfig.RestartPolicy}} {{.HostConfig.LogConfig}}': '{on-failure 3} {json-file map[]}',
+    '{{.HostConfig.PortBindings}} {{.HostConfig.Ulimits}}': 'map[80/tcp:[{ 8080}]] [nofile=1:2]',
+    '{{.Config.Volumes}} {{.Config.Entrypoint}} {{.Config.ExposedPorts}}': 'map[] [] map[80/tcp:{}]',
+    '{{.Config.Labels}} {{.Config.Labels.none}}': 'map[a:b] <no value>',
+    '{{.Config.Healthcheck}} {{.Config.Healthcheck.Interval}}': '{[CMD x] 1m30.5s 0s 0s 0s 0} 1m30.5s',
+    '{{.NetworkSettings.Ports}}': 'map[80/tcp:[{:: 8080}] 81/tcp:[]]',
+    '{{.Config.StopTimeout}}{{if .Config.Healthcheck.Health}}x{{end}}': '<nil>',
+  }
+  for (const [source, text] of Object.entries(printed)) {
+    it(`${source} is ${text}`, () => assert.equal(render(source, container, options), text))
+  }
+
+  it('durations are written as Go writes them', () => {
+    const texts = [0, 1, 1500, 2_000_000, 1e9, 61e9, 3600e9, 5_400_500_000_000, -1e9].map((n) =>
+      durationText(n),
+    )
+    assert.deepEqual(texts, ['0s', '1ns', '1.5µs', '2ms', '1s', '1m1s', '1h0m0s', '1h30m0.5s', '-1s'])
   })
 })

@@ -1,6 +1,7 @@
 import { messageOf } from '#base/errors.ts'
 import { evaluationError, hasCode, withTemplatePrefix } from '../../errors.ts'
 import { functions, isTruthy, lazyFunctions, type TemplateFunction } from './functions.ts'
+import { durations, durationText, nilOf } from './go-types.ts'
 import { parse } from './parser.ts'
 import { goType, printResult, sortedKeys } from './print.ts'
 import { operandText, type Command, type Nodes, type Operand, type Pipe } from './syntax.ts'
@@ -9,7 +10,10 @@ import { isMap, isView, typeOf } from './view.ts'
 export interface TemplateOptions {
   /** The name that Docker's template has in errors; mostly empty. */
   readonly name?: string
-  /** Fields that an object may leave out; any other missing field is an error. Absent: a missing field prints `<no value>`. */
+  /**
+   * Fields that an object may leave out, which then are what Go has for nothing; any other missing field is an error.
+   * Absent: a missing field prints `<no value>`.
+   */
   readonly optionalFields?: ReadonlySet<string>
   /** Fields whose value is a map with keys of the user's own, any of which may be missing. */
   readonly mapFields?: ReadonlySet<string>
@@ -37,6 +41,12 @@ export class Template {
   execute(data: unknown): string {
     return new Execution(this.#source, data, this.#options).run(this.#nodes)
   }
+}
+
+/** The health check of an image or a container has some. */
+function isDuration(path: readonly string[], value: unknown): value is number | bigint {
+  const [parent, name = ''] = path.slice(-2)
+  return parent === 'Healthcheck' && durations.has(name) && ['number', 'bigint'].includes(typeof value)
 }
 
 /** A template of a command's own: what cannot be parsed is said to be so. */
@@ -113,7 +123,7 @@ class Execution {
           break
         case 'action': {
           const value = this.#pipe(node.pipe, frame)
-          if (node.pipe.variables.length === 0) this.#output += printResult(value)
+          if (node.pipe.variables.length === 0) this.#output += this.#text(value, node.pipe)
           break
         }
         case 'if':
@@ -135,6 +145,14 @@ class Execution {
       }
     }
     return 'normal'
+  }
+
+  #text(value: unknown, { commands: [command] }: Pipe): string {
+    const [operand, argument] = command?.operands ?? []
+    if (operand?.kind === 'field' && argument === undefined && isDuration(operand.path, value)) {
+      return durationText(value)
+    }
+    return printResult(value)
   }
 
   #range(node: { readonly pipe: Pipe; readonly body: Nodes; readonly otherwise: Nodes }, frame: Frame): void {
@@ -298,11 +316,11 @@ class Execution {
     if (isMap(value)) {
       const { optionalFields, mapFields } = this.#options
       const found = Object.hasOwn(value, name) ? value[name] : undefined
-      const mayBeMissing = optionalFields === undefined || optionalFields.has(name) || mapFields?.has(parent)
-      if (found === undefined && mayBeMissing !== true) {
+      if (optionalFields === undefined || mapFields?.has(parent) === true) return found
+      if (found === undefined && !optionalFields.has(name)) {
         throw fail(`map has no entry for key "${name}"`)
       }
-      return found
+      return found ?? nilOf(name)
     }
     if (value === null || value === undefined) throw fail(`nil pointer evaluating interface {}.${name}`)
     throw fail(`can't evaluate field ${name} in type ${goType(value)}`)

@@ -1,3 +1,5 @@
+import { parseByteSize } from '#base/byte-size.ts'
+import { DurationError, parseGoDuration } from '#base/go-duration.ts'
 import { valueError } from './errors.ts'
 
 /** A boolean as Go's strconv.ParseBool takes it. */
@@ -24,39 +26,20 @@ export function parseInteger(
   return value
 }
 
-const powers: Readonly<Record<string, number>> = { '': 0, k: 1, m: 2, g: 3, t: 4, p: 5 }
-
 /** A size in bytes: `64m`, `1.5g`, `512KiB`; every unit is a power of 1024. */
 export function parseBytes(text: string): number {
-  const match = /^(\d+(?:\.\d+)?|\.\d+) ?([kmgtp]?)i?b?$/i.exec(text)
-  if (match === null) throw valueError(`invalid size: '${text}'`)
-  return Math.floor(Number(match[1]) * 1024 ** (powers[(match[2] ?? '').toLowerCase()] ?? 0))
-}
-
-const nanoseconds: Readonly<Record<string, number>> = {
-  ns: 1,
-  us: 1e3,
-  µs: 1e3,
-  μs: 1e3,
-  ms: 1e6,
-  s: 1e9,
-  m: 60e9,
-  h: 3600e9,
+  const bytes = parseByteSize(text)
+  if (bytes === undefined) throw valueError(`invalid size: '${text}'`)
+  return bytes
 }
 
 /** A duration in Go's syntax (`1h30m`, `1.5s`), in nanoseconds. */
 export function parseDuration(text: string): number {
-  const [, sign = '', rest = ''] = /^([+-]?)(.*)$/s.exec(text) ?? []
-  if (rest === '0') return 0
-  if (!/^((\d+\.?\d*|\.\d+)[a-zµμ]*)+$/.test(rest)) throw valueError(`time: invalid duration "${text}"`)
-  let total = 0
-  for (const [, amount = '', unit = ''] of rest.matchAll(/(\d+\.?\d*|\.\d+)([a-zµμ]*)/g)) {
-    if (unit === '') throw valueError(`time: missing unit in duration "${text}"`)
-    const factor = nanoseconds[unit]
-    if (factor === undefined) throw valueError(`time: unknown unit "${unit}" in duration "${text}"`)
-    total += Number(amount) * factor
+  try {
+    return parseGoDuration(text)
+  } catch (error) {
+    throw error instanceof DurationError ? valueError(error.message) : error
   }
-  return Math.round(total) * (sign === '-' ? -1 : 1)
 }
 
 /** A number of CPUs such as `1.5`, in billionths; more than nine decimal places are refused. */

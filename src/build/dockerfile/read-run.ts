@@ -1,3 +1,4 @@
+import { DurationError, parseGoDuration } from '#base/go-duration.ts'
 import { SyntaxFailure } from './failure.ts'
 import { Flags } from './flags.ts'
 import type {
@@ -9,7 +10,6 @@ import type {
   Run,
   Shell,
 } from './instruction.ts'
-import { parseGoDuration } from './duration.ts'
 import { mountFrom, parseMount } from './run-mount.ts'
 import type { Statement } from './statement.ts'
 import { didYouMean } from './suggest.ts'
@@ -120,6 +120,8 @@ function oneOf<T extends string>(flag: Flag | undefined, allowed: readonly [T, .
   throw new SyntaxFailure(message, { range, hint: `Possible are ${allowed.join(', ')}.` })
 }
 
+const HINT = 'A duration is like 30s, 1m30s or 500ms.'
+
 /** Nanoseconds; 0, the default, when not given or given as 0. */
 function interval(flag: Flag | undefined): number {
   if (flag === undefined || flag.value === undefined || flag.value === '') return 0
@@ -127,14 +129,11 @@ function interval(flag: Flag | undefined): number {
   try {
     const nanoseconds = parseGoDuration(value)
     if (nanoseconds === 0 || nanoseconds >= 1e6) return nanoseconds
-    throw new SyntaxFailure(`Interval ${JSON.stringify(name)} cannot be less than 1ms`)
   } catch (error) {
-    if (!(error instanceof SyntaxFailure)) throw error
-    throw new SyntaxFailure(error.message, {
-      range,
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-    })
+    if (!(error instanceof DurationError)) throw error
+    throw new SyntaxFailure(error.message, { range, ...(error.problem === 'unit' && { hint: HINT }) })
   }
+  throw new SyntaxFailure(`Interval ${JSON.stringify(name)} cannot be less than 1ms`, { range })
 }
 
 function retries(flag: Flag | undefined): number {

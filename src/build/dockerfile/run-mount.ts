@@ -1,3 +1,4 @@
+import { parseByteSize } from '#base/byte-size.ts'
 import { SyntaxFailure } from './failure.ts'
 import { didYouMean } from './suggest.ts'
 
@@ -194,11 +195,9 @@ function integer(key: 'mode' | 'uid' | 'gid', value: string): number {
 
 /** Bytes in `64m`, `1.5GiB`, `512`; units are powers of 1024, as docker counts memory. */
 function ramBytes(value: string): number {
-  const match = /^(\d+(?:\.\d+)?) ?(?:([kmgtp])?i?b?)?$/i.exec(value)
-  if (match === null)
-    throw new SyntaxFailure(`invalid value for size: ${value}`, { hint: 'A size is like 64m or 1g.' })
-  const power = ' kmgtp'.indexOf((match[2] ?? ' ').toLowerCase())
-  return Math.trunc(Number(match[1]) * 1024 ** power)
+  const bytes = parseByteSize(value)
+  if (bytes !== undefined) return bytes
+  throw new SyntaxFailure(`invalid value for size: ${value}`, { hint: 'A size is like 64m or 1g.' })
 }
 
 /** Fields of one comma-separated record; a field in double quotes may hold commas, and quotes doubled. */

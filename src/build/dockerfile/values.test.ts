@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { parseGoDuration } from './duration.ts'
 import { applyFileMode, parseFileMode } from './file-mode.ts'
 import { parsePorts } from './ports.ts'
 import { didYouMean, nearest } from './suggest.ts'
@@ -30,28 +29,6 @@ describe('parseFileMode()', () => {
       (each) => each !== 'u=',
     ))
       assert.throws(() => parseFileMode(mode), /invalid chmod value/, mode)
-  })
-})
-
-describe('parseGoDuration()', () => {
-  it('reads what Go reads', () => {
-    const table = {
-      '1m30s': 90e9,
-      '1.5h': 5400e9,
-      '500ms': 5e8,
-      '0': 0,
-      '-2s': -2e9,
-      '1us': 1e3,
-      '.5s': 5e8,
-      '+1s': 1e9,
-    }
-    for (const [text, nanoseconds] of Object.entries(table))
-      assert.equal(parseGoDuration(text), nanoseconds, text)
-  })
-
-  it('refuses what Go refuses', () => {
-    for (const text of ['', '5', 's', '1x', '1.2.3s', '.s', '1s1', '9999999999h', '--1s', '1 s', 'toString'])
-      assert.throws(() => parseGoDuration(text), /time: /, text)
   })
 })
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { goDuration, goQuote, goQuoteList, goQuoteNumber } from './go-text.ts'
+import { goQuote, goQuoteList, goQuoteNumber } from './go-text.ts'
 
 describe('Go text', () => {
   it('quotes as %q', () => {
@@ -18,19 +18,5 @@ describe('Go text', () => {
 
   it('takes numbers for characters, as %q does', () => {
     assert.deepEqual([0, 3, 39, 65, 92].map(goQuoteNumber), ["'\\x00'", "'\\x03'", "'\\''", "'A'", "'\\\\'"])
-  })
-
-  it('prints durations', () => {
-    const cases: readonly (readonly [number, string])[] = [
-      [0, '0s'],
-      [1, '1ns'],
-      [1500, '1.5µs'],
-      [1e6, '1ms'],
-      [1.5e9, '1.5s'],
-      [60e9, '1m0s'],
-      [3_723_000_000_001, '1h2m3.000000001s'],
-      [36e12, '10h0m0s'],
-    ]
-    for (const [nanoseconds, text] of cases) assert.equal(goDuration(nanoseconds), text)
   })
 })

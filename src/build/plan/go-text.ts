@@ -28,22 +28,6 @@ export function goQuoteNumber(number: number): string {
   return `'${character === "'" ? "\\'" : escaped(character)}'`
 }
 
-/** A duration in nanoseconds: `1m30s`, `1.5s`, `0s`. */
-export function goDuration(nanoseconds: number): string {
-  if (nanoseconds === 0) return '0s'
-  if (nanoseconds < 1e9) {
-    const [unit, size] = nanoseconds < 1e3 ? ['ns', 1] : nanoseconds < 1e6 ? ['µs', 1e3] : ['ms', 1e6]
-    return decimal(BigInt(nanoseconds), BigInt(size)) + unit
-  }
-  const whole = BigInt(nanoseconds)
-  const minute = 60_000_000_000n
-  const hours = whole / (60n * minute)
-  const minutes = (whole / minute) % 60n
-  const seconds = `${decimal(whole % minute, 1_000_000_000n)}s`
-  if (hours > 0n) return `${hours}h${minutes}m${seconds}`
-  return minutes > 0n ? `${minutes}m${seconds}` : seconds
-}
-
 function escaped(character: string): string {
   const short = SHORT.get(character)
   if (short !== undefined) return short
@@ -55,12 +39,4 @@ function escaped(character: string): string {
 
 function hex(code: number, digits: number): string {
   return code.toString(16).padStart(digits, '0')
-}
-
-/** `value / unit` without zeros at its end. */
-function decimal(value: bigint, unit: bigint): string {
-  const rest = value % unit
-  if (rest === 0n) return `${value / unit}`
-  const digits = String(rest).padStart(String(unit).length - 1, '0')
-  return `${value / unit}.${digits.replace(/0+$/, '')}`
 }

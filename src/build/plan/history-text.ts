@@ -1,7 +1,8 @@
 /** What `created_by` of an image's history says, as BuildKit words it. */
+import { formatGoDuration } from '#base/go-duration.ts'
 import type { Healthcheck } from '#oci/image-spec.ts'
 import type { Declaration, Pair } from '../dockerfile/instruction.ts'
-import { goDuration, goQuoteList, goQuoteNumber } from './go-text.ts'
+import { goQuoteList, goQuoteNumber } from './go-text.ts'
 
 /** Behind the entries of steps. */
 const MARK = ' # buildkit'
@@ -67,6 +68,8 @@ export function healthText({
   StartInterval: startInterval,
   Retries: retries,
 }: Healthcheck): string {
-  const times = [interval, timeout, startPeriod, startInterval].map((time) => `"${goDuration(time ?? 0)}"`)
+  const times = [interval, timeout, startPeriod, startInterval].map(
+    (time) => `"${formatGoDuration(time ?? 0)}"`,
+  )
   return `HEALTHCHECK &{${[goQuoteList(test ?? []), ...times, goQuoteNumber(retries ?? 0)].join(' ')}}`
 }

@@ -263,6 +263,17 @@ describe('Pulls.pull()', () => {
   })
 })
 
+/** Lets the clock run while the pull rests. */
+async function untilSettled(pulling: Promise<unknown>, clock: FakeClock): Promise<void> {
+  let settled = false
+  const seen = pulling.finally(() => (settled = true))
+  while (!settled) {
+    await turn()
+    if (clock.sleeping.length > 0) await clock.advance(10_000)
+  }
+  await Promise.allSettled([seen])
+}
+
 describe('a pull that is interrupted', () => {
   it('goes on where it was, after a cut and after a failure', async () => {
     await using context = await start()
@@ -290,12 +301,7 @@ describe('a pull that is interrupted', () => {
       if (at > 0 && cuts++ % 10 === 0) throw cut()
     }
     const pulling = Array.fromAsync(pull('a/b', '1'))
-    let done = false
-    void pulling.finally(() => (done = true))
-    while (!done) {
-      await turn()
-      if (clock.sleeping.length > 0) await clock.advance(1000)
-    }
+    await untilSettled(pulling, clock)
     await pulling
     assert.ok(registry.sent < large.length * 1.3, `${registry.sent} bytes`)
   })
@@ -309,12 +315,7 @@ describe('a pull that is interrupted', () => {
       if (pieces++ % 2 === 1) throw cut()
     }
     const pulling = assert.rejects(Array.fromAsync(pull('a/b', '1')), /the connection was cut/)
-    let done = false
-    void pulling.finally(() => (done = true))
-    while (!done) {
-      await turn()
-      if (clock.sleeping.length > 0) await clock.advance(10_000)
-    }
+    await untilSettled(pulling, clock)
     await pulling
     assert.ok(registry.sent < large.length, `${registry.sent} bytes`)
     assert.deepEqual(names(), [])
@@ -330,12 +331,7 @@ describe('a pull that is interrupted', () => {
       if (cuts++ < 15) throw cut()
     }
     const pulling = Array.fromAsync(pull('a/b', '1'))
-    let done = false
-    void pulling.finally(() => (done = true))
-    while (!done) {
-      await turn()
-      if (clock.sleeping.length > 0) await clock.advance(1000)
-    }
+    await untilSettled(pulling, clock)
     const said = (await pulling).flatMap(({ status = '' }) => (status.startsWith('Retrying') ? [status] : []))
     assert.ok(said.length > 0)
     for (const status of said) assert.match(status, /^Retrying in (1 second|[2-9] seconds)$/)

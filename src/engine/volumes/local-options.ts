@@ -1,3 +1,4 @@
+import { parseByteSize } from '#base/byte-size.ts'
 import type { VolumeMount } from '#os/helper.ts'
 import { optionInvalid } from './errors.ts'
 
@@ -86,23 +87,12 @@ function mountOf(name: string, type: string, device: string, o: string): VolumeM
   return { type, source: device, flags, data: data.join(',') }
 }
 
-const UNITS: Readonly<Record<string, number>> = {
-  '': 1,
-  b: 1,
-  k: 2 ** 10,
-  m: 2 ** 20,
-  g: 2 ** 30,
-  t: 2 ** 40,
-}
-
 /** `size=10G`, or the same as a word of `o` where nothing is mounted. */
 function sizeOf(name: string, options: Readonly<Record<string, string>>): number | undefined {
   const word = (options['o'] ?? '').split(',').find((each) => each.startsWith('size='))
   const text = options['size'] || word?.slice('size='.length)
   if (text === undefined || text === '') return undefined
-  const match = /^(\d+(?:\.\d+)?)\s*([bkmgt]?)i?b?$/i.exec(text)
-  const bytes =
-    match === null ? 0 : Math.floor(Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? 0))
-  if (bytes > 0) return bytes
+  const bytes = parseByteSize(text)
+  if (bytes !== undefined && bytes > 0) return bytes
   throw optionInvalid(name, `invalid size: '${text}'`)
 }

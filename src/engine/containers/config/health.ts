@@ -1,3 +1,4 @@
+import { formatGoDuration } from '#base/go-duration.ts'
 import type { ContainerConfig, Health, HealthConfig, HealthcheckResult } from '#api/generated/types.ts'
 import { rfc3339Nano } from './status.ts'
 
@@ -92,7 +93,7 @@ export function probeResult(start: Date, end: Date, exitCode: number, output: Ui
 
 /** The result of a probe that was killed for taking too long. */
 export function probeTimeout(start: Date, end: Date, probe: Probe): ProbeResult {
-  const output = `Health check exceeded timeout (${goDuration(probe.timeout)})`
+  const output = `Health check exceeded timeout (${formatGoDuration(probe.timeout * MILLISECOND)})`
   return { start, end, exitCode: -1, output }
 }
 
@@ -116,13 +117,4 @@ function probeArgv({ Test: test }: HealthConfig, shell: readonly string[]): read
   if (kind === 'CMD') return rest
   if (kind === 'CMD-SHELL') return [...(shell.length > 0 ? shell : ['/bin/sh', '-c']), ...rest]
   return undefined
-}
-
-/** A duration as Go prints it: `1m30s`, `1.5s`, `250ms`. */
-function goDuration(milliseconds: number): string {
-  if (milliseconds < 1000) return `${milliseconds}ms`
-  const hours = Math.floor(milliseconds / 3_600_000)
-  const minutes = Math.floor((milliseconds % 3_600_000) / 60_000)
-  const seconds = (milliseconds % 60_000) / 1000
-  return `${hours > 0 ? `${hours}h` : ''}${hours > 0 || minutes > 0 ? `${minutes}m` : ''}${seconds}s`
 }

@@ -30,7 +30,10 @@ describe('bridgeElements()', () => {
 
   it('masquerade what leaves and close what comes in, unless told otherwise', () => {
     const always = [
-      ...['bridges "br0"', 'icc "br0" . "br0"', 'subnets4 10.0.0.0/24', 'subnets6 fd00::/64'],
+      'bridges "br0"',
+      'icc "br0" . "br0"',
+      'subnets4 10.0.0.0/24',
+      'subnets6 fd00::/64',
       'gateways4 10.0.0.0/24',
     ]
     assert.deepEqual(setsOf({ icc: true }), [...always, 'masq4 10.0.0.0/24', 'masq6 fd00::/64'])

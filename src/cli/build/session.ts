@@ -8,7 +8,6 @@ import { commandError } from '../errors.ts'
 import { type BuildContext, defaultDockerfile, type DockerfileChoice, parseNamedContext } from './contexts.ts'
 import { ignoreText, uploadDirectory } from './context-upload.ts'
 import type { BuildFlags } from './flags.ts'
-import { KeyAgent } from './key-agent.ts'
 import { parseAgent, readSecret } from './secrets.ts'
 
 /** What a build is given before it begins; begun when there is something to give, dropped at its end. */
@@ -43,7 +42,7 @@ export class BuildSession implements AsyncDisposable {
       await client.builds.putSecret(await this.#begin(), id, Readable.from([value]))
     }
     for (const { id, socket, keys } of agents) {
-      const path = socket ?? this.#held.use(await KeyAgent.start(keys)).path
+      const path = socket ?? (await this.#agentWith(keys))
       await client.builds.putAgent(await this.#begin(), id, path)
     }
   }
@@ -93,6 +92,11 @@ export class BuildSession implements AsyncDisposable {
     const { client, signal } = this.#context
     const { dev, ino } = statSync(path, { bigint: true })
     return client.builds.sees(path, `${dev}:${ino}`, { signal })
+  }
+
+  async #agentWith(keys: readonly string[]): Promise<string> {
+    const { KeyAgent } = await import('./key-agent.ts')
+    return this.#held.use(await KeyAgent.start(keys)).path
   }
 
   async #begin(): Promise<string> {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { chown, mkdir, open, readFile, readlink, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { EngineError, isErrno, messageOf, jsonProblemOf } from '#base/errors.ts'
@@ -61,6 +60,7 @@ async function readDocument(file: string): Promise<Document> {
 
 async function replace(file: string, text: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  const { randomBytes } = await import('node:crypto')
   const partial = `${file}.${randomBytes(6).toString('hex')}`
   try {
     {

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { isErrno, messageOf } from '#base/errors.ts'
@@ -76,6 +75,7 @@ export class CredentialHelper {
 
   async #run(verb: string, input: string): Promise<{ readonly code: number; readonly output: string }> {
     const { env, signal, origin } = this.#options
+    const { spawn } = await import('node:child_process')
     // What it says to a person, for instance that a key is to be unlocked, goes to that person.
     const child = spawn(this.program, [verb], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...env }, signal })
     const ended = once(child, 'close').catch((error: unknown) => {

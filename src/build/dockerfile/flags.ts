@@ -1,6 +1,6 @@
+import { didYouMean } from '#base/nearest.ts'
 import { SyntaxFailure } from './failure.ts'
 import type { Flag } from './instruction.ts'
-import { didYouMean } from './suggest.ts'
 
 /** What values a flag takes: `text` and `list` need one, `switch` may have `true` or `false`. */
 export type FlagKind = 'text' | 'list' | 'switch'

@@ -1,3 +1,4 @@
+import { didYouMean } from '#base/nearest.ts'
 import { EngineError } from '#base/errors.ts'
 import { formatPlatform, parsePlatform, type Platform } from '#oci/platform.ts'
 import { parseReference } from '#oci/reference.ts'
@@ -5,7 +6,6 @@ import { expandWord } from './expansion.ts'
 import type { Report } from './rules.ts'
 import { type BuildArguments, type GlobalScope, globalScope } from './scope.ts'
 import type { ResolvedStage, StageGraph } from './stages.ts'
-import { didYouMean } from './suggest.ts'
 
 /** Checks of the FROM lines: their arguments and platforms. */
 export function lintFromLines(

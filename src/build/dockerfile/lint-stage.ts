@@ -1,3 +1,4 @@
+import { didYouMean } from '#base/nearest.ts'
 import { formatPlatform, type Platform } from '#oci/platform.ts'
 import { expandInstruction, expandMounts, type References } from './expand-instruction.ts'
 import { cleanPath } from './ignore.ts'
@@ -7,7 +8,6 @@ import type { Report } from './rules.ts'
 import type { Stage, StageInstruction } from './parse.ts'
 import { type GlobalScope, SCANNER_ARGS, StageScope } from './scope.ts'
 import type { ResolvedStage, StageGraph } from './stages.ts'
-import { didYouMean } from './suggest.ts'
 
 /** What the checks need of a base image's configuration. */
 export interface BaseImage {

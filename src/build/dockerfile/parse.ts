@@ -1,3 +1,4 @@
+import { didYouMean } from '#base/nearest.ts'
 import type { Directive } from './directives.ts'
 import { dockerfileError, locating } from './failure.ts'
 import type { Arg, From, Instruction, Onbuild } from './instruction.ts'
@@ -7,7 +8,6 @@ import { readArg, readExpose, readFrom, readPairs, readText, readVolume } from '
 import { readCommand, readHealthcheck, readRun, readShell } from './read-run.ts'
 import { Source } from './source.ts'
 import { Statement } from './statement.ts'
-import { didYouMean } from './suggest.ts'
 
 /** A parsed Dockerfile. Nothing in it is expanded or resolved yet. */
 export interface Dockerfile {

@@ -1,3 +1,4 @@
+import { didYouMean } from '#base/nearest.ts'
 import { DurationError, parseGoDuration } from '#base/go-duration.ts'
 import { SyntaxFailure } from './failure.ts'
 import { Flags } from './flags.ts'
@@ -12,7 +13,6 @@ import type {
 } from './instruction.ts'
 import { mountFrom, parseMount } from './run-mount.ts'
 import type { Statement } from './statement.ts'
-import { didYouMean } from './suggest.ts'
 import { readJsonArray } from './words.ts'
 
 export function readRun(statement: Statement): Run {

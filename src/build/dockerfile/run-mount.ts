@@ -1,6 +1,6 @@
+import { didYouMean } from '#base/nearest.ts'
 import { parseByteSize } from '#base/byte-size.ts'
 import { SyntaxFailure } from './failure.ts'
-import { didYouMean } from './suggest.ts'
 
 const TYPES = ['bind', 'cache', 'tmpfs', 'secret', 'ssh'] as const
 const SHARING = ['shared', 'private', 'locked'] as const

@@ -1,9 +1,9 @@
+import { didYouMean } from '#base/nearest.ts'
 import { EngineError, messageOf } from '#base/errors.ts'
 import { formatFamiliar, parseReference } from '#oci/reference.ts'
 import { dockerfileError } from './failure.ts'
 import type { Dockerfile } from './parse.ts'
 import type { Range } from './source.ts'
-import { didYouMean } from './suggest.ts'
 
 /** Where files come from: an earlier stage, a named context of the build, an image, or nothing. */
 export type Origin =

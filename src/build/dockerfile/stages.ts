@@ -1,3 +1,4 @@
+import { didYouMean } from '#base/nearest.ts'
 import { EngineError, messageOf } from '#base/errors.ts'
 import { parsePlatform, type Platform } from '#oci/platform.ts'
 import { type Expansion, expandWord } from './expansion.ts'
@@ -7,7 +8,6 @@ import { mountFrom } from './run-mount.ts'
 import type { GlobalScope } from './scope.ts'
 import type { Range } from './source.ts'
 import { type Origin, StageNames } from './stage-names.ts'
-import { didYouMean } from './suggest.ts'
 
 /** Something a stage takes from elsewhere. */
 export interface Dependency {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { applyFileMode, parseFileMode } from './file-mode.ts'
 import { parsePorts } from './ports.ts'
-import { didYouMean, nearest } from './suggest.ts'
 
 describe('parseFileMode()', () => {
   const table: readonly (readonly [mode: string, before: number, file: number, directory: number])[] = [
@@ -42,14 +41,5 @@ describe('parsePorts()', () => {
   it('refuses what is no port', () => {
     for (const port of ['', 'a', '65536', '9-8', '80/x', '-1', '1-'])
       assert.throws(() => parsePorts(port), /invalid/, port)
-  })
-})
-
-describe('nearest()', () => {
-  it('is at most two edits away', () => {
-    assert.equal(nearest('FORM', ['RUN', 'FROM']), 'FROM')
-    assert.equal(nearest('abc', ['xyz']), undefined)
-    assert.equal(nearest('a', ['a', 'b']), undefined)
-    assert.equal(didYouMean('chmdo', ['chown', 'chmod']), ' (did you mean chmod?)')
   })
 })

@@ -1,5 +1,5 @@
 import { EngineError } from '#base/errors.ts'
-import { nearest } from '../dockerfile/suggest.ts'
+import { nearest } from '#base/nearest.ts'
 
 /** The beginning is BuildKit's wording, which scripts look for. `near`: names that are there instead. */
 export function sourceNotFound(

@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import { EngineError } from '#base/errors.ts'
 import { cleanPath, ignoreFileOf } from '../dockerfile/ignore.ts'
-import { nearest } from '../dockerfile/suggest.ts'
+import { nearest } from '#base/nearest.ts'
 import type { FileSource } from './file-source.ts'
 
 export interface FoundIgnore {

@@ -3,20 +3,25 @@ import { describe, it } from 'node:test'
 import type { RunResult } from '#os/helper.ts'
 import { ensureBridge } from './bridge.ts'
 
+const settings = { link: 'br0', mac: '02:00:00:00:00:01', mtu: 1500, addresses: ['10.0.0.1/24'] }
+
+/** A host that shows its bridge like this, and what it is told to do. */
+function host(shown: object | undefined) {
+  const done: string[] = []
+  const run = async (argv: readonly string[], { stdin = '' } = {}): Promise<RunResult> => {
+    if (!argv.includes('show')) done.push(...stdin.trim().split('\n'))
+    else if (shown === undefined) return { code: 1, stdout: '', stderr: 'Device "br0" does not exist.' }
+    return { code: 0, stdout: JSON.stringify([shown]), stderr: '' }
+  }
+  const sysctls = { read: async () => undefined, write: async () => undefined }
+  return { done, deps: { helper: { run }, sysctls } }
+}
+
 describe('ensureBridge()', () => {
   it('puts links into a bridge that is made again before it can ask them for anything', async () => {
-    const done: string[] = []
-    const run = async (argv: readonly string[], { stdin = '' } = {}): Promise<RunResult> => {
-      done.push(...(stdin === '' ? [argv.join(' ')] : stdin.trim().split('\n')))
-      return argv.includes('show')
-        ? { code: 1, stdout: '', stderr: 'Device "br0" does not exist.' }
-        : { code: 0, stdout: '', stderr: '' }
-    }
-    const sysctls = { read: async () => undefined, write: async () => undefined }
-    const settings = { link: 'br0', mac: '02:00:00:00:00:01', mtu: 1500, addresses: ['10.0.0.1/24'] }
-    const made = await ensureBridge({ helper: { run }, sysctls }, { ...settings, ports: ['veth1', 'veth2'] })
-    assert.equal(made, 'made')
-    assert.deepEqual(done.slice(1), [
+    const { done, deps } = host(undefined)
+    assert.equal(await ensureBridge(deps, { ...settings, ports: ['veth1', 'veth2'] }), 'made')
+    assert.deepEqual(done, [
       'link add name br0 address 02:00:00:00:00:01 type bridge',
       'link set dev veth1 master br0 up',
       'link set dev veth2 master br0 up',
@@ -24,5 +29,21 @@ describe('ensureBridge()', () => {
       'addr add 10.0.0.1/24 broadcast + dev br0',
       'link set dev br0 up',
     ])
+  })
+
+  it('changes nothing for what was seen while somebody else was making it', async () => {
+    const { done, deps } = host({
+      ...{
+        ifname: 'br0',
+        address: settings.mac,
+        flags: ['UP'],
+        mtu: 1500,
+        linkinfo: { info_kind: 'bridge' },
+      },
+      addr_info: [{ local: '10.0.0.1', prefixlen: 24, scope: 'global' }],
+    })
+    const state = { kind: 'bridge', mac: settings.mac, up: false, mtu: 1500, addresses: [] }
+    assert.equal(await ensureBridge(deps, settings, { state }), 'fine')
+    assert.deepEqual(done, [])
   })
 })

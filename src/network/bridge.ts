@@ -95,8 +95,8 @@ export async function hostRoutes(deps: LinkDeps): Promise<RouteEntry[]> {
 }
 
 /**
- * Makes the bridge as described, or mends it; `made` or `mended` when something had to be changed. Of a link that is `settled`
- * the settings are not looked at.
+ * Makes the bridge as described, or mends it; `made` or `mended` when something had to be changed. A `state` that was read
+ * before is trusted when all is well. Of a link that is `settled` the settings are not looked at.
  */
 export async function ensureBridge(
   deps: LinkDeps,
@@ -104,7 +104,8 @@ export async function ensureBridge(
   known: { readonly state?: LinkState | undefined; readonly settled?: boolean } = {},
 ): Promise<'made' | 'mended' | 'fine'> {
   const { link, mac, ports = [] } = settings
-  const state = known.state ?? (await linkState(deps, link))
+  const fine = known.state !== undefined && changes(settings, known.state).length === 0
+  const state = fine ? known.state : await linkState(deps, link)
   if (state !== undefined && state.kind !== 'bridge') {
     throw new EngineError('conflict', `link ${link} exists and is not a bridge`, {
       code: 'NETWORK_LINK_CONFLICT',

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { humanSize } from '#cli/format/units.ts'
+import { mirrorAnswers } from '#test/support/debian-mirror.ts'
 import { output } from '../../tools/run-program.ts'
 import { PrivateEngine } from '../../tools/private-engine.ts'
 
@@ -46,14 +47,7 @@ int main(int argc, char **argv) { printf("%s, %s.\\n", greeting(), argc > 1 ? ar
 `
 }
 
-/** Whether the mirror that the image names can be reached from this machine. */
-function mirror(): boolean {
-  const script = `. /etc/os-release; set -- $(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages')
-    /usr/lib/apt/apt-helper download-file "$1dists/$VERSION_CODENAME/Release" "$(mktemp -u)"`
-  return spawnSync('sh', ['-c', script]).status === 0
-}
-
-describe('building a program', { skip: !mirror() && 'no Debian mirror' }, () => {
+describe('building a program', { skip: !mirrorAnswers() && 'no Debian mirror' }, () => {
   const stack = new AsyncDisposableStack()
   let engine: PrivateEngine
   let directory = ''

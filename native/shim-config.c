@@ -151,6 +151,7 @@ static int parse_line(struct config *config, const char *key, char *value)
 		{"bundle", &config->bundle}, {"rootfs", &config->rootfs},   {"upper", &config->upper},
 		{"work", &config->work},     {"hide", &config->hide},	    {"log", &config->log},
 		{"exit-record", &config->exit_record}, {"seccomp-filter", &config->seccomp_filter},
+		{"log-attributes", &config->log_attributes},
 	};
 	const struct {
 		const char *key;
@@ -160,6 +161,7 @@ static int parse_line(struct config *config, const char *key, char *value)
 		{"stdin", &config->use_stdin},
 		{"stdin-once", &config->stdin_once},
 		{"volatile", &config->is_volatile},
+		{"log-compress", &config->log_compress},
 	};
 	for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
 		if (strcmp(key, texts[i].key) == 0) {

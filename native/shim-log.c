@@ -11,8 +11,9 @@
 
 #define LINE_LIMIT 16384
 #define STAMP_LENGTH 30 /* 2026-01-02T03:04:05.123456789Z */
+#define ATTRIBUTES_LIMIT 65536
 /* The longest record: every byte as \u00XX, and what is around it. */
-#define RECORD_LIMIT (6 * (LINE_LIMIT + 1) + 128)
+#define RECORD_LIMIT (6 * (LINE_LIMIT + 1) + ATTRIBUTES_LIMIT + 128)
 #define BATCH 65536
 
 /* An unfinished line, or what is left of one that is being split. */
@@ -26,7 +27,9 @@ struct log_stream {
 /* All zero at first, so that none of it is in the program's file or in memory before it is used. */
 static struct {
 	const char *file; /* NULL: no log */
+	const char *attributes; /* a JSON object that every record has; or NULL */
 	int fd;
+	bool compress;
 	uint64_t size, max_size, max_files;
 	size_t used;
 	char stamp[STAMP_LENGTH + 1];
@@ -67,12 +70,16 @@ static int repair(void)
 	return 0;
 }
 
-int log_open(const char *file, uint64_t max_size, uint64_t max_files)
+int log_open(const struct config *config)
 {
-	state.file = file;
+	state.file = config->log;
+	state.attributes = config->log_attributes;
 	state.fd = -1;
-	state.max_size = max_size;
-	state.max_files = max_files == 0 ? 1 : max_files;
+	state.max_size = config->log_max_size;
+	state.max_files = config->log_max_files == 0 ? 1 : config->log_max_files;
+	state.compress = config->log_compress && state.max_files > 1;
+	if (state.attributes != NULL && strlen(state.attributes) > ATTRIBUTES_LIMIT)
+		return fail("attributes of the log are too long");
 	return open_file() < 0 ? -1 : repair();
 }
 
@@ -88,22 +95,38 @@ static void flush(void)
 	state.used = 0;
 }
 
-/* FILE → FILE.1 → … ; with one file only it begins anew, and a reader that has it open still reads its end. */
+/* FILE, or FILE.N and FILE.N.gz. */
+static void shift(uint64_t from, const char *suffix)
+{
+	char old[4096], new[4096];
+	if (from == 0)
+		snprintf(old, sizeof old, "%s", state.file);
+	else
+		snprintf(old, sizeof old, "%s.%llu%s", state.file, (unsigned long long)from, suffix);
+	snprintf(new, sizeof new, "%s.%llu%s", state.file, (unsigned long long)from + 1, suffix);
+	rename(old, new);
+}
+
+/*
+ * FILE → FILE.1 → … ; with one file only it begins anew, and a reader that has it open still reads its end. FILE.1 is packed
+ * beside the container; the next rotation waits for that, so that nobody renames what is being packed.
+ */
 static void rotate(void)
 {
-	char from[4096], to[4096];
+	struct stat last;
+	bool known = fstat(state.fd, &last) == 0;
+	compress_wait();
 	for (uint64_t i = state.max_files - 1; i > 0; i--) {
-		snprintf(to, sizeof to, "%s.%llu", state.file, (unsigned long long)i);
-		if (i == 1)
-			snprintf(from, sizeof from, "%s", state.file);
-		else
-			snprintf(from, sizeof from, "%s.%llu", state.file, (unsigned long long)(i - 1));
-		rename(from, to);
+		shift(i - 1, "");
+		if (i > 1)
+			shift(i - 1, ".gz");
 	}
 	if (state.max_files == 1)
 		unlink(state.file);
 	close_fd(&state.fd);
 	open_file();
+	if (state.compress && known)
+		compress_start(state.file, &last.st_mtim);
 }
 
 /* --- time --- */
@@ -225,7 +248,13 @@ static void emit(const struct log_stream *stream, const char *stamp, const char 
 	to = escape(to, text, length);
 	to = put(to, "\",\"stream\":\"");
 	to = put(to, stream == &state.streams[0] ? "stdout" : "stderr");
-	to = put(to, "\",\"time\":\"");
+	if (state.attributes != NULL) {
+		to = put(to, "\",\"attrs\":");
+		to = put(to, state.attributes);
+		to = put(to, ",\"time\":\"");
+	} else {
+		to = put(to, "\",\"time\":\"");
+	}
 	to = put(to, stamp);
 	to = put(to, "\"}\n");
 	size_t size = (size_t)(to - record);

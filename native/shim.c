@@ -120,6 +120,8 @@ static void reaped(pid_t pid, int status)
 		process_exited(process, status);
 	} else if (pid == shim.deleting) {
 		shim.deleting = 0;
+	} else if (compress_reaped(pid)) {
+		return;
 	} else if (runtime_reaped(pid, status)) {
 		claim_orphans();
 	} else if (runtime_busy()) {
@@ -183,7 +185,7 @@ static int container_setup(const char *directory)
 		return -1;
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return fail("become a subreaper: %m");
-	if (config->log != NULL && log_open(config->log, config->log_max_size, config->log_max_files) < 0)
+	if (config->log != NULL && log_open(config) < 0)
 		return -1;
 	shim.init = process_new("init", config->tty);
 	if (shim.init == NULL)
@@ -244,5 +246,7 @@ int main(int argc, char **argv)
 	}
 	client_listen(LISTENER);
 	loop();
+	/* The next life of the container rotates the same files. */
+	compress_wait();
 	return 0;
 }

@@ -40,9 +40,10 @@ struct config {
 	} shares[SHIM_SHARES];
 	struct pin pins[SHIM_PINS];
 	size_t pin_count;
+	const char *log_attributes;
 	uint64_t log_max_size, log_max_files;
 	const char *cgroup;
-	bool cgroup_v1, is_volatile, tty, use_stdin, stdin_once;
+	bool cgroup_v1, log_compress, is_volatile, tty, use_stdin, stdin_once;
 	struct net_config net;
 };
 
@@ -205,12 +206,21 @@ bool runtime_reaped(pid_t pid, int status);
 
 /* --- log (shim-log.c): Docker's json-file --- */
 
-int log_open(const char *file, uint64_t max_size, uint64_t max_files);
+int log_open(const struct config *config);
 /* Output of stream 1 or 2. */
 void log_write(int stream, const char *data, size_t length);
 /* Writes unfinished lines and ends the log. */
 void log_finish(void);
 void log_sync(void);
+
+/* --- packing of rotated logs (shim-compress.c): by gzip(1), one at a time --- */
+
+/* FILE.1 → FILE.1.gz, with the time of its last change: readers know it by that. Failure leaves it as it is. */
+void compress_start(const char *file, const struct timespec *modified);
+/* Until nothing is being packed. */
+void compress_wait(void);
+/* True when `pid` was at it. */
+bool compress_reaped(pid_t pid);
 
 /* --- end (shim-exit.c) --- */
 

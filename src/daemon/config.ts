@@ -8,6 +8,8 @@ import type { PoolBase } from '#network/subnets.ts'
 import type { RegistryConfig } from '#registry/server/config.ts'
 import { poolFlags, poolList } from './address-pools.ts'
 import { type BuilderSettings, builderSettings } from './builder-settings.ts'
+import type { ContainerSettings } from '#engine/containers/config/defaults.ts'
+import { containerOptions, containerSettings, splitContainerKeys } from './container-settings.ts'
 import { ownRegistryConfig } from './own-registry.ts'
 import {
   registryOptions,
@@ -45,9 +47,7 @@ export interface DaemonConfig {
   readonly group: string
   readonly ipv6: boolean
   readonly pidfile: string
-  /** Per container: rotation of the log, in bytes and files. */
-  readonly logMaxSize: number
-  readonly logMaxFiles: number
+  readonly containers: ContainerSettings
   /** How other registries are spoken to. */
   readonly registries: RegistrySettings
   readonly builder: BuilderSettings
@@ -76,6 +76,7 @@ const options = {
   ipv6: { type: 'boolean' },
   pidfile: { type: 'string', short: 'p' },
   ...registryOptions,
+  ...containerOptions,
   'registry-listen': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
@@ -123,8 +124,7 @@ export function readConfig(argv: readonly string[]): CommandLine {
     group: text('group', 'docker'),
     ipv6: values.ipv6 === true,
     pidfile: text('pidfile', ''),
-    logMaxSize: 20 * 1024 * 1024,
-    logMaxFiles: 5,
+    containers: containerSettings(flags, file.containers),
     registries: registrySettings(flags, file.registries),
     builder: builderSettings(file.builder),
     ownRegistry: ownRegistryConfig(file.registry, text('registry-listen', '') || undefined, dataRoot),
@@ -158,6 +158,7 @@ function plainFlag(argument: string): string {
 interface ConfigFile {
   readonly values: Values
   readonly registries: Readonly<Record<string, unknown>>
+  readonly containers: Readonly<Record<string, unknown>>
   readonly pools: readonly PoolBase[] | undefined
   /** The sections of that name, unread. */
   readonly registry: unknown
@@ -167,6 +168,7 @@ interface ConfigFile {
 const nothing: ConfigFile = {
   values: {},
   registries: {},
+  containers: {},
   pools: undefined,
   registry: undefined,
   builder: undefined,
@@ -182,19 +184,20 @@ function readFile(path: string | undefined): ConfigFile {
     if (path === undefined && isErrno(error, 'ENOENT')) return nothing
     throw invalid(`cannot read configuration file ${name}: ${messageOf(error)}`, error)
   }
+  const [containers, others] = splitContainerKeys(parseJson(name, text))
   const [registries, { hosts, registry, builder, 'default-address-pools': list, ...rest }] =
-    splitRegistryKeys(parseJson(name, text))
+    splitRegistryKeys(others)
   const pools = poolList(list)
   const unknown = Object.keys(rest).filter((key) => !Object.hasOwn(options, key))
   if (unknown.length > 0) {
     throw invalid(`configuration file ${name}: unknown key ${unknown.map((key) => `"${key}"`).join(', ')}`)
   }
   for (const [key, value] of Object.entries(rest)) checkValue(name, key as keyof Values, value)
-  if (hosts === undefined) return { values: rest, registries, pools, registry, builder }
+  if (hosts === undefined) return { values: rest, registries, containers, pools, registry, builder }
   if (!Array.isArray(hosts) || !hosts.every((host) => typeof host === 'string')) {
     throw invalid(`configuration file ${name}: "hosts" must be a list of addresses`)
   }
-  return { values: { ...rest, host: hosts }, registries, pools, registry, builder }
+  return { values: { ...rest, host: hosts }, registries, containers, pools, registry, builder }
 }
 
 function checkValue(file: string, key: keyof Values, value: unknown): void {

@@ -9,6 +9,7 @@ import type { ContainerEvents } from '#engine/containers/events.ts'
 import { Exits } from '#engine/containers/exits.ts'
 import { HealthMonitor } from '#engine/containers/health-monitor.ts'
 import { Lifecycle } from '#engine/containers/lifecycle.ts'
+import type { LogDrivers } from '#engine/containers/log-drivers.ts'
 import type { MountSourcesOf } from '#engine/containers/mount-sources.ts'
 import type { PathsOf } from '#engine/containers/paths.ts'
 import type { ContainerRegistry } from '#engine/containers/registry.ts'
@@ -60,7 +61,8 @@ export interface ContainerParts {
   readonly mounts: CreationDeps['mounts']
   readonly mountSources: MountSourcesOf
   readonly volumes: Pick<Volumes, 'forget' | 'discard' | 'abandoned' | 'hold'>
-  readonly logDefaults: CreationDeps['logDefaults']
+  readonly settings: CreationDeps['settings']
+  readonly logDrivers: Pick<LogDrivers, 'check' | 'started' | 'finish'>
   readonly platform: CreationDeps['platform']
   readonly runtimeName: string
   readonly execProcess: ExecProcess
@@ -92,5 +94,12 @@ export function assembleContainers(parts: ContainerParts) {
   const creation = new Creation(parts)
   const updates = new Updates({ ...parts, ports: new PortChanges(parts) })
   const lifecycle = new Lifecycle({ ...parts, supervisor, creation, removal, restarts, updates })
-  return { restarts, health, removal, exits, supervisor, execs, lifecycle }
+  /** Lets go of containers without touching them. */
+  const close = async (): Promise<void> => {
+    restarts.close()
+    health.close()
+    parts.attachments.close()
+    await supervisor.close()
+  }
+  return { restarts, health, removal, exits, supervisor, execs, lifecycle, close }
 }

@@ -63,6 +63,7 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
 
   const assembled = await assembleEngine({
     config,
+    settings: () => config.containers,
     logger,
     buildDir,
     helper,

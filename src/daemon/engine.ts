@@ -30,6 +30,10 @@ import type { EventJournal } from '#engine/events/event-journal.ts'
 import { Fsck } from '#engine/fsck/fsck.ts'
 import { RegistryLayers } from '#engine/fsck/registry-layers.ts'
 import { openImages, type Images } from '#engine/images/images.ts'
+import { LogPlugins } from '#engine/logs/destinations/log-plugins.ts'
+import { LogForwarder } from '#engine/logs/log-forwarder.ts'
+import { LogDrivers } from '#engine/containers/log-drivers.ts'
+import type { ContainerSettings } from '#engine/containers/config/defaults.ts'
 import { JsonFileLogs } from '#engine/logs/json-file-logs.ts'
 import { Connections } from '#engine/networks/connections.ts'
 import { ContainerNames } from '#engine/networks/container-names.ts'
@@ -48,8 +52,8 @@ import { type EngineFacts, System } from '#engine/system/system.ts'
 import { VolumeTransfers } from '#engine/volumes/volume-transfers.ts'
 import { Volumes } from '#engine/volumes/volumes.ts'
 import type { KernelNetworks } from '#network/kernel-networks.ts'
-import { dockerPlugins } from '#engine/volumes/plugins/plugin-address.ts'
-import { VolumePlugins } from '#engine/volumes/plugins/volume-plugins.ts'
+import { dockerPlugins } from '#engine/plugins/plugin-address.ts'
+import { VolumePlugins } from '#engine/volumes/volume-plugins.ts'
 import type { NameService } from '#network/names/name-service.ts'
 import type { Cgroups } from '#os/cgroups/cgroups.ts'
 import { detectedPlatform } from '#os/proc/host-platform.ts'
@@ -82,6 +86,8 @@ import { apiVersion, minApiVersion, version } from './version.ts'
 /** What lies below the engine, started and checked. */
 export interface Foundation {
   readonly config: DaemonConfig
+  /** For containers, as configured now. */
+  readonly settings: () => ContainerSettings
   readonly logger: Logger
   readonly buildDir: string
   readonly helper: Helper
@@ -125,10 +131,8 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
   const { pushes, registries } = registriesOf(foundation, images)
   const building = await assembleBuilds(foundation, { ...base, images, pulls, pushes })
   const close = async (): Promise<void> => {
-    lifecycle.restarts.close()
-    lifecycle.health.close()
-    base.attachments.close()
-    await lifecycle.supervisor.close()
+    await lifecycle.close()
+    await base.forwarder.close()
     await building.close()
     await pushes[Symbol.asyncDispose]()
     await foundation.background.idle()
@@ -208,11 +212,23 @@ function baseOf(foundation: Foundation) {
   const etcFiles = etcFilesOf(foundation, paths, registry)
   const locks = new KeyedMutex()
   const networking = networkingOf(foundation, { registry, locks, files: etcFiles })
+  const forwarder = new LogForwarder({
+    ...foundation,
+    logs: new JsonFileLogs({ logger }),
+    clock: systemClock,
+  })
   return {
     paths,
     registry,
     roots,
     upper,
+    forwarder,
+    logDrivers: new LogDrivers({
+      forwarder,
+      paths,
+      plugins: new LogPlugins(dockerPlugins, join(execRoot, 'log-pipes')),
+      sendProgram: join(foundation.buildDir, 'berth-send'),
+    }),
     remains: new Remains({ ...foundation, cgroupParent: config.cgroupParent }),
     shims: new NativeShims(helper),
     locks,
@@ -309,7 +325,7 @@ function registriesOf(
 }
 
 function containersOf(foundation: Foundation, base: Base, images: Images): ContainerServices {
-  const { config, machine, snapshots, trees, helper } = foundation
+  const { machine, snapshots, trees, helper } = foundation
   const { volumes, accounts, containerEvents: events } = base
   return assembleContainers({
     ...foundation,
@@ -320,7 +336,6 @@ function containersOf(foundation: Foundation, base: Base, images: Images): Conta
     bundles: bundlesOf(foundation, base),
     images,
     mounts: new Mounts({ volumes, images, snapshots, trees, helper }),
-    logDefaults: { maxSize: config.logMaxSize, maxFiles: config.logMaxFiles },
     runtimeName: foundation.selected.name,
     platform: detectedPlatform(),
     execProcess: execProcess(accounts, machine),
@@ -427,6 +442,7 @@ function systemOf(
     builds,
     account: () => accountFor(config.dataRoot, knownObjects({ db, registry, images: images.store, steps })),
     facts: factsOf(foundation),
+    loggingDriver: () => foundation.settings().log.driver,
   })
 }
 

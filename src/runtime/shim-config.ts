@@ -1,5 +1,5 @@
 import { EngineError } from '#base/errors.ts'
-import type { ShimConfig, ShimLink, ShimNetwork, ShimParent, ShimPin } from './shim.ts'
+import type { ShimConfig, ShimLink, ShimLog, ShimNetwork, ShimParent, ShimPin } from './shim.ts'
 
 /** The text of `shim.conf`, as native/PROTOCOL.md §2 has it. */
 export function encodeShimConfig(config: ShimConfig): string {
@@ -37,11 +37,7 @@ function* entriesOf(config: ShimConfig): Generator<Entry> {
   if (config.tty) yield ['tty', 1]
   if (config.stdin) yield ['stdin', 1]
   if (config.stdinOnce) yield ['stdin-once', 1]
-  if (config.log !== undefined) {
-    yield ['log', config.log.file]
-    yield ['log-max-size', config.log.maxSize]
-    yield ['log-max-files', config.log.maxFiles]
-  }
+  if (config.log !== undefined) yield* logEntries(config.log)
   yield ['exit-record', config.exitRecord]
   if (config.seccompFilter !== undefined) yield ['seccomp-filter', config.seccompFilter]
   if (config.cgroup !== undefined) yield ['cgroup', config.cgroup.version, config.cgroup.directory]
@@ -50,6 +46,16 @@ function* entriesOf(config: ShimConfig): Generator<Entry> {
   for (const { source, destination } of config.shares) {
     if (destination.includes(' ')) throw invalid('share', destination)
     yield ['share', destination, source]
+  }
+}
+
+function* logEntries({ file, maxSize, maxFiles, compress, attributes }: ShimLog): Generator<Entry> {
+  yield ['log', file]
+  yield ['log-max-size', maxSize]
+  yield ['log-max-files', maxFiles]
+  if (compress === true) yield ['log-compress', 1]
+  if (attributes !== undefined && Object.keys(attributes).length > 0) {
+    yield ['log-attributes', JSON.stringify(attributes)]
   }
 }
 

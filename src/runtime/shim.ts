@@ -19,7 +19,7 @@ export interface ShimConfig {
   readonly tty: boolean
   readonly stdin: boolean
   readonly stdinOnce: boolean
-  readonly log?: { readonly file: string; readonly maxSize: number; readonly maxFiles: number } | undefined
+  readonly log?: ShimLog | undefined
   readonly exitRecord: string
   /** Where the shim leaves the seccomp filter that the runtime has compiled, for `SeccompFilters`. */
   readonly seccompFilter?: string | undefined
@@ -27,6 +27,18 @@ export interface ShimConfig {
   readonly network: ShimNetwork
   readonly shares: readonly { readonly source: string; readonly destination: string }[]
   readonly pins?: readonly ShimPin[] | undefined
+}
+
+/** Docker's json-file: `file`, and `file.1`, … after rotation. */
+export interface ShimLog {
+  readonly file: string
+  /** Bytes; 0: unlimited. */
+  readonly maxSize: number
+  readonly maxFiles: number
+  /** Rotated files are packed to `file.N.gz`. */
+  readonly compress?: boolean | undefined
+  /** `attrs` of every record. */
+  readonly attributes?: Readonly<Record<string, string>> | undefined
 }
 
 /** A source of a mount that the shim binds before it lets go of the helper's mounts; the runtime mounts `destination`. */

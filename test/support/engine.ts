@@ -12,6 +12,7 @@ import { EngineError } from '#base/errors.ts'
 import { FakeClock } from '#base/fake-clock.ts'
 import { type Logger, jsonLogger } from '#base/logger.ts'
 import { KeyedMutex } from '#base/mutex.ts'
+import { containerSettings } from '#daemon/container-settings.ts'
 import { type ContainerParts, assembleContainers } from '#daemon/container-services.ts'
 import { Attachments } from '#engine/containers/attachments.ts'
 import type { Container } from '#engine/containers/container.ts'
@@ -34,7 +35,7 @@ import { type HostsLine, LegacyLinks } from '#engine/networks/legacy-links.ts'
 import { NetworkEndpoints } from '#engine/networks/endpoints.ts'
 import { NetworkRegistry } from '#engine/networks/network-registry.ts'
 import { UserNetworks } from '#engine/networks/networks.ts'
-import { VolumePlugins } from '#engine/volumes/plugins/volume-plugins.ts'
+import { VolumePlugins } from '#engine/volumes/volume-plugins.ts'
 import { Volumes } from '#engine/volumes/volumes.ts'
 import { FakeNetworks } from '#network/fake-networks.ts'
 import { FakeNames } from '#network/names/fake-names.ts'
@@ -53,6 +54,7 @@ import { Turns, gated } from './turns.ts'
 export const IMAGE_ID: Digest = `sha256:${'a'.repeat(64)}`
 const EXEC_ROOT = '/run/berth'
 const RUNTIME_ROOT = '/run/berth/runtime'
+const defaultSettings = containerSettings({}, {})
 
 /** Directories and small files in memory. */
 export class FakeDirectories implements Directories {
@@ -272,7 +274,8 @@ export class TestEngine {
         logger,
       }),
       volumes: this.volumes,
-      logDefaults: { maxSize: 0, maxFiles: 1 },
+      settings: () => defaultSettings,
+      logDrivers: { check: async () => undefined, started: () => undefined, finish: async () => undefined },
       platform: { os: 'linux', architecture: 'amd64', variant: 'v3' },
       runtimeName: 'crun',
       execProcess: async (_container, body) => ({ args: body.Cmd ?? [] }),

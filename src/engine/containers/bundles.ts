@@ -1,7 +1,6 @@
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { hostname as machineName } from 'node:os'
 import { dirname, join } from 'node:path'
-import { EngineError } from '#base/errors.ts'
 import type { Endpoint, Networks, Ways } from '#network/networks.ts'
 import { noSuchNetwork } from '#network/errors.ts'
 import { splitSysctls } from '#runtime/namespaces.ts'
@@ -15,6 +14,7 @@ import type { Accounts } from './accounts.ts'
 import { endpointSysctls } from '../networks/attachments.ts'
 import { shimLink } from '../networks/shim-link.ts'
 import type { Container } from './container.ts'
+import { shimLog } from './container-log.ts'
 import { blockDeviceNumber, containerDevices } from './devices.ts'
 import { wrongState } from './errors.ts'
 import type { EtcFiles } from './etc-files.ts'
@@ -136,7 +136,7 @@ export class OciBundles implements Bundles {
       tty: config.Tty === true,
       stdin: config.OpenStdin === true,
       stdinOnce: config.StdinOnce === true,
-      log: hostConfig.LogConfig?.Type === 'none' ? undefined : { file: log, ...logLimits(container) },
+      log: shimLog(container, log),
       exitRecord,
       cgroup: { version: machine.cgroupVersion, directory: cgroupDirectory(input.cgroupsPath) },
       network: this.#network(container, endpoints, input),
@@ -222,20 +222,4 @@ async function makeMountPoint({ source, destination }: ShimConfig['shares'][numb
   await mkdir(dirname(destination), { recursive: true, mode: 0o700 })
   if ((await stat(source)).isDirectory()) await mkdir(destination, { recursive: true })
   else await writeFile(destination, '')
-}
-
-/** `max-size` (bytes, or with k, m, g) and `max-file` of the log configuration; validated at create. */
-function logLimits(container: Container): { readonly maxSize: number; readonly maxFiles: number } {
-  const options = container.hostConfig.LogConfig?.Config ?? {}
-  return { maxSize: parseSize(options['max-size']) ?? 0, maxFiles: Number(options['max-file'] ?? 1) }
-}
-
-const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
-
-function parseSize(text: string | undefined): number | undefined {
-  if (text === undefined || text === '-1') return undefined
-  const match = /^(\d+)\s*([bkmg]?)b?$/i.exec(text)
-  if (match === null)
-    throw new EngineError('invalid_argument', `invalid max-size "${text}"`, { code: 'LOG_OPTION_INVALID' })
-  return Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? 1)
 }

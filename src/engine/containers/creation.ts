@@ -14,12 +14,13 @@ import type { Images } from '../images/images.ts'
 import type { ContainerCreateBody } from '../services.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 import { type MountRequest, mountRequests } from './config/binds.ts'
-import { completeHostConfig } from './config/defaults.ts'
+import { type ContainerSettings, completeHostConfig } from './config/defaults.ts'
 import { type MergedConfig, mergeConfig } from './config/merge.ts'
 import { generateName, validateName } from './config/names.ts'
 import { exposedWithBound } from './config/ports.ts'
 import { rfc3339Nano } from './config/status.ts'
 import { checkSupported } from './config/supported.ts'
+import type { LogDrivers } from './log-drivers.ts'
 import { validateCreate } from './config/validate.ts'
 import { type KnownNetworks, attachmentsOf } from '../networks/attachments.ts'
 import { resolveLinks } from '../networks/legacy-links.ts'
@@ -41,7 +42,9 @@ export interface CreationDeps {
   readonly machine: Machine
   /** Of the host, with the level of its processor. */
   readonly platform: Platform
-  readonly logDefaults: { readonly maxSize: number; readonly maxFiles: number }
+  /** As configured now. */
+  readonly settings: () => ContainerSettings
+  readonly logDrivers: Pick<LogDrivers, 'check'>
   /** Name of the OCI runtime that runs every container. */
   readonly runtimeName: string
   readonly volumes: Pick<Volumes, 'hold' | 'abandoned'>
@@ -79,6 +82,8 @@ export class Creation {
     try {
       const image = await images.resolve(body.Image ?? '', options.platform)
       const plan = this.#plan(id, body, image)
+      const logged = { id, name, image: body.Image ?? '', imageId: image.id, config: plan.config }
+      await this.#deps.logDrivers.check(logged, plan.hostConfig.LogConfig ?? {})
       // A user that cannot be one is refused now; a name that is not there is told at start, as with Docker.
       resolveUser(numericParts(plan.config.User ?? ''), '', '', [])
       const container = await this.#make(id, name, body, image, plan)
@@ -101,11 +106,11 @@ export class Creation {
   }
 
   #plan(id: string, body: ContainerCreateBody, image: Image): Plan {
-    const { machine, logDefaults, registry, runtimeName } = this.#deps
+    const { machine, settings, registry, runtimeName } = this.#deps
     const merged = mergeConfig(body, image.config.config ?? {})
     const complete = completeHostConfig(body.HostConfig ?? {}, {
+      ...settings(),
       machine,
-      log: logDefaults,
       runtime: runtimeName,
     })
     checkSupported(complete, body.NetworkingConfig ?? {})

@@ -3,6 +3,7 @@ import { isKind } from '#base/errors.ts'
 import type { KeyedMutex } from '#base/mutex.ts'
 import { cancelsRestart } from './config/restart.ts'
 import { parseSignal, stopSignalOf } from './config/signals.ts'
+import type { ContainerSettings } from './config/defaults.ts'
 import type { Container } from './container.ts'
 import { notRunning, survivedKill } from './errors.ts'
 import type { ContainerEvents } from './events.ts'
@@ -32,9 +33,9 @@ export interface EndingsDeps {
   readonly waiters: Waiters
   readonly events: ContainerEvents
   readonly clock: Clock
+  readonly settings: () => Pick<ContainerSettings, 'stopTimeout'>
 }
 
-const DEFAULT_STOP_TIMEOUT = 10
 const SIGKILL = 9
 
 /**
@@ -73,7 +74,7 @@ export class Endings {
     ref: string,
     options: StopOptions,
   ): Promise<boolean | { readonly task: Task; readonly seconds: number }> {
-    const { registry, supervisor } = this.#deps
+    const { registry, supervisor, settings } = this.#deps
     using locked = await lockContainer(this.#deps, ref)
     const { container } = locked
     const { StopSignal, StopTimeout } = container.config
@@ -87,7 +88,7 @@ export class Endings {
     registry.update(container.id, { stoppedByHand: true })
     // A frozen process handles no signal.
     await this.#send(container, task, signal, { thaw: true })
-    return { task, seconds: options.timeout ?? StopTimeout ?? DEFAULT_STOP_TIMEOUT }
+    return { task, seconds: options.timeout ?? StopTimeout ?? settings().stopTimeout }
   }
 
   async #kill(

@@ -2,6 +2,7 @@ import { EngineError, messageOf } from '#base/errors.ts'
 import { decideRestart, startsAtBoot } from './config/restart.ts'
 import type { Container } from './container.ts'
 import type { ContainerEvents } from './events.ts'
+import type { LogDrivers } from './log-drivers.ts'
 import type { ContainerRegistry } from './registry.ts'
 import type { Removal } from './removal.ts'
 import type { Restarts } from './restarts.ts'
@@ -16,6 +17,7 @@ export interface ExitsDeps {
   readonly restarts: Restarts
   readonly removal: Removal
   readonly events: ContainerEvents
+  readonly logDrivers: Pick<LogDrivers, 'started'>
   /** Health checks begin and end with the process. */
   readonly health: { started(container: Container): void; ended(id: string): void }
 }
@@ -29,13 +31,14 @@ export class Exits implements LifeListener {
   }
 
   started(task: Task): void {
-    const { registry, events, health } = this.#deps
+    const { registry, events, health, logDrivers } = this.#deps
     const container = registry.resolve(task.id)
     for (const { networkId, network } of runOf(container.state)?.endpoints ?? []) {
       events.network(container, 'connect', networkId, network)
     }
     events.publish(container, 'start')
     health.started(container)
+    logDrivers.started(container, task.exited)
   }
 
   oom(task: Task): void {

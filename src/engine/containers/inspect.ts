@@ -8,6 +8,8 @@ import type {
 import type { Health } from '#api/generated/types.ts'
 import { isDirect } from '#network/direct-ports.ts'
 import type { Endpoint, PublishedPort } from '#network/networks.ts'
+import { driverOf } from '../logs/log-options.ts'
+import { logConfigOf } from './container-log.ts'
 import type { Attachment, Container, ContainerMount } from './container.ts'
 import { dnsNames, isUserDefined } from '../networks/names-of.ts'
 import type { ContainerPaths } from './paths.ts'
@@ -41,7 +43,7 @@ export function inspectDocument(container: Container, context: InspectContext): 
     ResolvConfPath: paths.resolvConf,
     HostnamePath: paths.hostname,
     HostsPath: paths.hosts,
-    LogPath: container.hostConfig.LogConfig?.Type === 'none' ? '' : paths.log,
+    LogPath: driverOf(logConfigOf(container)) === 'json-file' ? paths.log : '',
     Name: `/${container.name}`,
     RestartCount: container.restartCount,
     Driver: driver,

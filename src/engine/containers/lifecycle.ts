@@ -17,6 +17,7 @@ import type { Container } from './container.ts'
 import type { Creation } from './creation.ts'
 import { Endings, type StopOptions } from './endings.ts'
 import { wrongState } from './errors.ts'
+import type { ContainerSettings } from './config/defaults.ts'
 import type { ContainerEvents } from './events.ts'
 import { Freezer } from './freezer.ts'
 import { lockContainer } from './locked.ts'
@@ -40,6 +41,7 @@ export interface LifecycleDeps {
   readonly waiters: Waiters
   readonly events: ContainerEvents
   readonly clock: Clock
+  readonly settings: () => Pick<ContainerSettings, 'stopTimeout'>
   readonly names: Pick<ContainerNames, 'change'>
   readonly links: Pick<LegacyLinks, 'remove'>
 }

@@ -5,6 +5,8 @@ export interface ContainerPaths {
   /** Durable: logs, generated /etc files, exit record. */
   readonly data: string
   readonly log: string
+  /** How far the log was taken elsewhere. */
+  readonly logProgress: string
   readonly hosts: string
   readonly hostname: string
   readonly resolvConf: string
@@ -33,6 +35,7 @@ export function containerPaths(dataRoot: string, execRoot: string): PathsOf {
     return {
       data,
       log: join(data, `${id}-json.log`),
+      logProgress: join(data, 'log-progress'),
       hosts: join(data, 'hosts'),
       hostname: join(data, 'hostname'),
       resolvConf: join(data, 'resolv.conf'),

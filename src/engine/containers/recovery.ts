@@ -14,6 +14,7 @@ import type { Container } from './container.ts'
 import type { Directories } from './directories.ts'
 import type { Exits } from './exits.ts'
 import type { HealthMonitor } from './health-monitor.ts'
+import type { LogDrivers } from './log-drivers.ts'
 import type { MountSourcesOf } from './mount-sources.ts'
 import { type PathsOf, runtimeDirectory } from './paths.ts'
 import type { ContainerRegistry } from './registry.ts'
@@ -36,6 +37,7 @@ export interface RecoveryDeps {
   readonly runtime: Pick<OciRuntime, 'root' | 'pause' | 'resume'>
   readonly remains: Pick<Remains, 'end'>
   readonly health: Pick<HealthMonitor, 'adopted'>
+  readonly logDrivers: Pick<LogDrivers, 'started'>
   readonly networks: Networks
   readonly endpoints: Pick<Endpoints, 'target'>
   readonly names: Names & Pick<ContainerNames, 'adopt' | 'adopted'>
@@ -112,6 +114,8 @@ async function recoverContainer(
   }
   if (runOf(state) === undefined) {
     await endStray(deps, directory, container, leftovers)
+    // What was written while nobody was there to send it.
+    deps.logDrivers.started(container)
     return
   }
   const shim = await shims.connect(directory)
@@ -120,7 +124,7 @@ async function recoverContainer(
 }
 
 async function adopt(deps: RecoveryDeps, container: Container, shim: Shim): Promise<void> {
-  const { supervisor, health, clock, logger } = deps
+  const { supervisor, health, logDrivers, clock, logger } = deps
   adoptNetwork(deps, container)
   await adoptNames(deps, container)
   await deps.mountSources.adopt(container, runOf(container.state)?.shimPid ?? 0)
@@ -132,6 +136,7 @@ async function adopt(deps: RecoveryDeps, container: Container, shim: Shim): Prom
   }
   await refreeze(deps, container)
   health.adopted(container.id)
+  logDrivers.started(container, task.exited)
 }
 
 /** A container whose address was given away meanwhile is still one that runs. */

@@ -13,6 +13,7 @@ import type { Container } from './container.ts'
 import type { Directories } from './directories.ts'
 import { removalInProgress, removeRunning, survivedKill, wrongState } from './errors.ts'
 import type { ContainerEvents } from './events.ts'
+import type { LogDrivers } from './log-drivers.ts'
 import type { MountSourcesOf } from './mount-sources.ts'
 import type { PathsOf } from './paths.ts'
 import { matchesPruneFilters } from './prune-filters.ts'
@@ -38,6 +39,7 @@ export interface RemovalDeps {
   readonly volumes: Pick<Volumes, 'forget' | 'discard'>
   readonly mountSources: Pick<MountSourcesOf, 'release'>
   readonly waiters: Waiters
+  readonly logDrivers: Pick<LogDrivers, 'finish'>
   readonly events: ContainerEvents
   readonly paths: PathsOf
   readonly directories: Directories
@@ -200,6 +202,7 @@ export class Removal {
     // What it had mounted is free for whoever asks next.
     await mountSources.release(id)
     await snapshots.remove(id)
+    await this.#deps.logDrivers.finish(id)
     await directories.remove(paths(id).data)
     // Rows first and together: a directory without a row is found and removed after a crash.
     let freed: readonly VolumeRow[] = []

@@ -1,8 +1,10 @@
 import { EngineError } from '#base/errors.ts'
+import { isReadable } from '../logs/log-options.ts'
 import type { AttachOptions, AttachedStream, ContainerStreams, LogOptions } from '../services.ts'
 import { AttachStream } from './attach-stream.ts'
 import type { Attachments } from './attachments.ts'
 import type { Container } from './container.ts'
+import { logConfigOf } from './container-log.ts'
 import { detachFilter, parseDetachKeys } from './detach-keys.ts'
 import { notRunning, wrongState } from './errors.ts'
 import type { ContainerEvents } from './events.ts'
@@ -39,8 +41,7 @@ export class Streams implements ContainerStreams {
     options: LogOptions,
   ): Promise<{ readonly tty: boolean; readonly stream: AsyncIterable<Uint8Array> }> {
     const container = this.#deps.registry.resolve(ref)
-    const driver = container.hostConfig.LogConfig?.Type ?? 'json-file'
-    if (driver === 'none') {
+    if (!isReadable(logConfigOf(container))) {
       throw new EngineError('not_implemented', 'configured logging driver does not support reading', {
         code: 'LOGS_UNREADABLE',
       })

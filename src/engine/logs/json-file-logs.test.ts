@@ -1,7 +1,21 @@
 import assert from 'node:assert/strict'
-import { appendFile, mkdtemp, rename, rm, truncate, unlink, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  mkdtemp,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  stat,
+  truncate,
+  unlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { silentLogger } from '#base/logger.ts'
 import type { ReadLogOptions } from './json-file-logs.ts'
@@ -49,7 +63,48 @@ async function read(options: Partial<ReadLogOptions> = {}): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
+/** As the writer packs a rotated file. */
+async function pack(path: string): Promise<void> {
+  const { atime, mtime } = await stat(path)
+  await writeFile(`${path}.gz`, gzipSync(await readFile(path)))
+  await utimes(`${path}.gz`, atime, mtime)
+  await unlink(path)
+}
+
 describe('JsonFileLogs.read()', () => {
+  it('reads packed files, and only those that it needs', async () => {
+    await writeFile(`${file}.2.gz`, 'this is not packed')
+    await writeFile(`${file}.1`, records(3, 5))
+    await pack(`${file}.1`)
+    await writeFile(file, records(5, 6))
+    assert.equal(await read({ tail: 2 }), lines(4, 6))
+    await rename(`${file}.1.gz`, `${file}.2.gz`)
+    await writeFile(`${file}.1`, '')
+    assert.equal(await read(), lines(3, 6))
+    assert.deepEqual(await readdir(directory), ['x-json.log', 'x-json.log.1', 'x-json.log.2.gz'])
+  })
+
+  it('follows files that are packed behind it', async () => {
+    const ended = Promise.withResolvers<void>()
+    await writeFile(file, records(0, 1))
+    const stream = logs.read(file, { ...defaults, follow: true, ended: ended.promise })
+    const chunks: Uint8Array[] = []
+    const done = (async () => {
+      for await (const chunk of stream) chunks.push(chunk)
+    })()
+    for (let n = 1; n < 6; n++) {
+      await appendFile(file, records(n, n + 1))
+      await rename(file, `${file}.1`)
+      await utimes(`${file}.1`, n, n)
+      await pack(`${file}.1`)
+      await writeFile(file, '')
+      await setTimeout(20)
+    }
+    ended.resolve()
+    await done
+    assert.equal(Buffer.concat(chunks).toString(), lines(0, 6))
+  })
+
   it('reads rotated files oldest first, and nothing where there is no log', async () => {
     assert.equal(await read(), '')
     await writeFile(`${file}.2`, records(0, 3))

@@ -54,7 +54,7 @@ export class JsonFileLogs {
       if (tail !== undefined) await seekTail(files, tail)
       if (since !== undefined) await seekTime(files, since)
     } catch (error) {
-      await Promise.all(files.map(({ handle }) => handle.close()))
+      await Promise.all(files.map((opened) => opened[Symbol.asyncDispose]()))
       throw error
     }
     yield* reader.take(files, signal)
@@ -88,7 +88,8 @@ async function* follow(path: string, reader: Reader, changes: Changes): AsyncGen
     const changed = changes.next()
     yield* reader.drain()
     if (reader.finished || changes.aborted) return
-    const newer = await openLogFiles(path, reader.seen)
+    await reader.recognise()
+    const newer = await reader.unseen(await openLogFiles(path, reader.seen))
     if (newer.length > 0) {
       // The writer left the old file before it made the new one: what is in it now is all.
       yield* reader.drain()
@@ -112,6 +113,8 @@ class Reader {
   /** Bytes at the start of the buffer that are not a whole line yet. */
   #kept = 0
   #file: LogFile | undefined
+  /** The identity that it has once it is packed. */
+  #packed: string | undefined
   #waiting: LogFile[] = []
 
   /** `bounded`: files are read as they were when opened, so that a busy writer cannot keep the reader for ever. */
@@ -132,12 +135,30 @@ class Reader {
     for (;;) {
       const file = this.#waiting.shift()
       if (file === undefined) return
-      await this.#file?.handle.close()
+      await this.#file?.[Symbol.asyncDispose]()
+      this.#packed = undefined
       this.#file = file
       this.#kept = 0
       yield* this.drain(signal)
       if (this.finished || signal?.aborted === true) return
     }
+  }
+
+  /** The current file is known again when it has been rotated away and packed. */
+  async recognise(): Promise<void> {
+    if (this.#file === undefined) return
+    if (this.#packed !== undefined) this.seen.delete(this.#packed)
+    this.#packed = (await this.#file.stat()).packedIdentity
+    this.seen.add(this.#packed)
+  }
+
+  /** Without the current file, which may have been written to, rotated and packed while they were opened. */
+  async unseen(files: readonly LogFile[]): Promise<LogFile[]> {
+    if (files.length === 0) return []
+    await this.recognise()
+    const known = files.filter(({ identity }) => this.seen.has(identity))
+    for (const file of known) await file[Symbol.asyncDispose]()
+    return files.filter((file) => !known.includes(file))
   }
 
   /** Reads what the current file has. */
@@ -149,9 +170,9 @@ class Reader {
       const room = this.#buffer.length - this.#kept
       const want = this.#bounded ? Math.min(room, file.size - file.position) : room
       if (want <= 0) break
-      const { bytesRead } = await file.handle.read(this.#buffer, this.#kept, want, file.position)
+      const bytesRead = await file.read(this.#buffer, this.#kept, want, file.position)
       if (bytesRead === 0) {
-        if (file.position === 0 || (await file.handle.stat()).size >= file.position) break
+        if (file.position === 0 || (await file.stat()).size >= file.position) break
         // Somebody emptied the file.
         file.position = 0
         this.#kept = 0
@@ -171,7 +192,7 @@ class Reader {
     const files = [this.#file, ...this.#waiting]
     this.#file = undefined
     this.#waiting = []
-    for (const file of files) await file?.handle.close()
+    for (const file of files) await file?.[Symbol.asyncDispose]()
   }
 
   #makeRoom(): void {

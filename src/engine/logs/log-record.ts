@@ -109,3 +109,8 @@ export function timeText(nanoseconds: bigint): string {
   const date = new Date(Number(seconds) * 1000).toISOString().slice(0, 19)
   return `${date}.${(nanoseconds % 1_000_000_000n).toString().padStart(9, '0')}Z`
 }
+
+/** The reverse of `timeText`. */
+export function timeNanoseconds(time: string): bigint {
+  return BigInt(Date.parse(`${time.slice(0, 19)}Z`)) * 1_000_000n + BigInt(time.slice(20, 29))
+}

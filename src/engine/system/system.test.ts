@@ -22,6 +22,7 @@ beforeEach(async () => {
     snapshots: machine.snapshots,
     containers: { list: async () => [] },
     images: images as unknown as ImageService,
+    loggingDriver: () => 'json-file',
     account: async () => ({ Root: '/data', Total: 0, Categories: [], Unexplained: [] }),
     facts: {
       id: 'engine',

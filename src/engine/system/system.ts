@@ -4,6 +4,7 @@ import { arch, cpus, hostname, release, totalmem, type as osType } from 'node:os
 import type { ImageSummary, SystemInfo, SystemVersion } from '#api/generated/types.ts'
 import type { BuildCacheRecord, BuildService } from '../builds/service.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
+import { logDrivers } from '../logs/log-options.ts'
 import type { ContainerQuery, ImageService, SystemService } from '../services.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 import type { DiskAccount } from '#api/disk-account.ts'
@@ -41,6 +42,8 @@ export interface SystemDeps {
   readonly volumes: Pick<Volumes, 'usage'>
   readonly builds: Pick<BuildService, 'usage'>
   readonly snapshots: Snapshots
+  /** Of containers that name none. */
+  readonly loggingDriver: () => string
   /** Every byte below the data root, explained. */
   readonly account: () => Promise<DiskAccount>
 }
@@ -102,13 +105,13 @@ export class System implements SystemService {
         Volume: ['local'],
         Network: ['bridge', 'host', 'ipvlan', 'macvlan', 'null'],
         Authorization: null,
-        Log: ['json-file', 'none'],
+        Log: [...logDrivers],
       },
       ...limitSupport(),
       CgroupDriver: 'cgroupfs',
       CgroupVersion: facts.cgroupVersion,
       SystemTime: new Date().toISOString(),
-      LoggingDriver: 'json-file',
+      LoggingDriver: this.#deps.loggingDriver(),
       KernelVersion: release(),
       OperatingSystem: await operatingSystem(),
       OSVersion: '',

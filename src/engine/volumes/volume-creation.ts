@@ -7,7 +7,7 @@ import type { EventPublisher } from '../containers/events.ts'
 import { nameTaken, otherDriver, pluginRefused } from './errors.ts'
 import { parseLocalOptions } from './local-options.ts'
 import { ANONYMOUS, anonymousName, checkName } from './names.ts'
-import type { VolumePlugins } from './plugins/volume-plugins.ts'
+import type { VolumePlugins } from './volume-plugins.ts'
 import type { VolumeDirectories } from './volume-directories.ts'
 
 export interface VolumeCreateBody {

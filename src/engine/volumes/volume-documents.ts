@@ -1,6 +1,6 @@
 import type { Volume } from '#api/generated/types.ts'
 import type { VolumeRow } from '#store/volumes.ts'
-import type { PluginVolume } from './plugins/volume-plugins.ts'
+import type { PluginVolume } from './volume-plugins.ts'
 
 /** A container that has a volume. */
 export interface VolumeUser {

@@ -4,7 +4,7 @@ import { EngineError } from '#base/errors.ts'
 import { silentLogger } from '#base/logger.ts'
 import type { Helper } from '#os/helper.ts'
 import type { VolumeRow } from '#store/volumes.ts'
-import type { VolumePlugins } from './plugins/volume-plugins.ts'
+import type { VolumePlugins } from './volume-plugins.ts'
 import type { VolumeDirectories } from './volume-directories.ts'
 import { VolumeMounts } from './volume-mounts.ts'
 

@@ -8,7 +8,7 @@ import type { VolumeRow } from '#store/volumes.ts'
 import { mountFailed } from './errors.ts'
 import { parseLocalOptions } from './local-options.ts'
 import type { VolumeDirectories } from './volume-directories.ts'
-import type { VolumePlugins } from './plugins/volume-plugins.ts'
+import type { VolumePlugins } from './volume-plugins.ts'
 
 /** A process that has the volume mounted at `path` as it sees the world. */
 export interface MountHolder {

@@ -65,9 +65,11 @@ describe('completeHostConfig()', () => {
   })
 
   it('shows the rotation of the daemon, under what the container says', () => {
-    const log = { maxSize: 10, maxFiles: 3 }
+    const rotation = { 'max-size': '10', 'max-file': '3' }
+    const log = { driver: 'local', options: { compress: 'false' }, rotation }
     const config = (given: HostConfig) => completeHostConfig(given, { machine, log }).LogConfig
-    assert.deepEqual(config({}), { Type: 'json-file', Config: { 'max-size': '10', 'max-file': '3' } })
+    assert.deepEqual(config({}), { Type: 'local', Config: { compress: 'false' } })
+    assert.deepEqual(config({ LogConfig: { Type: 'json-file' } }), { Type: 'json-file', Config: rotation })
     assert.deepEqual(config({ LogConfig: { Type: 'json-file', Config: { 'max-size': '5' } } })?.Config, {
       'max-size': '5',
       'max-file': '3',

@@ -1,19 +1,39 @@
 import type { HostConfig, PortMap } from '#api/generated/types.ts'
 import { defaultMaskedPaths, defaultReadonlyPaths } from '#runtime/mounts.ts'
 
-/** What the daemon's configuration and the machine say about containers that say nothing. */
-export interface ContainerDefaults {
+/** What the daemon's configuration says about containers that say nothing. */
+export interface ContainerSettings {
+  readonly log: {
+    readonly driver: string
+    /** Of that driver. */
+    readonly options: Readonly<Record<string, string>>
+    /** Of every json-file log, whichever driver is the default. */
+    readonly rotation: Readonly<Record<'max-size' | 'max-file', string>>
+  }
+  /** A process 1 that reaps. */
+  readonly init: boolean
+  /** Bytes of /dev/shm; 0: Docker's 64 MiB. */
+  readonly shmSize: number
+  readonly ipcMode: 'private' | 'shareable'
+  /** Undefined: private where the machine has one hierarchy of control groups. */
+  readonly cgroupnsMode: 'private' | 'host' | undefined
+  readonly ulimits: readonly { readonly Name: string; readonly Soft: number; readonly Hard: number }[]
+  /** Seconds between the signal that asks a process to end and the one that ends it; -1: no limit. */
+  readonly stopTimeout: number
+  readonly noNewPrivileges: boolean
+  readonly dns: readonly string[]
+  readonly dnsOptions: readonly string[]
+  readonly dnsSearch: readonly string[]
+}
+
+/** And what the machine says. */
+export interface ContainerDefaults extends Partial<ContainerSettings> {
   readonly machine: {
     readonly cgroupVersion: 'v1' | 'v2'
     /** Masked along with the paths that every machine has. */
     readonly thermalThrottlePaths?: readonly string[]
   }
-  /** Rotation of json-file logs; size in bytes, 0: unlimited. */
-  readonly log?: { readonly maxSize: number; readonly maxFiles: number } | undefined
   readonly runtime?: string | undefined
-  readonly shmSize?: number | undefined
-  readonly ipcMode?: string | undefined
-  readonly init?: boolean | undefined
 }
 
 const SHM_SIZE = 64 * 1024 * 1024
@@ -30,9 +50,9 @@ export function completeHostConfig(given: HostConfig, defaults: ContainerDefault
   return {
     ...general(given, defaults),
     ...namespaces(given, defaults),
-    ...network(given),
+    ...network(given, defaults),
     ...security(given, defaults),
-    ...limits(given),
+    ...limits(given, defaults),
     ...deviceLimits(given),
     ...optional(given),
     Runtime: given.Runtime || defaults.runtime || 'runc',
@@ -74,19 +94,20 @@ function general(given: HostConfig, defaults: ContainerDefaults): HostConfig {
   }
 }
 
-/** The daemon's rotation is shown with the container, as its own options are. Other drivers have none. */
+/** The description lists Docker's own; plugins have names of their own. */
+type LogType = NonNullable<NonNullable<HostConfig['LogConfig']>['Type']>
+
+/** The daemon's choices are shown with the container, as its own options are. */
 function logConfig({ LogConfig: given }: HostConfig, { log }: ContainerDefaults): HostConfig['LogConfig'] {
-  const type = given?.Type || 'json-file'
-  const rotation =
-    type === 'json-file' && log !== undefined && log.maxSize > 0
-      ? { 'max-size': String(log.maxSize), 'max-file': String(log.maxFiles) }
-      : {}
-  return { Type: type, Config: { ...rotation, ...given?.Config } }
+  const type: string = given?.Type || log?.driver || 'json-file'
+  const rotation = type === 'json-file' ? log?.rotation : {}
+  const configured = type === log?.driver ? log.options : {}
+  return { Type: type as LogType, Config: { ...rotation, ...configured, ...given?.Config } }
 }
 
 function namespaces(given: HostConfig, defaults: ContainerDefaults): HostConfig {
   return {
-    CgroupnsMode: given.CgroupnsMode || (defaults.machine.cgroupVersion === 'v2' ? 'private' : 'host'),
+    CgroupnsMode: cgroupnsMode(given, defaults),
     IpcMode: given.IpcMode || defaults.ipcMode || 'private',
     Cgroup: given.Cgroup ?? '',
     PidMode: given.PidMode ?? '',
@@ -95,18 +116,33 @@ function namespaces(given: HostConfig, defaults: ContainerDefaults): HostConfig 
   }
 }
 
-function network(given: HostConfig): HostConfig {
+function cgroupnsMode(given: HostConfig, { machine, cgroupnsMode: configured }: ContainerDefaults) {
+  return given.CgroupnsMode || configured || (machine.cgroupVersion === 'v2' ? 'private' : 'host')
+}
+
+function network(given: HostConfig, defaults: ContainerDefaults): HostConfig {
   const mode = given.NetworkMode ?? ''
   return {
     NetworkMode: mode === '' || mode === 'default' ? 'bridge' : mode,
     PortBindings: portBindings(given.PortBindings ?? {}),
     PublishAllPorts: given.PublishAllPorts ?? false,
-    Dns: given.Dns ?? null,
-    DnsOptions: given.DnsOptions ?? null,
-    DnsSearch: given.DnsSearch ?? null,
+    Dns: listOr(given.Dns, defaults.dns),
+    DnsOptions: listOr(given.DnsOptions, defaults.dnsOptions),
+    DnsSearch: listOr(given.DnsSearch, defaults.dnsSearch),
     ExtraHosts: given.ExtraHosts ?? null,
     Links: given.Links ?? null,
   }
+}
+
+/** What was given, even when it is empty, unless there is a default. */
+function listOr(
+  given: readonly string[] | null | undefined,
+  configured: readonly string[] | undefined,
+): string[] | null {
+  const usual = configured === undefined || configured.length === 0 ? null : [...configured]
+  return given === undefined || given === null || given.length === 0
+    ? (usual ?? (given as null) ?? null)
+    : [...given]
 }
 
 function portBindings(given: PortMap): PortMap {
@@ -118,10 +154,12 @@ function portBindings(given: PortMap): PortMap {
   )
 }
 
-function security(given: HostConfig, { machine }: ContainerDefaults): HostConfig {
+function security(given: HostConfig, { machine, noNewPrivileges }: ContainerDefaults): HostConfig {
   const privileged = given.Privileged ?? false
   const shared = privileged || given.IpcMode === 'host' || given.PidMode === 'host'
-  const asked = given.SecurityOpt ?? []
+  const said = given.SecurityOpt ?? []
+  const silent = !said.some((option) => option.startsWith('no-new-privileges'))
+  const asked = noNewPrivileges === true && silent ? [...said, 'no-new-privileges'] : said
   const options = shared && !asked.includes('label=disable') ? [...asked, 'label=disable'] : asked
   return {
     Privileged: privileged,
@@ -135,7 +173,7 @@ function security(given: HostConfig, { machine }: ContainerDefaults): HostConfig
   }
 }
 
-function limits(given: HostConfig): HostConfig {
+function limits(given: HostConfig, { ulimits = [] }: ContainerDefaults): HostConfig {
   const memory = given.Memory ?? 0
   return {
     ...cpuLimits(given),
@@ -146,8 +184,17 @@ function limits(given: HostConfig): HostConfig {
     MemorySwappiness: given.MemorySwappiness ?? null,
     OomKillDisable: given.OomKillDisable ?? false,
     PidsLimit: given.PidsLimit && given.PidsLimit > 0 ? given.PidsLimit : null,
-    Ulimits: given.Ulimits ?? null,
+    Ulimits: withDefaults(given.Ulimits, ulimits),
   }
+}
+
+/** The container's own, and those of the daemon that it does not name. */
+function withDefaults(
+  given: HostConfig['Ulimits'],
+  configured: ContainerSettings['ulimits'],
+): HostConfig['Ulimits'] {
+  const more = configured.filter(({ Name }) => !(given ?? []).some((own) => own.Name === Name))
+  return more.length === 0 ? (given ?? null) : [...(given ?? []), ...more]
 }
 
 function cpuLimits(given: HostConfig): HostConfig {

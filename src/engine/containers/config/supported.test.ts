@@ -8,22 +8,11 @@ const refuses = (hostConfig: HostConfig, message: RegExp, endpoints = {}): void 
 
 describe('checkSupported()', () => {
   it('takes what every client sends', () => {
-    const Config = { 'max-size': '1m', 'max-file': '2', labels: 'a', tag: 'b' }
     checkSupported({}, {})
-    checkSupported({ LogConfig: { Type: 'json-file', Config }, Isolation: 'default', StorageOpt: {} }, {})
-    checkSupported(
-      { LogConfig: { Type: 'none' }, Links: [], NetworkMode: 'bridge' },
-      { EndpointsConfig: null },
-    )
+    checkSupported({ Isolation: 'default', StorageOpt: {} }, {})
+    checkSupported({ Links: [], NetworkMode: 'bridge' }, { EndpointsConfig: null })
     const bridge = { Aliases: ['web'], IPAMConfig: { IPv4Address: '' } }
     checkSupported({ NetworkMode: 'bridge' }, { EndpointsConfig: { bridge } })
-  })
-
-  it('refuses drivers and options of logs that would go nowhere', () => {
-    const syslog = { LogConfig: { Type: 'syslog' } } as HostConfig
-    refuses(syslog, /^error looking up logging plugin syslog: plugin "syslog" not found$/)
-    const option = { LogConfig: { Type: 'json-file', Config: { 'syslog-address': 'x' } } } as HostConfig
-    refuses(option, /^unknown log opt 'syslog-address' for json-file log driver$/)
   })
 
   it('refuses isolation, quotas and addresses that it could only ignore', () => {

@@ -1,7 +1,12 @@
 import { EngineError } from '#base/errors.ts'
-import { driverUnknown } from '../errors.ts'
-import { type PluginAddress, type PluginDirectories, pluginAddress, pluginNames } from './plugin-address.ts'
-import { callPlugin } from './plugin-client.ts'
+import { driverUnknown } from './errors.ts'
+import {
+  type PluginAddress,
+  type PluginDirectories,
+  pluginAddress,
+  pluginNames,
+} from '../plugins/plugin-address.ts'
+import { callPlugin } from '../plugins/plugin-client.ts'
 
 /** Milliseconds for a call that may work on storage, and for one that only looks. */
 const WORK_PATIENCE = 120_000

@@ -32,6 +32,10 @@ export function olderContainer(ref: string, { client }: Pick<Context, 'client'>)
   return client.containerQuery.inspect(ref, { version: OLDER })
 }
 
+/** Fields of `NetworkSettings` that newer versions have only per network. */
+const olderFields =
+  /\.(Bridge|EndpointID|Gateway|GlobalIPv6Address|GlobalIPv6PrefixLen|HairpinMode|IPAddress|IPPrefixLen|IPv6Gateway|LinkLocalIPv6Address|LinkLocalIPv6PrefixLen|MacAddress|SecondaryIPAddresses|SecondaryIPv6Addresses)\b/
+
 interface Found {
   readonly document: unknown
   readonly older: (() => Promise<unknown>) | undefined
@@ -51,7 +55,8 @@ export async function inspectAll(
   const template = compile(format)
   const results = await Promise.allSettled(
     refs.map(async (ref): Promise<Found> => {
-      return { document: await find(ref), older: older === undefined ? undefined : () => older(ref) }
+      const wanted = older !== undefined && olderFields.test(format)
+      return { document: await find(ref), older: wanted ? () => older(ref) : undefined }
     }),
   )
   const found = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))

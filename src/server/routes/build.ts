@@ -7,7 +7,10 @@ import { buildOptions } from './build-options.ts'
 import { classicFailure, classicOutput } from './classic-build-output.ts'
 import { notBuiltYet } from './missing.ts'
 
-const pruneFilters = ['until', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private']
+const pruneFilters = [
+  ...['until', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private'],
+  ...['label', 'label!'],
+]
 
 export function buildRoutes(builds: BuildService): readonly Route[] {
   return [

@@ -7,7 +7,7 @@ import type { Filters } from '../../services.ts'
 
 /**
  * The filters of `/build/prune` and of lists: `until` (not used since), `id`, `parent`, `type` and `description` (exact, or an
- * expression), `inuse`, `shared`, `private` (with no value: yes). Throws `invalid_argument` for others. `now` in milliseconds.
+ * expression), `inuse`, `shared`, `private` (with no value: yes), `label`. Throws `invalid_argument` for others. `now` in milliseconds.
  */
 export function cacheFilter(filters: Filters, now: number): (item: CacheItem) => boolean {
   const tests = Array.from(filters, ([key, values]) => testOf(key, values, now))
@@ -15,6 +15,9 @@ export function cacheFilter(filters: Filters, now: number): (item: CacheItem) =>
 }
 
 function testOf(key: string, values: readonly string[], now: number): (item: CacheItem) => boolean {
+  // Those of `system prune` are for all kinds of objects. Nothing in the cache has labels.
+  if (key === 'label') return () => false
+  if (key === 'label!') return () => true
   if (values.length > 1) {
     if (key === 'until') throw severalUntil()
     throw new EngineError('invalid_argument', `filters expect only one value: ${key}`, {

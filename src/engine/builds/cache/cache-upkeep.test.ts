@@ -95,6 +95,8 @@ describe('CacheUpkeep.usage()', () => {
     assert.equal((await found('until', '72h')).length, 0)
     assert.equal((await found('private')).length, 4)
     assert.equal((await found('shared')).length, 0)
+    assert.equal((await found('label', 'a=b')).length, 0)
+    assert.equal((await found('label!', 'a=b', 'c')).length, 4)
     await assert.rejects(found('colour', 'blue'), /invalid filter 'colour'/)
     await assert.rejects(found('shared', 'perhaps'), /invalid filter 'shared=/)
     await assert.rejects(found('id', 'a', 'b'), /only one value/)

@@ -1,6 +1,6 @@
 import { messageOf } from '#base/errors.ts'
+import { nearest } from '#base/nearest.ts'
 import { flagError, valueError } from './errors.ts'
-import { suggestion } from './suggest.ts'
 import { parseBool, parseBytes, parseCpus, parseDuration, parseInteger } from './values.ts'
 
 /** A flag as data: how its text is read, and what help and completion say about it. */
@@ -260,7 +260,7 @@ class FlagParser {
 
   #meant(name: string): string {
     const shown = Object.entries(this.#specs).flatMap(([each, { hidden }]) => (hidden === true ? [] : [each]))
-    const found = suggestion(name, shown)
+    const found = nearest(name, shown)
     return found === undefined ? '' : `\nDid you mean --${found}?`
   }
 

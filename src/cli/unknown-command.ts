@@ -1,9 +1,9 @@
+import { nearest } from '#base/nearest.ts'
 import { ClientConfig } from './client-config.ts'
 import { groupHelp } from './help.ts'
 import type { Io } from './io.ts'
 import { pluginDirectories } from './plugins/plugins.ts'
 import { entries, groups } from './registry.ts'
-import { suggestion } from './suggest.ts'
 
 /** Groups of Docker's commands for what berth has not. */
 const foreign: Readonly<Record<string, string>> = {
@@ -62,6 +62,7 @@ function namesBelow(prefix: string): string[] {
 }
 
 function meant(word: string, candidates: readonly string[], prefix: string): string {
-  const found = suggestion(word, candidates)
+  const begun = word.length < 3 ? undefined : candidates.find((each) => each.startsWith(word))
+  const found = begun ?? nearest(word, candidates, word.length < 6 ? 1 : 2)
   return found === undefined ? '' : `\nDid you mean 'berth ${prefix}${found}'?\n`
 }

@@ -7,10 +7,8 @@ import { buildOptions } from './build-options.ts'
 import { classicFailure, classicOutput } from './classic-build-output.ts'
 import { notBuiltYet } from './missing.ts'
 
-const pruneFilters = [
-  ...['until', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private'],
-  ...['label', 'label!'],
-]
+const cacheFields = ['until', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private']
+const pruneFilters = [...cacheFields, 'label', 'label!']
 
 export function buildRoutes(builds: BuildService): readonly Route[] {
   return [

@@ -1,3 +1,5 @@
+import { formatGoDuration } from '#base/go-duration.ts'
+
 /**
  * Docker's command line decodes documents into Go's types and prints those: `{on-failure 3}`, `[]` for a list that is
  * null. JSON has lost the types; this is what has to be known of them to print the same.
@@ -83,25 +85,10 @@ export function structText(
   const texts = found.fields.map(([name, zero]) => {
     const field = value[name] ?? undefined
     if (field === undefined) return zero
-    return zero === '0s' ? durationText(field as number | bigint) : print(field)
+    return zero === '0s' ? formatGoDuration(Number(field)) : print(field)
   })
   return `{${texts.join(' ')}}`
 }
 
 /** Fields of health checks, which are durations. */
 export const durations: ReadonlySet<string> = new Set(['Interval', 'Timeout', 'StartPeriod', 'StartInterval'])
-
-/** Nanoseconds as Go writes them: `1m30s`, `1.5s`, `20ms`. */
-export function durationText(nanoseconds: number | bigint): string {
-  const total = Number(nanoseconds)
-  if (total === 0) return '0s'
-  const sign = total < 0 ? '-' : ''
-  const left = Math.abs(total)
-  const [unit, size] =
-    left < 1e3 ? ['ns', 1] : left < 1e6 ? ['µs', 1e3] : left < 1e9 ? ['ms', 1e6] : ['s', 1e9]
-  if (size !== 1e9) return `${sign}${left / size}${unit}`
-  const seconds = left / 1e9
-  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60]
-  const rest = Number((seconds - hours * 3600 - minutes * 60).toFixed(9))
-  return `${sign}${hours > 0 ? `${hours}h` : ''}${hours > 0 || minutes > 0 ? `${minutes}m` : ''}${rest}s`
-}

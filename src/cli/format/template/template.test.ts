@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { headerFunctions } from './functions.ts'
-import { durationText } from './go-types.ts'
 import { Template } from './template.ts'
 import { view } from './view.ts'
 
@@ -219,11 +218,4 @@ describe('a document of the API', () => {
   for (const [source, text] of Object.entries(printed)) {
     it(`${source} is ${text}`, () => assert.equal(render(source, container, options), text))
   }
-
-  it('durations are written as Go writes them', () => {
-    const texts = [0, 1, 1500, 2_000_000, 1e9, 61e9, 3600e9, 5_400_500_000_000, -1e9].map((n) =>
-      durationText(n),
-    )
-    assert.deepEqual(texts, ['0s', '1ns', '1.5µs', '2ms', '1s', '1m1s', '1h0m0s', '1h30m0.5s', '-1s'])
-  })
 })

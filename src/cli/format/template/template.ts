@@ -1,7 +1,8 @@
 import { messageOf } from '#base/errors.ts'
+import { formatGoDuration } from '#base/go-duration.ts'
 import { evaluationError, hasCode, withTemplatePrefix } from '../../errors.ts'
 import { functions, isTruthy, lazyFunctions, type TemplateFunction } from './functions.ts'
-import { durations, durationText, nilOf } from './go-types.ts'
+import { durations, nilOf } from './go-types.ts'
 import { parse } from './parser.ts'
 import { goType, printResult, sortedKeys } from './print.ts'
 import { operandText, type Command, type Nodes, type Operand, type Pipe } from './syntax.ts'
@@ -150,7 +151,7 @@ class Execution {
   #text(value: unknown, { commands: [command] }: Pipe): string {
     const [operand, argument] = command?.operands ?? []
     if (operand?.kind === 'field' && argument === undefined && isDuration(operand.path, value)) {
-      return durationText(value)
+      return formatGoDuration(Number(value))
     }
     return printResult(value)
   }

@@ -16,11 +16,16 @@ static char datagram[DATAGRAM_LIMIT];
 static int open_socket(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof address.sun_path)
+	size_t length = strlen(path);
+	if (length >= sizeof address.sun_path)
 		die("%s: the path is too long", path);
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, length);
+	/* As systemd writes the name of an abstract socket. */
+	if (path[0] == '@')
+		address.sun_path[0] = '\0';
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
+	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, size) < 0)
 		die("%s: %s", path, strerror(errno));
 	return fd;
 }

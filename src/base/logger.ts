@@ -12,9 +12,14 @@ export interface Logger {
 const levels = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof levels)[number]
 
-/** One JSON object per line; errors in fields keep their chain of causes. */
-export function jsonLogger(write: (line: string) => void, level: LogLevel, bound: LogFields = {}): Logger {
-  const enabled = (at: LogLevel): boolean => levels.indexOf(at) >= levels.indexOf(level)
+/** One JSON object per line, from `level` on; errors in fields keep their chain of causes. */
+export function jsonLogger(
+  write: (line: string) => void,
+  level: LogLevel | (() => LogLevel),
+  bound: LogFields = {},
+): Logger {
+  const least = typeof level === 'string' ? () => level : level
+  const enabled = (at: LogLevel): boolean => levels.indexOf(at) >= levels.indexOf(least())
   const log =
     (at: LogLevel) =>
     (message: string, fields: LogFields = {}) => {

@@ -28,7 +28,7 @@ describe('readConfig()', () => {
     assert.equal(config.bridge, 'br7')
     assert.equal(config.ipv6, true)
     assert.equal(config.execRoot, '/run/berth')
-    assert.deepEqual(config.hosts, ['unix:///run/berth/berth.sock'])
+    assert.deepEqual(config.door.hosts, ['unix:///run/berth/berth.sock'])
   })
 
   it('takes flags with a value as dockerd does', () => {
@@ -48,8 +48,8 @@ describe('readConfig()', () => {
 
   it('takes several addresses, from flags or as hosts', () => {
     const hosts = ['unix:///a.sock', 'tcp://127.0.0.1:2375']
-    assert.deepEqual(read({}, '-H', hosts[0] ?? '', '-H', hosts[1] ?? '').hosts, hosts)
-    assert.deepEqual(read({ hosts }).hosts, hosts)
+    assert.deepEqual(read({}, '-H', hosts[0] ?? '', '-H', hosts[1] ?? '').door.hosts, hosts)
+    assert.deepEqual(read({ hosts }).door.hosts, hosts)
   })
 
   it('makes paths absolute, for programs with other working directories', () => {

@@ -10,6 +10,7 @@ import { poolFlags, poolList } from './address-pools.ts'
 import { type BuilderSettings, builderSettings } from './builder-settings.ts'
 import type { ContainerSettings } from '#engine/containers/config/defaults.ts'
 import { containerOptions, containerSettings, splitContainerKeys } from './container-settings.ts'
+import { type DoorSettings, doorOptions, doorSettings, splitDoorKeys } from './door-settings.ts'
 import { ownRegistryConfig } from './own-registry.ts'
 import {
   registryOptions,
@@ -20,7 +21,7 @@ import {
 
 /** How a daemon is set up: command line over configuration file over defaults; names follow dockerd. */
 export interface DaemonConfig {
-  readonly hosts: readonly string[]
+  readonly door: DoorSettings
   readonly dataRoot: string
   readonly execRoot: string
   readonly logLevel: LogLevel
@@ -44,7 +45,6 @@ export interface DaemonConfig {
   /** Published ports are reached at the containers' own addresses, too, by whoever has a route. */
   readonly allowDirectRouting: boolean
   readonly cgroupParent: string
-  readonly group: string
   readonly ipv6: boolean
   readonly pidfile: string
   readonly containers: ContainerSettings
@@ -53,10 +53,12 @@ export interface DaemonConfig {
   readonly builder: BuilderSettings
   /** The registry that is served by the engine itself. */
   readonly ownRegistry: RegistryConfig | undefined
+  /** `key=value`, for `docker info`. */
+  readonly labels: readonly string[]
 }
 
 const options = {
-  host: { type: 'string', short: 'H', multiple: true },
+  ...doorOptions,
   'data-root': { type: 'string' },
   'exec-root': { type: 'string' },
   'config-file': { type: 'string' },
@@ -72,7 +74,11 @@ const options = {
   icc: { type: 'boolean' },
   'allow-direct-routing': { type: 'boolean' },
   'cgroup-parent': { type: 'string' },
-  group: { type: 'string', short: 'G' },
+  debug: { type: 'boolean', short: 'D' },
+  label: { type: 'string', multiple: true },
+  'live-restore': { type: 'boolean' },
+  'userland-proxy': { type: 'boolean' },
+  validate: { type: 'boolean' },
   ipv6: { type: 'boolean' },
   pidfile: { type: 'string', short: 'p' },
   ...registryOptions,
@@ -84,13 +90,15 @@ const options = {
 
 type Values = Partial<Record<keyof typeof options, string | boolean | readonly string[]>>
 
-const DEFAULT_CONFIG_FILE = '/etc/berth/daemon.json'
+export const DEFAULT_CONFIG_FILE = '/etc/berth/daemon.json'
 const levels: readonly string[] = ['debug', 'info', 'warn', 'error']
 
 export interface CommandLine {
   readonly config: DaemonConfig
   readonly help: boolean
   readonly version: boolean
+  /** Only the configuration is to be looked at. */
+  readonly validate: boolean
 }
 
 /** Throws `invalid_argument` for a flag or key it does not know, and for a value that cannot be one. */
@@ -106,10 +114,10 @@ export function readConfig(argv: readonly string[]): CommandLine {
     typeof values[name] === 'string' ? values[name] : fallback
   const dataRoot = resolve(text('data-root', '/var/lib/berth'))
   const config: DaemonConfig = {
-    hosts: hostList(values.host),
+    door: doorSettings(flags, file.door),
     dataRoot,
     execRoot: resolve(text('exec-root', '/run/berth')),
-    logLevel: logLevel(text('log-level', 'info')),
+    logLevel: values.debug === true ? 'debug' : logLevel(text('log-level', 'info')),
     runtime: text('default-runtime', 'auto'),
     storageDriver: text('storage-driver', 'auto'),
     bridge: text('bridge', 'berth0'),
@@ -121,21 +129,27 @@ export function readConfig(argv: readonly string[]): CommandLine {
     icc: values.icc !== false,
     allowDirectRouting: values['allow-direct-routing'] === true,
     cgroupParent: text('cgroup-parent', '/berth'),
-    group: text('group', 'docker'),
     ipv6: values.ipv6 === true,
     pidfile: text('pidfile', ''),
     containers: containerSettings(flags, file.containers),
     registries: registrySettings(flags, file.registries),
     builder: builderSettings(file.builder),
     ownRegistry: ownRegistryConfig(file.registry, text('registry-listen', '') || undefined, dataRoot),
+    labels: labelList(flags.label ?? file.labels),
   }
-  return { config, help, version }
+  checkFixed(values)
+  return { config, help, version, validate: values.validate === true }
 }
 
-function hostList(value: Values[keyof Values]): readonly string[] {
-  if (typeof value === 'string') return [value]
-  if (Array.isArray(value) && value.length > 0) return value.map(String)
-  return ['unix:///run/berth/berth.sock']
+/** What dockerd can switch and this engine always does, or never. */
+const fixed = { 'live-restore': true, 'userland-proxy': false } as const
+
+function checkFixed(values: Values): void {
+  for (const [key, always] of Object.entries(fixed)) {
+    if (values[key as keyof Values] === !always) {
+      throw invalid(`"${key}" is always ${always} here: leave it out`)
+    }
+  }
 }
 
 function parseFlags(argv: readonly string[]): Values {
@@ -157,21 +171,32 @@ function plainFlag(argument: string): string {
 
 interface ConfigFile {
   readonly values: Values
+  readonly door: Readonly<Record<string, unknown>>
   readonly registries: Readonly<Record<string, unknown>>
   readonly containers: Readonly<Record<string, unknown>>
   readonly pools: readonly PoolBase[] | undefined
   /** The sections of that name, unread. */
   readonly registry: unknown
   readonly builder: unknown
+  readonly labels: unknown
 }
 
 const nothing: ConfigFile = {
   values: {},
+  door: {},
   registries: {},
   containers: {},
   pools: undefined,
   registry: undefined,
   builder: undefined,
+  labels: undefined,
+}
+
+function labelList(value: unknown): readonly string[] {
+  const labels = value ?? []
+  const fits = Array.isArray(labels) && labels.every((one) => typeof one === 'string' && one.includes('='))
+  if (fits) return labels
+  throw invalid('"labels" must be a list of KEY=VALUE')
 }
 
 /** A configuration file that was not asked for may be missing. */
@@ -185,19 +210,16 @@ function readFile(path: string | undefined): ConfigFile {
     throw invalid(`cannot read configuration file ${name}: ${messageOf(error)}`, error)
   }
   const [containers, others] = splitContainerKeys(parseJson(name, text))
-  const [registries, { hosts, registry, builder, 'default-address-pools': list, ...rest }] =
+  const [registries, { registry, builder, labels, 'default-address-pools': list, ...more }] =
     splitRegistryKeys(others)
+  const [door, rest] = splitDoorKeys(more)
   const pools = poolList(list)
   const unknown = Object.keys(rest).filter((key) => !Object.hasOwn(options, key))
   if (unknown.length > 0) {
     throw invalid(`configuration file ${name}: unknown key ${unknown.map((key) => `"${key}"`).join(', ')}`)
   }
   for (const [key, value] of Object.entries(rest)) checkValue(name, key as keyof Values, value)
-  if (hosts === undefined) return { values: rest, registries, containers, pools, registry, builder }
-  if (!Array.isArray(hosts) || !hosts.every((host) => typeof host === 'string')) {
-    throw invalid(`configuration file ${name}: "hosts" must be a list of addresses`)
-  }
-  return { values: { ...rest, host: hosts }, registries, containers, pools, registry, builder }
+  return { values: rest, door, registries, containers, pools, registry, builder, labels }
 }
 
 function checkValue(file: string, key: keyof Values, value: unknown): void {
@@ -241,42 +263,3 @@ function logLevel(text: string): LogLevel {
 function invalid(message: string, cause?: unknown): EngineError {
   return new EngineError('invalid_argument', message, { code: 'CONFIG_INVALID', cause })
 }
-
-export const usage = `Usage: berthd [OPTIONS]
-
-The berth engine: Docker's HTTP API on a socket.
-
-Options:
-  -H, --host URL             Where to listen, repeated (default unix:///run/berth/berth.sock)
-      --data-root DIR        Images, containers, volumes (default /var/lib/berth)
-      --exec-root DIR        What is gone after a reboot (default /run/berth)
-      --config-file FILE     Keys as the options here (default ${DEFAULT_CONFIG_FILE})
-  -l, --log-level LEVEL      debug, info, warn or error (default info)
-      --default-runtime R    auto, crun, runc or a path (default auto)
-  -s, --storage-driver D     auto, erofs or directory (default auto)
-  -b, --bridge NAME          Interface of the default network (default berth0)
-      --bip CIDR             Address and subnet of the default network (default: a free one)
-      --default-address-pool base=CIDR,size=N
-                             Where subnets of networks come from that name none (repeatable)
-      --firewall-table NAME  The nft table that holds all rules (default berth)
-      --firewall MODE        open: published ports are open; respect: they pass the host's own rules
-                             for input (default open)
-      --publish-default ADDRESS
-                             Host address that ports are published on when none is named (default: all)
-      --icc=false            Keep containers of the default network apart, but for links
-      --allow-direct-routing Published ports are reached at the containers' own addresses, too
-      --cgroup-parent PATH   Parent of the containers' cgroups (default /berth)
-  -G, --group NAME           Group that may use the socket (default docker)
-      --ipv6                 IPv6 on the default network
-  -p, --pidfile FILE
-      --registry-mirror URL      Mirror of Docker Hub, repeated; other registries: "mirrors" in the file
-      --insecure-registry HOST   HOST[:PORT] or CIDR that needs no good certificate, repeated
-      --registry-token-host HOST Token service that any registry may name, repeated
-      --max-concurrent-downloads N  Layers at a time (default 6)
-      --max-concurrent-uploads N    (default 5)
-      --max-download-attempts N     (default 5)
-      --registry-listen ADDR:PORT   Serve a registry; more in the section "registry" of the file
-      --push-compression FORMAT  gzip or zstd (default gzip)
-  -h, --help
-  -v, --version
-`

@@ -1,4 +1,5 @@
 /** What containers get that do not say: flags and keys as dockerd's. Read again on SIGHUP. */
+import { parseByteSize } from '#base/byte-size.ts'
 import { EngineError } from '#base/errors.ts'
 import type { ContainerSettings } from '#engine/containers/config/defaults.ts'
 
@@ -106,14 +107,12 @@ function count(key: string, value: unknown, otherwise: number): number {
   throw invalid(`"${key}" must be a number of seconds, or -1 for no limit`)
 }
 
-const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, m: MEBIBYTE, g: 1024 ** 3 }
-
 function bytes(key: string, value: unknown): number {
   if (value === undefined) return 0
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return value
-  const [, number, unit = ''] = /^(\d+)([bkmg]?)(?:i?b)?$/i.exec(typeof value === 'string' ? value : '') ?? []
-  if (number === undefined) throw invalid(`"${key}" must be a size such as 64M`)
-  return Number(number) * (UNITS[unit.toLowerCase()] ?? 1)
+  const size = typeof value === 'string' ? parseByteSize(value) : undefined
+  if (size === undefined) throw invalid(`"${key}" must be a size such as 64M`)
+  return size
 }
 
 function map(key: string, value: unknown): Record<string, string> {

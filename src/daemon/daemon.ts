@@ -2,6 +2,7 @@
  * The composition root: the only file that sees every part. Reads from top to bottom as the daemon starts, and what it
  * acquires is released in the opposite order. Containers are not: they outlive it.
  */
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { once } from 'node:events'
 import { Background } from '#base/background.ts'
@@ -10,6 +11,7 @@ import { KernelNetworks } from '#network/kernel-networks.ts'
 import { createServer } from '#server/server.ts'
 import { EventJournal } from '#engine/events/event-journal.ts'
 import { NativeNames } from '#network/names/native-names.ts'
+import type { Engine } from '#engine/services.ts'
 import type { Networks } from '#network/networks.ts'
 import type { Helper } from '#os/helper.ts'
 import { watchKernel } from '#os/kernel-watch.ts'
@@ -21,13 +23,15 @@ import { EventRows } from '#store/events.ts'
 import { openDatabase } from '#store/db.ts'
 import { openRegistryClient } from '#registry/client/client.ts'
 import type { RegistryClient } from '#registry/client/repository.ts'
-import { parseAddress } from './addresses.ts'
 import type { DaemonConfig } from './config.ts'
 import { assembleEngine } from './engine.ts'
 import { type Identity, identityOf } from './identity.ts'
 import { chooseRuntime, makeRoots, openStorage, startLockedHelper } from './machine-setup.ts'
+import { openListeners, renewCertificates } from './listeners.ts'
 import { openOwnRegistry } from './own-registry.ts'
 import { pidFile } from './pid-file.ts'
+import type { LiveConfig } from './reloading.ts'
+import { notify } from './service-manager.ts'
 import { version } from './version.ts'
 
 /** How often drift that the kernel has not told of is looked for, in milliseconds. */
@@ -38,9 +42,20 @@ const EXPIRE_EVERY = 24 * 3_600_000
 /** Two levels up from this file, one from the bundle that it became a part of (tools/bundle.ts). */
 const REPOSITORY = join(import.meta.dirname, import.meta.url.endsWith('.ts') ? '../..' : '..')
 
-/** Runs the daemon until `ended` is aborted. Rejects when it cannot start, with the reason and the object. */
-export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promise<void> {
-  const logger = jsonLogger((line) => process.stderr.write(line), config.logLevel)
+/** What the world wants of a running daemon. */
+export interface DaemonSignals {
+  readonly ended: AbortSignal
+  /** Calls back whenever the configuration is to be read again. */
+  readonly onReload: (listener: () => void) => Disposable
+}
+
+/** Runs the daemon until it is to end. Rejects when it cannot start, with the reason and the object. */
+export async function runDaemon(live: LiveConfig, signals: DaemonSignals): Promise<void> {
+  const config = live.current
+  const logger = jsonLogger(
+    (line) => process.stderr.write(line),
+    () => live.current.logLevel,
+  )
   const buildDir = process.env['BERTH_NATIVE_BUILD'] ?? join(REPOSITORY, 'native/build')
   await using acquired = new AsyncDisposableStack()
 
@@ -63,7 +78,7 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
 
   const assembled = await assembleEngine({
     config,
-    settings: () => config.containers,
+    live,
     logger,
     buildDir,
     helper,
@@ -85,7 +100,7 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
     bootId: readBootId(),
   })
   acquired.defer(async () => {
-    if (ended.aborted && assembled.running() === 0) await leaveNothing(networks, cgroups, config)
+    if (signals.ended.aborted && assembled.running() === 0) await leaveNothing(networks, cgroups, config)
   })
   acquired.defer(() => assembled.close())
   await networks.reconcile()
@@ -93,15 +108,50 @@ export async function runDaemon(config: DaemonConfig, ended: AbortSignal): Promi
   acquired.use(periodically(LOOK_EVERY, () => networks.look(), logger))
   acquired.use(periodically(EXPIRE_EVERY, () => assembled.expire(), logger))
 
-  const info = { version, experimental: false, builderVersion: '1' } as const
-  const server = acquired.use(createServer({ engine: assembled.engine, logger, info }))
-  for (const host of config.hosts) await server.listen(await parseAddress(host, config.group))
-  if (config.pidfile !== '') acquired.use(await pidFile(config.pidfile))
-  logger.info('ready', { version, dataRoot: config.dataRoot })
-
-  const lost = await Promise.race([aborted(ended), helper.lost])
-  logger.info('shutting down; containers keep running')
+  const lost = await served(assembled.engine, { live, signals, logger, buildDir, helper, events, identity })
   if (lost !== undefined) throw lost
+}
+
+/** Serves the API until the daemon is to end, or the helper has: then with the reason. */
+async function served(
+  engine: Engine,
+  {
+    live,
+    signals,
+    logger,
+    buildDir,
+    helper,
+    events,
+    identity,
+  }: {
+    readonly live: LiveConfig
+    readonly signals: DaemonSignals
+    readonly logger: Logger
+    readonly buildDir: string
+    readonly helper: Awaited<ReturnType<typeof startLockedHelper>>
+    readonly events: EventJournal
+    readonly identity: Identity
+  },
+): Promise<Error | undefined> {
+  const { door, pidfile, dataRoot } = live.current
+  const info = { version, experimental: false, builderVersion: '1' } as const
+  await using acquired = new AsyncDisposableStack()
+  const server = acquired.use(createServer({ engine, logger, info }))
+  await openListeners(server, door)
+  if (pidfile !== '') acquired.use(await pidFile(pidfile))
+  const reload = (): void => {
+    renewCertificates(server, door, logger)
+    const changed = live.reload(logger)
+    if (changed !== undefined) events.publish('daemon', 'reload', identity.engine, { name: hostname() })
+  }
+  acquired.use(signals.onReload(reload))
+  logger.info('ready', { version, dataRoot })
+  const manager = { program: join(buildDir, 'berth-send'), environment: process.env, logger }
+  await notify('READY=1', manager)
+  const lost = await Promise.race([aborted(signals.ended), helper.lost])
+  logger.info('shutting down; containers keep running')
+  await notify('STOPPING=1', manager)
+  return lost
 }
 
 function registryClientOf(config: DaemonConfig, logger: Logger): RegistryClient & AsyncDisposable {

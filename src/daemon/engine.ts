@@ -33,7 +33,6 @@ import { openImages, type Images } from '#engine/images/images.ts'
 import { LogPlugins } from '#engine/logs/destinations/log-plugins.ts'
 import { LogForwarder } from '#engine/logs/log-forwarder.ts'
 import { LogDrivers } from '#engine/containers/log-drivers.ts'
-import type { ContainerSettings } from '#engine/containers/config/defaults.ts'
 import { JsonFileLogs } from '#engine/logs/json-file-logs.ts'
 import { Connections } from '#engine/networks/connections.ts'
 import { ContainerNames } from '#engine/networks/container-names.ts'
@@ -75,6 +74,7 @@ import { FileContent } from '#store/content/file-content.ts'
 import type { SnapshotsProbe } from '#store/snapshots/probe-snapshots.ts'
 import { VolumeRows } from '#store/volumes.ts'
 import type { DaemonConfig } from './config.ts'
+import type { LiveConfig } from './reloading.ts'
 import { explanationsOf } from './explanations.ts'
 import { assembleContainers, type ContainerServices } from './container-services.ts'
 import type { Identity } from './identity.ts'
@@ -86,8 +86,8 @@ import { apiVersion, minApiVersion, version } from './version.ts'
 /** What lies below the engine, started and checked. */
 export interface Foundation {
   readonly config: DaemonConfig
-  /** For containers, as configured now. */
-  readonly settings: () => ContainerSettings
+  /** What may change while the engine runs. */
+  readonly live: LiveConfig
   readonly logger: Logger
   readonly buildDir: string
   readonly helper: Helper
@@ -333,6 +333,7 @@ function containersOf(foundation: Foundation, base: Base, images: Images): Conta
     events,
     clock: systemClock,
     directories: diskDirectories,
+    settings: () => foundation.live.current.containers,
     bundles: bundlesOf(foundation, base),
     images,
     mounts: new Mounts({ volumes, images, snapshots, trees, helper }),
@@ -442,7 +443,8 @@ function systemOf(
     builds,
     account: () => accountFor(config.dataRoot, knownObjects({ db, registry, images: images.store, steps })),
     facts: factsOf(foundation),
-    loggingDriver: () => foundation.settings().log.driver,
+    loggingDriver: () => foundation.live.current.containers.log.driver,
+    labels: () => foundation.live.current.labels,
   })
 }
 

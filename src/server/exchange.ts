@@ -5,6 +5,7 @@ import { isBefore, newestVersion, oldestVersion, parseVersion, type ApiVersion }
 import { httpStatus } from './http-status.ts'
 import { Query } from './query.ts'
 import type { Reply } from './reply.ts'
+import { checkReadOnly, withoutValues } from './read-only.ts'
 import { readDocument } from './request-body.ts'
 import type { Route, RouteRequest } from './route.ts'
 import type { Params } from './path-pattern.ts'
@@ -27,6 +28,8 @@ export interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly target: Target
+  /** It came where nothing may be changed. */
+  readonly readOnly: boolean
   /** For a connection that may be taken over: the bytes after the head, and whether to answer 101. */
   readonly takeOver?: { readonly head: Uint8Array; readonly switching: boolean }
 }
@@ -37,7 +40,7 @@ export async function serve(
   exchange: Exchange,
   matched: { readonly route: Route; readonly params: Params },
 ): Promise<void> {
-  const { response, target, takeOver } = exchange
+  const { response, target, readOnly, takeOver } = exchange
   const { route, params } = matched
   await answer(
     context,
@@ -46,7 +49,10 @@ export async function serve(
     async (signal) => {
       const version = agreedVersion(target.version)
       const request = routeRequest(exchange, { version, params, signal, operation: route.operation })
-      const reply = lowerReply(route.operation, await route.handle(request), version)
+      if (readOnly) checkReadOnly(route)
+      const handled = await route.handle(request)
+      const shown = readOnly ? withoutValues(route, handled) : handled
+      const reply = lowerReply(route.operation, shown, version)
       if (reply.kind === 'upgrade' && takeOver !== undefined) {
         await writeTakeOver(reply, response, takeOver.head, { switching: takeOver.switching, signal })
         return undefined

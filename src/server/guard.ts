@@ -1,11 +1,36 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { EngineError } from '#base/errors.ts'
+import { isLoopback, type Address } from './listen.ts'
 
 /** Host names under which a TCP listener may be addressed, without port; undefined: not checked. */
 export interface GuardRules {
   readonly allowedHosts: readonly string[] | undefined
   /** Whether requests that a browser marks as another site's are refused. */
   readonly sameOrigin: boolean
+}
+
+/**
+ * What a listener asks of those who knock.
+ * @throws EngineError invalid_argument when it would be open to the network
+ */
+export function guardRules(
+  address: Address,
+  {
+    tls,
+    allowedHosts = [],
+  }: { readonly tls?: object | undefined; readonly allowedHosts?: readonly string[] | undefined },
+): GuardRules {
+  if (address.kind !== 'tcp') return { allowedHosts: undefined, sameOrigin: false }
+  if (tls !== undefined) return { allowedHosts: undefined, sameOrigin: true }
+  if (!isLoopback(address.host)) {
+    throw new EngineError(
+      'invalid_argument',
+      `refusing to listen on tcp://${address.host}:${address.port} without TLS: whoever reaches it is root on this machine. Listen on a unix socket or on loopback, or set tlsverify, tlscacert, tlscert and tlskey`,
+      { code: 'TCP_WITHOUT_TLS' },
+    )
+  }
+  const hosts = ['localhost', '127.0.0.1', '::1', address.host, ...allowedHosts]
+  return { allowedHosts: hosts.map(hostName), sameOrigin: true }
 }
 
 /**
@@ -30,7 +55,7 @@ export function guard(headers: IncomingHttpHeaders, authority: string | undefine
 }
 
 /** `Name:port` and `[::1]:port` without the port, in lower case. */
-export function hostName(host: string): string {
+function hostName(host: string): string {
   return host
     .toLowerCase()
     .replace(/:\d+$/, '')

@@ -6,18 +6,18 @@
  */
 import { createServer as createHttp, ServerResponse, type IncomingMessage, type Server } from 'node:http'
 import { createServer as createHttps } from 'node:https'
+import { Server as TlsServer } from 'node:tls'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { newestVersion } from '#api/version.ts'
-import { EngineError } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import type { Engine } from '#engine/services.ts'
 import { Connections } from './connections.ts'
 import { destroySoon } from './destroy-soon.ts'
 import { pageNotFound, refuse, serve, type Exchange, type ExchangeContext } from './exchange.ts'
 import { implicitUpgrade, inspectFirstRequest } from './front.ts'
-import { guard, hostName, type GuardRules } from './guard.ts'
-import { isLoopback, listen, type Address, type Bound } from './listen.ts'
+import { guard, guardRules, type GuardRules } from './guard.ts'
+import { listen, type Address, type Bound } from './listen.ts'
 import { createRouter, takeOverMatcher, type Matched } from './router.ts'
 import { allRoutes } from './routes/routes.ts'
 import type { ServerInfo } from './server-info.ts'
@@ -34,6 +34,8 @@ export interface ListenOptions {
   readonly tls?: TlsOptions | undefined
   /** More names under which a plain TCP listener may be addressed. */
   readonly allowedHosts?: readonly string[] | undefined
+  /** Only what changes nothing is served, without the values of variables (read-only.ts). */
+  readonly readOnly?: boolean | undefined
 }
 
 export interface ServerOptions {
@@ -51,6 +53,8 @@ export interface ApiServer extends AsyncDisposable {
    * @throws EngineError conflict when it is taken, invalid_argument when it would be open to the network
    */
   listen(address: Address, options?: ListenOptions): Promise<string>
+  /** For connections that are made from now on, on every listener that has TLS. */
+  renewTls(tls: TlsOptions): void
   /** Takes no more requests, ends streams, waits for the rest until the deadline and then cuts them. */
   close(): Promise<void>
 }
@@ -64,6 +68,14 @@ export interface ServerDeps {
 
 const MAX_HEAD_SIZE = 64 * 1024
 const defaults = { headersTimeout: 30_000, keepAliveTimeout: 300_000, closeTimeout: 10_000 }
+
+/** What a listener lets in. */
+interface Door {
+  rules: GuardRules
+  readonly readOnly: boolean
+}
+
+type Admitted = Pick<Exchange, 'target' | 'readOnly'>
 
 type Listening = { readonly server: Server; readonly bound: Bound }
 
@@ -96,11 +108,25 @@ export function createServer({ engine, logger, info, options = {} }: ServerDeps)
   return {
     async listen(address, listenOptions = {}) {
       await edge.ready()
-      const server = edge.httpServer(guardRules(address, listenOptions), settings, listenOptions.tls)
+      const door: Door = {
+        rules: guardRules(address, listenOptions),
+        readOnly: listenOptions.readOnly === true,
+      }
+      const server = edge.httpServer(door, settings, listenOptions.tls)
       const bound = await listen(server, address)
+      try {
+        // What was passed in may be anything; nobody has been let in before this.
+        if (address.kind === 'fd') door.rules = guardRules(passedAddress(server, address), listenOptions)
+      } catch (error) {
+        server.close()
+        throw error
+      }
       listening.push({ server, bound })
       logger.info('listening', { address: bound.address })
       return bound.address
+    },
+    renewTls(tls) {
+      for (const { server } of listening) if (server instanceof TlsServer) server.setSecureContext(tls)
     },
     close,
     [Symbol.asyncDispose]: close,
@@ -113,14 +139,14 @@ class Edge {
   readonly #context: ExchangeContext
   readonly #router: ReturnType<typeof createRouter>
   readonly #takeOver: ReturnType<typeof takeOverMatcher>
-  readonly #targets = new WeakMap<IncomingMessage, Target>()
+  readonly #admitted = new WeakMap<IncomingMessage, Admitted>()
 
   constructor(context: ExchangeContext, engine: Engine, info: ServerInfo) {
     const routes = allRoutes(engine, info)
     this.#context = context
     this.#takeOver = takeOverMatcher(routes)
     this.#router = createRouter(routes, (request, response, matched) =>
-      this.#run({ request, response, target: this.#targetOf(request) }, matched),
+      this.#run({ request, response, ...this.#admittedAs(request) }, matched),
     )
   }
 
@@ -129,7 +155,7 @@ class Edge {
     await this.#router.ready()
   }
 
-  httpServer(rules: GuardRules, settings: typeof defaults, tls: TlsOptions | undefined): Server {
+  httpServer(door: Door, settings: typeof defaults, tls: TlsOptions | undefined): Server {
     const http = {
       maxHeaderSize: MAX_HEAD_SIZE,
       requestTimeout: 0,
@@ -146,8 +172,8 @@ class Edge {
     server.maxHeadersCount = 0
     server.timeout = 0
     const event = tls === undefined ? 'connection' : 'secureConnection'
-    server.on('request', (request, response) => this.#onRequest(rules, request, response))
-    server.on('upgrade', (request, socket, head) => this.#onUpgrade(rules, request, socket, head))
+    server.on('request', (request, response) => this.#onRequest(door, request, response))
+    server.on('upgrade', (request, socket, head) => this.#onUpgrade(door, request, socket, head))
     server.on('clientError', (error, socket) => this.#onClientError(error, socket))
     inspectFirstRequest(server, event, {
       takesOver: (url) => this.#takeOverOf('POST', url) !== undefined,
@@ -158,15 +184,15 @@ class Edge {
     return server
   }
 
-  #onRequest(rules: GuardRules, request: IncomingMessage, response: ServerResponse): void {
-    const target = this.#admit(rules, request, response)
+  #onRequest(door: Door, request: IncomingMessage, response: ServerResponse): void {
+    const target = this.#admit(door, request, response)
     if (target === undefined) return
-    this.#targets.set(request, target)
+    this.#admitted.set(request, { target, readOnly: door.readOnly })
     request.url = target.path
     this.#router.routing(request, response)
   }
 
-  #onUpgrade(rules: GuardRules, request: IncomingMessage, duplex: Duplex, head: Uint8Array): void {
+  #onUpgrade(door: Door, request: IncomingMessage, duplex: Duplex, head: Uint8Array): void {
     // Without a listener an error on a connection that the parser has let go would end the process.
     duplex.on('error', () => duplex.destroy())
     const response = new ServerResponse(request)
@@ -174,23 +200,25 @@ class Edge {
     // Not always a socket: see destroySoon(). A response needs no more than a Duplex has.
     response.assignSocket(duplex as Socket)
     response.once('finish', () => destroySoon(duplex))
-    const target = this.#admit(rules, request, response)
+    const target = this.#admit(door, request, response)
     if (target === undefined) return
     const switching = request.headers.upgrade !== implicitUpgrade
     this.#run(
-      { request, response, target, takeOver: { head, switching } },
+      { request, response, target, readOnly: door.readOnly, takeOver: { head, switching } },
       this.#takeOver(request.method, target.path),
     )
   }
 
   /** The canonical target of an acceptable request; undefined when it has been refused. */
-  #admit(rules: GuardRules, request: IncomingMessage, response: ServerResponse): Target | undefined {
+  #admit({ rules }: Door, request: IncomingMessage, response: ServerResponse): Target | undefined {
     try {
       const target = parseTarget(request.url ?? '/')
       guard(request.headers, target.authority, rules)
       return target
     } catch (error) {
-      this.connections.track(refuse(this.#context, { request, response, target: noTarget }, error))
+      this.connections.track(
+        refuse(this.#context, { request, response, target: noTarget, readOnly: false }, error),
+      )
       return undefined
     }
   }
@@ -200,8 +228,8 @@ class Edge {
     else this.connections.track(serve(this.#context, exchange, matched))
   }
 
-  #targetOf(request: IncomingMessage): Target {
-    return this.#targets.get(request) ?? noTarget
+  #admittedAs(request: IncomingMessage): Admitted {
+    return this.#admitted.get(request) ?? { target: noTarget, readOnly: false }
   }
 
   #mayTakeOver(request: IncomingMessage): boolean {
@@ -250,18 +278,11 @@ function commonHeaders({ version, experimental }: ServerInfo): Readonly<Record<s
   }
 }
 
-function guardRules(address: Address, { tls, allowedHosts = [] }: ListenOptions): GuardRules {
-  if (address.kind !== 'tcp') return { allowedHosts: undefined, sameOrigin: false }
-  if (tls !== undefined) return { allowedHosts: undefined, sameOrigin: true }
-  if (!isLoopback(address.host)) {
-    throw new EngineError(
-      'invalid_argument',
-      `refusing to listen on tcp://${address.host}:${address.port} without TLS: whoever reaches it is root on this machine. Listen on a unix socket, or on loopback; TLS cannot be configured yet`,
-      { code: 'TCP_WITHOUT_TLS' },
-    )
-  }
-  const hosts = ['localhost', '127.0.0.1', '::1', address.host, ...allowedHosts]
-  return { allowedHosts: hosts.map(hostName), sameOrigin: true }
+/** A descriptor that was passed in, as the address that it listens on. */
+function passedAddress(server: Server, address: Address): Address {
+  const bound = server.address()
+  if (typeof bound !== 'object' || bound === null) return address
+  return { kind: 'tcp', host: bound.address, port: bound.port }
 }
 
 async function stop(server: Server): Promise<void> {

@@ -220,6 +220,45 @@ describe('a TCP listener', () => {
   })
 })
 
+describe('a read-only listener', () => {
+  let api: ApiFixture
+  let path: string
+  before(async () => {
+    api = await ApiFixture.start()
+    await api.call('POST', '/containers/create?name=web', {
+      body: { Image: 'demo', Cmd: ['x'], Env: ['KEY=secret', 'NONE'] },
+    })
+    path = `${api.path}-ro`
+    await api.server.listen({ kind: 'unix', path }, { readOnly: true })
+  })
+  after(() => api[Symbol.asyncDispose]())
+
+  it('serves what changes nothing, and refuses everything else, whatever is added later', async () => {
+    const routes = allRoutes(new FakeEngine(), { version: '0', experimental: false })
+    const served: string[] = []
+    for (const { method, path: pattern, operation, endless } of routes) {
+      if (endless === true || operation === 'ContainerWait') continue
+      const url = pattern.replaceAll(/\{\w+\}/g, 'web')
+      const { status } = await api.call(method, url, { socketPath: path })
+      if (status !== 403) served.push(`${method} ${pattern}`)
+    }
+    for (const one of served) assert.match(one, /^(GET|HEAD|OPTIONS) /)
+    for (const one of served) assert.doesNotMatch(one, /archive|export|\/get$|attach|search|distribution/)
+    assert.ok(served.includes('GET /containers/json') && served.includes('GET /info'))
+    const upgrade = { Connection: 'Upgrade', Upgrade: 'tcp' }
+    const attach = await api.call('POST', '/containers/web/attach', { socketPath: path, headers: upgrade })
+    assert.equal(attach.status, 403)
+  })
+
+  it('keeps the values of variables to itself', async () => {
+    const env = async (socketPath: string) =>
+      ((await api.call('GET', '/containers/web/json', { socketPath })).json as { Config: { Env: unknown } })
+        .Config.Env
+    assert.deepEqual(await env(api.path), ['KEY=secret', 'NONE'])
+    assert.deepEqual(await env(path), ['KEY=***', 'NONE'])
+  })
+})
+
 describe('a TLS listener', () => {
   it('serves holders of a certificate from its own authority alone', { skip: noOpenssl() }, async () => {
     const directory = await mkdtemp(join(tmpdir(), 'berth-tls-'))

@@ -20,6 +20,8 @@ export interface CallOptions {
   readonly body?: unknown
   readonly raw?: string | Uint8Array
   readonly headers?: Readonly<Record<string, string>>
+  /** Another listener than the usual one. */
+  readonly socketPath?: string
 }
 
 /** A server on a unix socket of its own, in front of a fake engine. */
@@ -69,7 +71,8 @@ export class ApiFixture implements AsyncDisposable {
     const body = options.raw ?? (options.body === undefined ? undefined : JSON.stringify(options.body))
     const type = options.body === undefined ? {} : { 'Content-Type': 'application/json' }
     const headers = { Host: 'docker', ...type, ...options.headers }
-    const request = httpRequest({ socketPath: this.path, method, path, headers, agent: false })
+    const { socketPath = this.path } = options
+    const request = httpRequest({ socketPath, method, path, headers, agent: false })
     request.end(body)
     const [response] = (await once(request, 'response')) as [IncomingMessage]
     return response

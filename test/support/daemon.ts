@@ -30,6 +30,8 @@ export interface TestDaemonOptions {
   readonly dataRoot?: string
   /** The command that becomes the daemon, `argv`; for a daemon that sees other files than the machine has. */
   readonly dress?: (...argv: readonly string[]) => readonly string[]
+  /** The daemon's standard input, as node:child_process takes it. */
+  readonly stdin?: object
 }
 
 export class TestDaemon implements AsyncDisposable {
@@ -37,6 +39,7 @@ export class TestDaemon implements AsyncDisposable {
   readonly socket: string
   readonly marks: Marks
   readonly #args: readonly string[]
+  readonly #stdin: 'ignore' | object
   readonly #dress: (...argv: readonly string[]) => readonly string[]
   #process: ChildProcess | undefined
 
@@ -52,6 +55,7 @@ export class TestDaemon implements AsyncDisposable {
       firewallTable: name.replaceAll('-', '_'),
     }
     this.#args = options.args ?? []
+    this.#stdin = options.stdin ?? 'ignore'
     this.#dress = options.dress ?? ((...argv) => argv)
   }
 
@@ -103,7 +107,9 @@ export class TestDaemon implements AsyncDisposable {
       ...this.#args,
     ]
     const command = this.#dress(...daemon, ...roots, ...rest)
-    return spawn('nsenter', [`--net=/run/netns/${netns}`, ...command], { stdio: ['ignore', log, log] })
+    return spawn('nsenter', [`--net=/run/netns/${netns}`, ...command], {
+      stdio: [this.#stdin as 'ignore', log, log],
+    })
   }
 
   /** Ends the daemon and waits until it is gone; containers keep running. */

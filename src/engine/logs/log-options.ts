@@ -1,5 +1,6 @@
 /** Where the output of a container goes, as `HostConfig.LogConfig` says it; names and values are Docker's. */
 import type { HostConfig } from '#api/generated/types.ts'
+import { parseByteSize } from '#base/byte-size.ts'
 import { EngineError } from '#base/errors.ts'
 
 export type LogConfig = NonNullable<HostConfig['LogConfig']>
@@ -140,14 +141,12 @@ function truth(option: string, text: string | undefined, otherwise: boolean): bo
   throw invalid(`invalid value for ${option}: "${text}": want true or false`)
 }
 
-const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: MEBIBYTE, g: 1024 ** 3, t: 1024 ** 4 }
-
 /** Bytes; undefined: unlimited. */
 function parseSize(option: string, text: string): number | undefined {
   if (text === '-1') return undefined
-  const [, number, unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text) ?? []
-  if (number === undefined) throw invalid(`invalid value for ${option}: "${text}": want a size such as 20m`)
-  return Math.floor(Number(number) * (UNITS[unit.toLowerCase()] ?? 1))
+  const bytes = parseByteSize(text)
+  if (bytes === undefined) throw invalid(`invalid value for ${option}: "${text}": want a size such as 20m`)
+  return bytes
 }
 
 function invalid(message: string): EngineError {

@@ -23,6 +23,7 @@ beforeEach(async () => {
     containers: { list: async () => [] },
     images: images as unknown as ImageService,
     loggingDriver: () => 'json-file',
+    labels: () => [],
     account: async () => ({ Root: '/data', Total: 0, Categories: [], Unexplained: [] }),
     facts: {
       id: 'engine',

@@ -44,6 +44,7 @@ export interface SystemDeps {
   readonly snapshots: Snapshots
   /** Of containers that name none. */
   readonly loggingDriver: () => string
+  readonly labels: () => readonly string[]
   /** Every byte below the data root, explained. */
   readonly account: () => Promise<DiskAccount>
 }
@@ -125,7 +126,7 @@ export class System implements SystemService {
       HttpsProxy: '',
       NoProxy: '',
       Name: hostname(),
-      Labels: [],
+      Labels: [...this.#deps.labels()],
       ExperimentalBuild: false,
       ServerVersion: facts.version,
       // Docker's name for its default is taken for ours.

@@ -3,7 +3,8 @@ import { invalidConfig } from '../containers/config/errors.ts'
 import { portRequests } from '../containers/config/ports.ts'
 import type { NetworkExplanations } from '../services.ts'
 import { type ExposureDeps, exposure } from './exposure.ts'
-import { type UnreachableDeps, whyUnreachable } from './unreachable.ts'
+import type { UnreachableDeps } from './unreachable/scene.ts'
+import { whyUnreachable } from './unreachable/unreachable.ts'
 
 /** What the engine tells about its network. Reads only. */
 export class Explanations implements NetworkExplanations {

@@ -211,6 +211,17 @@ describe('an image as a mount', () => {
 })
 
 describe('binds', () => {
+  it('a file read-only', async () => {
+    const file = join(place('files'), 'one')
+    writeFileSync(file, 'content')
+    const ran = await api.run({
+      ...mounted(bind(file, '/one', { ReadOnly: true })),
+      Cmd: 'cat /one; echo more >> /one',
+    })
+    assert.equal(ran.out, 'content')
+    assert.match(ran.err, /Read-only file system/)
+  })
+
   it('read-only goes for everything below, unless it is said otherwise', async () => {
     const top = place('recursive')
     const tried = 'touch /b/x 2>/dev/null || echo no; touch /b/below/x 2>/dev/null || echo no'

@@ -40,8 +40,7 @@ export class Mounts {
   async #resolve(owner: VolumeOwner, request: MountRequest, image: Image): Promise<ContainerMount> {
     switch (request.type) {
       case 'bind':
-        await checkBind(request)
-        return { ...mountOf(request, request.source), ...idmapOf(request) }
+        return { ...mountOf(await knownBind(request), request.source), ...idmapOf(request) }
       case 'volume':
         return this.#volume(owner, request, image)
       case 'tmpfs':
@@ -139,14 +138,19 @@ function mountOf(request: MountRequest, source: string): ContainerMount {
   }
 }
 
-/** A source of `--volume` is made when it is missing; one of `--mount` must be there. */
-async function checkBind(request: MountRequest): Promise<void> {
+/**
+ * A source of `--volume` is made when it is missing; one of `--mount` must be there. Below anything but a directory
+ * nothing is mounted, and some versions of crun refuse to make it read-only recursively.
+ */
+async function knownBind(request: MountRequest): Promise<MountRequest> {
   try {
-    await stat(request.source)
+    const found = await stat(request.source)
+    return found.isDirectory() ? request : { ...request, recursiveReadOnly: 'no' }
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error
     if (!request.createSource) throw bindSourceMissing(request.source)
     await mkdir(request.source, { recursive: true, mode: 0o755 })
+    return request
   }
 }
 

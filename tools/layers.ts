@@ -13,7 +13,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   server: ['base', 'oci', 'api', 'engine'],
   daemon: ['*'],
   client: ['base', 'api'],
-  compose: ['base', 'oci', 'api', 'client'],
+  compose: ['base', 'oci', 'api', 'client', 'build/dockerfile'],
   cli: ['base', 'oci', 'api', 'client', 'compose', 'build/dockerfile'],
   bin: ['base', 'cli', 'daemon', 'registry'],
 }

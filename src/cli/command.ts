@@ -42,6 +42,8 @@ export interface Command<F extends Flags = Flags> {
   readonly local?: boolean
   /** What its arguments name. */
   readonly completes?: Completion
+  /** Further sections of its help. */
+  readonly sections?: () => string
   /** Returns the exit code; nothing means 0. */
   run(invocation: Invocation<F>, context: Context): Promise<number | void>
 }

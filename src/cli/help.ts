@@ -17,6 +17,7 @@ export function commandHelp(name: string, entry: Entry, command: Command): strin
     sections.push(`Aliases:\n  ${spellings.map((each) => `berth ${each}`).join(', ')}`)
   const flags = flagsHelp(command.flags)
   if (flags !== '') sections.push(`Options:\n${flags}`)
+  if (command.sections !== undefined) sections.push(command.sections())
   return `${sections.join('\n\n')}\n`
 }
 
@@ -69,7 +70,7 @@ function pluginRow({ name, summary, vendor, version }: PluginFacts): [string, st
   return [`${name}*`, `${summary} (${vendor}, ${version})`]
 }
 
-function flagsHelp(flags: Flags): string {
+export function flagsHelp(flags: Flags): string {
   const shown = Object.entries(flags)
     .filter(([, flag]) => flag.hidden !== true)
     .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -82,7 +83,8 @@ function flagsHelp(flags: Flags): string {
   return rows(shown)
 }
 
-function rows(pairs: readonly (readonly [string, string])[]): string {
+/** Two columns, the second one wrapped. */
+export function rows(pairs: readonly (readonly [string, string])[]): string {
   const width = Math.max(...pairs.map(([left]) => left.length), 0) + 3
   return pairs
     .map(

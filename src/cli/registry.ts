@@ -78,6 +78,11 @@ export const entries: readonly Entry[] = [
     () => import('./commands/checkpoint-rm.ts'),
   ),
   entry(
+    'compose',
+    'Run applications of several containers, described by a compose.yaml',
+    () => import('./commands/compose.ts'),
+  ),
+  entry(
     'container attach, attach',
     'Connect this terminal to a running container',
     () => import('./commands/container-attach.ts'),

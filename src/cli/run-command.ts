@@ -2,10 +2,11 @@ import { join } from 'node:path'
 import { isKind } from '#base/errors.ts'
 import { Client } from '#client/client.ts'
 import { addressOf } from '#client/endpoint.ts'
+import { checkArguments } from './arguments.ts'
 import { ClientConfig } from './client-config.ts'
 import type { Command, Context } from './command.ts'
 import { contextInUse, resolveTarget, type Target } from './connection.ts'
-import { argumentsError, errorText, hasCode } from './errors.ts'
+import { errorText, hasCode } from './errors.ts'
 import { parseFlags } from './flags.ts'
 import type { Globals } from './global-flags.ts'
 import { commandHelp, usageLine } from './help.ts'
@@ -86,23 +87,6 @@ function clientFor(target: Target, config: ClientConfig, io: Io, mayStart: boole
       return true
     },
   })
-}
-
-function checkArguments(name: string, command: Command, args: readonly string[]): void {
-  const { min, max = Number.POSITIVE_INFINITY } = command
-  if (args.length >= min && args.length <= max) return
-  const plural = (count: number): string => `${count} argument${count === 1 ? '' : 's'}`
-  const wanted =
-    max === 0
-      ? 'accepts no arguments'
-      : min === max
-        ? `requires ${plural(min)}`
-        : max === Number.POSITIVE_INFINITY
-          ? `requires at least ${plural(min)}`
-          : min === 0
-            ? `requires at most ${plural(max)}`
-            : `requires at least ${min} and at most ${plural(max)}`
-  throw argumentsError(`berth: 'berth ${name}' ${wanted}`)
 }
 
 interface Failure {

@@ -31,6 +31,12 @@ export interface FsckMessage extends ProgressMessage {
   readonly summary?: { readonly findings: number; readonly repaired: number }
 }
 
+export interface EventsOptions extends Cancellable {
+  readonly since?: string | undefined
+  readonly until?: string | undefined
+  readonly filters?: Filters
+}
+
 /** The engine as a whole. */
 export class System {
   readonly #transport: Transport
@@ -79,15 +85,14 @@ export class System {
   }
 
   /** Times are Unix seconds with an optional fraction. Ends at `until`, or with the signal. */
-  async *events(
-    options: {
-      readonly since?: string | undefined
-      readonly until?: string | undefined
-      readonly filters?: Filters
-    } & Cancellable,
-  ): AsyncGenerator<EventMessage> {
+  async *events(options: EventsOptions): AsyncGenerator<EventMessage> {
+    yield* await this.openEvents(options)
+  }
+
+  /** The same, but resolves when the engine listens: no event after that is missed. */
+  async openEvents(options: EventsOptions): Promise<AsyncGenerator<EventMessage>> {
     const query = { since: options.since, until: options.until, filters: filtersQuery(options.filters) }
     const response = await this.#transport.open('GET', '/events', { query, signal: options.signal })
-    yield* jsonLines(response) as AsyncGenerator<EventMessage>
+    return jsonLines(response) as AsyncGenerator<EventMessage>
   }
 }

@@ -1,0 +1,47 @@
+import { projectError } from '../document/errors.ts'
+import { type Variables as FileVariables, parseDotenv } from '../environment/dotenv.ts'
+import type { Lookup } from '../environment/template.ts'
+import type { Service } from '../model/project.ts'
+import type { Files } from './files.ts'
+
+/** The service with what its `env_file` and `label_file` say put into `environment` and `labels`, which win. */
+export function withServiceFiles(name: string, service: Service, files: Files, lookup: Lookup): Service {
+  const { env_file, label_file, ...rest } = service
+  const variables = new Map<string, string>()
+  const known: Lookup = (each) => lookup(each) ?? variables.get(each)
+  for (const { path, required = true, format } of env_file ?? []) {
+    const text = files.read(path)
+    if (text === undefined && !required) continue
+    if (text === undefined || files.isDirectory(path)) {
+      throw projectError(`service ${JSON.stringify(name)}: env file ${path} not found: no such file`)
+    }
+    const read = format === 'raw' ? rawVariables(text) : parseDotenv(text, path, known)
+    for (const [key, value] of read) variables.set(key, value)
+  }
+  const labels = (label_file ?? []).map((path) => labelsOf(name, path, files, lookup))
+  const read = new Map(labels.flatMap((each) => [...each]))
+  return {
+    ...rest,
+    ...(variables.size === 0
+      ? {}
+      : { environment: { ...Object.fromEntries(variables), ...rest.environment } }),
+    ...(read.size === 0 ? {} : { labels: { ...Object.fromEntries(read), ...rest.labels } }),
+  }
+}
+
+function labelsOf(name: string, path: string, files: Files, lookup: Lookup): FileVariables {
+  const text = files.read(path)
+  if (text === undefined) throw projectError(`service ${JSON.stringify(name)}: label file ${path} not found`)
+  return parseDotenv(text, path, lookup)
+}
+
+/** `NAME=VALUE` per line, where quotes and dollars mean nothing. */
+function rawVariables(text: string): FileVariables {
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '' && !line.trimStart().startsWith('#'))
+  return new Map(
+    lines.flatMap((line): [string, string][] => {
+      const at = line.indexOf('=')
+      return at < 1 ? [] : [[line.slice(0, at), line.slice(at + 1)]]
+    }),
+  )
+}

@@ -51,10 +51,37 @@ describe('what a step takes', () => {
       return sourceOf([file('a', { content: '1' })])
     }
     const step = (on: Filesystem) => copyStep(on, context, 'a')
-    // As for two platforms: it is opened to be looked at, and to be copied twice.
+    // As for two platforms: it is opened for its state, to be looked at, and to be copied twice.
     await world.build([step(await world.image('one')), step(await world.image('two'))], { open })
-    assert.equal(opened, 3)
+    assert.equal(opened, 4)
     assert.equal(world.done.length, 2)
+  })
+
+  it('is not looked at again by a build that finds its state unchanged', async () => {
+    const world = new SolveWorld()
+    const walked: string[] = []
+    let state = digestOf('state')
+    const open = async (): Promise<FileSource> => {
+      const source = sourceOf([file('a', { content: '1' }), file('b', { content: '1' })])
+      const walk: FileSource['walk'] = (path, options) => {
+        walked.push(path)
+        return source.walk(path, options)
+      }
+      return { ...source, walk, state: async () => state }
+    }
+    const bind: RunMount = { type: 'bind', from: context, source: '/b', target: '/b', readOnly: true }
+    const graph = () => runStep(copyStep(scratch, context, 'a'), 'make', { mounts: [bind] })
+    await world.build([graph()], { open })
+    walked.length = 0
+    await world.build([graph()], { open })
+    assert.deepEqual(walked, [])
+    // Another step is another question, though the files are the same.
+    await world.build([copyStep(scratch, context, 'a', { exclude: ['x'] })], { open })
+    assert.deepEqual(new Set(walked), new Set(['a']))
+    walked.length = 0
+    state = digestOf('another')
+    await world.build([graph()], { open })
+    assert.deepEqual(new Set(walked), new Set(['a', 'b']))
   })
 
   it('is what a bind mount shows, and of a cache mount nothing', async () => {

@@ -2,10 +2,12 @@ import { type Digest, digestOf } from '#base/digest.ts'
 import { EngineError } from '#base/errors.ts'
 import type { TakenFile } from '#store/build-cache/file-list.ts'
 import type { CopySource, CopyStep, FileOrigin, RunStep } from '../graph/operations.ts'
+import { cleanSource, hasWildcards } from '../files/source-patterns.ts'
 import type { FileSource } from '../sources/file-source.ts'
 import { encode } from './encoding.ts'
 import { isFilesystem, isPinned, keyOfLayers, type Step } from './keys.ts'
 import type { CopyInputs, CopyResult, FileSteps, StepResult } from './ports.ts'
+import type { RecentInputs } from './recent-inputs.ts'
 import { treeDigest } from './tree-digest.ts'
 
 /** The files that a step takes: what stands for them, and each of them. */
@@ -16,6 +18,7 @@ export interface Taken {
 
 export interface InputsDeps {
   readonly files: Pick<FileSteps, 'inspect'>
+  readonly recent: RecentInputs
   readonly open: (origin: FileOrigin) => Promise<FileSource>
   /** Of a filesystem that has been solved. */
   readonly layersOf: (origin: FileOrigin) => readonly Digest[] | undefined
@@ -70,11 +73,43 @@ export class Inputs {
   async #ofCopy(step: CopyStep, scope: Scope): Promise<Taken | undefined> {
     const sources = step.sources.filter((source) => source.type === 'files' && isWithin(source.from, scope))
     if (sources.length === 0) return undefined
-    return this.#once(this.#keyOfCopy(step, sources), () => {
-      const looked: CopyStep = { ...step, sources, owner: step.owner === undefined ? undefined : '0:0' }
-      const { open, signal } = this.#deps
-      return this.#deps.files.inspect({ step: looked, layers: [], open, signal })
-    })
+    const key = this.#keyOfCopy(step, sources, (origin) => this.#numberOf(origin))
+    return this.#once(key, () => this.#inspect(step, sources))
+  }
+
+  async #inspect(step: CopyStep, sources: readonly CopySource[]): Promise<CopyInputs> {
+    const looked: CopyStep = { ...step, sources, owner: step.owner === undefined ? undefined : '0:0' }
+    const { open, signal, files, recent } = this.#deps
+    const look = (): Promise<CopyInputs> => files.inspect({ step: looked, layers: [], open, signal })
+    const states = await this.#statesOf(step, sources)
+    return states === undefined
+      ? look()
+      : recent.of(
+          this.#keyOfCopy(step, sources, () => states),
+          look,
+        )
+  }
+
+  /** Of what is at the paths that are named, when each is as it is written, without patterns and symlinks on the way. */
+  async #statesOf(step: CopyStep, sources: readonly CopySource[]): Promise<readonly Digest[] | undefined> {
+    if (step.parents) return undefined
+    const states: Digest[] = []
+    for (const source of sources) {
+      if (source.type !== 'files' || isFilesystem(source.from) || hasWildcards(source.pattern))
+        return undefined
+      const state = await this.#stateOf(source.from, cleanSource(source.pattern))
+      if (state === undefined) return undefined
+      states.push(state)
+    }
+    return states
+  }
+
+  /** Of what came with the build: all else is looked at once anyway, and kept. */
+  async #stateOf(origin: FileOrigin, path: string): Promise<Digest | undefined> {
+    if (origin.kind !== 'context') return undefined
+    await using source = await this.#deps.open(origin)
+    if (source.state === undefined || (await source.find(path))?.attributes.path !== path) return undefined
+    return await source.state(path, { signal: this.#deps.signal })
   }
 
   async #ofRun(step: RunStep, scope: Scope): Promise<Taken | undefined> {
@@ -94,8 +129,12 @@ export class Inputs {
     const layers = path === '/' ? this.#deps.layersOf(origin) : undefined
     if (layers !== undefined) return { digest: keyOfLayers(layers), files: [] }
     return this.#once(encode(['tree', this.#numberOf(origin), path]), async () => {
-      await using source = await this.#deps.open(origin)
-      return await treeDigest(source, path, this.#deps)
+      const look = async (): Promise<CopyInputs> => {
+        await using source = await this.#deps.open(origin)
+        return await treeDigest(source, path, this.#deps)
+      }
+      const state = await this.#stateOf(origin, cleanSource(path))
+      return state === undefined ? look() : this.#deps.recent.of(encode(['tree', path, state]), look)
     })
   }
 
@@ -111,10 +150,11 @@ export class Inputs {
   #keyOfCopy(
     { destination, mode, link, parents, exclude, owner }: CopyStep,
     sources: readonly CopySource[],
+    standsFor: (origin: FileOrigin) => unknown,
   ): string {
     const all = { sources, destination, mode, link, parents, exclude, owned: owner !== undefined }
     return encode(['copy', all], (value) =>
-      'kind' in value ? { as: this.#numberOf(value as FileOrigin) } : undefined,
+      'kind' in value ? { as: standsFor(value as FileOrigin) } : undefined,
     )
   }
 

@@ -16,7 +16,7 @@ import {
 } from './keys.ts'
 import { type Reachable, reachable } from './reachable.ts'
 import type { Solved, SolveRequest } from './solved.ts'
-import type { Made, SolverDeps, StepFlights } from './solver.ts'
+import type { Made, Shared, SolverDeps } from './solver.ts'
 import type { StepResult } from './ports.ts'
 import { plainMessage, stepFailed } from './step-error.ts'
 import { StepWork } from './step-work.ts'
@@ -43,16 +43,17 @@ export class Solve {
   #explained = Promise.resolve()
   #failure: { readonly error: unknown } | undefined
 
-  constructor(deps: SolverDeps, flights: StepFlights, targets: readonly Filesystem[], request: SolveRequest) {
+  constructor(deps: SolverDeps, shared: Shared, targets: readonly Filesystem[], request: SolveRequest) {
     this.#deps = deps
     this.#request = request
     this.#targets = targets
     this.#reachable = reachable(targets)
     this.#signal = AbortSignal.any([request.signal, this.#abort.signal])
-    this.#work = new StepWork(deps, flights, request)
+    this.#work = new StepWork(deps, shared.flights, request)
     this.#vertices = new Vertices(request.report, () => deps.clock.now().toISOString())
     this.#inputs = new Inputs({
       files: deps.files,
+      recent: shared.recent,
       open: (origin) => this.#open(origin),
       layersOf: (origin) => (isFilesystem(origin) ? this.#solved.get(origin)?.layers : undefined),
       signal: this.#signal,

@@ -6,6 +6,7 @@ import type { BuildCache } from '#store/build-cache/build-cache.ts'
 import type { Filesystem } from '../graph/operations.ts'
 import type { FileSource } from '../sources/file-source.ts'
 import type { FileSteps, StepRunner } from './ports.ts'
+import { RecentInputs } from './recent-inputs.ts'
 import { Solve } from './solve.ts'
 import type { Solved, SolveRequest } from './solved.ts'
 import { stepHistory, type StepMessage } from './step-messages.ts'
@@ -35,10 +36,17 @@ export interface Made {
 
 export type StepFlights = Flights<undefined, StepMessage, Made>
 
+/** What all builds have in common. */
+export interface Shared {
+  /** Steps under way. */
+  readonly flights: StepFlights
+  readonly recent: RecentInputs
+}
+
 /** Carries graphs of operations out: every step once, whoever needs it, and none that nobody needs. */
 export class Solver {
   readonly #deps: SolverDeps
-  readonly #flights: StepFlights = new Flights(stepHistory)
+  readonly #shared: Shared = { flights: new Flights(stepHistory), recent: new RecentInputs() }
 
   constructor(deps: SolverDeps) {
     this.#deps = deps
@@ -53,6 +61,6 @@ export class Solver {
     targets: readonly Filesystem[],
     request: SolveRequest,
   ): Promise<ReadonlyMap<Filesystem, Solved>> {
-    return new Solve(this.#deps, this.#flights, targets, request).run()
+    return new Solve(this.#deps, this.#shared, targets, request).run()
   }
 }

@@ -7,7 +7,8 @@ import type { TreeRoot } from '#os/tree.ts'
 import { Beneath } from './beneath.ts'
 import { DiskContents, type DiskContentsDeps } from './disk-contents.ts'
 import { unreadable } from './errors.ts'
-import type { FileSource, MountableRoot, SourceFile, WalkOptions } from './file-source.ts'
+import { directoryState } from './directory-state.ts'
+import type { FileSource, MountableRoot, SourceFile, StateOptions, WalkOptions } from './file-source.ts'
 import { NOTHING, nothing } from './nothing.ts'
 import { resolveInside } from './resolve-inside.ts'
 import { attributesOf, typeOf } from './stat-attributes.ts'
@@ -106,6 +107,13 @@ class DirectorySource implements FileSource {
       const entry = this.#entry(encodeBytes(at))
       return entry && this.#file(entry)
     })
+  }
+
+  async state(path: string, options?: StateOptions): Promise<Digest | undefined> {
+    // It would not be the state of what is shown.
+    if (this.#options.show !== undefined) return undefined
+    const now = BigInt(this.#options.clock.now().getTime()) * 1_000_000n
+    return directoryState(this.#beneath, encodeBytes(path), now, options)
   }
 
   root(): Promise<TreeRoot & MountableRoot> {

@@ -31,6 +31,11 @@ export interface FileSource extends AsyncDisposable {
    * when it is not there.
    */
   find(path: string): Promise<SourceFile | undefined>
+  /**
+   * Stands for all that `walk()` gives, without contents being looked at: equal states are equal files with equal contents. Undefined
+   * where that cannot be said. What `only` is false for, directories aside, need not count.
+   */
+  state?(path: string, options?: StateOptions): Promise<Digest | undefined>
   /** The ignore file that leaves `path` out, there or not, for messages: `.dockerignore`. */
   ignoredBy?(path: string): string | undefined
   /** Where it can be mounted from, as berth-tree and the shim see it; made if needed and kept until disposal. */
@@ -45,4 +50,8 @@ export interface MountableRoot {
 export interface WalkOptions {
   readonly descend?: (directory: string) => boolean
   readonly signal?: AbortSignal | undefined
+}
+
+export interface StateOptions extends WalkOptions {
+  readonly only?: (path: string) => boolean
 }

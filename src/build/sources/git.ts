@@ -10,6 +10,7 @@ import type { FileSource, SourceFile } from './file-source.ts'
 import type { GitCheckouts } from './git-checkouts.ts'
 import { Repository } from './git-repository.ts'
 import type { Spool } from './source-copies.ts'
+import { withDisposal } from './with-disposal.ts'
 
 export interface GitDeps {
   readonly spool: Spool
@@ -69,7 +70,7 @@ export async function openGit(
   )
   const kept = owned.move()
   await deps.checkouts.store.tidy()
-  return { source: disposingAlso(source, kept), commit }
+  return { source: withDisposal(source, () => kept.disposeAsync()), commit }
 }
 
 /** Refused before git sees it: what it could take for an option, another protocol, or a way out. */
@@ -162,17 +163,6 @@ function normalised(attributes: SourceFile['attributes'], seconds: number): Sour
 /** For messages: short, and without what comes after a question mark. */
 function nameOf({ remote, ref }: GitOrigin): string {
   return ref === undefined ? remote : `${remote}#${ref}`
-}
-
-function disposingAlso(source: FileSource, kept: AsyncDisposableStack): FileSource {
-  return {
-    name: source.name,
-    walk: (path, options) => source.walk(path, options),
-    find: (path) => source.find(path),
-    root: () => source.root(),
-    // The source is among what is kept.
-    [Symbol.asyncDispose]: () => kept.disposeAsync(),
-  }
 }
 
 function invalid(message: string): EngineError {

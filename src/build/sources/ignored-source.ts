@@ -1,7 +1,7 @@
 import type { Digest } from '#base/digest.ts'
 import type { TreeRoot } from '#os/tree.ts'
 import type { IgnoreMatcher } from '../dockerfile/ignore.ts'
-import type { FileSource, MountableRoot, SourceFile, WalkOptions } from './file-source.ts'
+import type { FileSource, MountableRoot, SourceFile, StateOptions, WalkOptions } from './file-source.ts'
 import { resolveInside } from './resolve-inside.ts'
 import type { SourceCopies } from './source-copies.ts'
 
@@ -57,6 +57,14 @@ class IgnoredSource implements FileSource {
 
   async find(path: string): Promise<SourceFile | undefined> {
     return resolveInside(path, (at) => this.#lookup(at))
+  }
+
+  async state(path: string, options: StateOptions = {}): Promise<Digest | undefined> {
+    return this.#source.state?.(path, {
+      signal: options.signal,
+      descend: (directory) => this.#enters(directory) && options.descend?.(directory) !== false,
+      only: (file) => !this.#ignores(file) && options.only?.(file) !== false,
+    })
   }
 
   ignoredBy(path: string): string | undefined {

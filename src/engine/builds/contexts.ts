@@ -13,10 +13,10 @@ import { openGit } from '#build/sources/git.ts'
 import { withoutIgnored } from '#build/sources/ignored-source.ts'
 import { openRemoteContext, type RemoteContextDeps } from '#build/sources/remote-context.ts'
 import { openStreamedContext, type StreamedContext } from '#build/sources/tar-context.ts'
+import { withDisposal } from '#build/sources/with-disposal.ts'
 import type { FileDigests } from '#store/file-digests.ts'
 import { layoutReference } from './layout-images.ts'
 import type { BuildOptions, ContextInput, NamedContextInput } from './service.ts'
-import { sharedSource } from './shared-source.ts'
 
 export interface ContextsDeps extends RemoteContextDeps {
   readonly downloads: Downloads
@@ -206,6 +206,11 @@ function filtered(source: FileSource, ignore: FoundIgnore | undefined, { spool }
     { matcher: new IgnoreMatcher(parseIgnore(ignore.text)), file: ignore.file },
     spool,
   )
+}
+
+/** For somebody who may dispose it while others go on reading: only its owner ends it. */
+function sharedSource(source: FileSource): FileSource {
+  return withDisposal(source, () => Promise.resolve())
 }
 
 function emptySource(): FileSource {

@@ -6,6 +6,7 @@ import { checkArguments } from './arguments.ts'
 import { ClientConfig } from './client-config.ts'
 import type { Command, Context } from './command.ts'
 import { contextInUse, resolveTarget, type Target } from './connection.ts'
+import { customHeaders } from './custom-headers.ts'
 import { errorText, hasCode } from './errors.ts'
 import { parseFlags } from './flags.ts'
 import type { Globals } from './global-flags.ts'
@@ -77,6 +78,7 @@ function clientFor(target: Target, config: ClientConfig, io: Io, mayStart: boole
     headers: {
       'User-Agent': `berth/${clientVersion.version} (${process.platform})`,
       ...config.file.HttpHeaders,
+      ...customHeaders(io.env['DOCKER_CUSTOM_HEADERS']),
     },
     dial:
       endpoint.kind === 'ssh' ? async () => (await import('./ssh-dial.ts')).dialSsh(endpoint, io) : undefined,

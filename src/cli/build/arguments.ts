@@ -1,4 +1,3 @@
-import { addressOf } from '#client/endpoint.ts'
 import type { Query } from '#client/transport.ts'
 import type { Context } from '../command.ts'
 import { keyValues } from '../create/key-values.ts'
@@ -6,6 +5,7 @@ import { parseUlimit } from '../create/devices.ts'
 import { commandError } from '../errors.ts'
 import { cut } from '../flags.ts'
 import type { Io } from '../io.ts'
+import { proxyVariables } from '../proxies.ts'
 import type { BuildFlags } from './flags.ts'
 
 /** Docker's own parameters of `POST /build`, as far as flags alone decide them. */
@@ -39,43 +39,19 @@ export function buildQuery(flags: BuildFlags, context: Pick<Context, 'config' | 
 /** Proxies of the client's configuration, SOURCE_DATE_EPOCH, and what was given; a name alone is the variable's value. */
 function buildArguments(
   flags: Pick<BuildFlags, 'build-arg'>,
-  { config, io, client }: Pick<Context, 'config' | 'io' | 'client'>,
+  context: Pick<Context, 'config' | 'io' | 'client'>,
 ): Record<string, string> {
+  const { io } = context
   const given = flags['build-arg'].flatMap((text) => {
     const [key, value = io.env[key]] = cut(text, '=')
     return value === undefined ? [] : [[key, value] as const]
   })
-  const host = addressOf(client.transport.endpoint)
-  const proxies = config.file.proxies ?? {}
   const epoch = io.env['SOURCE_DATE_EPOCH']
   return {
-    ...proxyArguments(proxies[host] ?? proxies['default'] ?? {}),
+    ...proxyVariables(context),
     ...(epoch === undefined || epoch === '' ? {} : { SOURCE_DATE_EPOCH: epoch }),
     ...Object.fromEntries(given),
   }
-}
-
-const proxyNames: Readonly<Record<string, string>> = {
-  httpProxy: 'HTTP_PROXY',
-  httpsProxy: 'HTTPS_PROXY',
-  noProxy: 'NO_PROXY',
-  ftpProxy: 'FTP_PROXY',
-  allProxy: 'ALL_PROXY',
-}
-
-/** Programs read the one spelling or the other. */
-function proxyArguments(proxies: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(proxyNames).flatMap(([key, name]) => {
-      const value = proxies[key] ?? ''
-      return value === ''
-        ? []
-        : [
-            [name, value],
-            [name.toLowerCase(), value],
-          ]
-    }),
-  )
 }
 
 export function platformsOf(

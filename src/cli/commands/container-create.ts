@@ -1,6 +1,7 @@
 import { command } from '../command.ts'
 import { createBody } from '../create/body.ts'
 import { createContainer } from '../create/create-container.ts'
+import { proxyVariables } from '../proxies.ts'
 import { createFlags } from '../create/flags.ts'
 import { errorText } from '../errors.ts'
 
@@ -15,7 +16,7 @@ export default command({
     const { cwd, env } = context.io
     let body
     try {
-      body = createBody(flags, args, { cwd, env, changed })
+      body = createBody(flags, args, { cwd, env, changed, proxies: proxyVariables(context) })
     } catch (error) {
       context.err(`berth: ${errorText(error)}\n\nRun 'berth create --help' for more information\n`)
       return 125

@@ -2,6 +2,7 @@ import type { ContainerCreateBody } from '#client/containers.ts'
 import { command, type Context } from '../command.ts'
 import { createBody } from '../create/body.ts'
 import { createContainer } from '../create/create-container.ts'
+import { proxyVariables } from '../proxies.ts'
 import { createFlags } from '../create/flags.ts'
 import { commandError, errorText } from '../errors.ts'
 import { bool, string } from '../flags.ts'
@@ -33,7 +34,7 @@ export default command({
     }
     let body, id
     try {
-      body = createBody(flags, args, { cwd, env, changed })
+      body = createBody(flags, args, { cwd, env, changed, proxies: proxyVariables(context) })
       prepare(body, flags.detach, flags.attach.length > 0, context)
       id = await createContainer(body, flags, context)
     } catch (error) {

@@ -14,6 +14,8 @@ import { securityOptions } from './security.ts'
 export interface Surroundings {
   readonly cwd: string
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Variables of every container that are not given otherwise. */
+  readonly proxies?: Readonly<Record<string, string>>
   /** Names of the flags that were given. */
   readonly changed: ReadonlySet<string>
 }
@@ -33,7 +35,7 @@ export function createBody(
     ...compact({
       Cmd: command,
       Domainname: flags.domainname,
-      Env: environment(readKeyValues(flags['env-file'], flags.env, around.env), around.env),
+      Env: variables(flags, around),
       ExposedPorts: {
         ...ports.exposed,
         ...Object.fromEntries(parseExpose(flags.expose).map((port) => [port, {}])),
@@ -61,6 +63,13 @@ export function createBody(
     },
     ...(Object.keys(networking.EndpointsConfig ?? {}).length === 0 ? {} : { NetworkingConfig: networking }),
   }
+}
+
+function variables(flags: CreateFlags, { env, proxies = {} }: Surroundings): string[] {
+  const given = environment(readKeyValues(flags['env-file'], flags.env, env), env)
+  const names = new Set(given.map((text) => cut(text, '=')[0]))
+  const others = Object.entries(proxies).filter(([name]) => !names.has(name))
+  return [...given, ...others.map(([name, value]) => `${name}=${value}`)]
 }
 
 function streams(flags: CreateFlags): ContainerCreateBody {
@@ -133,9 +142,6 @@ function hostConfig(flags: CreateFlags, { cwd, changed }: Surroundings): HostCon
 function checkChoices(flags: CreateFlags): void {
   if (!['always', 'missing', 'never'].includes(flags.pull)) {
     throw commandError(`invalid pull option: '${flags.pull}': must be one of "always", "missing" or "never"`)
-  }
-  if (flags['use-api-socket']) {
-    throw commandError('--use-api-socket is not supported; mount the socket of the daemon with -v instead')
   }
   const shares = (text: string): boolean => /^container:.+/.test(text)
   if (!['', 'host'].includes(flags.pid) && !shares(flags.pid)) throw commandError('--pid: invalid PID mode')

@@ -6,11 +6,12 @@ import { formatFamiliar, parseAnyReference, withDefaultTag } from '#oci/referenc
 import type { Context } from '../command.ts'
 import { commandError } from '../errors.ts'
 import { pullImage } from '../pull.ts'
+import { putCredentials, withApiSocket } from './api-socket.ts'
 import type { CreateFlags } from './flags.ts'
 
 /** Creates a container, fetching its image first when that is missing; returns the id. */
 export async function createContainer(
-  body: ContainerCreateBody,
+  wanted: ContainerCreateBody,
   flags: CreateFlags,
   context: Context,
 ): Promise<string> {
@@ -21,6 +22,8 @@ export async function createContainer(
       `container ID file found, make sure the other container isn't running or delete ${cidfile}`,
     )
   }
+  const apiSocket = flags['use-api-socket']
+  const body = apiSocket ? withApiSocket(wanted, context) : wanted
   const platform = flags.platform || io.env['DOCKER_DEFAULT_PLATFORM'] || undefined
   const options = { name: flags.name || undefined, platform }
   const image = imageName(body.Image ?? '')
@@ -32,6 +35,7 @@ export async function createContainer(
   const created = await createOrFetch()
   for (const warning of created.Warnings ?? []) io.stderr.write(`WARNING: ${warning}\n`)
   const id = created.Id ?? ''
+  if (apiSocket) await putCredentials(id, context)
   if (cidfile !== '') await writeFile(cidfile, id)
   return id
 

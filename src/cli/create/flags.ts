@@ -169,7 +169,7 @@ const process = {
   'stop-signal': string('Signal that stops it'),
   'stop-timeout': integer('Seconds until it is killed when it is stopped'),
   tty: bool('With a terminal', { short: 't' }),
-  'use-api-socket': bool('Not supported', { hidden: true }),
+  'use-api-socket': bool("The engine's socket inside, and the credentials of whoever calls"),
   user: string('User (name|uid[:group|gid])', { short: 'u' }),
   workdir: string('Working directory', { short: 'w' }),
 } as const

@@ -111,7 +111,7 @@ static int open_source(const struct pin *pin)
 			break;
 	}
 	if (fd < 0 && errno == EXDEV)
-		return fail("cannot access path %s/%s: path concatenation escapes the base directory", pin->source, pin->path);
+		return fail("path concatenation escapes the base directory, base: %s, subpath: %s", pin->source, pin->path);
 	return fd < 0 ? fail("cannot access path %s/%s: %m", pin->source, pin->path) : fd;
 }
 

@@ -33,13 +33,11 @@ describe('ensureBridge()', () => {
 
   it('changes nothing for what was seen while somebody else was making it', async () => {
     const { done, deps } = host({
-      ...{
-        ifname: 'br0',
-        address: settings.mac,
-        flags: ['UP'],
-        mtu: 1500,
-        linkinfo: { info_kind: 'bridge' },
-      },
+      ifname: 'br0',
+      address: settings.mac,
+      flags: ['UP'],
+      mtu: 1500,
+      linkinfo: { info_kind: 'bridge' },
       addr_info: [{ local: '10.0.0.1', prefixlen: 24, scope: 'global' }],
     })
     const state = { kind: 'bridge', mac: settings.mac, up: false, mtu: 1500, addresses: [] }

@@ -330,7 +330,10 @@ describe('bad input', () => {
     }
     const fixed = { IPAMConfig: { IPv4Address: (await endpoint(id, 'app')).IPAddress } }
     const second = await api.create(on('app', { NetworkingConfig: { EndpointsConfig: { app: fixed } } }))
-    assert.equal(await api.refused(403, 'POST', `/containers/${second}/start`), 'Address already in use')
+    assert.equal(
+      await api.refused(403, 'POST', `/containers/${second}/start`),
+      'failed to set up container networking: Address already in use',
+    )
     const names = (await api.call('GET', '/networks?filters={"type":["custom"]}')).json<{ Id: string }[]>()
     assert.deepEqual(
       names.map(({ Id }) => Id),

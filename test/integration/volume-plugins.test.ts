@@ -152,7 +152,7 @@ describe('a volume of a plugin', () => {
     assert.match(started, /^error while mounting volume '.*': VolumeDriver.Mount: no way$/)
     assert.equal(
       await api.refused(404, 'POST', '/volumes/create', { Name: 'x1', Driver: 'nosuch' }),
-      'error looking up volume plugin nosuch: plugin "nosuch" not found',
+      'create x1: error looking up volume plugin nosuch: plugin "nosuch" not found',
     )
     assert.match(
       await api.refused(409, 'POST', '/volumes/create', { Name: 'stuck', Driver: 'local' }),

@@ -113,7 +113,7 @@ export class Creation {
       machine,
       runtime: runtimeName,
     })
-    checkSupported(complete, body.NetworkingConfig ?? {})
+    checkSupported(complete)
     const linked = resolveLinks(registry, complete)
     const { hostConfig, warnings } = validateCreate(merged.config, linked, {
       ...machine,

@@ -17,6 +17,14 @@ export function ambiguousPrefix(ref: string): EngineError {
   })
 }
 
+/** Of a start: a network refuses the container, or a port cannot be published. */
+export function networkingFailed(error: unknown): unknown {
+  if (!(error instanceof EngineError)) return error
+  const { kind, code, details, message } = error
+  const text = `failed to set up container networking: ${message}`
+  return new EngineError(kind, text, { code, details, cause: error })
+}
+
 export function nameTaken(name: string, id: string): EngineError {
   return new EngineError(
     'conflict',

@@ -9,7 +9,7 @@ import type { ShimConfig, Shims } from '#runtime/shim.ts'
 import type { Attachments } from './attachments.ts'
 import type { Container } from './container.ts'
 import type { Directories } from './directories.ts'
-import { startFailed } from './errors.ts'
+import { networkingFailed, startFailed } from './errors.ts'
 import type { MountSources, MountSourcesOf } from './mount-sources.ts'
 import type { PathsOf } from './paths.ts'
 import type { ContainerRegistry } from './registry.ts'
@@ -177,7 +177,7 @@ export class Supervisor {
     // Undone, newest first, unless the process has started.
     await using acquired = new AsyncDisposableStack()
 
-    const endpoints = this.#deps.endpoints.lease(container)
+    const endpoints = this.#lease(container)
     acquired.defer(() => networks.release(id))
     await Promise.all([directories.make(paths(id).data), directories.make(paths(id).runtime)])
     acquired.defer(() => this.#tidy('directory', id, () => directories.remove(paths(id).runtime)))
@@ -208,10 +208,22 @@ export class Supervisor {
     return task
   }
 
+  #lease(container: Container): readonly Endpoint[] {
+    try {
+      return this.#deps.endpoints.lease(container)
+    } catch (error) {
+      throw networkingFailed(error)
+    }
+  }
+
   /** A port is free for the next container once it is not published for the last one any more. */
   async #publish(container: Container, endpoints: readonly Endpoint[]): Promise<readonly PublishedPort[]> {
     await Promise.all(this.#unpublishing)
-    return this.#deps.endpoints.publish(container, endpoints)
+    try {
+      return await this.#deps.endpoints.publish(container, endpoints)
+    } catch (error) {
+      throw networkingFailed(error)
+    }
   }
 
   #started(task: Task, start: TaskStart): void {

@@ -1,5 +1,5 @@
 import type { EndpointSettings, HostConfig, NetworkingConfig } from '#api/generated/types.ts'
-import { EngineError } from '#base/errors.ts'
+import { EngineError, messageOf } from '#base/errors.ts'
 import { canonicalAddress, contains, parseCidr } from '#network/address.ts'
 import type { Attachment } from '../containers/container.ts'
 import { isInterfaceName } from './driver-options.ts'
@@ -31,7 +31,7 @@ export function attachmentsOf(
   const attachments = new Map<string, EndpointSettings>([[main.name, {}]])
   for (const [ref, settings] of Object.entries(networking.EndpointsConfig ?? {})) {
     const network = ref === 'default' ? main : named(networks, ref)
-    attachments.set(network.name, endpointSettings(network, settings))
+    attachments.set(network.name, settingsAtCreation(network, settings))
   }
   const own = attachments.get(main.name) ?? {}
   const { Links } = hostConfig
@@ -44,6 +44,14 @@ export function attachmentsOf(
   return [...attachments].map(([network, settings]) => ({ network, settings }))
 }
 
+function settingsAtCreation(network: Network, given: EndpointSettings | null | undefined): EndpointSettings {
+  try {
+    return endpointSettings(network, given)
+  } catch (error) {
+    throw invalidNetwork(`invalid config for network ${network.name}: ${messageOf(error)}`)
+  }
+}
+
 /** What a client may say about an endpoint, checked; what only an engine knows is left out. */
 export function endpointSettings(
   network: Network,
@@ -52,9 +60,7 @@ export function endpointSettings(
   const { IPAMConfig: ipam, Links, MacAddress, Aliases, DriverOpts, GwPriority } = given ?? {}
   const problems = settingsProblems(network, given ?? {})
   if (problems.length > 0) {
-    throw invalidNetwork(
-      `invalid config for network ${network.name}: invalid endpoint settings:\n${problems.join('\n')}`,
-    )
+    throw invalidNetwork(`invalid endpoint settings:\n${problems.join('\n')}`)
   }
   const addressed =
     ipam && Object.values(ipam).some((value) => (Array.isArray(value) ? value.length > 0 : value))

@@ -14,7 +14,6 @@ import { IFNAME_OPTION, endpointSettings, endpointSysctls } from './attachments.
 import type { ContainerNames } from './container-names.ts'
 import { type NetworkEndpoints, freeInterface } from './endpoints.ts'
 import { alreadyConnected, noEndpointThere, notConnectable, notConnected } from './errors.ts'
-import { isUserDefined } from './names-of.ts'
 import type { Network } from './network.ts'
 
 export interface ConnectionsDeps {
@@ -62,7 +61,11 @@ export class Connections {
     const { registry } = this.#deps
     using locked = await lockContainer(this.#deps, ref)
     const { container } = locked
-    if (container.hostConfig.NetworkMode === 'host' || network.driver === 'host') throw hostNetwork()
+    if (container.hostConfig.NetworkMode === 'host' && network.driver === 'host') {
+      throw notConnectable(
+        'cannot disconnect container from host network - container was created in host network mode',
+      )
+    }
     if (!container.attachments.some((one) => one.network === network.name)) {
       throw notConnected(container.id, network.name)
     }
@@ -200,20 +203,19 @@ function checkConnectable(container: Container, network: Network): void {
       'container is marked for removal and cannot be connected or disconnected to the network',
     )
   }
-  if (mode.startsWith('container:')) {
+  if (network.driver === 'host' && mode !== 'host') {
+    throw notConnectable(
+      'cannot connect container to host network - container must be created in host network mode',
+    )
+  }
+  if (mode === 'host' || mode.startsWith('container:')) {
     throw notConnectable(
       'container sharing network namespace with another container or host cannot be connected to any other network',
     )
   }
-  if (mode === 'host' || network.driver === 'host') throw hostNetwork()
   if (mode === 'none' || network.driver === 'null') {
     throw notConnectable(
       'container cannot be connected to multiple networks with one of the networks in private (none) mode',
     )
   }
-  if (!isUserDefined(network.name) && network.name !== 'bridge') throw hostNetwork()
-}
-
-function hostNetwork() {
-  return notConnectable('container cannot be disconnected from host network or connected to host network')
 }

@@ -136,7 +136,9 @@ describe('networks of one’s own', () => {
     await engine.lifecycle.stop(id)
     await engine.settled()
     await networks.remove('app')
-    await assert.rejects(engine.lifecycle.start(id), { message: 'network app not found' })
+    await assert.rejects(engine.lifecycle.start(id), {
+      message: 'failed to set up container networking: network app not found',
+    })
   })
 })
 
@@ -175,10 +177,11 @@ describe('containers on networks', () => {
         'invalid config for network app: invalid endpoint settings:\nno configured subnet contains IP address 10.9.0.1',
     })
     await engine.run(at('10.1.0.9'))
+    const taken = 'failed to set up container networking: Address already in use'
     const second = await engine.create(at('10.1.0.9'))
-    await assert.rejects(engine.lifecycle.start(second), { message: 'Address already in use' })
+    await assert.rejects(engine.lifecycle.start(second), { message: taken })
     const gateway = await engine.create(at('10.1.0.1'))
-    await assert.rejects(engine.lifecycle.start(gateway), { message: 'Address already in use' })
+    await assert.rejects(engine.lifecycle.start(gateway), { message: taken })
     await assert.rejects(engine.create({ HostConfig: { NetworkMode: 'nope' } }), {
       message: 'network nope not found',
     })
@@ -239,12 +242,19 @@ describe('containers on networks', () => {
   it('do not join beside the stack of the host, of another one, or none', async () => {
     await make('app')
     for (const [NetworkMode, message] of [
-      ['host', /cannot be disconnected from host network or connected to host network/],
+      ['host', /container sharing network namespace with another container or host cannot be connected/],
       ['none', /with one of the networks in private \(none\) mode/],
     ] as const) {
       const id = await engine.create({ HostConfig: { NetworkMode } })
       await assert.rejects(networks.connect('app', { Container: id }), message)
     }
+    const id = await engine.create({})
+    await assert.rejects(networks.connect('host', { Container: id }), /must be created in host network mode/)
+    const stack = await engine.create({ HostConfig: { NetworkMode: 'host' } })
+    await assert.rejects(
+      networks.disconnect('host', { Container: stack }),
+      /^EngineError: cannot disconnect container from host network - container was created in host network mode$/,
+    )
   })
 
   it('keep what they have when a connection fails', async () => {
@@ -354,7 +364,8 @@ describe('networks on a link of the host', () => {
     const settings = { lan: { MacAddress: '02:00:00:00:00:07' } }
     const body = { HostConfig: { NetworkMode: 'lan' }, NetworkingConfig: { EndpointsConfig: settings } }
     await assert.rejects(engine.run(body), {
-      message: 'ipvlan interfaces do not support custom mac address assignment',
+      message:
+        'failed to set up container networking: ipvlan interfaces do not support custom mac address assignment',
     })
   })
 })

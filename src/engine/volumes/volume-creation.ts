@@ -92,8 +92,8 @@ export class VolumeCreation {
   async #make(row: VolumeRow, size: number | undefined): Promise<VolumeRow> {
     const { directories, plugins } = this.#deps
     if (row.driver !== 'local') {
-      const plugin = await plugins.get(row.driver)
       try {
+        const plugin = await plugins.get(row.driver)
         await plugin.create(row.name, row.options)
       } catch (error) {
         throw pluginRefused('create', row.name, error)

@@ -71,7 +71,9 @@ describe('parseBind()', () => {
 
   it('refuses volume names that would leave the directory of volumes', () => {
     for (const name of ['..', '../x', 'a/b', '.hidden', 'a', 'a b']) {
-      assert.throws(() => parseBind(`${name}:/b`, ''), /invalid characters for a local volume name/)
+      assert.throws(() => requests({ Binds: [`${name}:/b`] }), {
+        message: /^(create .*invalid characters for a local volume name|volume name is too short)/,
+      })
     }
   })
 
@@ -194,8 +196,13 @@ describe('mountRequests()', () => {
     assert.equal(request?.readWrite, false)
   })
 
-  it('refuses relative paths among declared volumes and tmpfs', () => {
-    assert.throws(() => requests({}, { Volumes: { x: {} } }), /mount path must be absolute/)
+  it('takes declared volumes relative to the root', () => {
+    const [request] = requests({}, { Volumes: { 'srv/../data': {} } })
+    assert.equal(request?.destination, '/data')
+  })
+
+  it('mounts nothing at the root', () => {
+    assert.throws(() => requests({}, { Volumes: { '.': {} } }), /destination can't be '\/'/)
     assert.throws(() => requests({ Tmpfs: { '/': '' } }), /destination can't be '\/'/)
   })
 })

@@ -1,4 +1,6 @@
+import { posix } from 'node:path'
 import type { ContainerConfig, HostConfig, Mount } from '#api/generated/types.ts'
+import { checkName } from '../../volumes/names.ts'
 import { invalidConfig } from './errors.ts'
 import { mountDestination, quotedInvalidMode } from './mount-paths.ts'
 import { type MountRequest, plainRequest, propagations } from './mount-request.ts'
@@ -22,6 +24,7 @@ export function mountRequests(
 ): MountRequest[] {
   const own = new Map<string, MountRequest>()
   const add = (request: MountRequest): void => {
+    if (request.type === 'volume' && request.source !== '') checkName(request.source)
     if (own.has(request.destination)) throw invalidConfig(`Duplicate mount point: ${request.destination}`)
     own.set(request.destination, request)
   }
@@ -35,7 +38,8 @@ export function mountRequests(
   }
   const all = new Map([...lent, ...own])
   for (const path of Object.keys(config.Volumes ?? {})) {
-    const destination = mountDestination(path)
+    // Images may say it relative to the root.
+    const destination = mountDestination(posix.join('/', path))
     if (!all.has(destination)) all.set(destination, { ...plainRequest, type: 'volume', destination })
   }
   return [...all.values()]

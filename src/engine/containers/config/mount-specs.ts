@@ -82,7 +82,6 @@ function volumeFields(mount: Mount): Partial<MountRequest> {
   if (name === '' && mount.ReadOnly === true) {
     throw invalidConfig('must not set ReadOnly mode when using anonymous volumes')
   }
-  checkVolumeName(name)
   checkSubpath(subpath)
   return {
     source: name,
@@ -116,13 +115,6 @@ function refuse(mount: Mount, ...fields: readonly OptionField[]): void {
   for (const field of fields) {
     if (mount[field]) throw invalidConfig(`field ${field} must not be specified`)
   }
-}
-
-function checkVolumeName(name: string): void {
-  if (name === '' || /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)) return
-  throw invalidConfig(
-    `${JSON.stringify(name)} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
-  )
 }
 
 function checkSubpath(subpath: string): void {

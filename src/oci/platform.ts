@@ -9,6 +9,23 @@ export interface Platform {
   readonly 'os.features'?: readonly string[] | undefined
 }
 
+/** Of an image, as its config says it. */
+export function platformOf(config: {
+  readonly os: string
+  readonly architecture: string
+  readonly variant?: string | null
+  readonly 'os.version'?: string | null
+}): Platform {
+  const { os, architecture, variant } = config
+  const version = config['os.version']
+  return {
+    architecture,
+    os,
+    ...(variant ? { variant } : {}),
+    ...(version ? { 'os.version': version } : {}),
+  }
+}
+
 const WORD = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/
 
 /** Systems and processors that people may name alone (`--platform arm64`). */

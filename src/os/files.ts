@@ -1,5 +1,6 @@
-import { open, rename, rm } from 'node:fs/promises'
+import { open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { isErrno } from '#base/errors.ts'
 
 /**
  * Replaces `file` by one with this content, so that after a crash or a power cut at any instant there is either the
@@ -30,4 +31,14 @@ export async function writeFileDurably(
 export async function syncDirectory(directory: string): Promise<void> {
   await using handle = await open(directory, 'r')
   await handle.sync()
+}
+
+/** Bytes of the file, behind symlinks; undefined when there is none. */
+export async function fileSize(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined
+    throw error
+  }
 }

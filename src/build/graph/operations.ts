@@ -200,7 +200,7 @@ export type CopySource =
       /** Relative path or pattern of filepath.Match; `.` for all. With `parents` also `**` and the pivot `/./`. */
       readonly pattern: string
       /** `always` and `auto`: an archive is unpacked; `auto`: a file that is none is copied. */
-      readonly unpack: 'never' | 'auto' | 'always'
+      readonly unpack: 'never' | 'auto'
     }
   /** A heredoc. */
   | { readonly type: 'document'; readonly name: string; readonly content: string }

@@ -1,5 +1,5 @@
-import type { History, ImageConfig, RunConfig } from '#oci/image-spec.ts'
-import type { Platform } from '#oci/platform.ts'
+import type { History, RunConfig } from '#oci/image-spec.ts'
+import { type Platform, platformOf } from '#oci/platform.ts'
 import { cleanPath } from '../dockerfile/ignore.ts'
 import type { BaseImage, Filesystem, PlannedHistory } from '../graph/operations.ts'
 import type { ResolvedImage } from '../graph/plan.ts'
@@ -131,16 +131,6 @@ export class ImageDraft {
     const all = { ...this.config, Labels: { ...this.config.Labels, ...labels } }
     const entries = FIELDS.map((field) => [field, sorted(all[field])])
     return Object.fromEntries(entries.filter(([, value]) => !isEmpty(value))) as RunConfig
-  }
-}
-
-function platformOf(document: ImageConfig): Platform {
-  const { os, architecture, variant, 'os.version': version } = document
-  return {
-    os,
-    architecture,
-    ...(variant ? { variant } : {}),
-    ...(version ? { 'os.version': version } : {}),
   }
 }
 

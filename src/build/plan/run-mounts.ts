@@ -14,14 +14,12 @@ export interface MountInput {
 
 /** The mounts of a RUN with their defaults. Throws SyntaxFailure for a place where nothing can be mounted. */
 export function runMounts(mounts: readonly Mount[], input: MountInput): readonly RunMount[] {
-  let agents = 0
-  return mounts.map((mount, at) => {
-    if (mount.type === 'ssh') return agentMount(mount, input, agents++)
-    return plainMount(mount, input, input.origins[at])
-  })
+  const agents = mounts.filter(({ type }) => type === 'ssh')
+  return mounts.map((mount, at) => runMount(mount, input, input.origins[at], agents.indexOf(mount)))
 }
 
-function plainMount(mount: Mount, input: MountInput, from: FileOrigin | undefined): RunMount {
+/** `number`: of an agent among the agents. */
+function runMount(mount: Mount, input: MountInput, from: FileOrigin | undefined, number: number): RunMount {
   switch (mount.type) {
     case 'bind': {
       const origin = from ?? { kind: 'context', name: 'context' }
@@ -41,7 +39,7 @@ function plainMount(mount: Mount, input: MountInput, from: FileOrigin | undefine
     case 'tmpfs':
       return { type: 'tmpfs', target: targetOf(mount.target, input), size: mount.size || undefined }
     case 'ssh':
-      return agentMount(mount, input, 0)
+      return agentMount(mount, input, number)
   }
 }
 

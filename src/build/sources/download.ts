@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
-import { lstat, mkdir, open, readFile, rename } from 'node:fs/promises'
+import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '#base/clock.ts'
 import { type Digest, digestFrom, digestOf, hexOf, isDigest } from '#base/digest.ts'
 import { EngineError, isErrno } from '#base/errors.ts'
 import { encodeBytes, type TarMember } from '#oci/tar/entry.ts'
 import { LayerTree } from '#oci/tar/layer-tree.ts'
-import { writeFileDurably } from '#os/files.ts'
+import { fileSize, writeFileDurably } from '#os/files.ts'
 import type { Helper } from '#os/helper.ts'
 import type { Environment } from '#registry/client/proxy.ts'
 import { downloadName } from '../graph/download-name.ts'
@@ -148,7 +148,7 @@ export class Downloads {
 
 async function readKept(place: string, url: string): Promise<Kept | undefined> {
   const kept = await readIndex(place)
-  if (kept?.url !== url || (await sizeOf(join(place, BODY))) !== kept.size) return undefined
+  if (kept?.url !== url || (await fileSize(join(place, BODY))) !== kept.size) return undefined
   return kept
 }
 
@@ -199,15 +199,6 @@ const nameless: Omit<TarMember, 'path'> = {
   major: 0,
   minor: 0,
   xattrs: undefined,
-}
-
-async function sizeOf(path: string): Promise<number | undefined> {
-  try {
-    return (await lstat(path)).size
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined
-    throw error
-  }
 }
 
 function wrongChecksum(url: string, wanted: Digest, found: Digest): EngineError {

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Digest, digestOf, hexOf } from '#base/digest.ts'
 import { EngineError, isErrno } from '#base/errors.ts'
@@ -15,6 +15,7 @@ import {
   parseManifestOrIndex,
 } from '#oci/image-spec.ts'
 import { type Platform, selectPlatform } from '#oci/platform.ts'
+import { fileSize } from '#os/files.ts'
 
 export const REF_NAME = 'org.opencontainers.image.ref.name'
 
@@ -78,7 +79,7 @@ export class OciLayout {
 
   async document(digest: Digest, limit: number): Promise<Uint8Array> {
     const path = this.path(digest)
-    const size = await sizeOf(path)
+    const size = await fileSize(path)
     const bytes = size === undefined || size > limit ? undefined : await readFile(path)
     if (bytes !== undefined && digestOf(bytes) === digest) return bytes
     throw this.#missing(digest)
@@ -94,13 +95,3 @@ export class OciLayout {
 
 /** Indexes within indexes. */
 const MAX_DEPTH = 3
-
-/** Undefined when there is no such file. */
-export async function sizeOf(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined
-    throw error
-  }
-}

@@ -5,13 +5,12 @@
 import { digestOf } from '#base/digest.ts'
 import { isKind } from '#base/errors.ts'
 import { limits, parseImageConfig } from '#oci/image-spec.ts'
-import { formatPlatform, type Platform, platformDistance } from '#oci/platform.ts'
+import { formatPlatform, type Platform, platformDistance, platformOf } from '#oci/platform.ts'
 import { formatReference, parseReference, type Reference } from '#oci/reference.ts'
 import type { NewImage } from './addition.ts'
 import { type ArchiveContents, digestOfPath } from './archive-contents.ts'
 import { checkLayers, document, layerAt, parseJson } from './archive-members.ts'
 import { invalidImage, platformMissing } from './errors.ts'
-import { platformOf } from './image-manifests.ts'
 import { planLayout } from './layout-plan.ts'
 
 export type PlannedImage = Pick<NewImage, 'config' | 'manifests' | 'target'> & {

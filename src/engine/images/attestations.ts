@@ -1,8 +1,8 @@
 import type { AttestationStatement } from '#api/generated/types.ts'
-import { hostPlatform, parsePlatform, selectPlatform } from '#oci/platform.ts'
+import { hostPlatform, parsePlatform, selectPlatform, platformOf } from '#oci/platform.ts'
 import { type Descriptor, parseManifest } from '#oci/image-spec.ts'
 import { wrongPlatform } from './errors.ts'
-import { type ImageManifests, platformOf, subjectOf, type Variant } from './image-manifests.ts'
+import { type ImageManifests, subjectOf, type Variant } from './image-manifests.ts'
 import type { ImageStore } from './image-store.ts'
 import { documentOf } from './manifest-summaries.ts'
 

@@ -3,7 +3,7 @@ import type { Digest } from '#base/digest.ts'
 import { decompress } from '#oci/compression.ts'
 import { Expansion } from '#oci/expansion.ts'
 import type { History, ImageConfig, RunConfig } from '#oci/image-spec.ts'
-import { hostPlatform, parsePlatform, type Platform } from '#oci/platform.ts'
+import { hostPlatform, parsePlatform, type Platform, platformOf } from '#oci/platform.ts'
 import {
   familiarName,
   formatFamiliar,
@@ -214,14 +214,5 @@ function imageConfig(parts: ConfigParts): ImageConfig {
     config,
     rootfs: { type: 'layers', diff_ids: diffIds },
     history,
-  }
-}
-
-function platformOf(config: ImageConfig): Platform {
-  return {
-    os: config.os,
-    architecture: config.architecture,
-    variant: config.variant ?? undefined,
-    'os.version': config['os.version'] ?? undefined,
   }
 }

@@ -8,7 +8,6 @@ import {
   mediaTypes,
   parseManifestOrIndex,
 } from '#oci/image-spec.ts'
-import type { Platform } from '#oci/platform.ts'
 import { parseAnyReference } from '#oci/reference.ts'
 import type { ManifestRow } from '#store/images.ts'
 import { type ImageStore, keyOf } from './image-store.ts'
@@ -153,21 +152,4 @@ function kindOf({ mediaType, platform, artifactType }: Descriptor): Variant['kin
   const isImage =
     manifestTypes.includes(mediaType) && artifactType === undefined && platform?.architecture !== 'unknown'
   return isImage ? 'image' : 'unknown'
-}
-
-/** Of an image, as its config says it. */
-export function platformOf(config: {
-  readonly os: string
-  readonly architecture: string
-  readonly variant?: string | null
-  readonly 'os.version'?: string | null
-}): Platform {
-  const { os, architecture, variant } = config
-  const version = config['os.version']
-  return {
-    architecture,
-    os,
-    ...(variant ? { variant } : {}),
-    ...(version ? { 'os.version': version } : {}),
-  }
 }

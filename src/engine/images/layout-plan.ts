@@ -11,14 +11,14 @@ import {
   parseLayout,
   parseManifestOrIndex,
 } from '#oci/image-spec.ts'
-import { hostPlatform, selectPlatform } from '#oci/platform.ts'
+import { hostPlatform, selectPlatform, platformOf } from '#oci/platform.ts'
 import { parseReference, type Reference, withDefaultTag } from '#oci/reference.ts'
 import type { NewImage } from './addition.ts'
 import type { ArchiveContents } from './archive-contents.ts'
 import { blob, checkLayers, document, layerAt, pathOf } from './archive-members.ts'
 import type { PlannedImage } from './archive-plan.ts'
 import { invalidImage } from './errors.ts'
-import { isAttestation, platformOf } from './image-manifests.ts'
+import { isAttestation } from './image-manifests.ts'
 import { manifestOf } from './manifest.ts'
 
 /** Indexes within indexes; real archives have two levels. */

@@ -1,9 +1,9 @@
 import type { ImageManifestSummary, OCIDescriptor } from '#api/generated/types.ts'
 import type { Digest } from '#base/digest.ts'
 import { type Descriptor, parseManifest } from '#oci/image-spec.ts'
-import type { Platform } from '#oci/platform.ts'
+import { type Platform, platformOf } from '#oci/platform.ts'
 import type { LayerRow } from '#store/images.ts'
-import { type ImageManifests, platformOf, subjectOf, type Variant } from './image-manifests.ts'
+import { type ImageManifests, subjectOf, type Variant } from './image-manifests.ts'
 import type { Image, ImageStore } from './image-store.ts'
 import { manifestOf } from './manifest.ts'
 

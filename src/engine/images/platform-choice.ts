@@ -1,6 +1,6 @@
-import { formatPlatform, parsePlatform, platformDistance } from '#oci/platform.ts'
+import { formatPlatform, parsePlatform, platformDistance, platformOf } from '#oci/platform.ts'
 import { wrongPlatform } from './errors.ts'
-import { type ImageManifests, platformOf } from './image-manifests.ts'
+import { type ImageManifests } from './image-manifests.ts'
 import type { Image, ImageStore } from './image-store.ts'
 
 /**

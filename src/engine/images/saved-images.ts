@@ -1,10 +1,10 @@
 import { type Digest, digestOf } from '#base/digest.ts'
 import { type Descriptor, type Index, mediaTypes, parseManifest } from '#oci/image-spec.ts'
-import { formatPlatform, type Platform, platformDistance } from '#oci/platform.ts'
+import { formatPlatform, type Platform, platformDistance, platformOf } from '#oci/platform.ts'
 import { parseReference, type Reference } from '#oci/reference.ts'
 import type { LayerRow } from '#store/images.ts'
 import { missingLayer, wrongPlatform } from './errors.ts'
-import { type ImageManifests, platformOf, type StoredIndex } from './image-manifests.ts'
+import { type ImageManifests, type StoredIndex } from './image-manifests.ts'
 import type { Image, ImageStore } from './image-store.ts'
 import { encodeJson, manifestOf } from './manifest.ts'
 

@@ -6,6 +6,7 @@ import {
   type Platform,
   platformDistance,
   selectPlatform,
+  platformOf,
 } from '#oci/platform.ts'
 import {
   formatFamiliar,
@@ -17,7 +18,6 @@ import {
 import { wrongPlatform } from '../images/errors.ts'
 import {
   type ImageManifests,
-  platformOf,
   type StoredIndex,
   type StoredManifest,
   type Variant,

@@ -1,3 +1,4 @@
+import { platformOf } from '#oci/platform.ts'
 import type { AuthResponse, DistributionInspect, OCIPlatform } from '#api/generated/types.ts'
 import type { RegistryAuth } from '#api/registry-auth.ts'
 import {
@@ -10,7 +11,6 @@ import {
 } from '#oci/image-spec.ts'
 import { parseReference, withDefaultTag } from '#oci/reference.ts'
 import type { RegistryClient, Repository } from '#registry/client/repository.ts'
-import { platformOf } from '../images/image-manifests.ts'
 import { platformDocument } from '../images/manifest-summaries.ts'
 import type { Cancellable, RegistryService, SearchItem } from '../services.ts'
 import { credentialsOf } from './credentials.ts'

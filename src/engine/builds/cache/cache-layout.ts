@@ -5,10 +5,11 @@ import { pipeline } from 'node:stream/promises'
 import { type Digest, digestOf } from '#base/digest.ts'
 import { EngineError, isErrno, isKind } from '#base/errors.ts'
 import { type ImageConfig, mediaTypes } from '#oci/image-spec.ts'
+import { fileSize } from '#os/files.ts'
 import type { LayerRow } from '#store/images.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import { encodeJson, manifestOf } from '../../images/manifest.ts'
-import { OciLayout, REF_NAME, sizeOf } from '../oci-layout.ts'
+import { OciLayout, REF_NAME } from '../oci-layout.ts'
 
 /** A cache in a directory of this host, in the OCI layout. */
 export interface CacheLayout {
@@ -32,7 +33,7 @@ export async function writeCacheLayout(
   await mkdir(join(directory, 'blobs', 'sha256'), { recursive: true })
   for (const { diffId, size } of layers) {
     const path = layout.path(diffId)
-    if ((await sizeOf(path)) === size) continue
+    if ((await fileSize(path)) === size) continue
     await pipeline(snapshots.tar(diffId), createWriteStream(`${path}.part`), { signal })
     await rename(`${path}.part`, path)
   }

@@ -2,7 +2,7 @@
 
 NODE := node_modules/node/bin/node
 
-.PHONY: setup demo test check bench dist clean
+.PHONY: setup demo test check bench compat dist clean
 
 # Installs what is missing and builds; a second or two when all is there.
 setup:
@@ -22,6 +22,10 @@ check: setup
 # Side by side with Docker and Podman; minutes, and noisy on a busy machine. Options: make bench ARGS="--markdown --only run,exec"
 bench: setup
 	@$(NODE) tools/bench/bench.ts $(filter --%,$(MAKECMDGOALS)) $(ARGS)
+
+# The same requests to berth and to Docker, and what they answer differently: docs/compatibility.md.
+compat: setup
+	@$(NODE) test/compat/compat.ts $(ARGS)
 
 --%:
 	@:

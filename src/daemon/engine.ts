@@ -482,7 +482,7 @@ function queryOf(
     changes: new Changes({ snapshots, trees, helper, upper }),
     stats: new Sampler({ read: kernelSamples(cgroups), logger }),
     networkId: (name) => knownNetworks.named(name)?.id ?? '',
-    execsOf: (id) => execs.runningIn(id),
+    execsOf: (id) => execs.openIn(id),
     healthOf: (id) => health.of(id),
     imageName: (container) => imageName(images, container),
     descendants: (reference) => descendants(images, registry, reference),

@@ -39,7 +39,9 @@ export function parsePlatform(text: string): Platform {
   const parts = text.split('/')
   const bad = parts.find((part) => !WORD.test(part))
   if (bad !== undefined)
-    throw invalid(`${JSON.stringify(bad)} is an invalid component of ${JSON.stringify(text)}`)
+    throw invalid(
+      `${JSON.stringify(bad)} is an invalid component of ${JSON.stringify(text)}: platform specifier component must match "^[A-Za-z0-9_.-]+$"`,
+    )
 
   const [first = '', second, third] = parts.map((part) => part.toLowerCase())
   if (parts.length > 3) throw invalid(`${JSON.stringify(text)}: cannot parse platform specifier`)

@@ -47,7 +47,8 @@ function decode(value: unknown, schema: BodySchema, path: string): unknown {
       if (!Array.isArray(value)) throw wrongType(path, 'a list')
       return decodeList(value, schema.items ?? {}, path)
     case 'integer':
-      if (!Number.isInteger(value)) throw wrongType(path, 'an integer')
+      // Go's largest, which its decoder refuses as well.
+      if (!Number.isInteger(value) || Math.abs(Number(value)) > MAX_INT64) throw wrongType(path, 'an integer')
       return value
     case 'string':
     case 'number':
@@ -56,6 +57,8 @@ function decode(value: unknown, schema: BodySchema, path: string): unknown {
       return value
   }
 }
+
+const MAX_INT64 = 2 ** 63
 
 function decodeList(list: readonly unknown[], items: BodySchema, path: string): unknown[] {
   return list.map((item, index) => decode(item ?? zeroOf(items), items, `${path}[${index}]`))

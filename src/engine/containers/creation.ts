@@ -1,3 +1,4 @@
+import { hostname as machineName } from 'node:os'
 import type { ContainerConfig, HostConfig } from '#api/generated/types.ts'
 import { EngineError } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
@@ -14,6 +15,7 @@ import type { ContainerCreateBody } from '../services.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 import { type MountRequest, mountRequests } from './config/binds.ts'
 import { type ContainerSettings, completeHostConfig } from './config/defaults.ts'
+import { invalidConfig } from './config/errors.ts'
 import { type MergedConfig, mergeConfig } from './config/merge.ts'
 import { generateName, validateName } from './config/names.ts'
 import { exposedWithBound } from './config/ports.ts'
@@ -113,7 +115,8 @@ export class Creation {
       runtime: runtimeName,
     })
     checkSupported(complete)
-    const linked = resolveLinks(registry, complete)
+    checkExposing(body, complete)
+    const linked = resolveLinks(registry, withDonorIds(registry, complete))
     const { hostConfig, warnings } = validateCreate(merged.config, linked, {
       ...machine,
       runtimes: [runtimeName, ...dockersDefault],
@@ -211,6 +214,27 @@ function donor(registry: ContainerRegistry, ref: string): Container {
   throw new EngineError('invalid_argument', `No such container: ${ref}`, { code: 'CONTAINER_NOT_FOUND' })
 }
 
+/** Modes that name another container, by its id: that may be renamed. A network's donor may also come later. */
+function withDonorIds(registry: ContainerRegistry, hostConfig: HostConfig): HostConfig {
+  const { NetworkMode, PidMode, IpcMode } = hostConfig
+  const refOf = (mode: string | null | undefined): string | undefined =>
+    /^container:(.+)$/.exec(mode ?? '')?.[1]
+  const [network, pid, ipc] = [refOf(NetworkMode), refOf(PidMode), refOf(IpcMode)]
+  const networkDonor = network === undefined ? undefined : registry.find(network)
+  return {
+    ...hostConfig,
+    ...(networkDonor === undefined ? {} : { NetworkMode: `container:${networkDonor.id}` }),
+    ...(pid === undefined ? {} : { PidMode: `container:${donor(registry, pid).id}` }),
+    ...(ipc === undefined ? {} : { IpcMode: `container:${donor(registry, ipc).id}` }),
+  }
+}
+
+/** What an image exposes is no demand. */
+function checkExposing(body: ContainerCreateBody, { NetworkMode: mode }: HostConfig): void {
+  if (mode?.startsWith('container:') !== true || Object.keys(body.ExposedPorts ?? {}).length === 0) return
+  throw invalidConfig('conflicting options: port exposing and the container type network mode')
+}
+
 /** A name is looked up when the container starts; a number can be refused now. */
 function numericParts(user: string): string {
   return user
@@ -221,10 +245,9 @@ function numericParts(user: string): string {
 
 function hostnameOf(id: string, config: ContainerConfig, hostConfig: HostConfig): string {
   const mode = hostConfig.NetworkMode ?? ''
-  if (mode.startsWith('container:')) return ''
   if (config.Hostname !== undefined && config.Hostname !== null && config.Hostname !== '')
     return config.Hostname
-  return mode === 'host' ? '' : id.slice(0, 12)
+  return mode === 'host' ? machineName() : id.slice(0, 12)
 }
 
 /** Clients before API 1.44 put it into the container's own configuration. */

@@ -13,7 +13,7 @@ function keyCode(name: string): number {
   if (name.length === 1) return name.charCodeAt(0)
   const control = /^ctrl-([a-z@[\\\]^_])$/i.exec(name)?.[1]
   if (control === undefined) {
-    throw new EngineError('invalid_argument', `invalid escape keys (${name}) provided`, {
+    throw new EngineError('invalid_argument', `Invalid detach keys (${name}) provided`, {
       code: 'DETACH_KEYS_INVALID',
     })
   }

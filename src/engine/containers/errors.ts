@@ -41,24 +41,41 @@ export function notRunning(id: string): EngineError {
 }
 
 export function isPaused(id: string): EngineError {
-  return new EngineError('conflict', `container ${id} is paused, unpause the container before exec`, {
+  return new EngineError('conflict', `Container ${id} is paused, unpause the container before exec`, {
     code: 'CONTAINER_PAUSED',
     details: { id },
   })
+}
+
+/** It has no process that could be frozen or looked at, and will have one again. */
+export function isRestarting(id: string): EngineError {
+  return wrongState(id, `Container ${id} is restarting, wait until the container is running`)
+}
+
+/** Says first what could not be done, as Docker does; the kind of the failure stays. */
+export async function during<T>(what: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error
+    const { kind, message, code, details } = error
+    throw new EngineError(kind, `${what}: ${message}`, { code, details, cause: error })
+  }
 }
 
 export function wrongState(id: string, message: string): EngineError {
   return new EngineError('conflict', message, { code: 'CONTAINER_STATE', details: { id } })
 }
 
-export function removeRunning(name: string, status: string): EngineError {
+/** `ref`: what the client called it. */
+export function removeRunning(ref: string, status: string): EngineError {
   const advice =
     status === 'paused'
       ? 'container is paused and must be unpaused first'
       : `container is ${status}: stop the container before removing or force remove`
-  return new EngineError('conflict', `cannot remove container "${name}": ${advice}`, {
+  return new EngineError('conflict', `cannot remove container "${ref}": ${advice}`, {
     code: 'CONTAINER_RUNNING',
-    details: { name, status },
+    details: { ref, status },
   })
 }
 

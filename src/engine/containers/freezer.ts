@@ -1,7 +1,7 @@
 import { isKind } from '#base/errors.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import type { Container } from './container.ts'
-import { notRunning, wrongState } from './errors.ts'
+import { isRestarting, notRunning, wrongState } from './errors.ts'
 import type { ContainerEvents } from './events.ts'
 import type { ContainerRegistry } from './registry.ts'
 import { runOf } from './state.ts'
@@ -22,7 +22,8 @@ export class Freezer {
 
   async pause({ id, state }: Container): Promise<void> {
     const { registry, runtime, events } = this.#deps
-    if (state.status === 'paused') throw wrongState(id, `container ${id} is already paused`)
+    if (state.status === 'paused') throw wrongState(id, `Container ${id} is already paused`)
+    if (state.status === 'restarting') throw isRestarting(id)
     if (state.status !== 'running') throw notRunning(id)
     try {
       await runtime.pause(id)
@@ -38,7 +39,7 @@ export class Freezer {
 
   async unpause(container: Container): Promise<void> {
     const { id, state } = container
-    if (state.status !== 'paused') throw wrongState(id, `container ${id} is not paused`)
+    if (state.status !== 'paused') throw wrongState(id, `Container ${id} is not paused`)
     await this.thaw(container)
   }
 

@@ -61,7 +61,7 @@ describe('HealthMonitor', () => {
     const health = engine.health.of(id)
     assert.equal(health?.Log?.[0]?.ExitCode, -1)
     assert.equal(health?.Log?.[0]?.Output, 'Health check exceeded timeout (3s)')
-    assert.deepEqual(engine.execs.runningIn(id), [])
+    assert.deepEqual(engine.execs.openIn(id), [])
   })
 
   it('does not count while the container is paused, and goes on afterwards', async () => {

@@ -8,6 +8,7 @@ import type {
 import type { Health } from '#api/generated/types.ts'
 import { isDirect } from '#network/direct-ports.ts'
 import type { Endpoint, PublishedPort } from '#network/networks.ts'
+import { parseSecurityOptions } from './config/security-options.ts'
 import { driverOf } from '../logs/log-options.ts'
 import { logConfigOf } from './container-log.ts'
 import type { Attachment, Container, ContainerMount } from './container.ts'
@@ -40,23 +41,34 @@ export function inspectDocument(container: Container, context: InspectContext): 
     Args: [...container.args],
     State: stateDocument(container, context.health),
     Image: container.imageId ?? '',
-    ResolvConfPath: paths.resolvConf,
-    HostnamePath: paths.hostname,
-    HostsPath: paths.hosts,
-    LogPath: driverOf(logConfigOf(container)) === 'json-file' ? paths.log : '',
+    ...filesOf(container, paths),
     Name: `/${container.name}`,
     RestartCount: container.restartCount,
     Driver: driver,
     Platform: 'linux',
     MountLabel: '',
     ProcessLabel: '',
-    AppArmorProfile: '',
+    AppArmorProfile: parseSecurityOptions(container.hostConfig.SecurityOpt ?? []).apparmor ?? '',
     ExecIDs: execIds.length === 0 ? null : [...execIds],
     HostConfig: { ...container.hostConfig, Links: context.links },
     GraphDriver: { Name: driver, Data: { UpperDir: context.upper } },
     Mounts: mountPoints(container),
     Config: container.config,
     NetworkSettings: networkSettings(container, context),
+  }
+}
+
+/** The first start makes them. */
+function filesOf(container: Container, paths: ContainerPaths): ContainerInspectResponse {
+  const { state } = container
+  if (runOf(state) === undefined && lastOf(state) === undefined) {
+    return { ResolvConfPath: '', HostnamePath: '', HostsPath: '', LogPath: '' }
+  }
+  return {
+    ResolvConfPath: paths.resolvConf,
+    HostnamePath: paths.hostname,
+    HostsPath: paths.hosts,
+    LogPath: driverOf(logConfigOf(container)) === 'json-file' ? paths.log : '',
   }
 }
 
@@ -143,7 +155,7 @@ function endpointSettings(
     DriverOpts: settings.DriverOpts ?? null,
     GwPriority: settings.GwPriority ?? 0,
     NetworkID: endpoint?.networkId ?? networkId(network),
-    ...operational(endpoint),
+    ...operational(endpoint ?? { mac: settings.MacAddress ?? '' }),
     DNSNames: isUserDefined(network) ? dnsNames(container, settings) : null,
   }
 }

@@ -118,7 +118,9 @@ describe('Lifecycle.kill()', () => {
 
   it('refuses a container that does not run', async () => {
     const id = await engine.create()
-    await assert.rejects(engine.lifecycle.kill(id, 'TERM'), { message: `container ${id} is not running` })
+    await assert.rejects(engine.lifecycle.kill(id, 'TERM'), {
+      message: `cannot kill container: ${id}: container ${id} is not running`,
+    })
   })
 
   it('cancels a restart that is waited for, and tells who waits', async () => {

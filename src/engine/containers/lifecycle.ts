@@ -16,7 +16,7 @@ import type { LegacyLinks } from '../networks/legacy-links.ts'
 import type { Container } from './container.ts'
 import type { Creation } from './creation.ts'
 import { Endings, type StopOptions } from './endings.ts'
-import { wrongState } from './errors.ts'
+import { during, wrongState } from './errors.ts'
 import type { ContainerSettings } from './config/defaults.ts'
 import type { ContainerEvents } from './events.ts'
 import { Freezer } from './freezer.ts'
@@ -87,7 +87,8 @@ export class Lifecycle implements ContainerLifecycle {
   }
 
   kill(ref: string, signal: string | undefined): Promise<void> {
-    return this.#endings.kill(ref, signal)
+    const id = this.#deps.registry.find(ref)?.id ?? ref
+    return during(`cannot kill container: ${id}`, () => this.#endings.kill(id, signal))
   }
 
   async pause(ref: string): Promise<void> {
@@ -103,17 +104,23 @@ export class Lifecycle implements ContainerLifecycle {
   async rename(ref: string, name: string): Promise<void> {
     using locked = await lockContainer(this.#deps, ref)
     const { container } = locked
-    const wanted = validateName(name)
-    if (wanted === container.name) {
+    if (name === '') {
+      throw new EngineError('invalid_argument', 'Neither old nor new names may be empty', {
+        code: 'CONTAINER_NAME_INVALID',
+      })
+    }
+    if (name.replace(/^\//, '') === container.name) {
       throw new EngineError(
         'invalid_argument',
-        'renaming a container with the same name as its current name',
+        'Renaming a container with the same name as its current name',
         {
           code: 'CONTAINER_SAME_NAME',
         },
       )
     }
-    const renamed = this.#deps.registry.update(container.id, { name: wanted })
+    const renamed = await during('Error when allocating new name', async () =>
+      this.#deps.registry.update(container.id, { name: validateName(name) }),
+    )
     this.#deps.events.publish(renamed, 'rename', { oldName: `/${container.name}` })
     await this.#deps.names.change(renamed, runOf(renamed.state)?.endpoints ?? [])
     await this.#deps.registry.durable()
@@ -121,8 +128,11 @@ export class Lifecycle implements ContainerLifecycle {
 
   async update(ref: string, body: ContainerUpdateBody): Promise<ContainerUpdateResponse> {
     using locked = await lockContainer(this.#deps, ref)
-    const warnings = await this.#deps.updates.apply(locked.container, body)
-    return { Warnings: warnings }
+    const { container } = locked
+    const warnings = await during(`Cannot update container ${container.id}`, () =>
+      this.#deps.updates.apply(container, body),
+    )
+    return { Warnings: warnings.length === 0 ? null : warnings }
   }
 
   async remove(
@@ -134,7 +144,7 @@ export class Lifecycle implements ContainerLifecycle {
       return
     }
     const { id } = this.#deps.registry.resolve(ref)
-    await this.#deps.removal.remove(id, options)
+    await this.#deps.removal.remove(id, { ...options, ref })
   }
 
   prune(filters: Filters): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }> {
@@ -154,7 +164,10 @@ export class Lifecycle implements ContainerLifecycle {
     const { id, state } = registry.resolve(ref)
     const runs = state.status === 'running' || state.status === 'paused' || state.status === 'restarting'
     if (wanted === 'not-running' && !runs) {
-      return { result: Promise.resolve({ StatusCode: lastOf(state)?.exitCode ?? 0 }) }
+      const { exitCode = 0, error = '' } = lastOf(state) ?? {}
+      return {
+        result: Promise.resolve({ StatusCode: exitCode, ...(error ? { Error: { Message: error } } : {}) }),
+      }
     }
     return { result: waiters.wait(id, wanted, options.signal) }
   }

@@ -1,4 +1,4 @@
-import type { ContainerSummary, Health } from '#api/generated/types.ts'
+import type { ContainerSummary, EndpointSettings, Health } from '#api/generated/types.ts'
 import { EngineError } from '#base/errors.ts'
 import { hasLabel, matchesPattern } from '../filter-values.ts'
 import type { Filters } from '../services.ts'
@@ -34,11 +34,32 @@ export function summaryOf(container: Container, context: ListContext): Container
     Labels: container.config.Labels ?? {},
     State: container.state.status,
     Status: statusText(statusFacts(container, health?.Status ?? 'none'), context.now),
-    HostConfig: { NetworkMode: container.hostConfig.NetworkMode ?? 'bridge' },
+    HostConfig: hostConfigOf(container),
     Health: { Status: health?.Status ?? 'none', FailingStreak: health?.FailingStreak ?? 0 },
-    NetworkSettings: { Networks: networkEndpoints(container, context.networkId) },
-    Mounts: mountPoints(container),
+    NetworkSettings: { Networks: withoutNames(networkEndpoints(container, context.networkId)) },
+    // Where a volume lies is told by its own document.
+    Mounts: mountPoints(container).map((mount) =>
+      mount.Type === 'volume' ? { ...mount, Source: '' } : mount,
+    ),
   }
+}
+
+/** A list has the addresses alone. */
+function withoutNames(endpoints: Record<string, EndpointSettings>): Record<string, EndpointSettings> {
+  const bare = {
+    IPAMConfig: null,
+    Links: null,
+    Aliases: null,
+    DriverOpts: null,
+    DNSNames: null,
+    GwPriority: 0,
+  }
+  return Object.fromEntries(Object.entries(endpoints).map(([name, each]) => [name, { ...each, ...bare }]))
+}
+
+function hostConfigOf({ hostConfig }: Container): ContainerSummary['HostConfig'] {
+  const { NetworkMode, Annotations } = hostConfig
+  return { NetworkMode: NetworkMode ?? 'bridge', ...(Annotations ? { Annotations } : {}) }
 }
 
 function statusFacts({ state }: Container, health: StatusFacts['health']): StatusFacts {
@@ -115,12 +136,23 @@ function checkFilters(all: readonly Container[], filters: Filters): void {
 }
 
 function checkValue(all: readonly Container[], key: string, value: string): void {
-  if (key === 'status' && !statuses.includes(value)) throw invalid(`invalid filter 'status=${value}'`)
-  if (key === 'health' && !healths.includes(value)) throw invalid(`invalid filter 'health=${value}'`)
+  if (key === 'status' && !statuses.includes(value)) throw notOneOf('status', 'state', value, statuses)
+  if (key === 'health' && !healths.includes(value)) throw notOneOf('health', 'health', value, healths)
+  if (key === 'is-task' && !isBoolean(value)) throw invalid(`invalid filter 'is-task=[${value}]'`)
   if (key === 'exited' && !/^-?\d+$/.test(value)) throw invalid(`invalid filter 'exited=${value}'`)
   if ((key === 'before' || key === 'since') && position(all, value) < 0) {
     throw new EngineError('not_found', `No such container: ${value}`, { code: 'CONTAINER_NOT_FOUND' })
   }
+}
+
+function notOneOf(filter: string, what: string, value: string, known: readonly string[]): EngineError {
+  return invalid(
+    `invalid filter '${filter}=${value}': invalid value for ${what} (${value}): must be one of ${known.join(', ')}`,
+  )
+}
+
+function isBoolean(text: string): boolean {
+  return /^(1|0|true|false)$/i.test(text)
 }
 
 function invalid(message: string): EngineError {

@@ -13,7 +13,7 @@ import { linkNames, shownLinks } from '../networks/legacy-links.ts'
 import type { Changes } from './changes.ts'
 import type { Container } from './container.ts'
 import type { ContainerEvents } from './events.ts'
-import { isPaused, notRunning } from './errors.ts'
+import { isRestarting, notRunning } from './errors.ts'
 import { inspectDocument } from './inspect.ts'
 import { filterContainers, type ListContext, summaryOf, wantsAll } from './list.ts'
 import type { PathsOf } from './paths.ts'
@@ -104,7 +104,7 @@ export class Query implements ContainerQuery {
   async top(ref: string, psArgs: string): Promise<ContainerTopResponse> {
     const { registry, helper, processes, events } = this.#deps
     const container = registry.resolve(ref)
-    if (container.state.status === 'paused') throw isPaused(container.id)
+    if (container.state.status === 'restarting') throw isRestarting(container.id)
     if (runOf(container.state) === undefined) throw notRunning(container.id)
     const args = psArgs.split(/\s+/).filter((arg) => arg !== '')
     const pids = await processes(container)

@@ -49,6 +49,8 @@ export interface RemovalDeps {
 }
 
 export interface RemoveOptions {
+  /** What the client called it. */
+  readonly ref: string
   readonly force: boolean
   readonly volumes: boolean
 }
@@ -109,7 +111,7 @@ export class Removal {
     if (kept !== undefined) kept.due = true
     if (container === undefined || kept !== undefined || supervisor().running(id) !== undefined) return
     try {
-      await this.#remove(container, { force: true, volumes: true })
+      await this.#remove(container, { ref: id, force: true, volumes: true })
     } catch (error) {
       waiters.notRemoved(id, lastOf(container.state)?.exitCode ?? 0, messageOf(error))
       throw error
@@ -129,7 +131,7 @@ export class Removal {
     for (const { id } of stopped) {
       const size = (await snapshots.space(id)) + (await directories.space(paths(id).data))
       try {
-        await this.remove(id, { force: false, volumes: false })
+        await this.remove(id, { ref: id, force: false, volumes: false })
       } catch (error) {
         // Somebody started or removed it meanwhile: then it is not ours to prune.
         if (isKind(error, 'conflict')) continue
@@ -148,11 +150,11 @@ export class Removal {
     await this.#delete(container)
   }
 
-  async #remove(container: Container, { force, volumes }: RemoveOptions): Promise<void> {
+  async #remove(container: Container, { ref, force, volumes }: RemoveOptions): Promise<void> {
     const { registry, restarts } = this.#deps
-    const { id, name, state } = container
+    const { id, state } = container
     const live = state.status === 'running' || state.status === 'paused' || state.status === 'restarting'
-    if (live && !force) throw removeRunning(name, state.status)
+    if (live && !force) throw removeRunning(ref, state.status)
 
     this.#underWay.add(id)
     try {

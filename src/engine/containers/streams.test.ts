@@ -75,12 +75,12 @@ describe('Streams.attach()', () => {
   it('refuses a container that is paused or between two lives', async () => {
     const id = await engine.run({ HostConfig: { RestartPolicy: { Name: 'always' } } }, 'web')
     await engine.lifecycle.pause(id)
-    const paused = 'container web is paused, unpause the container before attach'
+    const paused = `container ${id} is paused, unpause the container before attach`
     await assert.rejects(engine.streams.attach(id, ALL), { message: paused })
     await engine.lifecycle.unpause(id)
     machine.shims.init(id).end(1)
     await engine.settled()
-    const restarting = 'container web is restarting, wait until the container is running'
+    const restarting = `container ${id} is restarting, wait until the container is running`
     await assert.rejects(engine.streams.attach(id, ALL), { message: restarting })
   })
 

@@ -53,12 +53,12 @@ export class Streams implements ContainerStreams {
   async attach(ref: string, options: AttachOptions): Promise<AttachedStream> {
     const { registry, supervisor, attachments, events } = this.#deps
     const container = registry.resolve(ref)
-    const { id, name, state, config } = container
+    const { id, state, config } = container
     if (state.status === 'paused') {
-      throw wrongState(id, `container ${name} is paused, unpause the container before attach`)
+      throw wrongState(id, `container ${id} is paused, unpause the container before attach`)
     }
     if (state.status === 'restarting') {
-      throw wrongState(id, `container ${name} is restarting, wait until the container is running`)
+      throw wrongState(id, `container ${id} is restarting, wait until the container is running`)
     }
     const stream = this.#stream(container, options)
     const streams = {

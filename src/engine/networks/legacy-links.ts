@@ -57,8 +57,9 @@ export function resolveLinks(registry: Pick<ContainerRegistry, 'find'>, hostConf
   const { Links: links, NetworkMode: mode = '' } = hostConfig
   if (!links || links.length === 0 || isUserDefined(mode ?? '')) return hostConfig
   if (mode !== '' && mode !== BRIDGE && mode !== 'default') {
+    const what = mode?.startsWith('container:') ? 'container type network' : `${mode} type networking`
     throw invalidLink(
-      `conflicting options: ${mode} type networking can't be used with links. This would result in undefined behavior`,
+      `conflicting options: ${what} can't be used with links. This would result in undefined behavior`,
     )
   }
   const resolved = links.map((text) => {
@@ -83,7 +84,8 @@ export function shownLinks(
   container: Pick<Container, 'name' | 'hostConfig'>,
 ): string[] | null {
   const { Links: links, NetworkMode: mode } = container.hostConfig
-  if (mode !== BRIDGE || !links || links.length === 0) return links ?? null
+  if (!links || links.length === 0) return null
+  if (mode !== BRIDGE) return links
   return linksOf(registry, container).map(
     ({ target, alias }) => `/${target.name}:/${container.name}/${alias}`,
   )

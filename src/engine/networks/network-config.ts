@@ -20,7 +20,7 @@ type MadeDriver = Exclude<Network['driver'], 'host' | 'null'>
 
 /** Everything that can be refused without knowing other networks. */
 export function checkCreate(name: string, body: NetworkCreateBody): void {
-  if (name === '') throw invalidNetwork('invalid config for network : invalid name: name is empty')
+  if (name === '') throw invalidNetwork('invalid name: name is empty')
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
     throw invalidNetwork(
       `invalid config for network ${name}: invalid name: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
@@ -70,7 +70,7 @@ export function networkOf(id: string, name: string, body: NetworkCreateBody, inf
     options: body.Options ?? {},
     ipam: {
       driver: body.IPAM?.Driver || 'default',
-      options: body.IPAM?.Options ?? {},
+      options: body.IPAM?.Options ?? null,
       config: body.IPAM?.Config ?? null,
     },
     ...(body.ConfigOnly === true ? { configOnly: true } : {}),

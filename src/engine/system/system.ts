@@ -140,9 +140,9 @@ export class System implements SystemService {
       RuncCommit: { ID: facts.runtime.version },
       InitCommit: { ID: '' },
       SecurityOptions: ['name=seccomp,profile=builtin'],
-      Warnings: [...facts.warnings],
+      Warnings: facts.warnings.length > 0 ? [...facts.warnings] : null,
       CDISpecDirs: [],
-      FirewallBackend: { Driver: 'nftables', Info: [] },
+      FirewallBackend: { Driver: 'nftables' },
       ...ownRegistryFacts(facts.ownRegistry),
     } as unknown as SystemInfo
   }
@@ -233,7 +233,7 @@ function registryFacts({ hubMirrors, insecure }: EngineFacts['registries']): obj
         ...Object.fromEntries(unsafe),
       },
       InsecureRegistryCIDRs: [...insecure.filter((entry) => entry.includes('/')), '127.0.0.0/8', '::1/128'],
-      Mirrors: hubMirrors,
+      Mirrors: hubMirrors.length > 0 ? hubMirrors : null,
     },
   }
 }

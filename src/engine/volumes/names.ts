@@ -27,7 +27,9 @@ export function isAnonymous(row: VolumeRow): boolean {
 /** Docker's rules and words. */
 export function checkName(name: string): void {
   if (name.length === 1) {
-    throw nameInvalid('volume name is too short, names should be at least two alphanumeric characters')
+    throw nameInvalid(
+      `create ${name}: volume name is too short, names should be at least two alphanumeric characters`,
+    )
   }
   if (!NAME.test(name)) {
     throw nameInvalid(

@@ -66,7 +66,9 @@ describe('Volumes.create()', () => {
   it('refuses bad names, other drivers and options', async () => {
     const bad = (body: object) => volumes.create(body)
     await assert.rejects(bad({ Name: '../x' }), /includes invalid characters for a local volume name/)
-    await assert.rejects(bad({ Name: 'x' }), { message: /^volume name is too short, names should be/ })
+    await assert.rejects(bad({ Name: 'x' }), {
+      message: /^create x: volume name is too short, names should be/,
+    })
     await assert.rejects(bad({ Name: 'xy', Driver: 'nfs' }), /plugin "nfs" not found/)
     await assert.rejects(
       bad({ Name: 'xy', DriverOpts: { colour: '1' } }),

@@ -81,9 +81,12 @@ function terminalRoutes(streams: Engine['streams']): readonly Route[] {
 
 /** A terminal dimension. */
 export function size(query: Query, name: 'h' | 'w'): number {
-  const value = query.integer(name)
-  if (value !== undefined && value >= 0 && value <= MAX_UINT32) return value
-  throw new EngineError('invalid_argument', `invalid ${name}: want the size of the terminal`, {
+  const text = query.text(name) ?? ''
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value <= MAX_UINT32) return value
+  const side = name === 'h' ? 'height' : 'width'
+  const why = /^[+-]?\d+$/.test(text) ? 'value out of range' : 'invalid syntax'
+  throw new EngineError('invalid_argument', `invalid resize ${side} ${JSON.stringify(text)}: ${why}`, {
     code: 'TERMINAL_SIZE_INVALID',
   })
 }

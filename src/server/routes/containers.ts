@@ -46,7 +46,10 @@ function queryRoutes(containers: ContainerQuery): readonly Route[] {
       operation: 'ContainerChanges',
       method: 'GET',
       path: '/containers/{id}/changes',
-      handle: async ({ params }) => json(await containers.changes(params.id)),
+      async handle({ params }) {
+        const changes = await containers.changes(params.id)
+        return json(changes.length === 0 ? null : changes)
+      },
     }),
   ]
 }

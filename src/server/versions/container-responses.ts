@@ -76,8 +76,6 @@ function lowerEndpoint(
   version: ApiVersion,
 ): EndpointSettings {
   const lowered = { ...endpoint }
-  if (isBefore(version, '1.48')) delete lowered.GwPriority
-  if (isBefore(version, '1.44')) delete lowered.DNSNames
   if (isBefore(version, '1.45') && aliases.length > 0) {
     lowered.Aliases = [...new Set([...(endpoint.Aliases ?? []), ...aliases])]
   }

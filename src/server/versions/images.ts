@@ -11,8 +11,7 @@ export function lowerImage(document: object, version: ApiVersion): object {
   if (isBefore(version, '1.50')) lowered['Config'] = { ...containerOnlyFields, ...newest.Config }
   if (isBefore(version, '1.48')) delete lowered['Descriptor']
   if (isBefore(version, '1.48')) delete lowered['Manifests']
-  if (isBefore(version, '1.45'))
-    Object.assign(lowered, { Container: '', ContainerConfig: containerOnlyFields })
+  if (isBefore(version, '1.45')) lowered['ContainerConfig'] = emptyContainerConfig
   if (isBefore(version, '1.44')) lowered['VirtualSize'] = newest.Size ?? 0
   if (isBefore(version, '1.43')) Object.assign(lowered, withPlaceholders(newest))
   return lowered
@@ -41,6 +40,19 @@ const containerOnlyFields = {
   Image: '',
 }
 
+/** The container that an image was made from was described until 1.44; it has not been known for long. */
+const emptyContainerConfig = {
+  ...containerOnlyFields,
+  User: '',
+  Env: null,
+  Cmd: null,
+  Volumes: null,
+  WorkingDir: '',
+  Entrypoint: null,
+  OnBuild: null,
+  Labels: null,
+}
+
 /** `GET /images/json`. */
 export function lowerImageSummaries(document: object, version: ApiVersion): object {
   if (!isBefore(version, '1.51')) return document
@@ -60,7 +72,8 @@ function lowerSummary(summary: ImageSummary, version: ApiVersion): object {
 function withPlaceholders(image: ImageSummary | ImageInspect): object {
   const tags = image.RepoTags ?? []
   const digests = image.RepoDigests ?? []
-  if (tags.length > 0) return {}
+  // A list that is empty was null.
+  if (tags.length > 0) return digests.length > 0 ? {} : { RepoDigests: null }
   return {
     RepoTags: ['<none>:<none>'],
     RepoDigests: digests.length > 0 ? digests : ['<none>@<none>'],

@@ -5,7 +5,6 @@ import { isBefore, type ApiVersion } from '#api/version.ts'
 export function lowerNetwork(document: object, version: ApiVersion): object {
   const lowered: Record<string, unknown> = { ...(document as Network) }
   if (isBefore(version, '1.52')) delete lowered['Status']
-  if (isBefore(version, '1.48')) delete lowered['EnableIPv4']
   return lowered
 }
 

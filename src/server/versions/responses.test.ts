@@ -49,8 +49,8 @@ describe('lowerContainer()', () => {
       'web',
     ])
     assert.equal(lowered('1.44').NetworkSettings.Networks['bridge']?.['Aliases'], undefined)
-    assert.equal('DNSNames' in (lowered('1.43').NetworkSettings.Networks['backend'] ?? {}), false)
-    assert.equal('GwPriority' in (lowered('1.47').NetworkSettings.Networks['backend'] ?? {}), false)
+    // What came later is not taken away: Docker leaves it there.
+    assert.deepEqual(lowered('1.24').NetworkSettings.Networks['backend']?.['DNSNames'], ['db'])
   })
 })
 
@@ -79,7 +79,8 @@ describe('lowerImage()', () => {
     assert.deepEqual(lowered('1.50')['Config'], { Cmd: ['sh'] })
     assert.deepEqual((lowered('1.49')['Config'] as object as { Hostname: string }).Hostname, '')
     assert.equal('Descriptor' in lowered('1.47'), false)
-    assert.equal(lowered('1.44')['Container'], '')
+    assert.equal((lowered('1.44')['ContainerConfig'] as { Cmd: unknown }).Cmd, null)
+    assert.equal(lowered('1.45')['ContainerConfig'], undefined)
     assert.equal(lowered('1.43')['VirtualSize'], 7)
     assert.deepEqual(lowered('1.42')['RepoTags'], ['<none>:<none>'])
     assert.deepEqual(lowered('1.43')['RepoTags'], [])
@@ -122,7 +123,7 @@ describe('lowerNetwork()', () => {
     const network = { Name: 'a', Status: {}, EnableIPv4: true }
     assert.deepEqual(lowerNetwork(network, '1.52'), network)
     assert.deepEqual(lowerNetwork(network, '1.51'), { Name: 'a', EnableIPv4: true })
-    assert.deepEqual(lowerNetwork(network, '1.47'), { Name: 'a' })
+    assert.deepEqual(lowerNetwork(network, '1.47'), { Name: 'a', EnableIPv4: true })
   })
 
   it('lists with no containers until 1.51', () => {
@@ -140,9 +141,15 @@ describe('lowerInfo()', () => {
 })
 
 describe('lowerDiskUsage()', () => {
-  it('is lists until 1.51, of the types that were asked for', () => {
+  it('is lists until 1.51, null for types that were not asked for', () => {
     const usage = { ImageUsage: { TotalSize: 9, Items: [{}] }, VolumeUsage: { Items: null } }
-    assert.deepEqual(lowerDiskUsage(usage, '1.51'), { LayersSize: 9, Images: [{}], Volumes: [] })
+    assert.deepEqual(lowerDiskUsage(usage, '1.51'), {
+      LayersSize: 9,
+      Images: [{}],
+      Containers: null,
+      Volumes: [],
+      BuildCache: null,
+    })
     assert.equal(lowerDiskUsage(usage, '1.52'), usage)
   })
 })

@@ -7,6 +7,8 @@ import type {
   VolumesDiskUsage,
 } from '#api/generated/types.ts'
 import { isBefore, type ApiVersion } from '#api/version.ts'
+import { lowerContainerSummaries } from './container-responses.ts'
+import { lowerImageSummaries } from './images.ts'
 
 /** `GET /info`. */
 export function lowerInfo(document: object, version: ApiVersion): object {
@@ -23,12 +25,21 @@ export function lowerInfo(document: object, version: ApiVersion): object {
       lowered[name] = withExpected(info[name])
     }
   }
+  // What the kernel could once limit, and where layers that others may not pass on were sent.
+  if (isBefore(version, '1.52')) lowered['KernelMemoryTCP'] = info.CgroupVersion === '1'
+  if (isBefore(version, '1.47')) lowered['RegistryConfig'] = { ...info.RegistryConfig, ...nondistributable }
   if (isBefore(version, '1.46')) delete lowered['Containerd']
+  if (isBefore(version, '1.42')) lowered['KernelMemory'] = info.CgroupVersion === '1'
   return lowered
 }
 
+const nondistributable = {
+  AllowNondistributableArtifactsCIDRs: null,
+  AllowNondistributableArtifactsHostnames: null,
+}
+
 function withExpected(commit: Commit | null | undefined): object {
-  return { ID: commit?.ID ?? '', Expected: commit?.ID ?? '' }
+  return { ID: commit?.ID ?? '', ...(commit?.ID ? { Expected: commit.ID } : {}) }
 }
 
 interface DiskUsage {
@@ -40,13 +51,31 @@ interface DiskUsage {
   readonly Berth?: object
 }
 
-/** `GET /system/df`: one list per type, and a total for the layers alone. */
+/** `GET /system/df`: one list per type, null when it was not asked for, and a total for the layers alone. */
 export function lowerDiskUsage(document: object, version: ApiVersion): object {
-  return isBefore(version, '1.52') ? legacyDiskUsage(document) : document
+  if (!isBefore(version, '1.52')) return document
+  const { Images = null, Containers = null, ...rest } = legacyDiskUsage(document)
+  return {
+    LayersSize: 0,
+    Images: Images === null ? null : lowerImageSummaries(Images, version),
+    Containers: Containers === null ? null : lowerContainerSummaries(Containers, version),
+    Volumes: null,
+    BuildCache: null,
+    ...rest,
+  }
+}
+
+interface LegacyDiskUsage {
+  readonly LayersSize?: number
+  readonly Images?: readonly unknown[]
+  readonly Containers?: readonly unknown[]
+  readonly Volumes?: readonly unknown[]
+  readonly BuildCache?: readonly unknown[]
+  readonly Berth?: object
 }
 
 /** The lists of before 1.52; a type that was not asked for is left out. */
-export function legacyDiskUsage(document: object): object {
+export function legacyDiskUsage(document: object): LegacyDiskUsage {
   const { ImageUsage, ContainerUsage, VolumeUsage, BuildCacheUsage, Berth } = document as DiskUsage
   return {
     ...(ImageUsage ? { LayersSize: ImageUsage.TotalSize ?? 0, Images: ImageUsage.Items ?? [] } : {}),

@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import type { ContainerConfig, HostConfig, Mount } from '#api/generated/types.ts'
-import { checkName } from '../../volumes/names.ts'
 import { invalidConfig } from './errors.ts'
+import { checkName } from '../../volumes/names.ts'
 import { mountDestination, quotedInvalidMode } from './mount-paths.ts'
 import { type MountRequest, plainRequest, propagations } from './mount-request.ts'
 import { parseMount } from './mount-specs.ts'
@@ -59,17 +59,21 @@ export function parseBind(raw: string, volumeDriver: string): MountRequest {
   const isBind = source.startsWith('/')
   if (isBind && flags.noCopy === true) throw invalid('field VolumeOptions must not be specified')
   if (!isBind && flags.propagation !== undefined) throw invalid('field BindOptions must not be specified')
-  const spec: Mount = {
+  try {
+    const request = parseMount(bindSpec(isBind, source, target, volumeDriver))
+    return { ...request, mode: mode || request.mode, ...flags }
+  } catch (error) {
+    throw invalid((error as Error).message)
+  }
+}
+
+function bindSpec(isBind: boolean, source: string, target: string, volumeDriver: string): Mount {
+  return {
     Type: isBind ? 'bind' : 'volume',
     Source: source,
     Target: target,
     ...(isBind ? { BindOptions: { CreateMountpoint: true } } : {}),
     ...(!isBind && volumeDriver !== '' ? { VolumeOptions: { DriverConfig: { Name: volumeDriver } } } : {}),
-  }
-  try {
-    return { ...parseMount(spec), mode, ...flags }
-  } catch (error) {
-    throw invalid((error as Error).message)
   }
 }
 
@@ -105,6 +109,7 @@ function borrowed(spec: string, donorMounts: DonorMounts): MountRequest[] {
   return donorMounts(container).map((request) => ({
     ...request,
     readWrite: request.readWrite && readWrite,
+    mode: '',
     noCopy: true,
   }))
 }

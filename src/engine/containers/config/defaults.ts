@@ -1,4 +1,4 @@
-import type { HostConfig, PortMap } from '#api/generated/types.ts'
+import type { DeviceMapping, HostConfig, PortMap } from '#api/generated/types.ts'
 import { defaultMaskedPaths, defaultReadonlyPaths } from '#runtime/mounts.ts'
 
 /** What the daemon's configuration says about containers that say nothing. */
@@ -124,7 +124,7 @@ function network(given: HostConfig, defaults: ContainerDefaults): HostConfig {
   const mode = given.NetworkMode ?? ''
   return {
     NetworkMode: mode === '' || mode === 'default' ? 'bridge' : mode,
-    PortBindings: portBindings(given.PortBindings ?? {}),
+    PortBindings: given.PortBindings ? portBindings(given.PortBindings) : null,
     PublishAllPorts: given.PublishAllPorts ?? false,
     Dns: listOr(given.Dns, defaults.dns),
     DnsOptions: listOr(given.DnsOptions, defaults.dnsOptions),
@@ -214,22 +214,26 @@ function cpuLimits(given: HostConfig): HostConfig {
 function deviceLimits(given: HostConfig): HostConfig {
   return {
     BlkioWeight: given.BlkioWeight ?? 0,
-    BlkioWeightDevice: given.BlkioWeightDevice ?? [],
-    BlkioDeviceReadBps: given.BlkioDeviceReadBps ?? [],
-    BlkioDeviceWriteBps: given.BlkioDeviceWriteBps ?? [],
-    BlkioDeviceReadIOps: given.BlkioDeviceReadIOps ?? [],
-    BlkioDeviceWriteIOps: given.BlkioDeviceWriteIOps ?? [],
-    Devices: (given.Devices ?? []).map(({ PathOnHost, PathInContainer, CgroupPermissions }) => ({
-      PathOnHost: PathOnHost ?? '',
-      PathInContainer: PathInContainer || PathOnHost || '',
-      CgroupPermissions: CgroupPermissions || 'rwm',
-    })),
+    BlkioWeightDevice: given.BlkioWeightDevice ?? null,
+    BlkioDeviceReadBps: given.BlkioDeviceReadBps ?? null,
+    BlkioDeviceWriteBps: given.BlkioDeviceWriteBps ?? null,
+    BlkioDeviceReadIOps: given.BlkioDeviceReadIOps ?? null,
+    BlkioDeviceWriteIOps: given.BlkioDeviceWriteIOps ?? null,
+    Devices: given.Devices?.map(device) ?? null,
     DeviceCgroupRules: given.DeviceCgroupRules ?? null,
     DeviceRequests: given.DeviceRequests ?? null,
     CpuCount: given.CpuCount ?? 0,
     CpuPercent: given.CpuPercent ?? 0,
     IOMaximumIOps: given.IOMaximumIOps ?? 0,
     IOMaximumBandwidth: given.IOMaximumBandwidth ?? 0,
+  }
+}
+
+function device({ PathOnHost, PathInContainer, CgroupPermissions }: DeviceMapping): DeviceMapping {
+  return {
+    PathOnHost: PathOnHost ?? '',
+    PathInContainer: PathInContainer || PathOnHost || '',
+    CgroupPermissions: CgroupPermissions || 'rwm',
   }
 }
 

@@ -53,12 +53,12 @@ describe('mergeConfig()', () => {
     assert.deepEqual(config.Volumes, { '/w': {}, '/v': {} })
   })
 
-  it('completes user, directory, stop signal and shell', () => {
+  it('completes user, directory and stop signal, and leaves the shell to builds', () => {
     const from = { ...image, User: 'app', WorkingDir: '/app', StopSignal: 'SIGINT', Shell: ['bash'] }
     const { config } = mergeConfig({ User: '' }, from)
     assert.deepEqual(
       [config.User, config.WorkingDir, config.StopSignal, config.Shell],
-      ['app', '/app', 'SIGINT', ['bash']],
+      ['app', '/app', 'SIGINT', undefined],
     )
     assert.equal(mergeConfig({ User: '5' }, from).config.User, '5')
   })

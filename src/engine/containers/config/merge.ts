@@ -45,7 +45,8 @@ function plainFields(body: ContainerConfig): ContainerConfig {
 function mergedFields(body: ContainerConfig, image: RunConfig): ContainerConfig {
   const exposed = { ...image.ExposedPorts, ...body.ExposedPorts }
   const healthcheck = mergeHealthcheck(body.Healthcheck, image.Healthcheck)
-  const shell = filled(body.Shell) ?? filled(image.Shell)
+  // That of the image is for its own build alone.
+  const shell = filled(body.Shell)
   const stopSignal = body.StopSignal || image.StopSignal
   return {
     User: body.User || image.User || '',
@@ -54,7 +55,7 @@ function mergedFields(body: ContainerConfig, image: RunConfig): ContainerConfig 
     ...(healthcheck === undefined ? {} : { Healthcheck: healthcheck }),
     Volumes: emptyToNull({ ...image.Volumes, ...body.Volumes }),
     WorkingDir: body.WorkingDir || image.WorkingDir || '',
-    OnBuild: null,
+    OnBuild: body.OnBuild ?? null,
     Labels: { ...image.Labels, ...body.Labels },
     ...(stopSignal ? { StopSignal: stopSignal } : {}),
     ...(shell === undefined ? {} : { Shell: shell }),

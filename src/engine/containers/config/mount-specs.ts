@@ -7,6 +7,7 @@ import { tmpfsData, tmpfsOptions } from './tmpfs-options.ts'
 
 /** An entry of `HostConfig.Mounts`. Fails with Docker's texts, which say the type of the mount. */
 export function parseMount(mount: Mount): MountRequest {
+  refuseStrays(mount)
   try {
     return requestOf(mount)
   } catch (error) {
@@ -37,7 +38,6 @@ function requestOf(mount: Mount): MountRequest {
 }
 
 function bindFields(mount: Mount): Partial<MountRequest> {
-  refuse(mount, 'VolumeOptions', 'TmpfsOptions', 'ImageOptions')
   if (!mount.Source) throw invalidConfig('field Source must not be empty')
   const options = mount.BindOptions ?? {}
   const propagation = options.Propagation || 'rprivate'
@@ -74,7 +74,6 @@ function idmapOf({ IDMap: idmap }: BindOptions, propagation: string): Partial<Mo
 }
 
 function volumeFields(mount: Mount): Partial<MountRequest> {
-  refuse(mount, 'BindOptions', 'TmpfsOptions', 'ImageOptions')
   const name = mount.Source ?? ''
   const options = mount.VolumeOptions ?? {}
   const subpath = options.Subpath ?? ''
@@ -85,6 +84,8 @@ function volumeFields(mount: Mount): Partial<MountRequest> {
   checkSubpath(subpath)
   return {
     source: name,
+    // What Docker notes for its own driver: to be relabelled for SELinux, which there is none of.
+    mode: (options.DriverConfig?.Name || 'local') === 'local' ? 'z' : '',
     noCopy: options.NoCopy === true,
     subpath,
     driver: options.DriverConfig?.Name || undefined,
@@ -94,7 +95,6 @@ function volumeFields(mount: Mount): Partial<MountRequest> {
 }
 
 function tmpfsFields(mount: Mount): Partial<MountRequest> {
-  refuse(mount, 'BindOptions', 'VolumeOptions', 'ImageOptions')
   if (mount.Source) throw invalidConfig('field Source must not be specified')
   const data = tmpfsData(mount.TmpfsOptions ?? {})
   tmpfsOptions(data, true)
@@ -102,18 +102,23 @@ function tmpfsFields(mount: Mount): Partial<MountRequest> {
 }
 
 function imageFields(mount: Mount): Partial<MountRequest> {
-  refuse(mount, 'BindOptions', 'VolumeOptions', 'TmpfsOptions')
   if (!mount.Source) throw invalidConfig('field Source must not be empty')
   const subpath = mount.ImageOptions?.Subpath ?? ''
   checkSubpath(subpath)
   return { source: mount.Source, readWrite: false, subpath }
 }
 
-type OptionField = 'BindOptions' | 'VolumeOptions' | 'TmpfsOptions' | 'ImageOptions'
+const ownOptions = {
+  BindOptions: 'bind',
+  VolumeOptions: 'volume',
+  TmpfsOptions: 'tmpfs',
+  ImageOptions: 'image',
+} as const
 
-function refuse(mount: Mount, ...fields: readonly OptionField[]): void {
-  for (const field of fields) {
-    if (mount[field]) throw invalidConfig(`field ${field} must not be specified`)
+function refuseStrays(mount: Mount): void {
+  for (const [field, type] of Object.entries(ownOptions)) {
+    if (!mount[field as keyof typeof ownOptions] || mount.Type === type) continue
+    throw invalidConfig(`${field} must not be specified on mount type ${JSON.stringify(mount.Type ?? '')}`)
   }
 }
 

@@ -212,7 +212,8 @@ function checkCpu(resources: Resources, cpus: number): void {
 }
 
 function checkShares(resources: Resources): void {
-  if ((resources.CpuShares ?? 0) < 0) throw invalidConfig('shares: invalid argument')
+  const shares = resources.CpuShares ?? 0
+  if (shares < 0) throw invalidConfig(`invalid CPU shares (${shares}): value must be a positive integer`)
   const realtime = resources.CpuRealtimePeriod ?? 0
   if (realtime !== 0 && (resources.CpuRealtimeRuntime ?? 0) > realtime) {
     throw invalidConfig('cpu real-time runtime cannot be higher than cpu real-time period')
@@ -228,7 +229,8 @@ function checkCpuset(resources: Resources, cgroups: CgroupFeatures): void {
 function checkAvailable(asked: string, available: string, kind: string, what: string): void {
   if (asked === '') return
   const wanted = parseCpuList(asked)
-  if (wanted === undefined) throw invalidConfig(`Invalid value ${asked} for cpuset ${kind}`)
+  if (wanted === undefined)
+    throw invalidConfig(`Invalid value ${asked} for cpuset ${kind}: invalid format: ${asked}`)
   const there = parseCpuList(available)
   // A kernel that does not say what it has will tell at the start.
   if (there === undefined || wanted.isSubsetOf(there)) return
@@ -240,10 +242,11 @@ function checkBlockIo(resources: Resources): void {
   if (weight !== 0 && (weight < 10 || weight > 1000)) {
     throw invalidConfig('Range of blkio weight is from 10 to 1000')
   }
-  if (resources.IOMaximumBandwidth || resources.IOMaximumIOps) {
-    throw invalidConfig(
-      'Invalid QoS settings: linux does not support Maximum IO Bandwidth or Maximum IO IOps',
-    )
+  if (resources.IOMaximumBandwidth) {
+    throw invalidConfig('invalid option: QoS maximum bandwidth configuration is not supported on linux')
+  }
+  if (resources.IOMaximumIOps) {
+    throw invalidConfig('invalid option: QoS maximum IOPs configuration is not supported on linux')
   }
 }
 

@@ -1,3 +1,4 @@
+import { EngineError } from '#base/errors.ts'
 import type { HostConfig, Resources, RestartPolicy } from '#api/generated/types.ts'
 import { invalidConfig } from './errors.ts'
 import { type LimitsMachine, checkResources } from './resource-limits.ts'
@@ -54,20 +55,16 @@ function checkAgainstCurrent(current: HostConfig, asked: Resources): void {
   const quotaSet = Boolean(current.CpuPeriod) || Boolean(current.CpuQuota)
   if (asked.NanoCpus && quotaSet) {
     const which = current.CpuPeriod ? 'Period' : 'Quota'
-    throw invalidConfig(
-      `Conflicting options: Nano CPUs cannot be updated as CPU ${which} has already been set`,
-    )
+    throw conflicting(`Conflicting options: Nano CPUs cannot be updated as CPU ${which} has already been set`)
   }
   if (current.NanoCpus && (asked.CpuPeriod || asked.CpuQuota)) {
     const which = asked.CpuPeriod ? 'Period' : 'Quota'
-    throw invalidConfig(
-      `Conflicting options: CPU ${which} cannot be updated as NanoCPUs has already been set`,
-    )
+    throw conflicting(`Conflicting options: CPU ${which} cannot be updated as NanoCPUs has already been set`)
   }
   const memory = asked.Memory ?? 0
   const swap = current.MemorySwap ?? 0
   if (memory > 0 && swap > 0 && memory > swap && !asked.MemorySwap) {
-    throw invalidConfig(
+    throw conflicting(
       'Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time',
     )
   }
@@ -87,7 +84,12 @@ function restartPolicy(current: HostConfig, { RestartPolicy: policy }: UpdateBod
   if (!policy?.Name) return {}
   checkRestartPolicy(policy)
   if (current.AutoRemove === true && policy.Name !== 'no') {
-    throw invalidConfig('Restart policy cannot be updated because AutoRemove is enabled for the container')
+    throw conflicting('Restart policy cannot be updated because AutoRemove is enabled for the container')
   }
   return { RestartPolicy: { Name: policy.Name, MaximumRetryCount: policy.MaximumRetryCount ?? 0 } }
+}
+
+/** With what was said before. */
+function conflicting(message: string): EngineError {
+  return new EngineError('conflict', message, { code: 'CONTAINER_CONFIG_CONFLICT' })
 }

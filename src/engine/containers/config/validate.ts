@@ -153,7 +153,7 @@ function checkModes(hostConfig: HostConfig): void {
     throw invalidConfig(`invalid cgroup namespace mode: ${cgroup}`)
   }
   if (network === 'container' || network === 'container:') {
-    throw invalidConfig('invalid container format container:<name|id>')
+    throw invalidConfig('invalid network mode: invalid container format container:<name|id>')
   }
 }
 

@@ -8,7 +8,13 @@
 #include <limits.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
 
 static int op_ping(const struct helper *helper, const struct request *request, struct buffer *reply)
 {
@@ -96,6 +102,27 @@ static int op_kill(const struct helper *helper, const struct request *request, s
 	return sys_pidfd_send_signal(pidfd, (int)number) < 0 ? fail("%m") : 0;
 }
 
+/*
+ * Who is at the other end of a unix socket of the daemon, our parent, by the descriptor that it has there: Node has no
+ * getsockopt(2).
+ */
+static int op_peer(const struct helper *helper, const struct request *request, struct buffer *reply)
+{
+	(void)helper;
+	uint64_t number;
+	struct ucred peer;
+	socklen_t size = sizeof peer;
+	if (parse_number(request->fields[0], INT_MAX, &number) < 0)
+		return fail("%m");
+	cleanup_close int daemon = sys_pidfd_open(getppid());
+	if (daemon < 0)
+		return fail("%m");
+	cleanup_close int fd = (int)syscall(SYS_pidfd_getfd, daemon, (int)number, 0);
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return fail("%m");
+	return buffer_printf(reply, "%d%c%u%c%u%c", peer.pid, 0, peer.uid, 0, peer.gid, 0);
+}
+
 /* Not below mnt, which shims detach: they need it for as long as they run the OCI runtime. */
 static int op_mount_cgroup_hugetlb(const struct helper *helper, const struct request *request, struct buffer *reply)
 {
@@ -127,6 +154,7 @@ static const struct operation operations[] = {
 	{"syncfs", 1, 1, true, op_syncfs},
 	{"run", 2, 4096, true, op_run},
 	{"kill", 3, 3, false, op_kill},
+	{"peer", 1, 1, false, op_peer},
 	{"mount-volume", 5, 5, true, op_mount_volume},
 	{"copy-mount", 4, 4, true, op_copy_mount},
 	{"limit-size", 3, 3, true, op_limit_size},

@@ -315,6 +315,11 @@ export const entries: readonly Entry[] = [
   entry('version', 'Show the versions of client and engine', () => import('./commands/version.ts')),
   entry('completion', 'Print a completion script for a shell', () => import('./commands/completion.ts')),
   entry(
+    'why',
+    'Say why a container is in its state: who stopped it, how it ended, what it said last',
+    () => import('./commands/why.ts'),
+  ),
+  entry(
     'why unreachable',
     'Find out why a port of a container is not reached',
     () => import('./commands/why-unreachable.ts'),

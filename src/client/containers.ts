@@ -9,6 +9,7 @@ import type {
   Resources,
   RestartPolicy,
 } from '#api/generated/types.ts'
+import type { ContainerWhy } from '#api/container-why.ts'
 import { filtersQuery, type Filters } from './filters.ts'
 import { textOf, type Transport } from './transport.ts'
 
@@ -41,6 +42,11 @@ export class Containers {
 
   constructor(transport: Transport) {
     this.#transport = transport
+  }
+
+  /** Why it is in its state: who stopped it, how it ended, its last lines. */
+  async why(ref: string): Promise<ContainerWhy> {
+    return this.#transport.json('GET', `/berth/containers/${encodeURIComponent(ref)}/why`)
   }
 
   async create(

@@ -8,10 +8,11 @@ import { once } from 'node:events'
 import { Background } from '#base/background.ts'
 import { type Logger, jsonLogger } from '#base/logger.ts'
 import { KernelNetworks } from '#network/kernel-networks.ts'
+import type { RequestJournal } from '#engine/requests/request-journal.ts'
+import type { Recorder } from '#server/recording.ts'
 import { createServer } from '#server/server.ts'
 import { EventJournal } from '#engine/events/event-journal.ts'
 import { NativeNames } from '#network/names/native-names.ts'
-import type { Engine } from '#engine/services.ts'
 import type { Networks } from '#network/networks.ts'
 import type { Helper } from '#os/helper.ts'
 import { watchKernel } from '#os/kernel-watch.ts'
@@ -24,7 +25,8 @@ import { openDatabase } from '#store/db.ts'
 import { openRegistryClient } from '#registry/client/client.ts'
 import type { RegistryClient } from '#registry/client/repository.ts'
 import type { DaemonConfig } from './config.ts'
-import { assembleEngine } from './engine.ts'
+import { callers } from './callers.ts'
+import { type AssembledEngine, assembleEngine } from './engine.ts'
 import { type Identity, identityOf } from './identity.ts'
 import { chooseRuntime, makeRoots, openStorage, startLockedHelper } from './machine-setup.ts'
 import { openListeners, renewCertificates } from './listeners.ts'
@@ -108,13 +110,13 @@ export async function runDaemon(live: LiveConfig, signals: DaemonSignals): Promi
   acquired.use(periodically(LOOK_EVERY, () => networks.look(), logger))
   acquired.use(periodically(EXPIRE_EVERY, () => assembled.expire(), logger))
 
-  const lost = await served(assembled.engine, { live, signals, logger, buildDir, helper, events, identity })
+  const lost = await served(assembled, { live, signals, logger, buildDir, helper, events, identity })
   if (lost !== undefined) throw lost
 }
 
 /** Serves the API until the daemon is to end, or the helper has: then with the reason. */
 async function served(
-  engine: Engine,
+  { engine, requests }: AssembledEngine,
   {
     live,
     signals,
@@ -136,7 +138,7 @@ async function served(
   const { door, pidfile, dataRoot } = live.current
   const info = { version, experimental: false, builderVersion: '1' } as const
   await using acquired = new AsyncDisposableStack()
-  const server = acquired.use(createServer({ engine, logger, info }))
+  const server = acquired.use(createServer({ engine, logger, info, recorder: recorderOf(requests, helper) }))
   await openListeners(server, door)
   if (pidfile !== '') acquired.use(await pidFile(pidfile))
   const reload = (): void => {
@@ -152,6 +154,10 @@ async function served(
   logger.info('shutting down; containers keep running')
   await notify('STOPPING=1', manager)
   return lost
+}
+
+function recorderOf(requests: RequestJournal, helper: Helper): Recorder {
+  return { arrived: (request) => requests.arrived(request), callerOf: callers(helper) }
 }
 
 function registryClientOf(config: DaemonConfig, logger: Logger): RegistryClient & AsyncDisposable {

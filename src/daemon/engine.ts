@@ -30,9 +30,10 @@ import type { EventJournal } from '#engine/events/event-journal.ts'
 import { Fsck } from '#engine/fsck/fsck.ts'
 import { RegistryLayers } from '#engine/fsck/registry-layers.ts'
 import { openImages, type Images } from '#engine/images/images.ts'
-import { LogPlugins } from '#engine/logs/destinations/log-plugins.ts'
-import { LogForwarder } from '#engine/logs/log-forwarder.ts'
-import { LogDrivers } from '#engine/containers/log-drivers.ts'
+import { lastLines } from '#engine/logs/last-lines.ts'
+import { RequestJournal } from '#engine/requests/request-journal.ts'
+import { RequestRows } from '#store/requests.ts'
+import { Why } from '#engine/containers/why.ts'
 import { JsonFileLogs } from '#engine/logs/json-file-logs.ts'
 import { Connections } from '#engine/networks/connections.ts'
 import { ContainerNames } from '#engine/networks/container-names.ts'
@@ -74,6 +75,7 @@ import { FileContent } from '#store/content/file-content.ts'
 import type { SnapshotsProbe } from '#store/snapshots/probe-snapshots.ts'
 import { VolumeRows } from '#store/volumes.ts'
 import type { DaemonConfig } from './config.ts'
+import { loggingOf } from './logging.ts'
 import type { LiveConfig } from './reloading.ts'
 import { explanationsOf } from './explanations.ts'
 import { assembleContainers, type ContainerServices } from './container-services.ts'
@@ -113,6 +115,8 @@ export interface Foundation {
 
 export interface AssembledEngine {
   readonly engine: Engine
+  /** Who asked for what. */
+  readonly requests: RequestJournal
   /** Number of containers that have a process. */
   running(): number
   /** Removes what has been kept long enough; once a day. */
@@ -173,6 +177,7 @@ export async function assembleEngine(foundation: Foundation): Promise<AssembledE
       }),
       ...viewsOf(foundation, base, images, lifecycle, building),
     },
+    requests: base.requests,
     running: () => base.registry.all().filter(({ state }) => runOf(state) !== undefined).length,
     expire: async () => {
       await pulls.expire()
@@ -212,23 +217,17 @@ function baseOf(foundation: Foundation) {
   const etcFiles = etcFilesOf(foundation, paths, registry)
   const locks = new KeyedMutex()
   const networking = networkingOf(foundation, { registry, locks, files: etcFiles })
-  const forwarder = new LogForwarder({
-    ...foundation,
-    logs: new JsonFileLogs({ logger }),
-    clock: systemClock,
-  })
   return {
     paths,
     registry,
     roots,
     upper,
-    forwarder,
-    logDrivers: new LogDrivers({
-      forwarder,
-      paths,
-      plugins: new LogPlugins(dockerPlugins, join(execRoot, 'log-pipes')),
-      sendProgram: join(foundation.buildDir, 'berth-send'),
+    requests: new RequestJournal({
+      rows: new RequestRows(db),
+      logger,
+      containerId: (ref) => registry.find(ref)?.id,
     }),
+    ...loggingOf(foundation, paths),
     remains: new Remains({ ...foundation, cgroupParent: config.cgroupParent }),
     shims: new NativeShims(helper),
     locks,
@@ -374,22 +373,29 @@ function viewsOf(
   images: Images,
   containers: ContainerServices,
   building: AssembledBuilds,
-): Pick<Engine, 'streams' | 'files' | 'query' | 'system' | 'fsck' | 'explanations'> {
+): Pick<Engine, 'streams' | 'files' | 'query' | 'system' | 'fsck' | 'explanations' | 'why'> {
   const { logger } = foundation
   const { registry, paths, attachments, containerEvents: events } = base
   const { supervisor } = containers
   const query = queryOf(foundation, base, images, containers)
+  const logs = new JsonFileLogs({ logger })
   return {
     streams: new Streams({
       registry,
       supervisor,
       attachments,
       events,
-      logs: new JsonFileLogs({ logger }),
+      logs,
       logFile: (id) => paths(id).log,
     }),
     files: filesOf(foundation, base, images, containers),
     query,
+    why: new Why({
+      registry,
+      events: foundation.events,
+      requests: base.requests,
+      lastLines: (container, count) => lastLines(logs, container, paths(container.id).log, count),
+    }),
     explanations: explanationsOf({
       ...foundation,
       ...base,

@@ -34,6 +34,7 @@ import type {
   SystemVersion,
   Volume,
 } from '#api/generated/types.ts'
+import type { ContainerWhy } from '#api/container-why.ts'
 import type { Finding } from '#api/finding.ts'
 import type { Diagnosis, Exposure } from '#api/network-reports.ts'
 import type { RegistryAuth } from '#api/registry-auth.ts'
@@ -344,6 +345,11 @@ export interface SearchItem {
   readonly is_automated: boolean
 }
 
+/** Why containers are in their state. */
+export interface WhyService {
+  why(ref: string): Promise<ContainerWhy>
+}
+
 export interface EventService {
   /** Replays from `since`, then live until `until` or the signal. Nanoseconds since the epoch. */
   subscribe(
@@ -472,6 +478,7 @@ export interface Engine {
   readonly volumeTransfers: VolumeTransferService
   readonly networks: NetworkService
   readonly explanations: NetworkExplanations
+  readonly why: WhyService
   readonly fsck: FsckService
   readonly builds: BuildService
 }

@@ -47,8 +47,17 @@ export interface Helper extends AsyncDisposable {
   limitSize(directory: string, project: number, bytes: number): Promise<void>
   /** Runs a short program to its end; a non-zero exit is a result, not an error. */
   run(argv: readonly string[], options?: { readonly stdin?: string }): Promise<RunResult>
+  /** Who connected to a unix socket of the daemon, by its descriptor here (SO_PEERCRED). */
+  peer(fd: number): Promise<PeerCredentials>
   /** `false` when that very process (by start time, field 22 of /proc/PID/stat) is gone. */
   kill(pid: number, startTime: string, signal: number): Promise<boolean>
+}
+
+/** As they were when the connection was made; the process may be gone. */
+export interface PeerCredentials {
+  readonly pid: number
+  readonly uid: number
+  readonly gid: number
 }
 
 /** The arguments of mount(2). */

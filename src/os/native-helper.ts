@@ -4,7 +4,7 @@ import { constants } from 'node:os'
 import { EngineError } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import { nativeError } from './errno.ts'
-import type { Helper, RunResult, VolumeMount } from './helper.ts'
+import type { Helper, RunResult, VolumeMount, PeerCredentials } from './helper.ts'
 import { startProcess } from './process.ts'
 import type { StartedProcess } from './process.ts'
 
@@ -128,6 +128,11 @@ export class NativeHelper implements Helper {
     )
     const [how, number] = (status ?? '').split(' ')
     return { code: how === 'signal' ? 128 + Number(number) : Number(number), stdout, stderr }
+  }
+
+  async peer(fd: number): Promise<PeerCredentials> {
+    const [pid, uid, gid] = await this.#call('peer', [String(fd)])
+    return { pid: Number(pid), uid: Number(uid), gid: Number(gid) }
   }
 
   async kill(pid: number, startTime: string, signal: number): Promise<boolean> {

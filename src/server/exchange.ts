@@ -1,11 +1,13 @@
 import { ServerResponse, type IncomingMessage } from 'node:http'
 import { EngineError, engineErrorOf, isKind, messageOf } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
+import type { Answered } from '#engine/requests/request-journal.ts'
 import { isBefore, newestVersion, oldestVersion, parseVersion, type ApiVersion } from '#api/version.ts'
 import { httpStatus } from './http-status.ts'
 import { Query } from './query.ts'
 import type { Reply } from './reply.ts'
 import { checkReadOnly, withoutValues } from './read-only.ts'
+import { type Recorder, outcomeOf, recordArrival } from './recording.ts'
 import { readDocument } from './request-body.ts'
 import type { Route, RouteRequest } from './route.ts'
 import type { Params } from './path-pattern.ts'
@@ -22,6 +24,7 @@ export interface ExchangeContext {
   readonly closing: AbortSignal
   /** Aborted when everything has to stop. */
   readonly closed: AbortSignal
+  readonly recorder: Recorder | undefined
 }
 
 export interface Exchange {
@@ -42,11 +45,13 @@ export async function serve(
 ): Promise<void> {
   const { response, target, readOnly, takeOver } = exchange
   const { route, params } = matched
+  const { socket } = exchange.request
+  const answered = recordArrival(context.recorder, route, params, { path: target.path, socket })
   await answer(
     context,
     exchange,
     route.operation,
-    async (signal) => {
+    noting(answered, target, async (signal) => {
       const version = agreedVersion(target.version)
       const request = routeRequest(exchange, { version, params, signal, operation: route.operation })
       if (readOnly) checkReadOnly(route)
@@ -54,13 +59,33 @@ export async function serve(
       const shown = readOnly ? withoutValues(route, handled) : handled
       const reply = lowerReply(route.operation, shown, version)
       if (reply.kind === 'upgrade' && takeOver !== undefined) {
+        void answered?.({ status: 200 })
         await writeTakeOver(reply, response, takeOver.head, { switching: takeOver.switching, signal })
         return undefined
       }
       return reply
-    },
+    }),
     route.endless === true ? context.closing : context.closed,
   )
+}
+
+/** `produce`, written down: before the answer goes out, since who gets it may hang up. */
+function noting(
+  answered: Answered | undefined,
+  target: Target,
+  produce: (signal: AbortSignal) => Promise<Reply | undefined>,
+): typeof produce {
+  if (answered === undefined) return produce
+  return async (signal) => {
+    try {
+      const reply = await produce(signal)
+      if (reply !== undefined) await answered(outcomeOf(reply))
+      return reply
+    } catch (error) {
+      await answered({ status: statusToSend(error, target) })
+      throw error
+    }
+  }
 }
 
 /** Answers with a failure alone, where no route is in play. Never rejects. */

@@ -34,6 +34,7 @@ const allowed: ReadonlySet<string> = new Set([
   'PluginList',
   'BerthExposure',
   'BerthUnreachable',
+  'BerthWhy',
 ])
 
 /** @throws EngineError permission_denied */

@@ -18,6 +18,7 @@ import { pageNotFound, refuse, serve, type Exchange, type ExchangeContext } from
 import { implicitUpgrade, inspectFirstRequest } from './front.ts'
 import { guard, guardRules, type GuardRules } from './guard.ts'
 import { listen, type Address, type Bound } from './listen.ts'
+import type { Recorder } from './recording.ts'
 import { createRouter, takeOverMatcher, type Matched } from './router.ts'
 import { allRoutes } from './routes/routes.ts'
 import type { ServerInfo } from './server-info.ts'
@@ -64,6 +65,8 @@ export interface ServerDeps {
   readonly logger: Logger
   readonly info: ServerInfo
   readonly options?: ServerOptions
+  /** Writes down who asked for what; undefined: nobody does. */
+  readonly recorder?: Recorder | undefined
 }
 
 const MAX_HEAD_SIZE = 64 * 1024
@@ -80,7 +83,7 @@ type Admitted = Pick<Exchange, 'target' | 'readOnly'>
 type Listening = { readonly server: Server; readonly bound: Bound }
 
 /** Serves Docker's HTTP API from `engine`; nothing is listened on yet. */
-export function createServer({ engine, logger, info, options = {} }: ServerDeps): ApiServer {
+export function createServer({ engine, logger, info, options = {}, recorder }: ServerDeps): ApiServer {
   const settings = { ...defaults, ...options }
   const closing = new AbortController()
   const closed = new AbortController()
@@ -89,6 +92,7 @@ export function createServer({ engine, logger, info, options = {} }: ServerDeps)
     headers: commonHeaders(info),
     closing: closing.signal,
     closed: closed.signal,
+    recorder,
   }
   const edge = new Edge(context, engine, info)
   const listening: Listening[] = []

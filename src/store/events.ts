@@ -53,6 +53,16 @@ export class EventRows {
       .map(decode)
   }
 
+  /** The last about that actor, newest first. */
+  about(actorId: string, limit: number): EventRow[] {
+    return this.#db
+      .all<StoredEvent>(`SELECT ${COLUMNS} FROM events WHERE actor_id = ? ORDER BY sequence DESC LIMIT ?`, [
+        actorId,
+        limit,
+      ])
+      .map(decode)
+  }
+
   /** The sequence before the first event at or after `time`: a reader that starts there sees everything since. */
   before(time: bigint): number {
     const row = this.#db.get<{ sequence: number | null }>(

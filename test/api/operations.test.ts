@@ -34,6 +34,8 @@ const cases: readonly Case[] = [
   { operation: 'BerthExposure', status: 200 },
   { operation: 'BerthUnreachable', at: 'web', query: 'port=80/tcp&from=db', status: 200 },
   { operation: 'BerthUnreachable', at: 'web', status: 400 },
+  { operation: 'BerthWhy', at: 'web', status: 200 },
+  { operation: 'BerthWhy', at: 'nobody', status: 404 },
   { operation: 'BerthFsck', query: 'repair=1', status: 200 },
   { operation: 'SystemEvents', query: 'since=1&until=2', status: 200 },
   { operation: 'Options', at: 'containers/json', status: 200 },

@@ -8,6 +8,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
+import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
@@ -167,6 +168,12 @@ export class TestDaemon implements AsyncDisposable {
   /** Runs the real docker client. */
   docker(...args: string[]): Result {
     return run('docker', ['-H', this.host, ...args])
+  }
+
+  /** The first column of the first row, from the daemon's own database. */
+  query(sql: string): string {
+    using database = new DatabaseSync(join(this.marks.dataRoot, 'berth.db'), { readOnly: true })
+    return Object.values(database.prepare(sql).get() ?? {}).join()
   }
 
   /** Runs a program in the daemon's network namespace: "the host" of its containers. */

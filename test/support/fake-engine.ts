@@ -2,7 +2,8 @@
  * The engine in memory, for tests of the HTTP edge: documents are complete, processes are played
  * (fake-container.ts), and `calls` records what the edge asked for.
  */
-import type { EventMessage } from '#api/generated/types.ts'
+import type { ContainerWhy } from '#api/container-why.ts'
+import type { ContainerInspectResponse, EventMessage } from '#api/generated/types.ts'
 import { EngineError } from '#base/errors.ts'
 import type { Engine } from '#engine/services.ts'
 import { chunks } from './chunks.ts'
@@ -35,6 +36,7 @@ export class FakeEngine implements Engine {
   readonly volumeTransfers: Engine['volumeTransfers']
   readonly networks: Engine['networks']
   readonly explanations: Engine['explanations']
+  readonly why: Engine['why']
   readonly fsck: Engine['fsck']
   readonly builds: Engine['builds']
 
@@ -55,6 +57,9 @@ export class FakeEngine implements Engine {
     this.volumeTransfers = this.#recording(volumeTransfers)
     this.networks = this.#recording(networks)
     this.explanations = this.#recording(explanations)
+    this.why = this.#recording({
+      why: async (ref: string) => whyOf(await containers.query.inspect(ref, { size: false })),
+    })
     this.fsck = this.#recording(fsck)
     this.builds = this.#recording(fakeBuilds)
   }
@@ -248,6 +253,11 @@ const networks: Engine['networks'] = {
   prune: () => Promise.resolve({ NetworksDeleted: null }),
   connect: async (ref) => void (await networks.inspect(ref)),
   disconnect: async (ref) => void (await networks.inspect(ref)),
+}
+
+function whyOf({ Id, Name }: ContainerInspectResponse): ContainerWhy {
+  const said = { Summary: 'It is as it is.', Details: [], History: [], LastLines: [] }
+  return { ID: Id ?? '', Name: (Name ?? '').slice(1), Image: 'demo', Status: 'running', ...said }
 }
 
 const explanations: Engine['explanations'] = {

@@ -75,6 +75,11 @@ export class EventJournal implements EventService {
     for (const wake of this.#readers) wake()
   }
 
+  /** The last about that actor, newest first. */
+  about(actorId: string, limit: number): readonly EventRow[] {
+    return this.#rows.about(actorId, limit)
+  }
+
   subscribe(
     options: {
       readonly since: bigint | undefined

@@ -1,11 +1,17 @@
 import { parseRegistryConfig } from '#api/registry-auth.ts'
 import type { Engine } from '#engine/services.ts'
-import { progress } from '../reply.ts'
+import { json, progress } from '../reply.ts'
 import { route, type Route } from '../route.ts'
 
 /** What Docker's API has no place for. */
-export function berthRoutes({ fsck }: Pick<Engine, 'fsck'>): readonly Route[] {
+export function berthRoutes({ fsck, why }: Pick<Engine, 'fsck' | 'why'>): readonly Route[] {
   return [
+    route({
+      operation: 'BerthWhy',
+      method: 'GET',
+      path: '/berth/containers/{id}/why',
+      handle: async ({ params }) => json(await why.why(params.id)),
+    }),
     route({
       operation: 'BerthFsck',
       method: 'POST',

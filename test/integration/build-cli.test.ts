@@ -158,10 +158,14 @@ describe('berth build', () => {
   })
 
   it('says what --check, --call outline and targets find, without building', async () => {
-    write('check/Dockerfile', '# the end\nFROM busybox as end\nARG WHO=you\nCMD echo $WHO\n')
+    write(
+      'check/Dockerfile',
+      '# the end\nFROM busybox as end\nARG WHO=you\nLABEL a=$NOBODY b=$PATH\nCMD echo $WHO\n',
+    )
     const checked = await berth(['build', '--check', 'check'])
     assert.equal(checked.code, 1)
     assert.match(checked.stdout, /JSONArgsRecommended|FromAsCasing/)
+    assert.deepEqual(checked.stdout.match(/undefined variable.*/g), ["undefined variable '$NOBODY'"])
     assert.match((await says(['build', '--call', 'targets', 'check'])).stdout, /end/)
     assert.match((await says(['build', '--call', 'outline', 'check'])).stdout, /WHO/)
   })

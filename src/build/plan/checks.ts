@@ -33,7 +33,7 @@ export function checkBuild({ file, request, builds }: CheckInput): readonly Warn
       contexts: new Set(request.contexts.keys()),
       stages,
       ...(ignore === undefined ? {} : { ignore }),
-      baseImage: (_, stage) => describe(bases.get(stage)),
+      baseImage: (_, stage) => baseImageOf(bases.get(stage)),
     })
     fatal ||= result.fatal
     for (const warning of result.warnings)
@@ -59,7 +59,8 @@ function isBuiltIn(syntax: string): boolean {
   return /^(?:docker\.io\/)?docker\/dockerfile(?:-upstream)?(?:[:@]|$)/.test(syntax)
 }
 
-function describe(image: ResolvedImage | undefined): BaseImage | undefined {
+/** What the checks need of it. */
+export function baseImageOf(image: Pick<ResolvedImage, 'config'> | undefined): BaseImage | undefined {
   if (image === undefined) return undefined
   const { config, ...platform } = image.config
   const given = (config?.OnBuild ?? []).flatMap((expression) => namesGivenBy(parseTrigger(expression)))

@@ -24,7 +24,7 @@ import { withRecords } from './cache/cache-document.ts'
 import { type CacheExportDeps, exportCaches, exportedRecords } from './cache/cache-export.ts'
 import { type CacheImportDeps, importCaches } from './cache/cache-import.ts'
 import type { BuiltImage } from './image-output.ts'
-import { BuildImages, type BuildImagesDeps } from './image-resolver.ts'
+import { BuildImages, type BuildImagesDeps, localImage } from './image-resolver.ts'
 import { layoutReference, type LayoutPlace } from './layout-images.ts'
 import { type Built, type OutputsDeps, type Written, writeOutputs } from './outputs.ts'
 import type { BuildMessage, BuildOptions, BuildResult } from './service.ts'
@@ -74,7 +74,7 @@ export async function runBuild(
   const contexts = await loadContexts(run, session)
   const request = buildRequest(options, contexts, deps.entitlements)
   if (options.call !== 'build') {
-    tell(answerCall(options.call, request))
+    tell(await answerCall(options.call, request, (...image) => localImage(deps.images, ...image)))
     return
   }
   const lease = held.use(deps.cache.lease())

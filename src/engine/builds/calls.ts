@@ -3,15 +3,26 @@ import { lint, type Warning } from '#build/dockerfile/lint.ts'
 import { listTargets, outlineOf } from '#build/dockerfile/outline.ts'
 import { parseDockerfile } from '#build/dockerfile/parse.ts'
 import { type BuildArguments, globalScope } from '#build/dockerfile/scope.ts'
-import { findTarget, resolveStages } from '#build/dockerfile/stages.ts'
-import type { BuildRequest } from '#build/graph/plan.ts'
-import { hostPlatform } from '#oci/platform.ts'
+import { findTarget, resolveStages, type StageGraph } from '#build/dockerfile/stages.ts'
+import type { BuildRequest, ResolvedImage } from '#build/graph/plan.ts'
+import { baseImageOf } from '#build/plan/checks.ts'
+import { hostPlatform, type Platform } from '#oci/platform.ts'
 import type { BuildMessage, BuildOptions } from './service.ts'
 
 type Answer = Extract<BuildMessage, { type: 'call' }>
 
-/** `--call`: what can be said of a Dockerfile without building it. */
-export function answerCall(call: Exclude<BuildOptions['call'], 'build'>, request: BuildRequest): Answer {
+/** An image of this host; undefined when it is not here. */
+export type LocalImage = (
+  reference: string,
+  platform: Platform,
+) => Promise<Pick<ResolvedImage, 'config'> | undefined>
+
+/** `--call`: what can be said of a Dockerfile without building it, or fetching what it stands on. */
+export async function answerCall(
+  call: Exclude<BuildOptions['call'], 'build'>,
+  request: BuildRequest,
+  images: LocalImage,
+): Promise<Answer> {
   const file = parseDockerfile(request.dockerfile, request.dockerfileName)
   const build: BuildArguments = {
     buildArgs: request.buildArgs,
@@ -21,14 +32,25 @@ export function answerCall(call: Exclude<BuildOptions['call'], 'build'>, request
   }
   const contexts = new Set(request.contexts.keys())
   if (call === 'targets') return targets(listTargets(file))
+  const global = globalScope(file, build)
+  const graph = resolveStages(file, global, contexts)
   if (call === 'outline') {
-    const global = globalScope(file, build)
-    const graph = resolveStages(file, global, contexts)
     return outline(outlineOf(graph, global, findTarget(graph, request.target)))
   }
   const ignore =
     request.ignore === undefined ? {} : { ignore: new IgnoreMatcher(parseIgnore(request.ignore)) }
-  return check(lint({ file, build, contexts, ...ignore }).warnings)
+  const bases = await basesOf(graph, build.targetPlatform, images)
+  const baseImage = (_: string, stage: number) => baseImageOf(bases.get(stage))
+  return check(lint({ file, build, contexts, baseImage, ...ignore }).warnings)
+}
+
+/** By the numbers of stages. */
+async function basesOf(graph: StageGraph, target: Platform, images: LocalImage) {
+  const found = graph.stages.map(async ({ base: { origin }, platform }, stage) => {
+    const image = origin.type === 'image' ? await images(origin.reference, platform ?? target) : undefined
+    return image === undefined ? [] : [[stage, image] as const]
+  })
+  return new Map((await Promise.all(found)).flat())
 }
 
 function check(warnings: readonly Warning[]): Answer {

@@ -44,7 +44,7 @@ export class BuildImages implements ImageResolver {
   async resolve(text: string, platform: Platform): Promise<ResolvedImage> {
     const place = this.#options.layouts.get(text)
     if (place !== undefined) return layoutImage(text, place, platform, this.#options)
-    const here = this.#options.pull ? undefined : await this.#here(text, platform)
+    const here = this.#options.pull ? undefined : await localImage(this.#deps.images, text, platform)
     if (here !== undefined) return this.#described(text, here)
     // An id names what is here, and nothing else.
     if (/^sha256:[0-9a-f]{64}$/.test(text))
@@ -52,15 +52,6 @@ export class BuildImages implements ImageResolver {
     const reference = withDefaultTag(parseReference(text))
     await this.#pull(text, reference, platform)
     return this.#described(text, await this.#deps.images.resolve(text, formatPlatform(platform)))
-  }
-
-  async #here(text: string, platform: Platform): Promise<Image | undefined> {
-    try {
-      return await this.#deps.images.resolve(text, formatPlatform(platform))
-    } catch (error) {
-      if (isKind(error, 'not_found')) return undefined
-      throw error
-    }
   }
 
   #described(text: string, { id, config, layers }: Image): ResolvedImage {
@@ -88,6 +79,20 @@ export class BuildImages implements ImageResolver {
           progress(`${status} ${id}`, current, progressDetail?.total)
       }
     })
+  }
+}
+
+/** Undefined when it is not on this host. */
+export async function localImage(
+  images: Pick<Images, 'resolve'>,
+  reference: string,
+  platform: Platform,
+): Promise<Image | undefined> {
+  try {
+    return await images.resolve(reference, formatPlatform(platform))
+  } catch (error) {
+    if (isKind(error, 'not_found')) return undefined
+    throw error
   }
 }
 

@@ -1,11 +1,12 @@
 import { createInterface } from 'node:readline'
-import { cut } from './flags.ts'
-import { bool, filter } from './flags.ts'
+import { bool, cut, filter } from './flags.ts'
 import type { Context } from './command.ts'
 import { humanSize } from './format/units.ts'
+import { planFlags } from './removal-plan.ts'
 import type { Filters } from '#client/filters.ts'
 
 export const pruneFlags = {
+  ...planFlags,
   force: bool('Do not ask', { short: 'f' }),
   filter: { ...filter('Remove only what matches (key=value)'), short: undefined },
 } as const

@@ -8,6 +8,7 @@ import { Execs } from './execs.ts'
 import { Images } from './images.ts'
 import { Networks } from './networks.ts'
 import { Registries } from './registries.ts'
+import { RemovalPlans } from './removal-plans.ts'
 import { System } from './system.ts'
 import { Transport, type TransportOptions } from './transport.ts'
 import { Volumes } from './volumes.ts'
@@ -28,6 +29,7 @@ export class Client implements Disposable {
   readonly builds: Builds
   readonly networks: Networks
   readonly registries: Registries
+  readonly removalPlans: RemovalPlans
   readonly system: System
   readonly volumes: Volumes
 
@@ -43,6 +45,7 @@ export class Client implements Disposable {
     this.builds = new Builds(this.transport)
     this.networks = new Networks(this.transport)
     this.registries = new Registries(this.transport)
+    this.removalPlans = new RemovalPlans(this.transport)
     this.system = new System(this.transport)
     this.volumes = new Volumes(this.transport)
   }

@@ -37,6 +37,7 @@ import type {
 import type { ContainerWhy } from '#api/container-why.ts'
 import type { Finding } from '#api/finding.ts'
 import type { Diagnosis, Exposure } from '#api/network-reports.ts'
+import type { PlannedRemoval } from '#api/prune-plan.ts'
 import type { RegistryAuth } from '#api/registry-auth.ts'
 import type { BuildService } from './builds/service.ts'
 
@@ -87,6 +88,8 @@ export interface ContainerLifecycle {
     options: { readonly force: boolean; readonly volumes: boolean; readonly link: boolean },
   ): Promise<void>
   prune(filters: Filters): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }>
+  /** What `prune` would remove. */
+  planPrune(filters: Filters): Promise<PlannedRemoval[]>
   /** Returns once the waiter is registered; `result` settles later. */
   wait(
     ref: string,
@@ -264,6 +267,13 @@ export interface ImageService {
     },
   ): Promise<ImageDeleteResponseItem[]>
   prune(filters: Filters): Promise<{ ImagesDeleted: ImageDeleteResponseItem[]; SpaceReclaimed: number }>
+  /** What `prune` would remove once the containers with these ids were gone. */
+  planPrune(filters: Filters, without: ReadonlySet<string>): Promise<PlannedRemoval[]>
+  /** What `remove` of these, one after the other, would do; throws what the first that cannot be done would throw. */
+  planRemove(
+    refs: readonly string[],
+    options: { readonly force: boolean; readonly noprune: boolean },
+  ): Promise<PlannedRemoval[]>
   load(
     tar: AsyncIterable<Uint8Array>,
     options: { readonly quiet: boolean; readonly platforms?: readonly string[] | undefined } & Cancellable,
@@ -397,6 +407,8 @@ export interface VolumeService {
   inspect(name: string): Promise<Volume>
   remove(name: string, options: { readonly force: boolean }): Promise<void>
   prune(filters: Filters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }>
+  /** What `prune` would remove once the containers with these ids were gone. */
+  planPrune(filters: Filters, without: ReadonlySet<string>): Promise<PlannedRemoval[]>
 }
 
 /** `POST /networks/create`. */
@@ -443,6 +455,8 @@ export interface NetworkService {
   remove(ref: string): Promise<void>
   /** Removes those that no running container is on; names. */
   prune(filters: Filters): Promise<{ NetworksDeleted: string[] | null }>
+  /** What `prune` would remove. */
+  planPrune(filters: Filters): Promise<PlannedRemoval[]>
   /** Takes effect at once for a container that runs. */
   connect(ref: string, body: NetworkConnectRequest): Promise<void>
   disconnect(ref: string, body: NetworkDisconnectRequest): Promise<void>

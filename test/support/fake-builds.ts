@@ -71,6 +71,7 @@ export const fakeBuilds: BuildService = {
   prune: async ({ all }) =>
     all ? { CachesDeleted: ['abc'], SpaceReclaimed: 7 } : { CachesDeleted: [], SpaceReclaimed: 0 },
   usage: () => Promise.resolve([]),
+  planPrune: () => Promise.resolve([]),
   async why(id) {
     if (id !== undefined && id !== 'build-1') {
       throw new EngineError('not_found', `No such build: ${id}`, { code: 'BUILD_NOT_FOUND' })

@@ -93,6 +93,7 @@ export class FakeContainers {
     update: async (ref) => (this.find(ref), { Warnings: [] }),
     remove: async (ref) => this.#remove(this.find(ref)),
     prune: () => Promise.resolve({ ContainersDeleted: [], SpaceReclaimed: 0 }),
+    planPrune: () => Promise.resolve([]),
     wait: (ref, condition) => {
       const container = this.find(ref)
       const over = container.status === 'exited' && (condition ?? 'not-running') === 'not-running'

@@ -99,6 +99,9 @@ const images: Engine['images'] = {
   tag: async (ref) => known(ref),
   remove: async (ref) => (known(ref), [{ Untagged: ref }]),
   prune: () => Promise.resolve({ ImagesDeleted: [], SpaceReclaimed: 0 }),
+  planPrune: () => Promise.resolve([{ Kind: 'name', ID: fakeImages.inspect.Id ?? '', Name: 'old:1' }]),
+  planRemove: async (refs) =>
+    refs.map((ref) => (known(ref), { Kind: 'name', ID: fakeImages.inspect.Id ?? '', Name: ref })),
   async *load(tar) {
     const size = await sizeOf(tar)
     if (size === 0) throw new EngineError('invalid_argument', 'empty archive', { code: 'ARCHIVE_INVALID' })
@@ -210,6 +213,7 @@ const volumes: Engine['volumes'] = {
   inspect: async (name) => (knownVolume(name), fakeVolume(name)),
   remove: async (name, { force }) => (force ? undefined : knownVolume(name)),
   prune: () => Promise.resolve({ VolumesDeleted: [], SpaceReclaimed: 0 }),
+  planPrune: () => Promise.resolve([{ Kind: 'volume', ID: 'data', Name: 'data', Size: 5 }]),
 }
 
 const volumeTransfers: Engine['volumeTransfers'] = {
@@ -251,6 +255,7 @@ const networks: Engine['networks'] = {
   create: () => Promise.resolve({ Id: 'f'.repeat(64), Warning: '' }),
   remove: async (ref) => void (await networks.inspect(ref)),
   prune: () => Promise.resolve({ NetworksDeleted: null }),
+  planPrune: () => Promise.resolve([]),
   connect: async (ref) => void (await networks.inspect(ref)),
   disconnect: async (ref) => void (await networks.inspect(ref)),
 }

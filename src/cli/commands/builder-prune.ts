@@ -1,6 +1,7 @@
 import { command } from '../command.ts'
 import { bool, bytes, string } from '../flags.ts'
 import { confirmed, pruneFilters, pruneFlags, pruneReport } from '../prune.ts'
+import { byPlan } from '../removal-plan.ts'
 
 export default command({
   usage: '[OPTIONS]',
@@ -19,17 +20,22 @@ export default command({
     verbose: bool('Has no effect', { hidden: true }),
   },
   async run({ flags }, context) {
-    const warning = flags.all
-      ? 'This will remove all build cache.'
-      : 'This will remove all dangling build cache.'
-    if (!(await confirmed(warning, flags.force, context))) return
-    const { CachesDeleted, SpaceReclaimed } = await context.client.builds.prune({
+    const options = {
       all: flags.all,
       filters: pruneFilters(flags.filter, context),
       reservedSpace: flags['reserved-space'] ?? flags['keep-storage'],
       maxUsedSpace: flags['max-used-space'],
       minFreeSpace: flags['min-free-space'],
-    })
+    }
+    const plan = () => context.client.removalPlans.prune({ cache: options })
+    const planned = await byPlan({ flags, plan }, context)
+    if (planned !== undefined) return planned
+    const warning = flags.all
+      ? 'This will remove all build cache.'
+      : 'This will remove all dangling build cache.'
+    if (!(await confirmed(warning, flags.force, context))) return 0
+    const { CachesDeleted, SpaceReclaimed } = await context.client.builds.prune(options)
     context.out(pruneReport([['Deleted build cache objects', CachesDeleted ?? []]], SpaceReclaimed ?? 0))
+    return 0
   },
 })

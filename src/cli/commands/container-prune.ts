@@ -1,5 +1,6 @@
 import { command } from '../command.ts'
 import { confirmed, pruneFilters, pruneFlags, pruneReport } from '../prune.ts'
+import { byPlan } from '../removal-plan.ts'
 
 export default command({
   usage: '[OPTIONS]',
@@ -8,10 +9,13 @@ export default command({
   max: 0,
   flags: pruneFlags,
   async run({ flags }, context) {
-    if (!(await confirmed('This will remove all stopped containers.', flags.force, context))) return
-    const { ContainersDeleted, SpaceReclaimed } = await context.client.containers.prune(
-      pruneFilters(flags.filter, context),
-    )
+    const filters = pruneFilters(flags.filter, context)
+    const plan = () => context.client.removalPlans.prune({ containers: filters })
+    const planned = await byPlan({ flags, plan }, context)
+    if (planned !== undefined) return planned
+    if (!(await confirmed('This will remove all stopped containers.', flags.force, context))) return 0
+    const { ContainersDeleted, SpaceReclaimed } = await context.client.containers.prune(filters)
     context.out(pruneReport([['Deleted Containers', ContainersDeleted ?? []]], SpaceReclaimed ?? 0))
+    return 0
   },
 })

@@ -1,10 +1,11 @@
 import { isKind } from '#base/errors.ts'
 import { command } from '../command.ts'
-import { errorText } from '../errors.ts'
+import { commandError, errorText } from '../errors.ts'
 import { bool, list } from '../flags.ts'
 import { deletedLines } from '../image-deletions.ts'
 import { platformQueries } from '../platform.ts'
 import { platformNames } from '../platform-names.ts'
+import { byPlan, planFlags } from '../removal-plan.ts'
 
 export default command({
   usage: '[OPTIONS] IMAGE [IMAGE...]',
@@ -12,6 +13,7 @@ export default command({
   min: 1,
   completes: 'images',
   flags: {
+    ...planFlags,
     force: bool('Remove it despite other names and stopped containers', { short: 'f' }),
     'no-prune': bool('Keep untagged parents'),
     platform: list('Remove only this variant; needs --force', {
@@ -20,6 +22,13 @@ export default command({
     }),
   },
   async run({ args, flags }, context) {
+    const { force, 'no-prune': noPrune, platform } = flags
+    const plan = async () => {
+      if (platform.length > 0) throw commandError('--dry-run and --token do not go with --platform')
+      return context.client.removalPlans.images(args, { force, noPrune })
+    }
+    const planned = await byPlan({ flags, plan, force, noPrune }, context)
+    if (planned !== undefined) return planned
     let failed = false
     for (const ref of args) {
       try {

@@ -5,6 +5,7 @@ import { commandError } from '../errors.ts'
 import { bool } from '../flags.ts'
 import { deletedLines } from '../image-deletions.ts'
 import { confirmed, pruneFilters, pruneFlags, pruneReport } from '../prune.ts'
+import { byPlan } from '../removal-plan.ts'
 
 export default command({
   usage: '[OPTIONS]',
@@ -24,8 +25,19 @@ export default command({
         'the "until" filter does not go with "--volumes": nobody knows when a volume was last used; leave one of them out',
       )
     }
-    if (!(await confirmed(warning(all, volumes, filters), flags.force, context))) return
+    const plan = () =>
+      context.client.removalPlans.prune({
+        containers: filters,
+        networks: filters,
+        ...(volumes ? { volumes: filters } : {}),
+        images: { ...filters, dangling: [String(!all)] },
+        cache: { all, filters },
+      })
+    const planned = await byPlan({ flags, plan }, context)
+    if (planned !== undefined) return planned
+    if (!(await confirmed(warning(all, volumes, filters), flags.force, context))) return 0
     await prune({ all, volumes, filters }, context)
+    return 0
   },
 })
 

@@ -54,6 +54,8 @@ export class Builds implements BuildService {
 
   prune: BuildService['prune'] = (options) => this.#deps.upkeep.prune(options)
 
+  planPrune: BuildService['planPrune'] = (options) => this.#deps.upkeep.planPrune(options)
+
   usage: BuildService['usage'] = (filters) => this.#deps.upkeep.usage(filters)
 
   async why(id?: string): Promise<BuildExplanation> {

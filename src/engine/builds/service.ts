@@ -1,4 +1,5 @@
 /** What the engine offers of builds: to the HTTP API, and later to BuildKit's protocol. */
+import type { PlannedRemoval } from '#api/prune-plan.ts'
 import type { RegistryAuth } from '#api/registry-auth.ts'
 import type { RunLimits } from '#build/graph/operations.ts'
 import type { BuildProgress, CacheMiss } from '#build/progress/progress.ts'
@@ -15,6 +16,8 @@ export interface BuildService {
   prune(
     options: BuildPruneOptions & Cancellable,
   ): Promise<{ CachesDeleted: string[]; SpaceReclaimed: number }>
+  /** What `prune` would remove. */
+  planPrune(options: BuildPruneOptions): Promise<PlannedRemoval[]>
   usage(filters?: Filters): Promise<readonly BuildCacheRecord[]>
   /** The last build's misses, or those of the build with this id; `not_found` without one. */
   why(id?: string): Promise<BuildExplanation>

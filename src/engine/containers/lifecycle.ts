@@ -1,3 +1,4 @@
+import type { PlannedRemoval } from '#api/prune-plan.ts'
 import type { ContainerUpdateResponse, ContainerWaitResponse } from '#api/generated/types.ts'
 import type { Clock } from '#base/clock.ts'
 import { EngineError } from '#base/errors.ts'
@@ -149,6 +150,10 @@ export class Lifecycle implements ContainerLifecycle {
 
   prune(filters: Filters): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }> {
     return this.#deps.removal.prune(filters)
+  }
+
+  planPrune(filters: Filters): Promise<PlannedRemoval[]> {
+    return this.#deps.removal.planPrune(filters)
   }
 
   wait(

@@ -1,3 +1,4 @@
+import type { PlannedRemoval } from '#api/prune-plan.ts'
 import type { Background } from '#base/background.ts'
 import { type Clock, settlesWithin } from '#base/clock.ts'
 import { isKind, messageOf } from '#base/errors.ts'
@@ -119,17 +120,11 @@ export class Removal {
   }
 
   async prune(filters: Filters): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }> {
-    const { registry, snapshots, directories, paths, events } = this.#deps
-    const stopped = registry
-      .all()
-      .filter(
-        ({ state }) => state.status === 'created' || state.status === 'exited' || state.status === 'dead',
-      )
-      .filter((container) => matchesPruneFilters(container, filters))
+    const { events } = this.#deps
     const deleted: string[] = []
     let reclaimed = 0
-    for (const { id } of stopped) {
-      const size = (await snapshots.space(id)) + (await directories.space(paths(id).data))
+    for (const { id } of this.#prunable(filters)) {
+      const size = await this.#space(id)
       try {
         await this.remove(id, { ref: id, force: false, volumes: false })
       } catch (error) {
@@ -142,6 +137,29 @@ export class Removal {
     }
     events.pruned(reclaimed)
     return { ContainersDeleted: deleted, SpaceReclaimed: reclaimed }
+  }
+
+  async planPrune(filters: Filters): Promise<PlannedRemoval[]> {
+    const stopped = this.#prunable(filters)
+    return Promise.all(
+      stopped.map(async ({ id, name }) => {
+        return { Kind: 'container' as const, ID: id, Name: name, Size: await this.#space(id) }
+      }),
+    )
+  }
+
+  #prunable(filters: Filters): readonly Container[] {
+    return this.#deps.registry
+      .all()
+      .filter(
+        ({ state }) => state.status === 'created' || state.status === 'exited' || state.status === 'dead',
+      )
+      .filter((container) => matchesPruneFilters(container, filters))
+  }
+
+  async #space(id: string): Promise<number> {
+    const { snapshots, directories, paths } = this.#deps
+    return (await snapshots.space(id)) + (await directories.space(paths(id).data))
   }
 
   /** Finishes a removal that a crash interrupted; the process has been ended. */

@@ -221,3 +221,55 @@ describe('ImageRemoval.prune()', () => {
     await assert.rejects(removal.prune(new Map([['until', ['1h', '2h']]])), /more than one until filter/)
   })
 })
+
+describe('ImageRemoval.planRemove()', () => {
+  it('says what remove() would do, and does nothing', async () => {
+    const { image, removal, stored, trace } = imagesForTest()
+    const id = await image({ layers: ['base', 'top'], names: ['a:1', 'a:2'] })
+    const before = await stored()
+    const plan = removal.planRemove(['a:1', 'a:2'], plain)
+    assert.deepEqual(
+      plan.map(({ Kind, Name }) => [Kind, Name]),
+      [
+        ['name', 'a:1'],
+        ['name', 'a:2'],
+        ['image', ''],
+        ['layer', ''],
+        ['layer', ''],
+      ],
+    )
+    assert.deepEqual([...new Set(plan.slice(0, 3).map(({ ID }) => ID))], [id])
+    assert.deepEqual([await stored(), trace], [before, []])
+
+    const done = [...(await removal.remove('a:1', plain)), ...(await removal.remove('a:2', plain))]
+    assert.deepEqual(
+      done.map(({ Untagged, Deleted }) => Untagged ?? Deleted),
+      plan.map(({ ID, Name }) => (Name === '' ? ID : Name)),
+    )
+  })
+
+  it('throws what remove() would throw', async () => {
+    const { image, removal } = imagesForTest()
+    await image({ names: ['a:1'] })
+    assert.throws(
+      () => removal.planRemove(['a:1', 'nope'], plain),
+      (error) => isKind(error, 'not_found'),
+    )
+  })
+})
+
+describe('ImageRemoval.planPrune()', () => {
+  it('counts containers that will be gone as gone, and others not', async () => {
+    const { image, removal, users, stored } = imagesForTest()
+    const id = await image({ layers: ['base'], names: ['a:1'] })
+    users.set(id, [{ id: 'c1', running: false }])
+    const all = new Map([['dangling', ['false']]])
+    assert.deepEqual(removal.planPrune(all, new Set()), [])
+    assert.deepEqual(
+      removal.planPrune(all, new Set(['c1'])).map(({ Kind }) => Kind),
+      ['name', 'image', 'layer'],
+    )
+    assert.equal((await removal.prune(all)).ImagesDeleted.length, 0)
+    assert.deepEqual((await stored()).layers, ['base'])
+  })
+})

@@ -1,4 +1,5 @@
 import type { ImageDeleteResponseItem } from '#api/generated/types.ts'
+import type { PlannedRemoval } from '#api/prune-plan.ts'
 import type { Digest } from '#base/digest.ts'
 import { hexOf } from '#base/digest.ts'
 import { engineErrorOf } from '#base/errors.ts'
@@ -16,7 +17,7 @@ import { chainIds } from './chain-ids.ts'
 import { imageInUse, noSuchImage, referenceInUse } from './errors.ts'
 import { imageFilter, pruneKeys } from './filters.ts'
 import { ImageManifests } from './image-manifests.ts'
-import { type Image, type ImageStore, keyOf } from './image-store.ts'
+import { type Image, type ImageStore, type ImageUser, keyOf } from './image-store.ts'
 import { imageFor, variantsOf } from './platform-choice.ts'
 
 export interface RemoveOptions {
@@ -39,10 +40,37 @@ interface Removal {
   space: number
 }
 
+const nobody: ReadonlySet<string> = new Set()
+
+function emptyRemoval(): Removal {
+  return { items: [], events: [], layers: [], blobs: [], targets: new Set(), space: 0 }
+}
+
+/** What is deleted and is no image is a layer of one. */
+function plannedRemovals({ items, events }: Removal): PlannedRemoval[] {
+  const untagged = events.flatMap(({ action, image }) => (action === 'untag' ? [image.id] : []))
+  const images = new Set(events.flatMap(({ action, image }) => (action === 'delete' ? [image.id] : [])))
+  return items.map(({ Untagged, Deleted }) => {
+    if (Untagged !== undefined && Untagged !== null) {
+      return { Kind: 'name', ID: untagged.shift() ?? '', Name: Untagged }
+    }
+    const id = Deleted ?? ''
+    return { Kind: images.has(id as Digest) ? 'image' : 'layer', ID: id, Name: '' }
+  })
+}
+
+/** In use, or removed by somebody else. */
+function isPassedOver(error: unknown): boolean {
+  const kind = engineErrorOf(error)?.kind
+  return kind === 'conflict' || kind === 'not_found'
+}
+
 /** Untags and deletes images by Docker's rules; a conflict leaves everything as it was. */
 export class ImageRemoval {
   readonly #store: ImageStore
   readonly #manifests: ImageManifests
+  /** Containers that are as good as gone while something is tried out. */
+  #without: ReadonlySet<string> = nobody
 
   constructor(store: ImageStore) {
     this.#store = store
@@ -96,28 +124,76 @@ export class ImageRemoval {
   async prune(
     filters: Filters,
   ): Promise<{ ImagesDeleted: ImageDeleteResponseItem[]; SpaceReclaimed: number }> {
-    const { rows, references, events, deps } = this.#store
-    const filter = imageFilter(filters, pruneKeys, { now: deps.clock(), createdOf: () => 0 })
+    const { events } = this.#store
     const deleted: ImageDeleteResponseItem[] = []
     let reclaimed = 0
+    for (const ref of this.#prunable(filters)) {
+      const removal = await this.#tryRemove(ref)
+      deleted.push(...(removal?.items ?? []))
+      reclaimed += removal?.space ?? 0
+    }
+    events.pruned(reclaimed)
+    return { ImagesDeleted: deleted, SpaceReclaimed: reclaimed }
+  }
 
+  /**
+   * What `prune` would remove when the containers in `without` were gone. Found out by doing it, and taking it back.
+   */
+  planPrune(filters: Filters, without: ReadonlySet<string>): PlannedRemoval[] {
+    return this.#tryOut(without, (removal) => {
+      for (const ref of this.#prunable(filters)) {
+        try {
+          this.#removeByRef(ref, { force: false, noprune: false }, removal)
+        } catch (error) {
+          if (!isPassedOver(error)) throw error
+        }
+      }
+    })
+  }
+
+  /** What `remove` of these, one after the other, would do; throws what the first that cannot be done would throw. */
+  planRemove(refs: readonly string[], options: Omit<RemoveOptions, 'platforms'>): PlannedRemoval[] {
+    return this.#tryOut(nobody, (removal) => {
+      for (const ref of refs) this.#removeByRef(ref, options, removal)
+    })
+  }
+
+  #tryOut(without: ReadonlySet<string>, work: (removal: Removal) => void): PlannedRemoval[] {
+    const removal = emptyRemoval()
+    const undone = new Error('undone')
+    this.#without = without
+    try {
+      this.#store.deps.db.transaction(() => {
+        work(removal)
+        throw undone
+      })
+    } catch (error) {
+      if (error !== undone) throw error
+    } finally {
+      this.#without = nobody
+    }
+    return plannedRemovals(removal)
+  }
+
+  /** References to remove, one by one: what is asked of each is asked when its turn comes. */
+  *#prunable(filters: Filters): Generator<string> {
+    const { rows, references, deps } = this.#store
+    const filter = imageFilter(filters, pruneKeys, { now: deps.clock(), createdOf: () => 0 })
     const covered = new Set([...rows.variants().values()].flat())
     for (const image of rows.list()) {
       const names = references.of(image.id)
       // Another platform of an image that has a name goes with that name.
       if (names.length === 0 && covered.has(image.id)) continue
       if (names.length === 0 && rows.children(image.id).length > 0) continue
-      if (!filter.matches(image) || deps.inUse(image.id).length > 0) continue
+      if (!filter.matches(image) || this.#users(image.id).length > 0) continue
       const tagged = names.some((name) => parseReference(name).tag !== undefined)
       if (tagged && filter.dangling !== false) continue
-      for (const ref of names.length > 0 ? names : [hexOf(image.id)]) {
-        const removal = await this.#tryRemove(ref)
-        deleted.push(...(removal?.items ?? []))
-        reclaimed += removal?.space ?? 0
-      }
+      yield* names.length > 0 ? names : [hexOf(image.id)]
     }
-    events.pruned(reclaimed)
-    return { ImagesDeleted: deleted, SpaceReclaimed: reclaimed }
+  }
+
+  #users(id: Digest): readonly ImageUser[] {
+    return this.#store.deps.inUse(id).filter((user) => !this.#without.has(user.id))
   }
 
   /** Images in use, and those removed by somebody else meanwhile, are passed over. */
@@ -127,14 +203,13 @@ export class ImageRemoval {
         this.#removeByRef(ref, { force: false, noprune: false }, removal),
       )
     } catch (error) {
-      const kind = engineErrorOf(error)?.kind
-      if (kind === 'conflict' || kind === 'not_found') return undefined
+      if (isPassedOver(error)) return undefined
       throw error
     }
   }
 
   async #perform(work: (removal: Removal) => void): Promise<Removal> {
-    const removal: Removal = { items: [], events: [], layers: [], blobs: [], targets: new Set(), space: 0 }
+    const removal = emptyRemoval()
     this.#store.deps.db.transaction(() => work(removal), { urgent: true })
     const [, space] = await Promise.all([this.#store.deps.db.durable(), this.#spaceOf(removal)])
     removal.space = space
@@ -201,7 +276,7 @@ export class ImageRemoval {
     options: RemoveOptions,
     removal: Removal,
   ): void {
-    const [user] = this.#store.deps.inUse(image.id)
+    const [user] = this.#users(image.id)
     if (!options.force && isSingle(references) && user !== undefined) {
       throw referenceInUse(ref, user.id, image.id)
     }
@@ -216,7 +291,7 @@ export class ImageRemoval {
     // With its last name gone an image that others were made from stays, silently.
     if (this.#store.rows.children(image.id).length > 0) return
     // By force it is the name that goes: a running container keeps its image.
-    if (this.#store.deps.inUse(image.id).some(({ running }) => running)) return
+    if (this.#users(image.id).some(({ running }) => running)) return
     this.#delete(image, options, removal)
   }
 
@@ -281,8 +356,8 @@ export class ImageRemoval {
   }
 
   #isNeeded(id: Digest): boolean {
-    const { rows, references, deps } = this.#store
-    return references.of(id).length > 0 || rows.children(id).length > 0 || deps.inUse(id).length > 0
+    const { rows, references } = this.#store
+    return references.of(id).length > 0 || rows.children(id).length > 0 || this.#users(id).length > 0
   }
 
   #checkConflicts(
@@ -292,7 +367,7 @@ export class ImageRemoval {
     if (this.#store.rows.children(id).length > 0) {
       throw imageInUse(id, 'image has dependent child images', false)
     }
-    const users = this.#store.deps.inUse(id)
+    const users = this.#users(id)
     const running = users.find((user) => user.running)
     if (running !== undefined) {
       throw imageInUse(id, `image is being used by running container ${shortId(running.id)}`, false)

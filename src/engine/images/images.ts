@@ -45,6 +45,8 @@ export function openImages(deps: ImageDeps): Images {
     tag: (ref, repo, tag) => creation.tag(ref, repo, tag),
     remove: (ref, options) => removal.remove(ref, options),
     prune: (filters) => removal.prune(filters),
+    planPrune: async (filters, without) => removal.planPrune(filters, without),
+    planRemove: async (refs, options) => removal.planRemove(refs, options),
     load: (tar, options) => archive.load(tar, options),
     save: (refs, options) => archive.save(refs, options),
     import: (archive, options) => creation.import(archive, options),

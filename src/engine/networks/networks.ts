@@ -1,3 +1,4 @@
+import type { PlannedRemoval } from '#api/prune-plan.ts'
 import type {
   Network as NetworkDocument,
   NetworkConnectRequest,
@@ -115,13 +116,8 @@ export class UserNetworks implements NetworkService {
   }
 
   async prune(filters: Filters): Promise<{ NetworksDeleted: string[] | null }> {
-    const { known, networks, events } = this.#deps
-    await Promise.all(known.all().map((network) => this.#released(network)))
-    const unused = known
-      .all()
-      .filter(({ name, configOnly }) => isUserDefined(name) && configOnly !== true)
-      .filter(({ id }) => networks.leases(id).size === 0)
-      .filter((network) => matchesPruneFilters(network, filters))
+    const { events } = this.#deps
+    const unused = await this.#prunable(filters)
     const deleted: string[] = []
     for (const { id, name } of unused) {
       try {
@@ -135,6 +131,21 @@ export class UserNetworks implements NetworkService {
     }
     events.publish('network', 'prune', '', { reclaimed: '0' })
     return { NetworksDeleted: deleted.length === 0 ? null : deleted }
+  }
+
+  async planPrune(filters: Filters): Promise<PlannedRemoval[]> {
+    const unused = await this.#prunable(filters)
+    return unused.map(({ id, name }) => ({ Kind: 'network' as const, ID: id, Name: name, Size: 0 }))
+  }
+
+  async #prunable(filters: Filters): Promise<readonly Network[]> {
+    const { known, networks } = this.#deps
+    await Promise.all(known.all().map((network) => this.#released(network)))
+    return known
+      .all()
+      .filter(({ name, configOnly }) => isUserDefined(name) && configOnly !== true)
+      .filter(({ id }) => networks.leases(id).size === 0)
+      .filter((network) => matchesPruneFilters(network, filters))
   }
 
   async connect(ref: string, { Container, EndpointConfig }: NetworkConnectRequest): Promise<void> {

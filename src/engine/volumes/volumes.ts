@@ -1,3 +1,4 @@
+import type { PlannedRemoval } from '#api/prune-plan.ts'
 import { dirname } from 'node:path'
 import type { Volume } from '#api/generated/types.ts'
 import { isKind } from '#base/errors.ts'
@@ -120,17 +121,10 @@ export class Volumes implements VolumeService {
   }
 
   async prune(filters: Filters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }> {
-    const { rows, helper, events } = this.#deps
-    const all = (filters.get('all') ?? []).some((value) => filterFlag('all', value))
-    const kept = new Map([...filters].filter(([key]) => key !== 'all'))
-    checkFilters(kept)
-    // Only what is on this host alone; the volumes of plugins may be others' as well.
-    const candidates = rows
-      .all()
-      .filter((row) => row.driver === 'local' && (all || isAnonymous(row)) && this.#matches(row, kept))
+    const { helper, events } = this.#deps
     const deleted: string[] = []
     let reclaimed = 0
-    for (const row of candidates) {
+    for (const row of this.#prunable(filters)) {
       if (this.users(row.name).length > 0) continue
       const size = await sizeOf(helper, dirname(this.directories.data(row.name)))
       try {
@@ -145,6 +139,27 @@ export class Volumes implements VolumeService {
     }
     events.publish('volume', 'prune', '', { reclaimed: String(reclaimed) })
     return { VolumesDeleted: deleted, SpaceReclaimed: reclaimed }
+  }
+
+  async planPrune(filters: Filters, without: ReadonlySet<string>): Promise<PlannedRemoval[]> {
+    const free = this.#prunable(filters).filter(({ name }) => this.users(name).every((id) => without.has(id)))
+    return Promise.all(
+      free.map(async ({ name }) => {
+        const Size = await sizeOf(this.#deps.helper, dirname(this.directories.data(name)))
+        return { Kind: 'volume' as const, ID: name, Name: name, Size }
+      }),
+    )
+  }
+
+  /** Those that a prune with these filters is about; users are not asked for. */
+  #prunable(filters: Filters): readonly VolumeRow[] {
+    const all = (filters.get('all') ?? []).some((value) => filterFlag('all', value))
+    const kept = new Map([...filters].filter(([key]) => key !== 'all'))
+    checkFilters(kept)
+    // Only what is on this host alone; the volumes of plugins may be others' as well.
+    return this.#deps.rows
+      .all()
+      .filter((row) => row.driver === 'local' && (all || isAnonymous(row)) && this.#matches(row, kept))
   }
 
   /** For `system df`: every volume with its size (-1: its plugin's business) and the number of its users. */

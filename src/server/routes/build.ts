@@ -8,7 +8,8 @@ import { classicFailure, classicOutput } from './classic-build-output.ts'
 import { notBuiltYet } from './missing.ts'
 
 const cacheFields = ['until', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private']
-const pruneFilters = [...cacheFields, 'label', 'label!']
+/** Keys of `/build/prune`. */
+export const pruneFilters = [...cacheFields, 'label', 'label!']
 
 export function buildRoutes(builds: BuildService): readonly Route[] {
   return [

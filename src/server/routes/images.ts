@@ -7,7 +7,8 @@ import { plainPlatform, plainPlatforms } from './platform.ts'
 
 const TAR = 'application/x-tar'
 const listFilters = ['before', 'since', 'dangling', 'label', 'label!', 'reference', 'until']
-const pruneFilters = ['dangling', 'label', 'label!', 'until']
+/** Keys of `/images/prune`. */
+export const pruneFilters = ['dangling', 'label', 'label!', 'until']
 
 export function imageRoutes({ images, pulls }: Pick<Engine, 'images' | 'pulls'>): readonly Route[] {
   return [...queryRoutes(images), ...changeRoutes(images), ...transferRoutes(images, pulls)]

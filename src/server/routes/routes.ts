@@ -4,6 +4,7 @@ import type { ServerInfo } from '../server-info.ts'
 import { berthRoutes } from './berth.ts'
 import { berthBuildRoutes } from './berth-builds.ts'
 import { berthNetworkRoutes } from './berth-networks.ts'
+import { berthPruneRoutes } from './berth-prune.ts'
 import { berthVolumeRoutes } from './berth-volumes.ts'
 import { buildRoutes } from './build.ts'
 import { containerFileRoutes } from './container-files.ts'
@@ -39,6 +40,7 @@ export function routesByTag(engine: Engine, info: ServerInfo): Readonly<Record<s
       ...berthVolumeRoutes(engine.volumeTransfers),
       ...berthNetworkRoutes(engine.explanations),
       ...berthBuildRoutes(engine.builds),
+      ...berthPruneRoutes(engine),
     ],
   }
 }

@@ -1,3 +1,4 @@
+import type { PlannedRemoval } from '#api/prune-plan.ts'
 import { statfs } from 'node:fs/promises'
 import type { Clock } from '#base/clock.ts'
 import { isKind } from '#base/errors.ts'
@@ -46,17 +47,28 @@ export class CacheUpkeep {
   }
 
   async prune(options: BuildPruneOptions & Cancellable): Promise<Pruned> {
-    const { all, filters, keepStorage, reservedSpace, maxUsedSpace, minFreeSpace, signal } = options
-    return this.#remove(
-      {
-        all,
-        matches: cacheFilter(filters, this.#now()),
-        reservedSpace: reservedSpace ?? keepStorage,
-        maxUsedSpace,
-        minFreeSpace,
-      },
-      signal,
-    )
+    return this.#remove(this.#rules(options), options.signal)
+  }
+
+  async planPrune(options: BuildPruneOptions): Promise<PlannedRemoval[]> {
+    const { items } = await this.#items()
+    const chosen = chooseForRemoval(items, this.#rules(options), (await this.#disk()).free)
+    const byId = new Map(items.map((item) => [item.id, item]))
+    return chosen.flatMap((id) => {
+      const { description = '', size = 0 } = byId.get(id) ?? {}
+      return [{ Kind: 'cache' as const, ID: id, Name: description, Size: size }]
+    })
+  }
+
+  #rules(options: BuildPruneOptions): PruneRules {
+    const { all, filters, keepStorage, reservedSpace, maxUsedSpace, minFreeSpace } = options
+    return {
+      all,
+      matches: cacheFilter(filters, this.#now()),
+      reservedSpace: reservedSpace ?? keepStorage,
+      maxUsedSpace,
+      minFreeSpace,
+    }
   }
 
   /**

@@ -93,7 +93,7 @@ async function reconciled(
 }
 
 /** For containers whose hash is another one: what has changed, as far as the engine tells. */
-async function changesOf(
+export async function changesOf(
   client: Client,
   project: Project,
   { containers }: Pick<Observed, 'containers'>,

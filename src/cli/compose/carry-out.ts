@@ -1,12 +1,14 @@
 import { converge, planConvergence } from '#compose/converge.ts'
 import { execute } from '#compose/execute/execute.ts'
 import { Performer } from '#compose/execute/performer.ts'
+import { namedProject } from '#compose/model/named-project.ts'
 import type { Project } from '#compose/model/project.ts'
 import type { ImageWishes } from '#compose/plan/images.ts'
 import type { Plan } from '#compose/plan/operation.ts'
 import { planDocument, planText } from '#compose/plan/print.ts'
 import type { Wishes } from '#compose/plan/wishes.ts'
 import type { Observed } from '#compose/state/observed.ts'
+import type { Found } from './containers.ts'
 import { imageSource } from './images/image-source.ts'
 import { progressFor } from './progress/progress.ts'
 import type { ComposeContext } from './subcommand.ts'
@@ -60,6 +62,17 @@ export async function carryOut(
   const warn = (message: string): void => progress.warn(message)
   await using performer = new Performer({ client, project, observed, images, stopTimeout, warn })
   await execute(plan, performer.perform, { reporter: progress, signal, parallel: parallelOf(context) })
+}
+
+/** The same for containers that were found, of a project that may be known by its name alone. */
+export async function carryOutOn(
+  { name, project = namedProject(name), containers }: Found,
+  plan: Plan,
+  options: Options,
+  context: ComposeContext,
+): Promise<void> {
+  const nothing = { networks: new Map(), volumes: new Map(), images: new Map() }
+  await carryOut(plan, project, { containers, ...nothing }, options, context)
 }
 
 /** The operations that would be carried out: lines for people, with `--progress json` a document. */

@@ -5,7 +5,7 @@ import { bool, integer, list, string, type Values } from '../flags.ts'
 import type { ComposeContext } from './subcommand.ts'
 
 /** Of `create` and `up`. */
-const createFlags = {
+export const createFlags = {
   build: bool('Build images before containers are made'),
   'force-recreate': bool('Make containers anew although nothing has changed'),
   'no-build': bool('Do not build, even where an image is missing'),
@@ -71,7 +71,7 @@ export function imageWishesOf(flags: CreateValues, context: ComposeContext): Ima
 }
 
 /** `SERVICE=NUMBER`. */
-function parseScale(texts: readonly string[]): Readonly<Record<string, number>> {
+export function parseScale(texts: readonly string[]): Readonly<Record<string, number>> {
   return Object.fromEntries(
     texts.map((text) => {
       const [, service, number] = /^([^=]+)=(\d+)$/.exec(text) ?? []

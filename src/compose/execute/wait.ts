@@ -23,6 +23,27 @@ export async function waitFor(
   await states.until(container.id, (found) => judges[condition](container.name, found), signal)
 }
 
+/** Waits until a container runs, and is healthy if it has a health check; one that has done its work is ready, too. */
+export async function waitForReady(
+  states: ContainerStates,
+  container: { readonly id: string; readonly name: string },
+  signal: AbortSignal,
+): Promise<void> {
+  await states.until(container.id, (found) => judgeReady(container.name, found), signal)
+}
+
+function judgeReady(name: string, found: ContainerInspectResponse | undefined): true | undefined {
+  if (found === undefined) throw gone(name)
+  const { Status, Health, ExitCode } = found.State ?? {}
+  if (Status === 'exited' && ExitCode === 0) return true
+  const hasCheck = (Health?.Status ?? 'none') !== 'none'
+  return hasCheck || Status === 'exited' || Status === 'dead'
+    ? judgeHealthy(name, found)
+    : Status === 'running'
+      ? true
+      : undefined
+}
+
 function judgeStarted(name: string, found: ContainerInspectResponse | undefined): true | undefined {
   if (found === undefined) throw gone(name)
   return found.State?.Status === 'created' ? undefined : true

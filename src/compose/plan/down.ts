@@ -1,9 +1,9 @@
 import type { Project } from '../model/project.ts'
 import { imageOf } from '../model/names.ts'
-import { labels } from '../state/labels.ts'
-import { type Observed, type ObservedContainer, isUp } from '../state/observed.ts'
+import type { Observed, ObservedContainer } from '../state/observed.ts'
 import type { Plan } from './operation.ts'
 import { PlanBuilder } from './plan-builder.ts'
+import { planStops } from './stop.ts'
 
 export interface DownWishes {
   /** Services that were named; empty: the whole project, with its networks. */
@@ -71,27 +71,4 @@ function imagesToRemove(
   })
   const used = removeImages === 'all' ? containers.map(({ image }) => image) : []
   return [...new Set([...chosen, ...used])].filter((image) => images.has(image) || used.includes(image))
-}
-
-/** Stops what runs, each after all that depends on it, by their labels. Operations by container. */
-function planStops(
-  builder: PlanBuilder,
-  containers: readonly ObservedContainer[],
-  cause: string,
-): ReadonlyMap<string, string> {
-  const stops = new Map<string, string>()
-  const visit = (container: ObservedContainer, trail: readonly string[]): void => {
-    if (stops.has(container.id) || trail.includes(container.id) || !isUp(container)) return
-    const dependents = containers.filter((other) => dependencies(other).includes(container.service))
-    for (const dependent of dependents) visit(dependent, [...trail, container.id])
-    const after = dependents.map(({ id }) => stops.get(id))
-    stops.set(container.id, builder.add({ type: 'stop container', container }, cause, after))
-  }
-  for (const container of containers) visit(container, [])
-  return stops
-}
-
-/** Services that a container's label says it needs. */
-function dependencies({ labels: own }: Pick<ObservedContainer, 'labels'>): readonly string[] {
-  return (own[labels.dependsOn] ?? '').split(',').flatMap((part) => part.split(':')[0] || [])
 }

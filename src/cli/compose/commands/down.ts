@@ -1,5 +1,5 @@
 import { planDown } from '#compose/plan/down.ts'
-import type { Project } from '#compose/model/project.ts'
+import { namedProject } from '#compose/model/named-project.ts'
 import { observe } from '#compose/state/observe.ts'
 import { bool, integer, string } from '../../flags.ts'
 import { commandError } from '../../errors.ts'
@@ -19,7 +19,7 @@ export default subcommand({
     if (!['', 'all', 'local'].includes(flags.rmi))
       throw commandError(`invalid value for --rmi: ${JSON.stringify(flags.rmi)}; want all or local`)
     const { name, project } = await context.source.name()
-    const known = project ?? emptyProject(name)
+    const known = project ?? namedProject(name)
     const observed = await observe(context.client, {
       ...known,
       services: { ...known.services, ...known.disabled },
@@ -34,18 +34,3 @@ export default subcommand({
     await carryOut(plan, known, observed, { stopTimeout: flags.timeout }, context)
   },
 })
-
-/** Of which only the name is known. */
-function emptyProject(name: string): Project {
-  const nothing = {
-    services: {},
-    disabled: {},
-    networks: {},
-    volumes: {},
-    secrets: {},
-    configs: {},
-    models: {},
-    extensions: {},
-  }
-  return { name, ...nothing, directory: '', files: [], envFiles: [], environment: new Map() }
-}

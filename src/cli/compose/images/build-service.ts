@@ -16,6 +16,9 @@ export interface BuildChoices {
   readonly quiet?: boolean
   readonly ssh?: string
   readonly memory?: string
+  readonly check?: boolean
+  readonly provenance?: string
+  readonly sbom?: string
 }
 
 /** Builds the image of a service as `berth build` would; rejects when it fails. */
@@ -71,8 +74,8 @@ function buildArguments(
       target: build.target,
       network: build.network,
       'shm-size': build.shm_size,
-      provenance: build.provenance,
-      sbom: build.sbom,
+      provenance: choices.provenance || build.provenance,
+      sbom: choices.sbom || build.sbom,
       memory: choices.memory || undefined,
       allow: build.privileged === true ? 'security.insecure' : undefined,
     }),
@@ -81,6 +84,7 @@ function buildArguments(
       pull: build.pull === true || choices.pull === true,
       push: choices.push === true,
       quiet: choices.quiet === true,
+      check: choices.check === true,
     }),
     '--',
     build.context ?? '.',

@@ -5,9 +5,13 @@ import { paintFor } from '../../format/colors.ts'
 import { Redraw } from '../../format/redraw.ts'
 import type { Io } from '../../io.ts'
 import type { ComposeFlags } from '../flags.ts'
-import { wordsOf } from './words.ts'
+import { type Words, wordsOf } from './words.ts'
 
 export interface Progress extends Reporter, Disposable {
+  /** What is no operation: somebody waits for an object. */
+  waiting(what: Words): void
+  arrived(what: Words): void
+  gaveUp(what: Words, reason: string): void
   warn(message: string): void
   /** Leaves what is shown where it is; something else writes to the terminal now. */
   pause(): void
@@ -43,9 +47,21 @@ class QuietProgress implements Progress {
     this.io = io
   }
 
-  began(_operation: Operation): void {}
-  ended(_operation: Operation): void {}
-  failed(_operation: Operation, _error: unknown): void {}
+  began(operation: Operation): void {
+    this.waiting(wordsOf(operation), operation.cause)
+  }
+
+  ended(operation: Operation): void {
+    this.arrived(wordsOf(operation), operation.cause)
+  }
+
+  failed(operation: Operation, error: unknown): void {
+    this.gaveUp(wordsOf(operation), errorText(error), operation.cause)
+  }
+
+  waiting(_what: Words, _cause?: string): void {}
+  arrived(_what: Words, _cause?: string): void {}
+  gaveUp(_what: Words, _reason: string, _cause?: string): void {}
   pause(): void {}
 
   warn(message: string): void {
@@ -56,43 +72,42 @@ class QuietProgress implements Progress {
 }
 
 class PlainProgress extends QuietProgress {
-  override began(operation: Operation): void {
-    this.#line(operation, wordsOf(operation).running)
+  override waiting({ object, running }: Words): void {
+    this.#line(object, running)
   }
 
-  override ended(operation: Operation): void {
-    this.#line(operation, wordsOf(operation).done)
+  override arrived({ object, done }: Words): void {
+    this.#line(object, done)
   }
 
-  override failed(operation: Operation, error: unknown): void {
-    this.#line(operation, `Error: ${errorText(error)}`)
+  override gaveUp({ object }: Words, reason: string): void {
+    this.#line(object, `Error: ${reason}`)
   }
 
-  #line(operation: Operation, word: string): void {
-    this.io.stderr.write(` ${wordsOf(operation).object}  ${word}\n`)
+  #line(object: string, word: string): void {
+    this.io.stderr.write(` ${object}  ${word}\n`)
   }
 }
 
 class JsonProgress extends QuietProgress {
-  override began(operation: Operation): void {
-    this.#line(operation, { status: 'Working', text: wordsOf(operation).running })
+  override waiting({ object, running }: Words, cause?: string): void {
+    this.#line({ id: object, status: 'Working', text: running, cause })
   }
 
-  override ended(operation: Operation): void {
-    this.#line(operation, { status: 'Done', text: wordsOf(operation).done })
+  override arrived({ object, done }: Words, cause?: string): void {
+    this.#line({ id: object, status: 'Done', text: done, cause })
   }
 
-  override failed(operation: Operation, error: unknown): void {
-    this.#line(operation, { status: 'Error', text: errorText(error) })
+  override gaveUp({ object }: Words, reason: string, cause?: string): void {
+    this.#line({ id: object, status: 'Error', text: reason, cause })
   }
 
   override warn(message: string): void {
     this.io.stderr.write(`${JSON.stringify({ level: 'warning', msg: message })}\n`)
   }
 
-  #line(operation: Operation, said: { status: string; text: string }): void {
-    const line = { id: wordsOf(operation).object, ...said, cause: operation.cause }
-    this.io.stderr.write(`${JSON.stringify(line)}\n`)
+  #line(said: object): void {
+    this.io.stderr.write(`${JSON.stringify(said)}\n`)
   }
 }
 
@@ -118,20 +133,18 @@ class TerminalProgress extends QuietProgress {
     this.#screen = new Redraw(io.stderr)
   }
 
-  override began(operation: Operation): void {
-    const { object, running } = wordsOf(operation)
+  override waiting({ object, running }: Words): void {
     const began = this.#lines.get(object)?.began ?? this.io.now()
     this.#lines.set(object, { word: running, state: 'running', began })
     this.#timer ??= setInterval(() => this.#draw(), FRAME)
   }
 
-  override ended(operation: Operation): void {
-    const { object, done } = wordsOf(operation)
+  override arrived({ object, done }: Words): void {
     this.#end(object, done, 'done')
   }
 
-  override failed(operation: Operation, error: unknown): void {
-    this.#end(wordsOf(operation).object, errorText(error).split('\n')[0] ?? '', 'failed')
+  override gaveUp({ object }: Words, reason: string): void {
+    this.#end(object, reason.split('\n')[0] ?? '', 'failed')
   }
 
   override warn(message: string): void {

@@ -17,7 +17,7 @@ export function fromCommandLine(node: Node): Node | undefined {
  * Splits like a shell, without being one: quotes and backslashes count, variables do not, and the first unquoted one of
  * `; & | < >` ends it, as in Compose. Undefined: a quote or a backslash is left open.
  */
-function splitWords(text: string): readonly string[] | undefined {
+export function splitWords(text: string): readonly string[] | undefined {
   const words: string[] = []
   let word: string | undefined
   let quote = ''

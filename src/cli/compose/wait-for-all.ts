@@ -1,0 +1,46 @@
+import type { Project } from '#compose/model/project.ts'
+import { ContainerStates } from '#compose/execute/container-states.ts'
+import { waitForReady } from '#compose/execute/wait.ts'
+import { EngineError } from '#base/errors.ts'
+import { errorText } from '../errors.ts'
+import { progressFor } from './progress/progress.ts'
+import { findContainers } from './containers.ts'
+import type { ComposeContext } from './subcommand.ts'
+
+/** Waits until every container of the project runs, and is healthy if it has a health check; says what it waits for. */
+export async function waitForAll(
+  project: Project,
+  timeout: number | undefined,
+  context: ComposeContext,
+): Promise<number> {
+  const { client, globals, io, signal } = context
+  const names = Object.keys(project.services)
+  const { containers } = await findContainers(names, context)
+  using progress = progressFor(globals, io)
+  await using states = new ContainerStates(client, project.name)
+  const limits = timeout === undefined ? [signal] : [signal, AbortSignal.timeout(timeout * 1000)]
+  const limit = AbortSignal.any(limits)
+  const waits = containers.map(async (container) => {
+    const what = { object: `Container ${container.name}`, running: 'Waiting', done: 'Healthy' }
+    progress.waiting(what)
+    try {
+      await waitForReady(states, container, limit)
+      progress.arrived(what)
+    } catch (error) {
+      const reason = limit.aborted && !signal.aborted ? timedOut(container.name, timeout ?? 0) : error
+      progress.gaveUp(what, errorText(reason))
+      throw reason
+    }
+  })
+  const failed = (await Promise.allSettled(waits)).find((result) => result.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+  return 0
+}
+
+function timedOut(name: string, seconds: number): EngineError {
+  return new EngineError(
+    'unavailable',
+    `container ${name} was not ready after ${seconds} seconds; 'berth compose logs' shows what it says`,
+    { code: 'COMPOSE_DEPENDENCY_FAILED' },
+  )
+}

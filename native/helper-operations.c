@@ -155,6 +155,7 @@ static const struct operation operations[] = {
 	{"run", 2, 4096, true, op_run},
 	{"kill", 3, 3, false, op_kill},
 	{"peer", 1, 1, false, op_peer},
+	{"probe", 6, 32, true, op_probe},
 	{"mount-volume", 5, 5, true, op_mount_volume},
 	{"copy-mount", 4, 4, true, op_copy_mount},
 	{"limit-size", 3, 3, true, op_limit_size},

@@ -40,6 +40,8 @@ int op_spawn_dns(const struct helper *helper, const struct request *request, str
 int op_run(const struct helper *helper, const struct request *request, struct buffer *reply);
 int op_lock(const struct helper *helper, const struct request *request, struct buffer *reply);
 
+int op_probe(const struct helper *helper, const struct request *request, struct buffer *reply);
+
 /* helper-volumes.c, helper-quota.c */
 int op_mount_volume(const struct helper *helper, const struct request *request, struct buffer *reply);
 int op_copy_mount(const struct helper *helper, const struct request *request, struct buffer *reply);

@@ -7,7 +7,10 @@ import { Creation, type CreationDeps } from '#engine/containers/creation.ts'
 import type { Directories } from '#engine/containers/directories.ts'
 import type { ContainerEvents } from '#engine/containers/events.ts'
 import { Exits } from '#engine/containers/exits.ts'
+import { HealthFailure } from '#engine/containers/health-failure.ts'
 import { HealthMonitor } from '#engine/containers/health-monitor.ts'
+import type { PortProbes } from '#engine/containers/health-probe.ts'
+import { runOf } from '#engine/containers/state.ts'
 import { Lifecycle } from '#engine/containers/lifecycle.ts'
 import type { LogDrivers } from '#engine/containers/log-drivers.ts'
 import type { MountSourcesOf } from '#engine/containers/mount-sources.ts'
@@ -76,7 +79,13 @@ export type ContainerServices = ReturnType<typeof assembleContainers>
 export function assembleContainers(parts: ContainerParts) {
   const { background } = parts
   const restarts = new Restarts({ ...parts, supervisor: () => supervisor })
-  const health = new HealthMonitor({ ...parts, execs: () => execs })
+  const failure = new HealthFailure({ ...parts, lifecycle: () => lifecycle, supervisor: () => supervisor })
+  const health = new HealthMonitor({
+    ...parts,
+    execs: () => execs,
+    ports: portProbes(parts),
+    onFailure: (container) => failure.act(container),
+  })
   const removal = new Removal({
     ...parts,
     restarts,
@@ -84,6 +93,7 @@ export function assembleContainers(parts: ContainerParts) {
     forget(id) {
       execs.forget(id)
       health.forget(id)
+      failure.forget(id)
       restarts.reset(id)
       background.run('releasing images', () => parts.imagesReleased())
     },
@@ -93,13 +103,27 @@ export function assembleContainers(parts: ContainerParts) {
   const execs: Execs = new Execs({ ...parts, supervisor, process: parts.execProcess })
   const creation = new Creation(parts)
   const updates = new Updates({ ...parts, ports: new PortChanges(parts) })
-  const lifecycle = new Lifecycle({ ...parts, supervisor, creation, removal, restarts, updates })
+  const lifecycle: Lifecycle = new Lifecycle({ ...parts, supervisor, creation, removal, restarts, updates })
   /** Lets go of containers without touching them. */
   const close = async (): Promise<void> => {
     restarts.close()
     health.close()
+    failure.close()
     parts.attachments.close()
     await supervisor.close()
   }
   return { restarts, health, removal, exits, supervisor, execs, lifecycle, close }
+}
+
+/** From within the container's network namespace: at loopback, then at its own addresses. */
+function portProbes({ registry, helper }: Pick<ContainerParts, 'registry' | 'helper'>): PortProbes {
+  return {
+    async probe(id, { port, path }, timeout) {
+      const container = registry.get(id)
+      const run = container === undefined ? undefined : runOf(container.state)
+      if (run === undefined) return undefined
+      const own = run.endpoints.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].filter((one) => one !== undefined))
+      return helper.probe(run, { port, path, timeout, addresses: ['127.0.0.1', '::1', ...own] })
+    },
+  }
 }

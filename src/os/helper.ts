@@ -49,8 +49,22 @@ export interface Helper extends AsyncDisposable {
   run(argv: readonly string[], options?: { readonly stdin?: string }): Promise<RunResult>
   /** Who connected to a unix socket of the daemon, by its descriptor here (SO_PEERCRED). */
   peer(fd: number): Promise<PeerCredentials>
+  /**
+   * Connects to a port from within the network namespace of a process, at the first address that answers; resolves to
+   * `connected`, or with a path to the first line of the answer to GET. Rejects with what went wrong, in few words.
+   */
+  probe(process: { readonly pid: number; readonly startTime: string }, target: ProbeTarget): Promise<string>
   /** `false` when that very process (by start time, field 22 of /proc/PID/stat) is gone. */
   kill(pid: number, startTime: string, signal: number): Promise<boolean>
+}
+
+export interface ProbeTarget {
+  readonly port: number
+  /** For HTTP. */
+  readonly path?: string | undefined
+  readonly addresses: readonly string[]
+  /** Milliseconds for each step. */
+  readonly timeout: number
 }
 
 /** As they were when the connection was made; the process may be gone. */

@@ -4,7 +4,7 @@ import { constants } from 'node:os'
 import { EngineError } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import { nativeError } from './errno.ts'
-import type { Helper, RunResult, VolumeMount, PeerCredentials } from './helper.ts'
+import type { Helper, RunResult, VolumeMount, PeerCredentials, ProbeTarget } from './helper.ts'
 import { startProcess } from './process.ts'
 import type { StartedProcess } from './process.ts'
 
@@ -133,6 +133,15 @@ export class NativeHelper implements Helper {
   async peer(fd: number): Promise<PeerCredentials> {
     const [pid, uid, gid] = await this.#call('peer', [String(fd)])
     return { pid: Number(pid), uid: Number(uid), gid: Number(gid) }
+  }
+
+  async probe(
+    { pid, startTime }: { readonly pid: number; readonly startTime: string },
+    { port, path = '', addresses, timeout }: ProbeTarget,
+  ): Promise<string> {
+    const milliseconds = String(Math.max(1, Math.ceil(timeout)))
+    const fields = [String(pid), startTime, milliseconds, String(port), path, ...addresses]
+    return (await this.#call('probe', fields, `port ${port}`))[0] ?? ''
   }
 
   async kill(pid: number, startTime: string, signal: number): Promise<boolean> {

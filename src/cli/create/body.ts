@@ -101,7 +101,7 @@ function hostConfig(flags: CreateFlags, { cwd, changed }: Surroundings): HostCon
     ...(changed.has('init') ? { Init: flags.init } : {}),
     NetworkMode: attachments(flags)[0]?.target ?? 'default',
     ...compact({
-      Annotations: flags.annotation,
+      Annotations: annotations(flags),
       AutoRemove: flags.rm,
       CapAdd: flags['cap-add'],
       CapDrop: flags['cap-drop'],
@@ -150,9 +150,14 @@ function checkChoices(flags: CreateFlags): void {
   if (!['', 'host', 'private'].includes(flags.cgroupns)) throw commandError('--cgroupns: invalid CGROUP mode')
 }
 
+/** Docker's API has no place of its own for what happens to the unhealthy. */
+function annotations({ annotation, 'health-on-failure': action }: CreateFlags): Record<string, string> {
+  return action === '' ? annotation : { ...annotation, 'berth.health.on-failure': action }
+}
+
 function healthcheck(flags: CreateFlags): HealthConfig | undefined {
   const found = compact({
-    Test: flags['health-cmd'] === '' ? [] : ['CMD-SHELL', flags['health-cmd']],
+    Test: healthTest(flags),
     Interval: flags['health-interval'],
     Retries: flags['health-retries'],
     StartInterval: flags['health-start-interval'],
@@ -174,6 +179,17 @@ function healthcheck(flags: CreateFlags): HealthConfig | undefined {
   }
   if ((flags['health-retries'] ?? 0) < 0) throw commandError('--health-retries cannot be negative')
   return found
+}
+
+function healthTest(flags: CreateFlags): string[] {
+  const tests = [
+    ['CMD-SHELL', flags['health-cmd']],
+    ['HTTP', flags['health-http']],
+    ['TCP', flags['health-tcp']],
+  ] as const
+  const [test, ...more] = tests.filter(([, what]) => what !== '')
+  if (more.length > 0) throw commandError('--health-cmd, --health-http and --health-tcp exclude each other')
+  return test === undefined ? [] : [...test]
 }
 
 function attachments(flags: CreateFlags): Attachment[] {

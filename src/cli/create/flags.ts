@@ -140,6 +140,16 @@ const process = {
   }),
   'env-file': list('File with environment variables', { completes: 'files' }),
   'health-cmd': string('Command that checks the health'),
+  'health-http': string(
+    'Port and path that are to answer GET, such as 8080/ready; nothing runs in the container',
+  ),
+  'health-tcp': string('Port that is to accept connections; nothing runs in the container'),
+  'health-on-failure': string(
+    'What happens to a container that turns unhealthy: none, kill, stop or restart',
+    {
+      completes: ['none', 'kill', 'stop', 'restart'],
+    },
+  ),
   'health-interval': duration('Time between two checks'),
   'health-retries': integer('Failures until it counts as unhealthy'),
   'health-start-interval': duration('Time between two checks in the start period'),

@@ -99,6 +99,36 @@ describe('HealthMonitor', () => {
     assert.equal(engine.health.of(id)?.Status, 'starting')
   })
 
+  it('restarts what turns unhealthy, after a while that grows, where that was asked for', async () => {
+    const HostConfig = { Annotations: { 'berth.health.on-failure': 'restart' } }
+    const id = await engine.run({ ...checked(['CMD', 'false'], { Retries: 1 }), HostConfig })
+    const restarts: number[] = []
+    for (let second = 1; second <= 100; second++) {
+      engine.takeEvents()
+      await seconds(1)
+      if (engine.takeEvents().includes('restart')) restarts.push(second)
+    }
+    // Every ten seconds a probe fails; between the actions are at least 10, 20, 40 seconds.
+    assert.deepEqual(restarts.slice(0, 3), [10, 20, 40])
+    assert.equal(engine.registry.get(id)?.state.status, 'running')
+  })
+
+  it('leaves what it has killed to the restart policy, and what it has stopped alone', async () => {
+    const act = async (action: string) => {
+      const HostConfig = {
+        Annotations: { 'berth.health.on-failure': action },
+        RestartPolicy: { Name: 'always' as const },
+      }
+      const id = await engine.run({ ...checked(['CMD', 'false'], { Retries: 1 }), HostConfig })
+      await seconds(12)
+      return engine.registry.get(id)
+    }
+    const killed = await act('kill')
+    assert.deepEqual([killed?.state.status, killed?.restartCount], ['running', 1])
+    assert.equal((await act('stop'))?.state.status, 'exited')
+    assert.equal((await act('none'))?.state.status, 'running')
+  })
+
   it('goes on under the next daemon, from the status it had', async () => {
     const id = await engine.run(checked(['CMD', 'true']))
     await seconds(10)

@@ -13,7 +13,7 @@ import {
 } from './config/health.ts'
 import type { Container } from './container.ts'
 import type { ContainerEvents } from './events.ts'
-import { type ProbeExecs, runProbe } from './health-probe.ts'
+import { type PortProbes, type ProbeExecs, runProbe } from './health-probe.ts'
 import type { ContainerRegistry } from './registry.ts'
 import { runOf } from './state.ts'
 
@@ -23,6 +23,9 @@ export interface HealthMonitorDeps {
   readonly background: Background
   readonly clock: Clock
   readonly execs: () => ProbeExecs
+  readonly ports: PortProbes
+  /** It has turned unhealthy. Must not reject. */
+  readonly onFailure: (container: Container) => void
 }
 
 /** Probes containers that have a health check, one exec after the other, for as long as they run. */
@@ -86,7 +89,7 @@ export class HealthMonitor {
   }
 
   async #probe(container: Container, probe: Probe, begin: number, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#deps
+    const { clock, ports } = this.#deps
     try {
       for (;;) {
         const state = this.#states.get(container.id) ?? initialHealth
@@ -95,7 +98,7 @@ export class HealthMonitor {
         // Paused containers are not probed: nothing in them could answer.
         if (current?.state.status !== 'running') continue
         const sinceStart = clock.now().getTime() - begin
-        const result = await runProbe({ execs: this.#deps.execs(), clock }, current.id, probe, signal)
+        const result = await runProbe({ execs: this.#deps.execs(), clock, ports }, current.id, probe, signal)
         // Frozen meanwhile, it could not answer.
         const probed = this.#deps.registry.get(current.id)?.state.status === 'running'
         if (result !== undefined && probed)
@@ -114,6 +117,7 @@ export class HealthMonitor {
     if (container === undefined || runOf(container.state) === undefined) return
     if (before.status !== after.status && event.type === 'probed') {
       this.#deps.events.publish(container, `health_status: ${after.status}`)
+      if (after.status === 'unhealthy') this.#deps.onFailure(container)
     }
   }
 

@@ -1,14 +1,25 @@
 import { FrameReader } from '#api/stdcopy.ts'
 import { type Clock, settlesWithin } from '#base/clock.ts'
-import { isKind } from '#base/errors.ts'
+import { isKind, messageOf } from '#base/errors.ts'
 import { abortable } from '#base/mutex.ts'
 import type { ExecService } from '../services.ts'
-import { type Probe, type ProbeResult, probeResult, probeTimeout } from './config/health.ts'
+import { type PortProbe, type Probe, type ProbeResult, probeResult, probeTimeout } from './config/health.ts'
 
 /** What a probe needs of execs. */
 export interface ProbeExecs extends Pick<ExecService, 'create' | 'start'> {
   exitCode(id: string): Promise<number>
   kill(id: string, signal: number): Promise<void>
+}
+
+/** Looks at a port of a container; undefined when that has ended. */
+export interface PortProbes {
+  probe(containerId: string, target: PortProbe, timeout: number): Promise<string | undefined>
+}
+
+interface ProbeTools {
+  readonly execs: ProbeExecs
+  readonly clock: Clock
+  readonly ports: PortProbes
 }
 
 interface Outcome {
@@ -25,13 +36,15 @@ const MAX_OUTPUT = 8192
  * Rejects only when the signal is aborted.
  */
 export async function runProbe(
-  { execs, clock }: { readonly execs: ProbeExecs; readonly clock: Clock },
+  { execs, clock, ports }: ProbeTools,
   containerId: string,
   probe: Probe,
   signal: AbortSignal,
 ): Promise<ProbeResult | undefined> {
+  const { test } = probe
+  if (!('argv' in test)) return lookAtPort({ clock, ports }, containerId, { ...probe, test })
   const start = clock.now()
-  const id = await createExec(execs, containerId, probe)
+  const id = await createExec(execs, containerId, test.argv)
   if (id === undefined) return undefined
   const outcome = attempt(execs, id)
   try {
@@ -52,9 +65,30 @@ export async function runProbe(
   }
 }
 
-async function createExec(execs: ProbeExecs, containerId: string, probe: Probe): Promise<string | undefined> {
+/** Nothing runs in the container: there is nothing to kill, and the helper keeps the time. */
+async function lookAtPort(
+  { clock, ports }: Pick<ProbeTools, 'clock' | 'ports'>,
+  containerId: string,
+  probe: Probe & { readonly test: PortProbe },
+): Promise<ProbeResult | undefined> {
+  const start = clock.now()
   try {
-    const body = { Cmd: probe.argv, AttachStdout: true, AttachStderr: true }
+    const line = await ports.probe(containerId, probe.test, probe.timeout)
+    if (line === undefined) return undefined
+    const good = probe.test.path === undefined || /^HTTP\/1\.[01] [23]\d\d/.test(line)
+    return probeResult(start, clock.now(), good ? 0 : 1, Buffer.from(line))
+  } catch (error) {
+    return probeResult(start, clock.now(), 1, Buffer.from(messageOf(error)))
+  }
+}
+
+async function createExec(
+  execs: ProbeExecs,
+  containerId: string,
+  argv: readonly string[],
+): Promise<string | undefined> {
+  try {
+    const body = { Cmd: argv, AttachStdout: true, AttachStderr: true }
     const { Id } = await execs.create(containerId, body)
     return Id
   } catch (error) {

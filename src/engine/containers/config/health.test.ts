@@ -13,7 +13,7 @@ import {
 import type { HealthState, Probe } from './health.ts'
 
 const probe: Probe = {
-  argv: ['true'],
+  test: { argv: ['true'] },
   interval: 30_000,
   timeout: 30_000,
   retries: 3,
@@ -29,7 +29,7 @@ const after = (exits: readonly number[], sinceStart?: number): HealthState =>
 describe('probeOf()', () => {
   it('fills in the defaults', () => {
     assert.deepEqual(probeOf({ Healthcheck: { Test: ['CMD', 'a', 'b'] } }), {
-      argv: ['a', 'b'],
+      test: { argv: ['a', 'b'] },
       interval: 30_000,
       timeout: 30_000,
       retries: 3,
@@ -40,9 +40,24 @@ describe('probeOf()', () => {
 
   it('runs a shell command in the shell of the container', () => {
     const Healthcheck = { Test: ['CMD-SHELL', 'exit 1'], Interval: 1e9 }
-    assert.deepEqual(probeOf({ Healthcheck })?.argv, ['/bin/sh', '-c', 'exit 1'])
-    assert.deepEqual(probeOf({ Healthcheck, Shell: ['bash', '-ec'] })?.argv, ['bash', '-ec', 'exit 1'])
+    assert.deepEqual(probeOf({ Healthcheck })?.test, { argv: ['/bin/sh', '-c', 'exit 1'] })
+    assert.deepEqual(probeOf({ Healthcheck, Shell: ['bash', '-ec'] })?.test, {
+      argv: ['bash', '-ec', 'exit 1'],
+    })
     assert.equal(probeOf({ Healthcheck })?.interval, 1000)
+  })
+
+  it('looks at a port where that is asked for', () => {
+    const test = (...Test: string[]) => probeOf({ Healthcheck: { Test } })?.test
+    assert.deepEqual(test('TCP', '5432'), { port: 5432 })
+    assert.deepEqual(test('HTTP', '8080/ready?x=1'), { port: 8080, path: '/ready?x=1' })
+    assert.deepEqual(test('HTTP', ':80'), { port: 80, path: '/' })
+    assert.deepEqual(test('HTTP', 'http://localhost:80/a'), { port: 80, path: '/a' })
+    for (const odd of ['0', '70000', 'http', '80/a b', '80/a\r\nX: y', 'http://example:80/']) {
+      assert.equal(test('HTTP', odd), undefined)
+    }
+    assert.equal(test('TCP', '80/a'), undefined)
+    assert.equal(test('TCP', '80', '81'), undefined)
   })
 
   it('is undefined when there is nothing to run', () => {

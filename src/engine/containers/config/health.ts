@@ -8,12 +8,22 @@ const OUTPUT_BYTES = 4096
 
 /** How a container is probed, in milliseconds. */
 export interface Probe {
-  readonly argv: readonly string[]
+  /** A command in the container, or a look at a port of it by the engine itself. */
+  readonly test: ProbeTest
   readonly interval: number
   readonly timeout: number
   readonly retries: number
   readonly startPeriod: number
   readonly startInterval: number
+}
+
+type ProbeTest = { readonly argv: readonly string[] } | PortProbe
+
+/** `["TCP", "5432"]` and `["HTTP", "8080/ready"]` in `Healthcheck.Test`: ours, not Docker's. */
+export interface PortProbe {
+  readonly port: number
+  /** For HTTP; absent: that something accepts connections is enough. */
+  readonly path?: string | undefined
 }
 
 type HealthStatus = 'starting' | 'healthy' | 'unhealthy'
@@ -47,12 +57,12 @@ export const initialHealth: HealthState = { status: 'starting', failingStreak: 0
 /** The probe of a container, or undefined when it has none or it was turned off. */
 export function probeOf(config: ContainerConfig): Probe | undefined {
   const check = config.Healthcheck
-  const argv = check ? probeArgv(check, config.Shell ?? []) : undefined
-  if (!check || argv === undefined) return undefined
+  const test = check ? probeTest(check, config.Shell ?? []) : undefined
+  if (!check || test === undefined) return undefined
   const milliseconds = (value: number | null | undefined, otherwise: number): number =>
     value ? value / MILLISECOND : otherwise
   return {
-    argv,
+    test,
     interval: milliseconds(check.Interval, 30_000),
     timeout: milliseconds(check.Timeout, 30_000),
     retries: check.Retries || 3,
@@ -111,10 +121,37 @@ export function healthDocument(state: HealthState): Health {
   }
 }
 
-function probeArgv({ Test: test }: HealthConfig, shell: readonly string[]): readonly string[] | undefined {
+function probeTest({ Test: test }: HealthConfig, shell: readonly string[]): ProbeTest | undefined {
   const [kind, ...rest] = test ?? []
   if (rest.length === 0) return undefined
-  if (kind === 'CMD') return rest
-  if (kind === 'CMD-SHELL') return [...(shell.length > 0 ? shell : ['/bin/sh', '-c']), ...rest]
-  return undefined
+  if (kind === 'CMD') return { argv: rest }
+  if (kind === 'CMD-SHELL') return { argv: [...(shell.length > 0 ? shell : ['/bin/sh', '-c']), ...rest] }
+  return portProbe(test ?? [])
+}
+
+const MAX_PORT = 65_535
+
+/** Undefined for what is none, or cannot be one. */
+export function portProbe([kind, where = '', ...rest]: readonly string[]): PortProbe | undefined {
+  if (rest.length > 0 || (kind !== 'TCP' && kind !== 'HTTP')) return undefined
+  const match = /^(?:http:\/\/localhost)?:?(\d{1,5})(\/[\x21-\x7e]*)?$/.exec(where)
+  const port = Number(match?.[1])
+  if (match === null || port < 1 || port > MAX_PORT) return undefined
+  if (kind === 'HTTP') return { port, path: match[2] ?? '/' }
+  return match[2] === undefined ? { port } : undefined
+}
+
+/** What is done with a container that turns unhealthy, besides saying so. */
+export type FailureAction = 'none' | 'kill' | 'stop' | 'restart'
+
+/** An annotation, so that every client of Docker's can set it. */
+export const FAILURE_ACTION = 'berth.health.on-failure'
+const actions: readonly FailureAction[] = ['none', 'kill', 'stop', 'restart']
+
+/** Undefined for what is none of them. */
+export function failureAction(
+  annotations: Readonly<Record<string, string>> | null | undefined,
+): FailureAction | undefined {
+  const wanted = annotations?.[FAILURE_ACTION] ?? 'none'
+  return actions.find((action) => action === wanted)
 }

@@ -4,6 +4,7 @@ import { EngineError } from '#base/errors.ts'
 import { kernelCapabilities, normalizeCapabilities } from '#runtime/capabilities.ts'
 import { parseDeviceRule } from '#runtime/devices.ts'
 import { clampRlimits, rlimitName } from '#runtime/rlimits.ts'
+import { FAILURE_ACTION, failureAction, portProbe } from './health.ts'
 import { invalidConfig } from './errors.ts'
 import { splitExtraHost } from './files.ts'
 import { portRequests } from './ports.ts'
@@ -98,6 +99,12 @@ function checkHealthcheck(check: HealthConfig): void {
     }
   }
   if ((check.Retries ?? 0) < 0) throw invalidConfig('Retries in Healthcheck cannot be negative')
+  const [kind = ''] = check.Test ?? []
+  if (['TCP', 'HTTP'].includes(kind) && portProbe(check.Test ?? []) === undefined) {
+    throw invalidConfig(
+      `invalid Healthcheck ${JSON.stringify(check.Test)}: want ["TCP", "PORT"] or ["HTTP", "PORT/PATH"]`,
+    )
+  }
 }
 
 function checkHostConfig(hostConfig: HostConfig, machine: ValidationMachine): void {
@@ -106,6 +113,9 @@ function checkHostConfig(hostConfig: HostConfig, machine: ValidationMachine): vo
     throw invalidConfig(`can't create 'AutoRemove' container with restart policy`)
   }
   checkNames(hostConfig)
+  if (failureAction(hostConfig.Annotations) === undefined) {
+    throw invalidConfig(`annotation ${FAILURE_ACTION}: want none, kill, stop or restart`)
+  }
   checkRestartPolicy(policy)
   checkCapabilities(hostConfig, machine)
   checkModes(hostConfig)

@@ -3,6 +3,7 @@ import { command, type Context } from '../command.ts'
 import { commandError, errorText } from '../errors.ts'
 import { bool, string } from '../flags.ts'
 import { inspectAll, olderContainer } from '../inspect.ts'
+import { forms, recreate } from '../recreate/recreate.ts'
 
 type Finder = (ref: string, context: Context, size: boolean) => Promise<unknown>
 
@@ -36,12 +37,17 @@ export default command({
   min: 1,
   completes: 'objects',
   flags: {
+    as: string('Show what would make it again: a berth run line, or a Compose file', { completes: forms }),
     format: string("'json', or a Go template", { short: 'f' }),
     size: bool('Compute sizes of containers', { short: 's' }),
     type: string('Look only among these', { completes: types }),
   },
   async run({ args, flags, changed }, context) {
     const { type, size } = flags
+    if (flags.as !== '') {
+      context.out(await recreate(args, flags.as, context))
+      return 0
+    }
     if (changed.has('type') && !types.includes(type)) {
       throw commandError(
         `unknown type: "${type}": must be one of ${types.map((each) => `"${each}"`).join(', ')}`,

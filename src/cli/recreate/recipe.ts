@@ -1,0 +1,145 @@
+import type { ContainerInspectResponse, HostConfig, ImageInspect, SystemInfo } from '#api/generated/types.ts'
+
+type Config = NonNullable<ContainerInspectResponse['Config']>
+
+/** What somebody asked for when a container was created: without what its image and the engine add by themselves. */
+export interface Recipe {
+  readonly name: string
+  readonly image: string
+  readonly config: Config
+  readonly host: HostConfig
+  /** Undefined: that of the image. */
+  readonly entrypoint: readonly string[] | undefined
+  readonly command: readonly string[] | undefined
+  readonly env: readonly string[]
+  readonly labels: Readonly<Record<string, string>>
+  readonly exposed: readonly string[]
+  /** Paths of anonymous volumes. */
+  readonly anonymous: readonly string[]
+  /** Networks with the addresses and names that were asked for. */
+  readonly networks: readonly NetworkWish[]
+  readonly user: string
+  readonly workdir: string
+  readonly hostname: string
+  readonly stopSignal: string
+  readonly healthcheck: Config['Healthcheck']
+  readonly logging:
+    | { readonly driver: string; readonly options: Readonly<Record<string, string>> }
+    | undefined
+  readonly cgroupns: string
+  readonly ipc: string
+  readonly runtime: string
+  readonly shmSize: number
+}
+
+export interface NetworkWish {
+  readonly name: string
+  readonly aliases: readonly string[]
+  readonly ipv4: string
+  readonly ipv6: string
+}
+
+/** By these labels Compose finds its own again. */
+const BOOKKEEPING = 'com.docker.compose.'
+const DEFAULT_SHM = 64 << 20
+/** What the engine gives every log that does not say otherwise. */
+const defaultLogOptions: Readonly<Record<string, string>> = { 'max-file': '5', 'max-size': '20971520' }
+
+/** `image` undefined: it is gone, and what it said is taken for what was asked. */
+export function recipeOf(
+  container: ContainerInspectResponse,
+  image: ImageInspect | undefined,
+  info: SystemInfo,
+): Recipe {
+  const config = container.Config ?? {}
+  const host = container.HostConfig ?? {}
+  const from = image?.Config ?? {}
+  const { Id: id = '' } = container
+  const generated = (id ?? '').slice(0, 12)
+  return {
+    name: (container.Name ?? '').replace(/^\//, ''),
+    image: config.Image ?? '',
+    config,
+    host,
+    entrypoint: changed(config.Entrypoint, from.Entrypoint),
+    // With an entrypoint of its own the container had none of the image's arguments.
+    command:
+      changed(config.Entrypoint, from.Entrypoint) === undefined
+        ? changed(config.Cmd, from.Cmd)
+        : (config.Cmd ?? undefined),
+    env: without(config.Env, from.Env),
+    labels: Object.fromEntries(
+      Object.entries(config.Labels ?? {}).filter(
+        ([key, value]) => from.Labels?.[key] !== value && !key.startsWith(BOOKKEEPING),
+      ),
+    ),
+    exposed: without(Object.keys(config.ExposedPorts ?? {}), [
+      ...Object.keys(from.ExposedPorts ?? {}),
+      ...Object.keys(host.PortBindings ?? {}),
+    ]),
+    anonymous: without(Object.keys(config.Volumes ?? {}), Object.keys(from.Volumes ?? {})),
+    networks: networksOf(container),
+    user: config.User === from.User ? '' : (config.User ?? ''),
+    workdir:
+      config.WorkingDir === from.WorkingDir || config.WorkingDir === '/' ? '' : (config.WorkingDir ?? ''),
+    hostname: config.Hostname === generated ? '' : (config.Hostname ?? ''),
+    stopSignal: config.StopSignal === from.StopSignal ? '' : (config.StopSignal ?? ''),
+    healthcheck: same(config.Healthcheck, from.Healthcheck) ? undefined : config.Healthcheck,
+    logging: loggingOf(host, info),
+    cgroupns:
+      host.CgroupnsMode === (info.CgroupVersion === '1' ? 'host' : 'private')
+        ? ''
+        : (host.CgroupnsMode ?? ''),
+    ipc: host.IpcMode === 'private' ? '' : (host.IpcMode ?? ''),
+    runtime: host.Runtime === info.DefaultRuntime ? '' : (host.Runtime ?? ''),
+    shmSize: host.ShmSize === DEFAULT_SHM ? 0 : Number(host.ShmSize ?? 0),
+  }
+}
+
+function networksOf({
+  Id: id = '',
+  Name,
+  HostConfig,
+  NetworkSettings,
+}: ContainerInspectResponse): NetworkWish[] {
+  const mode = HostConfig?.NetworkMode ?? 'default'
+  if (['default', 'bridge'].includes(mode)) return []
+  if (['host', 'none'].includes(mode) || mode.startsWith('container:')) {
+    return [{ name: mode, aliases: [], ipv4: '', ipv6: '' }]
+  }
+  const own = new Set([(id ?? '').slice(0, 12), (Name ?? '').replace(/^\//, '')])
+  const all = Object.entries(NetworkSettings?.Networks ?? {}).map(([name, endpoint]): NetworkWish => {
+    return {
+      name,
+      aliases: (endpoint?.Aliases ?? []).filter((alias) => !own.has(alias)),
+      ipv4: endpoint?.IPAMConfig?.IPv4Address ?? '',
+      ipv6: endpoint?.IPAMConfig?.IPv6Address ?? '',
+    }
+  })
+  // The one that it was created with comes first.
+  return all.sort((a, b) => Number(b.name === mode) - Number(a.name === mode))
+}
+
+function loggingOf(host: HostConfig, info: SystemInfo): Recipe['logging'] {
+  const driver = host.LogConfig?.Type ?? ''
+  const options = Object.fromEntries(
+    Object.entries(host.LogConfig?.Config ?? {}).filter(([key, value]) => defaultLogOptions[key] !== value),
+  )
+  const isDefault = driver === '' || driver === info.LoggingDriver
+  if (isDefault && Object.keys(options).length === 0) return undefined
+  return { driver: isDefault ? '' : driver, options }
+}
+
+type Words = readonly string[] | null | undefined
+
+function changed(own: Words, image: Words): readonly string[] | undefined {
+  return same(own ?? [], image ?? []) ? undefined : (own ?? [])
+}
+
+function without(own: Words, image: Words): string[] {
+  return (own ?? []).filter((each) => !(image ?? []).includes(each))
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a ?? null) === JSON.stringify(b ?? null)
+}

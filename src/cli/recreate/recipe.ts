@@ -54,45 +54,58 @@ export function recipeOf(
   const config = container.Config ?? {}
   const host = container.HostConfig ?? {}
   const from = image?.Config ?? {}
-  const { Id: id = '' } = container
-  const generated = (id ?? '').slice(0, 12)
   return {
     name: (container.Name ?? '').replace(/^\//, ''),
     image: config.Image ?? '',
     config,
     host,
-    entrypoint: changed(config.Entrypoint, from.Entrypoint),
-    // With an entrypoint of its own the container had none of the image's arguments.
-    command:
-      changed(config.Entrypoint, from.Entrypoint) === undefined
-        ? changed(config.Cmd, from.Cmd)
-        : (config.Cmd ?? undefined),
-    env: without(config.Env, from.Env),
-    labels: Object.fromEntries(
-      Object.entries(config.Labels ?? {}).filter(
-        ([key, value]) => from.Labels?.[key] !== value && !key.startsWith(BOOKKEEPING),
-      ),
-    ),
+    ...process(config, from),
+    labels: labelsOf(config, from),
     exposed: without(Object.keys(config.ExposedPorts ?? {}), [
       ...Object.keys(from.ExposedPorts ?? {}),
       ...Object.keys(host.PortBindings ?? {}),
     ]),
     anonymous: without(Object.keys(config.Volumes ?? {}), Object.keys(from.Volumes ?? {})),
     networks: networksOf(container),
-    user: config.User === from.User ? '' : (config.User ?? ''),
-    workdir:
-      config.WorkingDir === from.WorkingDir || config.WorkingDir === '/' ? '' : (config.WorkingDir ?? ''),
-    hostname: config.Hostname === generated ? '' : (config.Hostname ?? ''),
-    stopSignal: config.StopSignal === from.StopSignal ? '' : (config.StopSignal ?? ''),
-    healthcheck: same(config.Healthcheck, from.Healthcheck) ? undefined : config.Healthcheck,
+    hostname: config.Hostname === (container.Id ?? '').slice(0, 12) ? '' : (config.Hostname ?? ''),
     logging: loggingOf(host, info),
-    cgroupns:
-      host.CgroupnsMode === (info.CgroupVersion === '1' ? 'host' : 'private')
-        ? ''
-        : (host.CgroupnsMode ?? ''),
-    ipc: host.IpcMode === 'private' ? '' : (host.IpcMode ?? ''),
-    runtime: host.Runtime === info.DefaultRuntime ? '' : (host.Runtime ?? ''),
-    shmSize: host.ShmSize === DEFAULT_SHM ? 0 : Number(host.ShmSize ?? 0),
+    ...surroundings(host, info),
+  }
+}
+
+function process(
+  config: Config,
+  from: Config,
+): Pick<Recipe, 'entrypoint' | 'command' | 'env' | 'user' | 'workdir' | 'stopSignal' | 'healthcheck'> {
+  const entrypoint = changed(config.Entrypoint, from.Entrypoint)
+  return {
+    entrypoint,
+    // With an entrypoint of its own the container had none of the image's arguments.
+    command: entrypoint === undefined ? changed(config.Cmd, from.Cmd) : (config.Cmd ?? undefined),
+    env: without(config.Env, from.Env),
+    user: unlike(config.User, from.User),
+    workdir: config.WorkingDir === '/' ? '' : unlike(config.WorkingDir, from.WorkingDir),
+    stopSignal: unlike(config.StopSignal, from.StopSignal),
+    healthcheck: same(config.Healthcheck, from.Healthcheck) ? undefined : config.Healthcheck,
+  }
+}
+
+function labelsOf(config: Config, from: Config): Record<string, string> {
+  const own = Object.entries(config.Labels ?? {}).filter(
+    ([key, value]) => from.Labels?.[key] !== value && !key.startsWith(BOOKKEEPING),
+  )
+  return Object.fromEntries(own)
+}
+
+function surroundings(
+  { CgroupnsMode, IpcMode, Runtime, ShmSize }: HostConfig,
+  { CgroupVersion, DefaultRuntime }: SystemInfo,
+): Pick<Recipe, 'cgroupns' | 'ipc' | 'runtime' | 'shmSize'> {
+  return {
+    cgroupns: unlike(CgroupnsMode, CgroupVersion === '1' ? 'host' : 'private'),
+    ipc: unlike(IpcMode, 'private'),
+    runtime: unlike(Runtime, DefaultRuntime),
+    shmSize: ShmSize === DEFAULT_SHM ? 0 : Number(ShmSize ?? 0),
   }
 }
 
@@ -128,6 +141,13 @@ function loggingOf(host: HostConfig, info: SystemInfo): Recipe['logging'] {
   const isDefault = driver === '' || driver === info.LoggingDriver
   if (isDefault && Object.keys(options).length === 0) return undefined
   return { driver: isDefault ? '' : driver, options }
+}
+
+type Text = string | null | undefined
+
+/** Empty when it is what it would be anyway. */
+function unlike(value: Text, usual: Text): string {
+  return value === usual ? '' : (value ?? '')
 }
 
 type Words = readonly string[] | null | undefined

@@ -29,6 +29,7 @@ export type Completion =
   | 'logins'
   | 'contexts'
   | 'objects'
+  | 'execs'
   | 'files'
   | 'none'
   | readonly string[]

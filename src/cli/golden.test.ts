@@ -102,9 +102,17 @@ describe('help', () => {
     const texts = [
       await runCli(['--help']),
       ...(await Promise.all(
-        ['builder', 'checkpoint', 'container', 'context', 'image', 'network', 'system', 'volume'].map(
-          (group) => runCli([group]),
-        ),
+        [
+          'builder',
+          'checkpoint',
+          'container',
+          'context',
+          'execs',
+          'image',
+          'network',
+          'system',
+          'volume',
+        ].map((group) => runCli([group])),
       )),
     ]
     check('help', texts.map(({ stdout }) => stdout).join('\n----\n\n'))

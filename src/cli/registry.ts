@@ -25,6 +25,7 @@ export const groups: Readonly<Record<string, string>> = {
   checkpoint: 'Write states of containers down',
   container: 'Work with containers',
   context: 'Engines under names, and which of them to use',
+  execs: 'What exec has started in containers',
   image: 'Work with images',
   network: 'Work with networks',
   system: 'The engine as a whole',
@@ -213,6 +214,12 @@ export const entries: readonly Entry[] = [
     'Make an image from a Dockerfile',
     () => import('./commands/image-build.ts'),
   ),
+  entry(
+    'execs ls, execs list',
+    'List what exec has started and still runs',
+    () => import('./commands/execs-ls.ts'),
+  ),
+  entry('execs kill', 'Send a signal to what exec has started', () => import('./commands/execs-kill.ts')),
   entry('image history, history', 'Show how an image was made', () => import('./commands/image-history.ts')),
   entry(
     'image import, import',

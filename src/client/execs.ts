@@ -23,6 +23,12 @@ export interface ExecInspect {
   readonly ExitCode?: number | null
   readonly Pid?: number | null
   readonly ContainerID?: string | null
+  readonly ProcessConfig?: {
+    readonly entrypoint?: string
+    readonly arguments?: readonly string[] | null
+    readonly user?: string
+    readonly tty?: boolean
+  } | null
 }
 
 /** Further processes in running containers. */
@@ -55,6 +61,11 @@ export class Execs {
 
   async inspect(id: string): Promise<ExecInspect> {
     return this.#transport.json('GET', path(id, '/json'))
+  }
+
+  /** Berth's own, which Docker does not have. `conflict` when it does not run. */
+  async kill(id: string, signal?: string): Promise<void> {
+    await this.#transport.status('POST', `/berth${path(id, '/kill')}`, { query: { signal } })
   }
 
   async resize(id: string, rows: number, columns: number): Promise<void> {

@@ -219,6 +219,8 @@ export interface ExecService {
   ): Promise<AttachedStream | undefined>
   inspect(id: string): object
   resize(id: string, rows: number, columns: number): Promise<void>
+  /** `conflict` when it does not run. */
+  signal(id: string, signal: number): Promise<void>
 }
 
 /** A line of a progress stream (pull, load, import). */

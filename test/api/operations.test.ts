@@ -31,6 +31,7 @@ const cases: readonly Case[] = [
   { operation: 'SystemInfo', status: 200 },
   { operation: 'SystemDataUsage', status: 200 },
   { operation: 'SystemDataUsage', query: 'verbose=1', status: 200 },
+  { operation: 'BerthExecKill', at: 'nobody', status: 404 },
   { operation: 'BerthExposure', status: 200 },
   { operation: 'BerthPrunePlan', query: 'volumes={}&cache={}&all=1', status: 200 },
   { operation: 'BerthPrunePlan', query: 'volumes={"colour":["blue"]}', status: 400 },

@@ -143,6 +143,7 @@ export class FakeContainers {
   }
 
   readonly execs: Engine['execs'] = {
+    signal: async (id) => void this.#exec(id),
     create: async (ref, body) => {
       const container = this.find(ref)
       container.mustRun()

@@ -130,6 +130,13 @@ const live: Readonly<
     const about = ({ Description }: ContextDocument['Metadata']): string => Description ?? ''
     return [['default', ''], ...documents.map((each): Candidate => [each.Name, about(each.Metadata)])]
   },
+  async execs({ client }) {
+    const running = await client.containerQuery.list()
+    const documents = await Promise.all(running.map(({ Id }) => client.containerQuery.inspect(Id ?? '')))
+    return documents.flatMap(({ ExecIDs, Name }) =>
+      (ExecIDs ?? []).map((id): Candidate => [id.slice(0, 12), (Name ?? '').replace(/^\//, '')]),
+    )
+  },
   async logins(context) {
     return (await new CredentialStore(context).servers()).map((server): Candidate => [server, ''])
   },

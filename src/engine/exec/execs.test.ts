@@ -153,3 +153,17 @@ describe('Execs.forget()', () => {
     assert.throws(() => engine.execs.inspect(one), /No such exec instance/)
   })
 })
+
+describe('Execs.signal()', () => {
+  it('reaches what runs, and refuses what does not', async () => {
+    const container = await engine.run()
+    const id = await exec(container, 'sleep')
+    const refused = { kind: 'conflict', message: `exec ${id} is not running` }
+    await assert.rejects(engine.execs.signal(id, 15), refused)
+    await engine.execs.start(id, DETACH)
+    await engine.execs.signal(id, 9)
+    assert.equal(await engine.execs.exitCode(id), 137)
+    await assert.rejects(engine.execs.signal(id, 9), refused)
+    await assert.rejects(engine.execs.signal('nope', 9), { message: 'No such exec instance: nope' })
+  })
+})

@@ -220,6 +220,18 @@ export class Execs implements ExecService {
     await exec.task?.shim.kill(id, signal)
   }
 
+  async signal(id: string, signal: number): Promise<void> {
+    const exec = this.#resolve(id)
+    await exec.spawned
+    const sent = exec.state === 'running' && (await exec.task?.shim.kill(id, signal)) === true
+    if (!sent) {
+      throw new EngineError('conflict', `exec ${id} is not running`, {
+        code: 'EXEC_NOT_RUNNING',
+        details: { id },
+      })
+    }
+  }
+
   /** The container is gone. */
   forget(containerId: string): void {
     for (const exec of this.#execs.values()) {

@@ -1,4 +1,5 @@
 import type { ExecCreateBody, ExecService } from '#engine/services.ts'
+import { parseSignal } from '#engine/containers/config/signals.ts'
 import { empty, json } from '../reply.ts'
 import { route, type Route } from '../route.ts'
 import { size } from './container-streams.ts'
@@ -55,6 +56,21 @@ export function execRoutes(execs: ExecService): readonly Route[] {
       method: 'GET',
       path: '/exec/{id}/json',
       handle: ({ params }) => json(execs.inspect(params.id)),
+    }),
+  ]
+}
+
+/** What Docker's API has not. */
+export function berthExecRoutes(execs: ExecService): readonly Route[] {
+  return [
+    route({
+      operation: 'BerthExecKill',
+      method: 'POST',
+      path: '/berth/exec/{id}/kill',
+      async handle({ params, query }) {
+        await execs.signal(params.id, parseSignal(query.text('signal') ?? 'SIGKILL'))
+        return empty(204)
+      },
     }),
   ]
 }

@@ -11,7 +11,7 @@ import { containerFileRoutes } from './container-files.ts'
 import { containerStreamRoutes } from './container-streams.ts'
 import { containerRoutes } from './containers.ts'
 import { eventRoutes } from './events.ts'
-import { execRoutes } from './exec.ts'
+import { berthExecRoutes, execRoutes } from './exec.ts'
 import { imageRoutes } from './images.ts'
 import { networkRoutes } from './networks.ts'
 import { pluginRoutes } from './plugins.ts'
@@ -41,6 +41,7 @@ export function routesByTag(engine: Engine, info: ServerInfo): Readonly<Record<s
       ...berthNetworkRoutes(engine.explanations),
       ...berthBuildRoutes(engine.builds),
       ...berthPruneRoutes(engine),
+      ...berthExecRoutes(engine.execs),
     ],
   }
 }

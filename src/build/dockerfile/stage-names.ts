@@ -54,7 +54,7 @@ export class StageNames {
     const stage = lastBelow(this.#named.get(name) ?? [], index)
     if (stage !== undefined) return { type: 'stage', index: stage }
     if (name === 'scratch') return { type: 'scratch' }
-    return this.#outside(name, range)
+    return this.#outside(name, 'from', range)
   }
 
   /** `--from`: a stage's number or name, above if there is one, else below. */
@@ -68,15 +68,18 @@ export class StageNames {
     const named = this.#named.get(name.toLowerCase()) ?? []
     const stage = lastBelow(named, index) ?? named[0]
     if (stage !== undefined) return { type: 'stage', index: stage }
-    return name === 'scratch' ? { type: 'scratch' } : this.#outside(name, range)
+    return name === 'scratch' ? { type: 'scratch' } : this.#outside(name, 'source', range)
   }
 
-  #hint(name: string): string | undefined {
+  #hint(name: string, by: 'from' | 'source'): string | undefined {
     if (this.#named.size === 0 || /[/:@.]/.test(name)) return undefined
-    return `There is no stage ${name}${didYouMean(name, this.#named.keys())}, so an image of that name is wanted.`
+    const near = didYouMean(name, this.#named.keys())
+    // Most names after FROM are of images.
+    if (near === '' && by === 'from') return undefined
+    return `There is no stage ${name}${near}, so an image of that name is wanted.`
   }
 
-  #outside(name: string, range: Range): Origin {
+  #outside(name: string, by: 'from' | 'source', range: Range): Origin {
     const context = this.context(name)
     if (context !== undefined) return { type: 'context', name: context }
     try {
@@ -87,7 +90,7 @@ export class StageNames {
       const message = `failed to parse stage name ${JSON.stringify(name)}: ${messageOf(error)}${stage}`
       throw dockerfileError(this.#file.source, range, message, hint)
     }
-    const hint = this.#hint(name)
+    const hint = this.#hint(name, by)
     return { type: 'image', reference: name, ...(hint === undefined ? {} : { hint }) }
   }
 }

@@ -177,7 +177,10 @@ describe('planBuild(): stages', () => {
       /biuld:latest: no such.*\nThere is no stage biuld \(did you mean build\?\), so an image of that name is wanted\.\nDockerfile:3\n/,
       { line: 3 },
     )
-    const error = await fails('FROM bb:1 AS a\nFROM missing\n', /no such image/, { line: 2 })
+    const error = await fails('FROM bb:1 AS a\nFROM missing\n', /no such image: missing\nDockerfile:2\n/, {
+      line: 2,
+    })
+    await fails('FROM bb:1 AS tools\nFROM tolls\n', /\(did you mean tools\?\)/, { line: 2 })
     assert.deepEqual([error.kind, error.code], ['not_found', 'IMAGE_NOT_FOUND'])
     const gone = new EngineError('cancelled', 'gone', { code: 'REQUEST_CANCELLED' })
     const resolve = () => Promise.reject(gone)

@@ -81,7 +81,7 @@ export class ProjectSource {
       flags['env-file'].length > 0 ? flags['env-file'] : split(this.#shell.get('COMPOSE_ENV_FILES'), ',')
     return {
       cwd: io.cwd,
-      home: io.home,
+      home: io.env['HOME'] || io.home,
       shell: this.#shell,
       files,
       paths: this.#paths(),

@@ -8,23 +8,27 @@ const NAME = /^[\p{L}_][\p{L}\p{N}_.\-[\]]*/u
 
 /**
  * Reads a `.env` file: `NAME=value`, `NAME: value`, `export NAME=value`, or a bare `NAME`, which takes its value from
- * `lookup`. Values may use variables of the lines before, and of `lookup`, which wins.
+ * `lookup`. Values may use variables of `lookup`, of the lines before, and of files before (`earlier`); the first of these
+ * that knows one counts.
  */
-export function parseDotenv(text: string, file: string, lookup: Lookup): Variables {
-  return new DotenvReader(text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n'), file, lookup).read()
+export function parseDotenv(text: string, file: string, lookup: Lookup, earlier?: Lookup): Variables {
+  const clean = text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n')
+  return new DotenvReader(clean, file, lookup, earlier ?? (() => undefined)).read()
 }
 
 class DotenvReader {
   readonly #text: string
   readonly #file: string
   readonly #lookup: Lookup
+  readonly #earlier: Lookup
   readonly #variables = new Map<string, string>()
   #at = 0
 
-  constructor(text: string, file: string, lookup: Lookup) {
+  constructor(text: string, file: string, lookup: Lookup, earlier: Lookup) {
     this.#text = text
     this.#file = file
     this.#lookup = lookup
+    this.#earlier = earlier
   }
 
   read(): Variables {
@@ -86,7 +90,7 @@ class DotenvReader {
 
   #expand(text: string, start: number = this.#at): string {
     try {
-      const known: Lookup = (name) => this.#lookup(name) ?? this.#variables.get(name)
+      const known: Lookup = (name) => this.#lookup(name) ?? this.#variables.get(name) ?? this.#earlier(name)
       return evaluate(parseTemplate(text), known, () => undefined)
     } catch (error) {
       if (error instanceof TemplateError) throw this.#problem(error.message, start, error)

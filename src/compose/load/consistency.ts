@@ -85,10 +85,7 @@ const rules: readonly Rule[] = [
   },
 
   function dependencies({ name, service, services }) {
-    const used = keysOf(entryOf(service, 'depends_on')).filter(
-      ([other]) =>
-        plainOf(entryOf(entryOf(entryOf(service, 'depends_on'), other), 'required') ?? service) !== false,
-    )
+    const used = keysOf(entryOf(service, 'depends_on'))
     return missing(used, services, [], `service ${JSON.stringify(name)} depends on undefined service`)
   },
 
@@ -132,6 +129,21 @@ const rules: readonly Rule[] = [
         message: `services.${name}: can't set container_name and scale above 1: a container's name is unique`,
       },
     ]
+  },
+
+  function devices({ name, service }) {
+    const reservations = entryOf(entryOf(entryOf(service, 'deploy'), 'resources'), 'reservations')
+    const requests = [...itemsOf(entryOf(service, 'gpus')), ...itemsOf(entryOf(reservations, 'devices'))]
+    return requests.flatMap((request) =>
+      entryOf(request, 'count') !== undefined && entryOf(request, 'device_ids') !== undefined
+        ? [
+            {
+              place: request.place,
+              message: `services.${name}: "count" and "device_ids" attributes are exclusive`,
+            },
+          ]
+        : [],
+    )
   },
 
   function limits({ name, service }) {

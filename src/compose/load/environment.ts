@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path'
 import { projectError } from '../document/errors.ts'
 import { parseDotenv } from '../environment/dotenv.ts'
+import type { Lookup } from '../environment/template.ts'
 import type { Files } from './files.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -31,8 +32,9 @@ export function projectVariables(
       if (named.length > 0) throw projectError(`couldn't find env file: ${file}`)
       continue
     }
-    const known = (name: string): string | undefined => shell.get(name) ?? variables.get(name)
-    for (const [name, value] of parseDotenv(text, file, known)) {
+    const known: Lookup = (name) => shell.get(name)
+    const earlier: Lookup = (name) => variables.get(name)
+    for (const [name, value] of parseDotenv(text, file, known, earlier)) {
       if (!shell.has(name)) variables.set(name, value)
     }
   }

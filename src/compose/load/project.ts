@@ -8,10 +8,12 @@ import { normalService } from '../model/normal.ts'
 import type { Project, Service } from '../model/project.ts'
 import { checkProjectName, normalProjectName } from '../model/project-name.ts'
 import { orderedService } from '../model/write.ts'
-import { documentOf } from '../schema/document.ts'
+import { documentOf, sortedPlain } from '../schema/document.ts'
 import { project as projectShape } from '../schema/project.ts'
 import { any } from '../schema/shape.ts'
 import { inconsistencies } from './consistency.ts'
+import { interpolate } from './interpolate.ts'
+import { parseDocuments } from '../document/parse.ts'
 import { projectVariables } from './environment.ts'
 import { type Files, discoverFiles } from './files.ts'
 import { loadFiles } from './load.ts'
@@ -46,12 +48,15 @@ export function loadProject(options: LoadOptions): Project {
   const { variables, envFiles } = projectVariables(shell, { directory, cwd, named: options.envFiles, files })
   const lookup: Lookup = (name) => variables.get(name)
   const chosen = options.name || variables.get('COMPOSE_PROJECT_NAME') || undefined
-  if (chosen !== undefined) variables.set('COMPOSE_PROJECT_NAME', checkProjectName(chosen))
+  const name =
+    chosen === undefined
+      ? namedInFiles(paths, lookup, files) || nameOfDirectory(directory)
+      : checkProjectName(chosen)
+  // Files may use the name that one of them gives.
+  variables.set('COMPOSE_PROJECT_NAME', name)
 
   const merged = loadFiles(paths, { directory, lookup, includedBy: [] }, loadingOf(options))
   if (options.checks !== false) throwProblems(inconsistencies(merged))
-  const name = chosen ?? nameOf(merged, directory)
-  variables.set('COMPOSE_PROJECT_NAME', name)
   const services = servicesOf(merged, options, lookup)
   const profiles = enabledProfiles(options, variables)
   const active = Object.entries(services).filter(([, service]) => isEnabled(service, profiles))
@@ -97,16 +102,20 @@ function loadingOf(options: LoadOptions): Loading {
   }
 }
 
-function nameOf(merged: Mapping, directory: string): string {
-  const given = entryOf(merged, 'name')
-  const text = textOf(given)
-  if (given !== undefined && text !== undefined && text !== '') {
-    try {
-      return checkProjectName(text)
-    } catch (error) {
-      throw problemAt(given.place, error instanceof Error ? error.message : String(error), error)
+/** What the last file with a `name` says, made valid; empty: none of them has one. */
+function namedInFiles(paths: readonly string[], lookup: Lookup, files: Files): string {
+  let name = ''
+  for (const path of paths) {
+    for (const document of parseDocuments(files.read(path) ?? '', path)) {
+      const given = entryOf(document, 'name')
+      const text = given === undefined ? undefined : textOf(interpolate(given, lookup, () => undefined))
+      if (text !== undefined && text !== '') name = normalProjectName(text.replaceAll('/', ''))
     }
   }
+  return name
+}
+
+function nameOfDirectory(directory: string): string {
   const name = normalProjectName(directory)
   if (name !== '') return name
   throw projectError(
@@ -177,7 +186,7 @@ function valueShape(shape: (typeof projectShape)['fields'][string]): typeof shap
 
 function extensionsOf(merged: Mapping): Readonly<Record<string, Plain>> {
   const own = [...merged.entries].filter(([key]) => key.startsWith('x-'))
-  return Object.fromEntries(own.map(([key, node]) => [key, plainOf(node)]))
+  return Object.fromEntries(own.map(([key, node]) => [key, sortedPlain(plainOf(node))]))
 }
 
 function enabledProfiles(options: LoadOptions, variables: ReadonlyMap<string, string>): ReadonlySet<string> {

@@ -8,14 +8,15 @@ import type { Files } from './files.ts'
 export function withServiceFiles(name: string, service: Service, files: Files, lookup: Lookup): Service {
   const { env_file, label_file, ...rest } = service
   const variables = new Map<string, string>()
-  const known: Lookup = (each) => lookup(each) ?? variables.get(each)
+  const known: Lookup = (each) => rest.environment?.[each] ?? lookup(each)
+  const earlier: Lookup = (each) => variables.get(each)
   for (const { path, required = true, format } of env_file ?? []) {
     const text = files.read(path)
     if (text === undefined && !required) continue
     if (text === undefined || files.isDirectory(path)) {
       throw projectError(`service ${JSON.stringify(name)}: env file ${path} not found: no such file`)
     }
-    const read = format === 'raw' ? rawVariables(text) : parseDotenv(text, path, known)
+    const read = format === 'raw' ? rawVariables(text) : parseDotenv(text, path, known, earlier)
     for (const [key, value] of read) variables.set(key, value)
   }
   const labels = (label_file ?? []).map((path) => labelsOf(name, path, files, lookup))

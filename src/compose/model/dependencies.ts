@@ -18,10 +18,6 @@ export function withImpliedDependencies(service: Service): Service {
   for (const from of service.volumes_from ?? []) {
     if (!from.startsWith('container:')) add(from.split(':')[0] ?? from, false)
   }
-  for (const context of Object.values(service.build?.additional_contexts ?? {})) {
-    const [, name] = /^service:(.+)$/.exec(context) ?? []
-    if (name !== undefined) add(name, false)
-  }
   const own = service.depends_on ?? {}
   const added = [...implied].filter(([name]) => !Object.hasOwn(own, name))
   return added.length === 0 ? service : { ...service, depends_on: { ...own, ...Object.fromEntries(added) } }

@@ -64,4 +64,5 @@ const UNSAID: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
   ['placement', isEmpty],
   ['command', isNull],
   ['entrypoint', isNull],
+  ['exec', (value) => isMap(value) && value.items.length === 1 && isNull(value.get('command', true))],
 ])

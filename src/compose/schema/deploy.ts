@@ -35,10 +35,11 @@ function fromCounted(node: Node): Node | undefined {
   return all === undefined ? node : { ...node, entries: new Map([...node.entries, ['count', all]]) }
 }
 
-const amounts: Fields = {
+const limits: Fields = { cpus: number(), memory: bytes(), pids: integer() }
+
+const reservations: Fields = {
   cpus: number(),
   memory: bytes(),
-  pids: integer(),
   devices: list(deviceRequest),
   generic_resources: list(
     object({
@@ -59,7 +60,7 @@ export const deploy = object(
     update_config: update,
     rollback_config: update,
     resources: object(
-      { limits: object(amounts, { written: 'set' }), reservations: object(amounts, { written: 'set' }) },
+      { limits: object(limits, { written: 'set' }), reservations: object(reservations, { written: 'set' }) },
       { written: 'always' },
     ),
     restart_policy: object(

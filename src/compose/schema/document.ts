@@ -1,6 +1,6 @@
 import type { Mapping, Node, Plain } from '../document/node.ts'
 import { plainOf } from '../document/node.ts'
-import type { ObjectShape, Shape } from './shape.ts'
+import type { ObjectShape, ScalarType, Shape } from './shape.ts'
 
 /** JSON, of which hashes are taken, is without the `x-` keys of services and resources, and has some keys under other names. */
 export type Form = 'yaml' | 'json'
@@ -13,6 +13,7 @@ export function documentOf(node: Node | undefined, shape: Shape, form: Form = 'y
   if (node === undefined || (node.kind === 'scalar' && node.value === null)) return nothing(shape, form)
   switch (shape.kind) {
     case 'any':
+      return sortedPlain(plainOf(node))
     case 'scalar':
       return plainOf(node)
     case 'either': {
@@ -39,7 +40,8 @@ function objectDocument(node: Mapping, shape: ObjectShape, form: Form): Plain {
     if (isWritten(value, field)) document[name] = value
   }
   if (form === 'json') return document
-  for (const [key, value] of node.entries) if (key.startsWith('x-')) document[key] = plainOf(value)
+  for (const [key, value] of node.entries)
+    if (key.startsWith('x-')) document[key] = sortedPlain(plainOf(value))
   return document
 }
 
@@ -58,11 +60,22 @@ function isWritten(value: Plain, shape: Shape): boolean {
 
 function isZero(value: Plain, shape: Shape): boolean {
   if (value !== null && typeof value === 'object') return Object.keys(value).length === 0
-  return value === false || value === 0 || value === '' || (isBytes(shape) && value === '0')
+  return (
+    value === false || value === 0 || value === '' || (shape.kind === 'scalar' && zeros[shape.type] === value)
+  )
 }
 
-function isBytes(shape: Shape): boolean {
-  return shape.kind === 'scalar' && shape.type === 'bytes'
+/** Amounts are written as text. */
+const zeros: Readonly<Partial<Record<ScalarType, string>>> = { bytes: '0', duration: '0s' }
+
+/** Mappings of which nothing is known have their keys in order. */
+export function sortedPlain(value: Plain): Plain {
+  if (Array.isArray(value)) return value.map((item: Plain) => sortedPlain(item))
+  if (value === null || typeof value !== 'object') return value
+  const entries = Object.entries(value as Readonly<Record<string, Plain>>).toSorted(([a], [b]) =>
+    a < b ? -1 : 1,
+  )
+  return Object.fromEntries(entries.map(([key, each]) => [key, sortedPlain(each)]))
 }
 
 function sortedMap(node: Mapping, shape: Shape, form: Form): Plain {

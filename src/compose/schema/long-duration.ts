@@ -1,4 +1,4 @@
-/** Durations as Compose reads and writes them: Go's, with days and weeks. */
+/** Durations as Compose reads them: Go's, with days and weeks. */
 
 const NANOSECONDS: Readonly<Record<string, number>> = {
   w: 7 * 86_400e9,
@@ -24,18 +24,4 @@ export function parseDuration(text: string): number | undefined {
     0,
   )
   return Math.round(total) * (sign === '-' ? -1 : 1)
-}
-
-/** `1h30m`, as Compose writes durations: whole units, the larger ones first, none that is zero. */
-export function durationText(nanoseconds: number): string {
-  if (nanoseconds === 0) return '0s'
-  let rest = Math.abs(nanoseconds)
-  let text = nanoseconds < 0 ? '-' : ''
-  for (const unit of ['w', 'd', 'h', 'm', 's', 'ms', 'us', 'ns']) {
-    const size = NANOSECONDS[unit] ?? 1
-    const count = Math.floor(rest / size)
-    if (count > 0) text += `${count}${unit}`
-    rest -= count * size
-  }
-  return text
 }

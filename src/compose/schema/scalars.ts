@@ -1,14 +1,15 @@
 import { parseByteSize } from '#base/byte-size.ts'
+import { formatGoDuration } from '#base/go-duration.ts'
 import type { ScalarValue } from '../document/node.ts'
 import type { ScalarShape, ScalarType } from './shape.ts'
-import { durationText, parseDuration } from './long-duration.ts'
+import { parseDuration } from './long-duration.ts'
 
 /** What a value becomes, or what is wrong with it. */
 export type Cast = { readonly value: ScalarValue } | { readonly problem: string }
 
 /** Makes a scalar what its attribute holds. Text that interpolation left open (`config --no-interpolate`) stays as it is. */
 export function castScalar(value: ScalarValue, shape: ScalarShape): Cast {
-  if (value === null) return shape.nullable === true ? { value } : { value: null }
+  if (value === null) return { value: shape.type === 'text' && shape.nullable !== true ? '' : null }
   if (typeof value === 'string' && shape.type !== 'string' && shape.type !== 'text' && value.includes('$')) {
     return { value }
   }
@@ -55,7 +56,7 @@ const casts: Readonly<
   },
   duration(value) {
     const size = typeof value === 'string' ? parseDuration(value) : undefined
-    return size === undefined ? undefined : durationText(size)
+    return size === undefined ? undefined : formatGoDuration(size)
   },
   mode(value) {
     if (typeof value === 'number' && Number.isInteger(value)) return `0${value.toString(8)}`

@@ -7,11 +7,11 @@ import { scalarText } from './scalars.ts'
 import { type ListShape, boolean, bytes, duration, integer, list, object, string, text } from './shape.ts'
 
 /** A command line: text is split into words; empty clears what the image has. */
-export const commandLine: ListShape = list(text(), { merge: 'replace', from: fromCommandLine })
+export const commandLine: ListShape = list(string(), { merge: 'replace', from: fromCommandLine })
 
 export const healthcheck = object(
   {
-    test: list(text(), { merge: 'replace', from: fromShellTest }),
+    test: list(string(), { merge: 'replace', from: fromShellTest }),
     timeout: duration({ written: 'set' }),
     interval: duration({ written: 'set' }),
     retries: integer({ written: 'set' }),
@@ -31,7 +31,7 @@ function fromShellTest(node: Node): Node | undefined {
 /** `post_start`, `pre_stop`, and what `develop.watch` executes. */
 export const hook = object(
   {
-    command: { ...commandLine, written: 'set' },
+    command: { ...commandLine, written: 'always' },
     user: string(),
     privileged: boolean(),
     working_dir: string(),
@@ -101,27 +101,10 @@ export const volumes = list(
       tmpfs: object({ size: bytes(), mode: integer() }, { written: 'set', nullable: true }),
       image: object({ subpath: string() }, { written: 'set', nullable: true }),
     },
-    { required: ['type'], from: withBindDefault },
+    { required: ['type'] },
   ),
   { merge: { by: byTarget }, expand: expandVolume },
 )
-
-/** A path of the host that is missing is made, unless `create_host_path` says no. */
-function withBindDefault(node: Node): Node | undefined {
-  if (node.kind !== 'mapping' || valueOf(node, 'type') !== 'bind')
-    return node.kind === 'mapping' ? node : undefined
-  const given = node.entries.get('bind')
-  const options = given?.kind === 'mapping' ? given.entries : new Map<string, Node>()
-  if (options.has('create_host_path')) return node
-  const entries = new Map([...options, ['create_host_path', nodeOf(true, node.place)] as const])
-  return {
-    ...node,
-    entries: new Map([
-      ...node.entries,
-      ['bind', { kind: 'mapping', entries, keys: new Map(), place: node.place }],
-    ]),
-  }
-}
 
 const envFile = object(
   { path: string(), required: boolean({ written: 'set' }), format: string() },
@@ -172,7 +155,7 @@ export const develop = object(
           path: string(),
           action: string({ oneOf: ['rebuild', 'sync', 'restart', 'sync+restart', 'sync+exec'] }),
           target: string(),
-          exec: hook,
+          exec: { ...hook, written: 'always' },
           include: list(text(), { single: true }),
           ignore: list(text(), { single: true }),
           initial_sync: boolean(),

@@ -19,7 +19,7 @@ import { fromKeyValues, fromNames } from './short/key-values.ts'
 import { boolean, bytes, duration, integer, list, map, number, object, string, text } from './shape.ts'
 
 const oneOrMore = list(text(), { merge: 'unique', single: true })
-const pairs = map(text({ nullable: true }))
+const pairs = map(text())
 const NAME = /^[a-zA-Z0-9._-]+$/
 
 const dependency = object(

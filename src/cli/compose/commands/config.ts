@@ -99,7 +99,9 @@ function escaped(value: unknown): unknown {
   if (typeof value === 'string') return value.replaceAll('$', '$$$$')
   if (Array.isArray(value)) return value.map(escaped)
   if (value === null || typeof value !== 'object' || value instanceof Map) return value
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, escaped(each)]))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, each]) => [key.replaceAll('$', '$$$$'), escaped(each)]),
+  )
 }
 
 function profilesOf(project: Project): readonly string[] {

@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import { problemAt } from '../../document/errors.ts'
 import { type Node, type Plain, type Scalar, nodeOf } from '../../document/node.ts'
 import { scalarText } from '../scalars.ts'
@@ -22,7 +23,7 @@ function mountOf(source: string | undefined, target: string, options: readonly s
   const common = {
     type: isBind ? 'bind' : 'volume',
     ...(source === undefined ? {} : { source }),
-    target,
+    target: cleanTarget(target),
     ...(options.includes('ro') ? { read_only: true } : {}),
   }
   const subpath = options.find((option) => option.startsWith('subpath='))?.slice('subpath='.length)
@@ -39,6 +40,12 @@ function mountOf(source: string | undefined, target: string, options: readonly s
     create_host_path: true,
   }
   return { ...common, bind, ...(Object.keys(volume).length === 0 ? {} : { volume }) }
+}
+
+/** Without what adds nothing to a path. */
+function cleanTarget(target: string): string {
+  const clean = posix.normalize(target)
+  return clean === '/' ? clean : clean.replace(/\/$/, '')
 }
 
 /** At colons; a single letter before one is the drive of a Windows path. */

@@ -103,8 +103,8 @@ describe('merge()', () => {
   it('does the same whichever pair is merged first', () => {
     fc.assert(
       fc.property(values, values, values, (a, b, c) => {
-        const left = merged(merged(a as Plain, b as Plain), c as Plain)
-        const right = merged(a as Plain, merged(b as Plain, c as Plain))
+        const left = merged(merged(a, b), c)
+        const right = merged(a, merged(b, c))
         assert.deepEqual(left, right)
       }),
     )
@@ -113,8 +113,8 @@ describe('merge()', () => {
   it('changes nothing when there is nothing to merge', () => {
     fc.assert(
       fc.property(values, (a) => {
-        assert.deepEqual(merged(a as Plain, {}), plainOf(node(a as Plain)))
-        assert.deepEqual(merged({}, a as Plain), plainOf(node(a as Plain)))
+        assert.deepEqual(merged(a, {}), plainOf(node(a)))
+        assert.deepEqual(merged({}, a), plainOf(node(a)))
       }),
     )
   })

@@ -32,6 +32,8 @@ describe('bridgeElements()', () => {
     const always = [
       'bridges "br0"',
       'icc "br0" . "br0"',
+      'from "br0"',
+      'to "br0"',
       'subnets4 10.0.0.0/24',
       'subnets6 fd00::/64',
       'gateways4 10.0.0.0/24',
@@ -129,19 +131,22 @@ describe('guardCommand(), guardChangeCommand()', () => {
     const bridge = bridgeElements('berth0', subnets, { icc: true, internal: true })
     const command = guardCommand(options, byId([...bridge, ...forward('0.0.0.0')]))
     assert.match(command, /^table inet g \{ flags owner; set \w+ \{ type ifname/)
-    assert.match(command, /; add element inet g internal \{ "berth0" \};/)
+    assert.match(command, /; add element inet g to \{ "berth0" : jump enclosed \};/)
     assert.match(command, /oifkind/)
     assert.doesNotMatch(command, /\n|#|dnat4|8080|masquerade|10\.0\.0/)
     // Every set that a rule looks at is there.
-    for (const [, name] of command.matchAll(/@(\w+)/g)) assert.match(command, new RegExp(`set ${name} \\{`))
+    for (const [, name] of command.matchAll(/@(\w+)/g))
+      assert.match(command, new RegExp(`(set|map) ${name} \\{`))
   })
 
   it('pass over changes that isolate nobody', () => {
-    const [bridge] = bridgeElements('berth0', [], { icc: false })
-    assert.ok(bridge !== undefined)
+    const bridge = bridgeElements('berth0', subnets, { icc: false })
     assert.equal(
-      guardChangeCommand(options, [{ op: 'delete', element: bridge }]),
-      'delete element inet g bridges { "berth0" };',
+      guardChangeCommand(
+        options,
+        bridge.map((element) => ({ op: 'delete', element })),
+      ),
+      `delete element inet g apart { "berth0" . "berth0" }; delete element inet g from { "berth0" }; delete element inet g to { "berth0" };`,
     )
     const ports = forward('0.0.0.0').map((element) => ({ op: 'add', element }) as const)
     assert.equal(guardChangeCommand(options, ports), '')
@@ -200,6 +205,21 @@ describe('parseListing()', () => {
             ],
           },
         },
+        {
+          map: {
+            family: 'inet',
+            name: 'from',
+            table: 'berth',
+            type: 'ifname',
+            handle,
+            map: 'verdict',
+            elem: [
+              ['berth0', { goto: { target: 'outward' } }],
+              ['br-1', { jump: { target: 'enclosed' } }],
+            ],
+          },
+        },
+        { set: { family: 'inet', name: 'theirs', table: 'berth', type: 'ifname', handle, elem: ['eth0'] } },
         { chain: { family: 'inet', table: 'berth', name: 'inward', handle } },
       ],
     })
@@ -210,6 +230,8 @@ describe('parseListing()', () => {
       { set: 'bridges', key: '"berth0"' },
       { set: 'icc', key: '"berth0" . "berth0"' },
       { set: 'subnets4', key: '172.17.0.0/16' },
+      { set: 'from', key: '"berth0"', value: 'goto outward' },
+      { set: 'from', key: '"br-1"', value: 'jump enclosed' },
       ...forward('0.0.0.0').slice(0, 1),
     ])
     assert.ok(sameElements(elements, expected))

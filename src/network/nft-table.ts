@@ -25,7 +25,8 @@ export interface TableOptions {
 const elementSets = {
   bridges: 'type ifname',
   icc: 'type ifname . ifname',
-  internal: 'type ifname',
+  from: 'type ifname : verdict',
+  to: 'type ifname : verdict',
   deaf: 'type ifname',
   apart: 'type ifname . ifname',
   links4: 'type ipv4_addr . ipv4_addr . inet_proto . inet_service',
@@ -98,7 +99,8 @@ export function bridgeElements(
   return [
     { set: 'bridges', key: quoted(link) },
     { set: icc ? 'icc' : 'apart', key: own },
-    ...(internal ? [{ set: 'internal', key: quoted(link) } as const] : []),
+    { set: 'from', key: quoted(link), value: internal ? 'jump enclosed' : 'goto outward' },
+    { set: 'to', key: quoted(link), value: internal ? 'jump enclosed' : 'jump inward' },
     ...subnets.map(({ subnet }): Element => ({ set: `subnets${familyOf(subnet)}`, key: subnet })),
     ...subnets
       .filter(({ gateway }) => gateway !== '')
@@ -282,18 +284,21 @@ function filterChains(closed: boolean): string {
   return `  chain spoofed {
     type filter hook prerouting priority raw; policy accept;
     # Loopback addresses never arrive from outside: neither a port published there nor route_localnet opens a way in.
-    iifname != "lo" ip daddr 127.0.0.0/8 drop
-    iifname != "lo" ip6 daddr ::1 drop
+    ip daddr 127.0.0.0/8 iifname != "lo" drop
+    ip6 daddr ::1 iifname != "lo" drop
     # Ends of pairs that carry networks which lead nowhere.
     iifname @deaf drop
   }
   chain forward {
     type filter hook forward priority filter; policy accept;
-    iifname @internal jump enclosed
-    oifname @internal jump enclosed
-    oifname @bridges jump inward
-    iifname @bridges accept
+    # Every packet passes here: two look-ups, whatever it is.
+    iifname vmap @from
+    oifname vmap @to
 ${closed ? CLOSED : ''}  }
+  chain outward {
+    oifname vmap @to
+    accept
+  }
   chain enclosed {
     iifname . oifname @icc accept
     drop
@@ -351,16 +356,19 @@ ${respect ? '' : '    fib daddr type local jump published\n'}  }
   }
   chain leaving {
     type nat hook postrouting priority srcnat; policy accept;
+    oifname @bridges goto arriving
     # While somebody has taken a bridge away, its containers are not to be looked for along the default route.
-    oifname != @bridges ct status dnat ip daddr @subnets4 drop
-    oifname != @bridges ct status dnat ip6 daddr @subnets6 drop
+    ct status dnat ip daddr @subnets4 drop
+    ct status dnat ip6 daddr @subnets6 drop
+    ip saddr @masq4 masquerade
+    ip6 saddr @masq6 masquerade
+  }
+  chain arriving {
     # The host's own 127.0.0.1, and containers that reach one another through a port of the host. Not masqueraded: the
     # kernel would forget such connections when somebody takes the bridge away.
-    oifname @bridges ip saddr 127.0.0.0/8 snat ip to ip daddr map @gateways4
-    oifname @bridges ct status dnat ip saddr @subnets4 snat ip to ip daddr map @gateways4
-    oifname @bridges ct status dnat ip6 saddr @subnets6 snat ip6 to ip6 daddr map @gateways6
-    oifname != @bridges ip saddr @masq4 masquerade
-    oifname != @bridges ip6 saddr @masq6 masquerade
+    ip saddr 127.0.0.0/8 snat ip to ip daddr map @gateways4
+    ct status dnat ip saddr @subnets4 snat ip to ip daddr map @gateways4
+    ct status dnat ip6 saddr @subnets6 snat ip6 to ip6 daddr map @gateways6
   }
 `
 }
@@ -390,6 +398,8 @@ export function parseListing(json: string): Listing {
     if (kind === 'metainfo' || kind === 'table') continue
     const { handle: _handle, elem, ...rest } = body as Json
     structure.push(`${kind} ${JSON.stringify(rest)}`)
+    // A set that we do not know is somebody else's, or of another version of us.
+    if (!Object.hasOwn(elementSets, String(rest['name']))) continue
     for (const item of (elem ?? []) as unknown[]) {
       const element = elementOf(String(rest['name']) as ElementSet, item, [rest['type']].flat())
       elements.set(elementId(element), element)
@@ -430,11 +440,21 @@ const protocols: ReadonlyMap<number, string> = new Map(
   Object.entries(protocolNumbers).map(([name, number]) => [number, name]),
 )
 
+/** One of them. */
+interface Term {
+  readonly concat?: readonly unknown[]
+  readonly prefix?: { readonly addr: string; readonly len: number }
+  readonly jump?: { readonly target: string }
+  readonly goto?: { readonly target: string }
+}
+
 function termText(term: unknown, quote: boolean): string {
   if (typeof term === 'string') return quote ? quoted(term) : term
   if (typeof term !== 'object' || term === null) return String(term)
-  const { concat, prefix } = term as { concat?: unknown[]; prefix?: { addr: string; len: number } }
+  const { concat, prefix, jump, goto } = term as Term
   if (concat !== undefined) return concat.map((part) => termText(part, quote)).join(' . ')
+  if (jump !== undefined) return `jump ${jump.target}`
+  if (goto !== undefined) return `goto ${goto.target}`
   return prefix === undefined ? JSON.stringify(term) : `${prefix.addr}/${prefix.len}`
 }
 

@@ -257,7 +257,7 @@ describe('network exposure', () => {
     ])
     assert.deepEqual([seen.Drift, seen.Foreign, seen.HostAddresses], [[], [], ['10.92.0.1']])
     const { stdout } = api.daemon.berth('network', 'exposure', '--published')
-    assert.match(stdout, /^web +0\.0\.0\.0:8080\/tcp +\S+:80 +this host, .* +dnat4any tcp \. 8080.* +open$/m)
+    assert.match(stdout, /^web +0\.0\.0\.0:8080\/tcp +\S+:80 +this host; .* +dnat4any tcp \. 8080.* +open$/m)
     host('ip', 'link', 'delete', 'lan0')
   })
 

@@ -40,12 +40,26 @@ function tableOf({ Ports }: Exposure): string {
     port.Name,
     `${hostPort(port.Address, String(port.Port))}/${port.Protocol}`,
     port.Target ?? '-',
-    port.From.join(', '),
+    placesText(port.From),
     port.Through.join(', '),
     stateOf(port),
   ])
   const head = ['CONTAINER', 'PORT', 'TARGET', 'FROM', 'THROUGH', 'STATE']
   return `${alignColumns([head, ...rows].map((cells) => cells.join('\t')).join('\n'))}\n`
+}
+
+/** What is said of several is said once: `neighbours at A, B; networks x, y`. */
+export function placesText(places: readonly string[]): string {
+  const [neighbour, network] = ['neighbours at ', 'network ']
+  const after = (prefix: string): string[] =>
+    places.filter((place) => place.startsWith(prefix)).map((place) => place.slice(prefix.length))
+  const others = places.filter((place) => !place.startsWith(neighbour) && !place.startsWith(network))
+  const [addresses, names] = [after(neighbour), after(network)]
+  return [
+    ...others,
+    ...(addresses.length === 0 ? [] : [`${neighbour}${addresses.join(', ')}`]),
+    ...(names.length === 0 ? [] : [`network${names.length === 1 ? '' : 's'} ${names.join(', ')}`]),
+  ].join('; ')
 }
 
 function stateOf({ InForce, Listening, Blocked }: ExposedPort): string {

@@ -83,7 +83,7 @@ describe('a container that is linked to another one', () => {
     await api.call('DELETE', '/containers/client/db?link=1', undefined, 204)
     assert.doesNotMatch(await hosts(client), /web/)
     assert.equal(await fetched(client, await addressOf(target)), '')
-    assert.deepEqual((await api.inspect(client)).HostConfig?.Links, [])
+    assert.deepEqual((await api.inspect(client)).HostConfig?.Links, null)
     for (const [status, words, ref] of [
       [409, /cannot remove the default link name of the container$/, 'client'],
       [500, /^Cannot get parent \/nobody for link name nobody\/db$/, 'nobody/db'],

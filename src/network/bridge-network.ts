@@ -5,7 +5,8 @@ import { modeOf } from './direct-ports.ts'
 import { addressInUse, outsideSubnets } from './errors.ts'
 import { AddressPool, randomMac } from './ipam.ts'
 import type { Endpoint, LeaseRequest, NetworkInfo, SubnetInfo } from './networks.ts'
-import { type Element, bridgeElements, deafElement } from './nft-table.ts'
+import { bridgeElements, deafElement } from './network-elements.ts'
+import type { Element } from './nft-elements.ts'
 import { deafEnd } from './parent-link.ts'
 
 export interface PoolTimes {

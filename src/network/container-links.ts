@@ -1,7 +1,7 @@
 import { shortId } from '#base/ids.ts'
 import type { Firewall } from './firewall.ts'
 import type { LinkedPort } from './networks.ts'
-import { type Element, elementId } from './nft-table.ts'
+import { type Element, elementId } from './nft-elements.ts'
 
 /** Ports that a container reaches although its network keeps containers apart: elements of the firewall. */
 export class ContainerLinks {

@@ -8,7 +8,7 @@ import type {
   PublishTarget,
   PublishedPort,
 } from './networks.ts'
-import type { Element } from './nft-table.ts'
+import type { Element } from './nft-elements.ts'
 
 type Family = 4 | 6
 

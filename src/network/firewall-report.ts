@@ -1,8 +1,8 @@
 /** What the firewall does, compared with what it should do; pure. */
 import { type ForeignRules, parseForeign } from './foreign-rules.ts'
 import type { PublishedPort } from './networks.ts'
-import type { Element, Elements, Listing } from './nft-table.ts'
-import { elementId } from './nft-table.ts'
+import { type Element, type Elements, elementId } from './nft-elements.ts'
+import type { Listing } from './nft-listing.ts'
 
 export interface FirewallReport {
   /** Name of our table in the `inet` family. */

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { silentLogger } from '#base/logger.ts'
 import type { RunResult } from '#os/helper.ts'
 import { Firewall } from './firewall.ts'
-import type { Element } from './nft-table.ts'
+import type { Element } from './nft-elements.ts'
 
 /** Records transactions; each nft run lasts until it is let go. */
 function fakeNft() {

@@ -2,8 +2,9 @@ import type { Logger } from '#base/logger.ts'
 import type { Helper } from '#os/helper.ts'
 import { commandFailed } from './errors.ts'
 import { type Guard, guardName } from './guard.ts'
-import type { Change, Element, Elements, Listing, TableOptions } from './nft-table.ts'
-import { changeTransaction, elementId, fullTransaction, parseListing, sameElements } from './nft-table.ts'
+import { type Element, type Elements, elementId, sameElements } from './nft-elements.ts'
+import { type Listing, parseListing } from './nft-listing.ts'
+import { type Change, type TableOptions, changeTransaction, fullTransaction } from './nft-table.ts'
 
 export interface FirewallDeps {
   readonly helper: Pick<Helper, 'run'>

@@ -4,7 +4,7 @@
  */
 import { contains, parseCidr } from './address.ts'
 import type { Protocol } from './networks.ts'
-import { protocolNumbers } from './nft-table.ts'
+import { protocolNumbers } from './nft-elements.ts'
 
 export interface ForeignRules {
   readonly chains: readonly ForeignChain[]

@@ -1,7 +1,7 @@
 import type { Logger } from '#base/logger.ts'
 import type { NftSession } from '#os/nft-session.ts'
-import type { Change, Elements } from './nft-table.ts'
-import { guardChangeCommand, guardCommand } from './nft-table.ts'
+import type { Elements } from './nft-elements.ts'
+import { type Change, guardChangeCommand, guardCommand } from './nft-table.ts'
 
 export interface GuardDeps {
   readonly logger: Logger

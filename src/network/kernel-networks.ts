@@ -6,17 +6,11 @@ import type { KernelChange } from '#os/kernel-watch.ts'
 import type { Sysctls } from '#os/proc/sysctl.ts'
 import { kernelSysctls } from '#os/proc/sysctl.ts'
 import { KeyedMutex } from '#base/mutex.ts'
-import { addressAt, formatCidr, offsetOf, parseCidr } from './address.ts'
-import type { LinkDeps, LinkState } from './bridge.ts'
-import {
-  bridgeStates,
-  enableForwarding,
-  enslave,
-  ensureBridge,
-  hostRoutes,
-  linkState,
-  removeBridge,
-} from './bridge.ts'
+import { parseCidr } from './address.ts'
+import type { LinkDeps } from './bridge.ts'
+import { bridgeStates, enableForwarding, hostRoutes, linkState, removeBridge } from './bridge.ts'
+import { BridgeLinks } from './bridge-links.ts'
+import { defaultSubnets } from './default-network.ts'
 import { ensureBridgeFilter } from './bridge-filter.ts'
 import { BridgeNetwork } from './bridge-network.ts'
 import { plugLink, routeThrough, unplugLink, unplugShared } from './endpoint-links.ts'
@@ -26,7 +20,7 @@ import { type PathReport, endpointPath } from './endpoint-path.ts'
 import { Firewall } from './firewall.ts'
 import { type FirewallReport, firewallReport } from './firewall-report.ts'
 import { Guard, type GuardDeps, guardName } from './guard.ts'
-import { choosePool, defaultPools, linkAddress, routedRanges } from './ipam.ts'
+import { linkAddress, routedRanges } from './ipam.ts'
 import type {
   Endpoint,
   LeaseRequest,
@@ -38,7 +32,6 @@ import type {
   PortRequest,
   PublishTarget,
   PublishedPort,
-  SubnetInfo,
   Ways,
 } from './networks.ts'
 import { ParentLinks, checkNeighbours, isShared } from './parent-link.ts'
@@ -46,7 +39,7 @@ import type { PortHolds } from './port-holds.ts'
 import { SocketPortHolds } from './port-holds.ts'
 import { PortTable, parsePortRange, parseReservedPorts } from './ports.ts'
 import { Publisher } from './publisher.ts'
-import { type PoolBase, chooseSubnets, conflictingRoutes, defaultPoolBases, freeSubnet } from './subnets.ts'
+import { type PoolBase, chooseSubnets, conflictingRoutes, defaultPoolBases } from './subnets.ts'
 
 export interface KernelNetworksOptions {
   readonly helper: Pick<Helper, 'run'>
@@ -101,6 +94,7 @@ export class KernelNetworks implements Networks {
   readonly #sysctls: Sysctls
   readonly #firewall: Firewall
   readonly #linked: ContainerLinks
+  readonly #bridges: BridgeLinks
   readonly #parents: ParentLinks
   readonly #networks = new Map<string, BridgeNetwork>()
   /** Networks whose bridge is to be there. */
@@ -110,8 +104,6 @@ export class KernelNetworks implements Networks {
   #round = 0
   /** The first comparison is over. */
   #settled = false
-  /** Networks whose bridge was made anew: links of containers that run may have lost theirs. */
-  readonly #bare = new Set<string>()
   #preparing: Promise<Ready> | undefined
   #ready: Ready | undefined
 
@@ -120,6 +112,7 @@ export class KernelNetworks implements Networks {
     this.#link = options.link ?? 'berth0'
     this.#sysctls = options.sysctls ?? kernelSysctls
     const { helper, logger, respect, guard: start, table = 'berth' } = options
+    this.#bridges = new BridgeLinks(this.#deps())
     this.#parents = new ParentLinks(this.#deps(), `berth ${options.networkId.slice(0, 12)}`)
     const guard = start === undefined ? undefined : new Guard({ logger, table: guardName(table), start })
     this.#firewall = new Firewall({ helper, logger, table, respect, guard })
@@ -175,7 +168,7 @@ export class KernelNetworks implements Networks {
     }
     this.#made.add(id)
     await this.#ensureApart()
-    await this.#ensureLink(network)
+    await this.#bridges.ensure(network)
     await this.#enableForwarding()
     await this.#firewall.change(network.elements)
   }
@@ -338,7 +331,7 @@ export class KernelNetworks implements Networks {
   async #mendLinks(): Promise<boolean> {
     using _mending = await this.#links.acquire('')
     const mended = await this.#ensure()
-    await this.#enslaveAll()
+    await this.#bridges.enslaveAll()
     return mended
   }
 
@@ -370,7 +363,7 @@ export class KernelNetworks implements Networks {
       this.#preparing = undefined
       throw error
     }
-    const mended = await this.#ensureLink(ready.bridge)
+    const mended = await this.#bridges.ensure(ready.bridge)
     const others = await this.#ensureMade()
     const enabled = await this.#enableForwarding()
     const apart = await this.#ensureApart()
@@ -396,7 +389,7 @@ export class KernelNetworks implements Networks {
           continue
         }
         const state = known.get(network.info.link)
-        mended = (await this.#ensureLink(network, { state, settled: i % ROUNDS !== round })) || mended
+        mended = (await this.#bridges.ensure(network, { state, settled: i % ROUNDS !== round })) || mended
       } catch (error) {
         this.#options.logger.error('the bridge of a network cannot be made', {
           network: network.info.name,
@@ -409,28 +402,6 @@ export class KernelNetworks implements Networks {
 
   #infos(): NetworkInfo[] {
     return [...this.#networks.values()].map(({ info }) => info)
-  }
-
-  /** `state`: what is known of the bridge; `settled`: its settings below /proc/sys are not looked at. */
-  async #ensureLink(
-    network: BridgeNetwork,
-    known: { readonly state?: LinkState | undefined; readonly settled?: boolean } = {},
-  ): Promise<boolean> {
-    const { id, link, mtu } = network.info
-    const ports = veths(network)
-    const settings = { link, mac: linkAddress(id), mtu, addresses: network.addresses, ports }
-    const done = await ensureBridge(this.#deps(), settings, known)
-    if (done === 'made') this.#bare.add(id)
-    return done !== 'fine'
-  }
-
-  /** When a bridge was made before `reconcile`, not all leases were known. */
-  async #enslaveAll(): Promise<void> {
-    for (const id of this.#bare) {
-      const network = this.#networks.get(id)
-      if (network !== undefined) await enslave(this.#options, veths(network), network.info.link)
-      this.#bare.delete(id)
-    }
   }
 
   /** Containers of a network without icc must not get past the firewall. */
@@ -450,8 +421,8 @@ export class KernelNetworks implements Networks {
 
   /** Decides the addresses; touches nothing. */
   async #prepare(): Promise<Ready> {
-    const { networkId: id, mtu = 1500, address6, icc = true } = this.#options
-    const address = this.#options.address ?? (await this.#presentAddress()) ?? (await this.#freeAddress())
+    const { networkId: id, mtu = 1500, address, address6, pools, icc = true } = this.#options
+    const subnets = await defaultSubnets(this.#deps(), { link: this.#link, address, address6, pools })
     const publisher = new Publisher({
       firewall: this.#firewall,
       holds: this.#options.holds ?? new SocketPortHolds(),
@@ -467,24 +438,10 @@ export class KernelNetworks implements Networks {
       internal: false,
       icc,
       masquerade: true,
-      subnets: [address, ...(address6 === undefined ? [] : [address6])].map(subnetOf),
+      subnets,
     })
     this.#networks.set(id, bridge)
     return { bridge, publisher }
-  }
-
-  /** Containers of a former daemon live in the bridge's subnet: it is kept. */
-  async #presentAddress(): Promise<string | undefined> {
-    const state = await linkState(this.#deps(), this.#link)
-    return state?.addresses.find((address) => !address.includes(':'))
-  }
-
-  async #freeAddress(): Promise<string> {
-    const taken = routedRanges(await hostRoutes(this.#deps()), this.#link)
-    const own = this.#options.pools?.filter(({ base }) => !base.includes(':'))
-    const cidr =
-      own === undefined || own.length === 0 ? choosePool(taken, defaultPools) : freeSubnet(own, taken)
-    return `${addressAt(cidr, 1)}/${cidr.prefix}`
   }
 
   async #portTable(): Promise<PortTable> {
@@ -532,15 +489,4 @@ async function withEndpoint<T>(
     if (cause === undefined || name === undefined) throw error
     throw connectivityFailed(name, target.id, cause)
   }
-}
-
-function subnetOf(address: string): SubnetInfo {
-  const cidr = parseCidr(address)
-  const gateway = addressAt(cidr, offsetOf(cidr, address.split('/')[0] ?? ''))
-  return { subnet: formatCidr(cidr), gateway }
-}
-
-/** Host ends of the links of a network's containers. */
-function veths(network: BridgeNetwork): string[] {
-  return [...network.leases.values()].map(({ veth }) => veth)
 }

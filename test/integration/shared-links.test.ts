@@ -104,7 +104,7 @@ describe('a macvlan network', () => {
         'macvlan',
         'local',
         { parent: 'lan0' },
-        { Driver: 'default', Options: {}, Config: [{ Subnet: '10.72.0.0/24' }] },
+        { Driver: 'default', Options: null, Config: [{ Subnet: '10.72.0.0/24' }] },
       ],
     )
     const a = await api.started(on('lan'), 'web')

@@ -111,6 +111,14 @@ describe('inspect --as run', () => {
     )
   })
 
+  it('has probes of the engine itself', () => {
+    for (const flag of ['--health-http=8080/ready', '--health-tcp=5432']) {
+      const line = ['-d', '--name=web', flag, '--health-on-failure=restart', 'demo']
+      const [, ...again] = runArguments(recipe(line))
+      assert.deepEqual(bodyOf(again), bodyOf(line))
+    }
+  })
+
   it('leaves out what the image says anyway', () => {
     const container = inspected({
       Image: 'demo',

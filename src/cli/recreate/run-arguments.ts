@@ -66,7 +66,9 @@ function health({ healthcheck }: Recipe): Flags {
   const [kind, ...test] = healthcheck.Test ?? []
   if (kind === 'NONE') return { 'no-healthcheck': true }
   return {
-    'health-cmd': kind === 'CMD' ? test.map(quote).join(' ') : test[0],
+    'health-cmd': kind === 'CMD' ? test.map(quote).join(' ') : kind === 'CMD-SHELL' ? test[0] : '',
+    'health-http': kind === 'HTTP' ? test[0] : '',
+    'health-tcp': kind === 'TCP' ? test[0] : '',
     'health-interval': duration(healthcheck.Interval),
     'health-timeout': duration(healthcheck.Timeout),
     'health-start-period': duration(healthcheck.StartPeriod),

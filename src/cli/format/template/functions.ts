@@ -1,3 +1,4 @@
+import { sortedMaps } from './go-types.ts'
 import { goType, printValue, sprintf, toJson } from './print.ts'
 import { isMap } from './view.ts'
 
@@ -16,24 +17,25 @@ export const functions: ReadonlyMap<string, TemplateFunction> = new Map<string, 
   ['print', (...args) => print(args)],
   ['printf', (format, ...args) => sprintf(text(format), args)],
   ['println', (...args) => `${args.map(printValue).join(' ')}\n`],
-  ['html', (...args) => escapeHtml(print(args))],
-  ['js', (...args) => JSON.stringify(print(args)).slice(1, -1).replaceAll("'", "\\'")],
-  ['urlquery', (...args) => encodeURIComponent(print(args)).replaceAll('%20', '+')],
+  ['html', (...args) => escapeHtml(printed(args))],
+  ['js', (...args) => escapeScript(printed(args))],
+  ['urlquery', (...args) => encodeURIComponent(printed(args)).replaceAll('%20', '+')],
   ['eq', (first, ...others) => others.some((other) => isEqual(first, other))],
   ['ne', (a, b) => !isEqual(a, b)],
   ['lt', (a, b) => compare(a, b) < 0],
   ['le', (a, b) => compare(a, b) <= 0],
   ['gt', (a, b) => compare(a, b) > 0],
   ['ge', (a, b) => compare(a, b) >= 0],
-  ['json', toJson],
+  ['json', (value) => toJson(sortedMaps(value))],
   ['split', (value, separator) => text(value).split(text(separator))],
   ['join', (values, separator) => elements(values).map(printValue).join(text(separator))],
   [
     'title',
     (value) =>
       text(value).replaceAll(
-        /(^|\s)(\p{L})/gu,
-        (_all, space: string, first: string) => space + first.toUpperCase(),
+        // Words begin after a space or an ASCII character that is in no word.
+        /(?<![\p{L}\p{N}_])(?<=^|\s|[!-/:-@[-^`{-~])\p{L}/gu,
+        (first) => first.toUpperCase(),
       ),
   ],
   ['lower', (value) => text(value).toLowerCase()],
@@ -80,36 +82,43 @@ function print(args: readonly unknown[]): string {
     .join('')
 }
 
+/** What is escaped: one that is nothing is said to be so. */
+function printed(args: readonly unknown[]): string {
+  return args.length === 1 && (args[0] === undefined || args[0] === null) ? '<no value>' : print(args)
+}
+
 function length(value: unknown): number {
   if (typeof value === 'string') return Buffer.byteLength(value)
   if (Array.isArray(value)) return value.length
   if (isMap(value)) return Object.keys(value).length
-  if (value === null || value === undefined) return 0
+  if (value === null || value === undefined) throw new TypeError('len of nil pointer')
   throw new TypeError(`len of type ${goType(value)}`)
 }
 
 function indexOne(value: unknown, key: unknown): unknown {
   if (Array.isArray(value)) {
-    const at = Number(key)
-    if (!Number.isInteger(at)) throw new TypeError(`cannot index slice/array with type ${goType(key)}`)
+    const at = position(key)
     if (at < 0 || at >= value.length) throw new RangeError(`index out of range: ${at}`)
     return value[at]
   }
   if (typeof value === 'string') {
-    const byte = Buffer.from(value)[Number(key)]
+    const byte = Buffer.from(value)[position(key)]
     if (byte === undefined) throw new RangeError(`index out of range: ${printValue(key)}`)
     return byte
   }
-  if (typeof key === 'number' && (value === null || value === undefined))
-    throw new TypeError('index of untyped nil')
-  // A missing key of a map of strings is the empty string, and a null map is an empty one.
-  if (value === null || value === undefined) return ''
+  if (value === null || value === undefined) throw new TypeError('index of untyped nil')
+  // A missing key of a map of strings is the empty string.
   if (isMap(value)) {
     const found = value[String(key)]
     if (found !== undefined) return found
     return Object.values(value).every((each) => typeof each === 'string') ? '' : undefined
   }
   throw new TypeError(`can't index item of type ${goType(value)}`)
+}
+
+function position(key: unknown): number {
+  if (typeof key === 'number' && Number.isInteger(key)) return key
+  throw new TypeError(`cannot index slice/array with type ${goType(key)}`)
 }
 
 function slice(value: unknown, ...bounds: unknown[]): unknown {
@@ -150,6 +159,14 @@ const htmlEntities: Readonly<Record<string, string>> = {
   '>': '&gt;',
   '"': '&#34;',
   "'": '&#39;',
+}
+
+/** What could end a script or a string in it. */
+function escapeScript(value: string): string {
+  return JSON.stringify(value)
+    .slice(1, -1)
+    .replaceAll("'", "\\'")
+    .replaceAll(/[<>&=]/g, (each) => `\\u00${each.charCodeAt(0).toString(16).toUpperCase()}`)
 }
 
 function escapeHtml(value: string): string {

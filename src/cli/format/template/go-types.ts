@@ -1,4 +1,5 @@
 import { formatGoDuration } from '#base/go-duration.ts'
+import { isView } from './view.ts'
 
 /**
  * Docker's command line decodes documents into Go's types and prints those: `{on-failure 3}`, `[]` for a list that is
@@ -92,3 +93,22 @@ export function structText(
 
 /** Fields of health checks, which are durations. */
 export const durations: ReadonlySet<string> = new Set(['Interval', 'Timeout', 'StartPeriod', 'StartInterval'])
+
+/** Structs whose fields have names in lower case: descriptors and platforms of OCI. */
+const lowerCase: readonly string[] = ['mediaType', 'os', 'path']
+
+/** Go writes maps in the order of their keys, and structs in that of their declaration. */
+export function sortedMaps(value: unknown): unknown {
+  if (value === nilList || value === nilMap || typeof value !== 'object' || value === null || isView(value)) {
+    return value
+  }
+  if (Array.isArray(value)) return value.map(sortedMaps)
+  const entries = Object.entries(value).map(([key, each]): [string, unknown] => [key, sortedMaps(each)])
+  if (!isStruct(Object.keys(value))) entries.sort(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(entries)
+}
+
+function isStruct(names: readonly string[]): boolean {
+  if (names.some((name) => /\W/.test(name))) return false
+  return names.some((name) => /^[A-Z]/.test(name) || lowerCase.includes(name))
+}

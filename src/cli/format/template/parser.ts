@@ -1,15 +1,15 @@
 import { templateError } from '../../errors.ts'
 import { lineAt, tokenize, type Token } from './lexer.ts'
-import type { Command, Node, Nodes, Operand, Pipe } from './syntax.ts'
+import type { Command, Node, Nodes, Operand, Parsed, Pipe } from './syntax.ts'
 
 const terminators = ['end', 'else']
 
 /** Parses a template; `isFunction` says which names may be called. Errors are worded as Go words them. */
-export function parse(source: string, name: string, isFunction: (name: string) => boolean): Nodes {
+export function parse(source: string, name: string, isFunction: (name: string) => boolean): Parsed {
   const parser = new Parser(source, name, isFunction)
   const nodes = parser.list(0)
   parser.expectEnd()
-  return nodes
+  return { nodes, defined: parser.defined }
 }
 
 class Parser {
@@ -17,7 +17,10 @@ class Parser {
   readonly #name: string
   readonly #isFunction: (name: string) => boolean
   readonly #tokens: readonly Token[]
+  readonly defined = new Map<string, Nodes>()
   #at = 0
+  /** How many `if`, `with`, `range` or `define` are open. */
+  #depth = 0
   /** Those declared so far, of which the ones of inner blocks are dropped again. */
   #variables = ['$']
 
@@ -41,7 +44,8 @@ class Parser {
       }
       const keyword = this.#keyword()
       if (keyword !== undefined && terminators.includes(keyword)) return nodes
-      nodes.push(this.#action(keyword, loops))
+      if (keyword === 'define') this.#definition()
+      else nodes.push(this.#action(keyword, loops))
     }
   }
 
@@ -64,10 +68,9 @@ class Parser {
         this.#word()
         this.#close(keyword)
         return { kind: keyword }
-      case 'define':
       case 'block':
       case 'template':
-        throw this.#error(open, `{{${keyword}}} is not supported in --format`)
+        return this.#invocation(keyword, open)
       default: {
         const pipe = this.#pipe('command')
         this.#close('command')
@@ -76,7 +79,55 @@ class Parser {
     }
   }
 
+  /** `{{define "name"}} … {{end}}`, which is not inside anything else. */
+  #definition(): void {
+    const open = this.#next()
+    if (this.#depth > 0) throw this.#error(open, 'unexpected {{define}}')
+    this.#word()
+    const name = this.#templateName('define clause')
+    this.#close('define clause')
+    this.#define(name)
+  }
+
+  /** `{{template "name" pipeline}}`; a block is that, and a definition. */
+  #invocation(keyword: 'block' | 'template', { pos }: Token): Node {
+    this.#word()
+    const context = `${keyword} clause`
+    const name = this.#templateName(context)
+    this.#space()
+    const pipe = keyword === 'template' && this.#peek().kind === 'close' ? undefined : this.#pipe(context)
+    this.#close(context)
+    if (keyword === 'block') this.#define(name)
+    return { kind: 'template', pos, name, pipe }
+  }
+
+  /** Reads a body up to its `{{end}}`. */
+  #define(name: string): void {
+    const outer = this.#variables
+    this.#variables = ['$']
+    this.#depth += 1
+    const body = this.list(0)
+    this.#depth -= 1
+    this.#variables = outer
+    const keyword = this.#keyword()
+    if (keyword !== 'end') {
+      throw this.#error(this.#peek(), keyword === undefined ? 'unexpected EOF' : `unexpected {{${keyword}}}`)
+    }
+    this.#next()
+    this.#word()
+    this.#close('end')
+    this.defined.set(name, body)
+  }
+
+  #templateName(context: string): string {
+    this.#space()
+    const token = this.#next()
+    if (token.kind !== 'string') throw this.#error(token, `unexpected ${show(token)} in ${context}`)
+    return this.#unquote(token)
+  }
+
   #control(kind: 'if' | 'with' | 'range', open: Token, loops: number): Node {
+    this.#depth += 1
     const outer = this.#variables.length
     const pipe = this.#pipe(kind)
     this.#close(kind)
@@ -85,6 +136,7 @@ class Parser {
     this.#variables.length = inner
     const otherwise = this.#otherwise(kind, open, loops)
     this.#variables.length = outer
+    this.#depth -= 1
     return { kind, pipe, body, otherwise }
   }
 
@@ -132,9 +184,9 @@ class Parser {
         if (token.text !== '|') throw this.#error(token, `unexpected ${show(token)} in ${context}`)
         this.#at += 1
         this.#space()
+        // As in Go, nothing after it is no mistake.
         const after = this.#peek()
-        if (after.kind === 'close' || after.text === ')')
-          throw this.#error(after, `missing value for ${context}`)
+        if (after.kind === 'close' || after.text === ')') continue
       }
       commands.push(this.#command(context))
     }

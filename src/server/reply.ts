@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { AttachedStream } from '#engine/services.ts'
 
 export type ReplyHeaders = Readonly<Record<string, string>>
@@ -16,7 +17,15 @@ export type Reply =
   | { readonly kind: 'pending'; readonly body: Promise<unknown> }
   | RecordsReply
   | BytesReply
+  | ProtocolReply
   | { readonly kind: 'upgrade'; readonly attached: AttachedStream; readonly contentType: string }
+
+/** The connection goes over to another protocol, which `serve` speaks until it is closed; it never rejects. */
+export interface ProtocolReply {
+  readonly kind: 'protocol'
+  readonly protocol: string
+  readonly serve: (connection: Duplex, signal: AbortSignal) => Promise<void>
+}
 
 /** One JSON document per line. */
 export interface RecordsReply {

@@ -146,7 +146,7 @@ class Edge {
   readonly #admitted = new WeakMap<IncomingMessage, Admitted>()
 
   constructor(context: ExchangeContext, engine: Engine, info: ServerInfo) {
-    const routes = allRoutes(engine, info)
+    const routes = allRoutes(engine, info, context.logger)
     this.#context = context
     this.#takeOver = takeOverMatcher(routes)
     this.#router = createRouter(routes, (request, response, matched) =>

@@ -3,8 +3,9 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setImmediate as turn } from 'node:timers/promises'
 import { stringify } from '#api/json.ts'
+import { EngineError } from '#base/errors.ts'
 import { join } from './join.ts'
-import type { BytesReply, RecordsReply, Reply } from './reply.ts'
+import type { BytesReply, ProtocolReply, RecordsReply, Reply } from './reply.ts'
 
 export interface WriteOptions {
   readonly signal: AbortSignal
@@ -44,6 +45,11 @@ export async function writeReply(
       reply.attached.stream.end()
       await cutOnFailure(pipeline(reply.attached.stream, response), response, options)
       return
+    case 'protocol':
+      // The route sees to it that there was an Upgrade header; without one there is no connection to be had.
+      throw new EngineError('invalid_argument', `the connection cannot become ${reply.protocol}`, {
+        code: 'UPGRADE_NEEDED',
+      })
   }
 }
 
@@ -69,6 +75,21 @@ export async function writeTakeOver(
   socket.write(`${start}${headers.join('')}\r\n`)
   if (head.length > 0) socket.unshift(head)
   await join(socket, reply.attached.stream, options)
+}
+
+/** The connection of an answered upgrade request speaks another protocol from here on; resolves when it is closed. */
+export async function writeSwitch(
+  { protocol, serve }: ProtocolReply,
+  response: ServerResponse,
+  head: Uint8Array,
+  signal: AbortSignal,
+): Promise<void> {
+  const { socket } = response
+  if (socket === null) return
+  response.detachSocket(socket)
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`)
+  if (head.length > 0) socket.unshift(head)
+  await serve(socket, signal)
 }
 
 function lengthOf(status: number): Record<string, string> {

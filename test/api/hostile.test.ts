@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { isKind } from '#base/errors.ts'
+import { silentLogger } from '#base/logger.ts'
 import { allRoutes } from '#server/routes/routes.ts'
 import { ApiFixture } from '#test/support/api-server.ts'
 import { FakeEngine } from '#test/support/fake-engine.ts'
@@ -134,7 +135,7 @@ describe('a hostile request', () => {
   })
 
   it('finds nothing by odd names, in every operation that takes one', async () => {
-    const routes = allRoutes(new FakeEngine(), { version: '0', experimental: false })
+    const routes = allRoutes(new FakeEngine(), { version: '0', experimental: false }, silentLogger)
     const named = routes.filter(({ path, missing, operation }) => {
       return /\{/.test(path) && missing === undefined && operation !== 'Options'
     })
@@ -234,7 +235,7 @@ describe('a read-only listener', () => {
   after(() => api[Symbol.asyncDispose]())
 
   it('serves what changes nothing, and refuses everything else, whatever is added later', async () => {
-    const routes = allRoutes(new FakeEngine(), { version: '0', experimental: false })
+    const routes = allRoutes(new FakeEngine(), { version: '0', experimental: false }, silentLogger)
     const served: string[] = []
     for (const { method, path: pattern, operation, endless } of routes) {
       if (endless === true || operation === 'ContainerWait') continue

@@ -1,6 +1,7 @@
 /** Every operation once over a real socket, each answer judged by Docker's own description of it. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { silentLogger } from '#base/logger.ts'
 import type { Route } from '#server/route.ts'
 import { allRoutes } from '#server/routes/routes.ts'
 import { ApiFixture, type Answer, type CallOptions } from '#test/support/api-server.ts'
@@ -140,6 +141,8 @@ const cases: readonly Case[] = [
   { operation: 'BuildPrune', query: 'all=1&reserved-space=5', status: 200 },
   { operation: 'BuildCancel', query: 'id=running', status: 204 },
   { operation: 'BuildCancel', query: 'id=nobody', status: 404 },
+  { operation: 'Grpc', status: 400 },
+  { operation: 'Session', status: 400 },
   { operation: 'BerthBuildSession', status: 201 },
   { operation: 'BerthBuildSecret', at: 'session-1', raw: 'secret', status: 204 },
   { operation: 'BerthBuildSecret', at: 'nobody', raw: 'secret', status: 404 },
@@ -158,7 +161,7 @@ const cases: readonly Case[] = [
 ]
 
 const description = DockerDescription.load()
-const routes = allRoutes(new FakeEngine(), { version: '0', experimental: false })
+const routes = allRoutes(new FakeEngine(), { version: '0', experimental: false }, silentLogger)
 
 describe('every operation of the API', () => {
   let api: ApiFixture

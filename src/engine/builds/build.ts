@@ -94,6 +94,8 @@ export async function runBuild(
     complete: options.cacheTo.some(({ attributes }) => attributes['mode'] === 'max'),
     foreign: await importCaches(options.cacheFrom, deps.caches, shown),
   })
+  await options.solved?.()
+  signal.throwIfAborted()
   // Only now: it keeps everybody's garbage, and steps may take long. Until here the lease has kept what is ours.
   const addition = held.use(await deps.images.store.add())
   const built = await builtOf(plan, solved, addition, { ...run, contexts, startedOn, scans })

@@ -1,8 +1,6 @@
 import { isKind } from '#base/errors.ts'
 import type { ImageResolver, ResolvedImage } from '#build/graph/plan.ts'
 import type { Report } from '#build/progress/progress.ts'
-import type { RegistryAuth } from '#api/registry-auth.ts'
-import { HUB_AUTH_KEY } from '#api/registry-auth.ts'
 import { formatPlatform, type Platform } from '#oci/platform.ts'
 import { formatReference, parseReference, type Reference, withDefaultTag } from '#oci/reference.ts'
 import type { Addition } from '../images/addition.ts'
@@ -10,6 +8,7 @@ import type { Image } from '../images/image-store.ts'
 import type { Images } from '../images/images.ts'
 import type { PullService } from '../services.ts'
 import { layoutImage, type LayoutPlace } from './layout-images.ts'
+import type { Logins } from './logins.ts'
 import { vertexReport } from './vertex-report.ts'
 
 export interface BuildImagesDeps {
@@ -21,8 +20,7 @@ export interface BuildImagesDeps {
 export interface BuildImagesOptions {
   /** Ask the registry also for what is here. */
   readonly pull: boolean
-  /** By registry host. */
-  readonly auth: Readonly<Record<string, RegistryAuth>>
+  readonly auth: Logins
   /** Images of named contexts that lie in directories, by the references that the build has for them. */
   readonly layouts: ReadonlyMap<string, LayoutPlace>
   /** Holds what is brought into the store. */
@@ -67,7 +65,7 @@ export class BuildImages implements ImageResolver {
     const options = {
       tag: reference.digest ?? reference.tag,
       platform: formatPlatform(platform),
-      auth: authFor(auth, reference.domain),
+      auth: await auth(reference.domain),
       signal,
     }
     const now = (): string => this.#deps.clock().toISOString()
@@ -94,12 +92,4 @@ export async function localImage(
     if (isKind(error, 'not_found')) return undefined
     throw error
   }
-}
-
-/** Credentials by the registry's host; Docker Hub has a key of its own. */
-export function authFor(
-  auth: Readonly<Record<string, RegistryAuth>>,
-  domain: string,
-): RegistryAuth | undefined {
-  return auth[domain] ?? (domain === 'docker.io' ? auth[HUB_AUTH_KEY] : undefined)
 }

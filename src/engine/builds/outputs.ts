@@ -1,4 +1,3 @@
-import type { RegistryAuth } from '#api/registry-auth.ts'
 import type { Digest } from '#base/digest.ts'
 import type { Report } from '#build/progress/progress.ts'
 import type { Helper } from '#os/helper.ts'
@@ -9,7 +8,7 @@ import type { Images } from '../images/images.ts'
 import type { PushService } from '../services.ts'
 import type { Artifact } from './artifacts.ts'
 import { type BuiltImage, type WrittenImage, writeImages } from './image-output.ts'
-import { authFor } from './image-resolver.ts'
+import type { Logins } from './logins.ts'
 import { type BuiltRoot, rootArchive } from './root-archive.ts'
 import type { BuildOutput } from './service.ts'
 import { vertexReport } from './vertex-report.ts'
@@ -34,7 +33,7 @@ export interface Built {
 export interface OutputsOptions {
   readonly tags: readonly string[]
   readonly outputs: readonly BuildOutput[]
-  readonly auth: Readonly<Record<string, RegistryAuth>>
+  readonly auth: Logins
   readonly report: Report
   readonly now: () => string
   readonly signal: AbortSignal
@@ -129,7 +128,7 @@ async function pushAll(
       const messages = pushes.push(name, {
         tag: undefined,
         platform: undefined,
-        auth: authFor(auth, reference.domain),
+        auth: await auth(reference.domain),
         signal,
       })
       for await (const { id, status: text = '', progressDetail } of messages) {

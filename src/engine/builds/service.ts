@@ -1,9 +1,10 @@
-/** What the engine offers of builds: to the HTTP API, and later to BuildKit's protocol. */
+/** What the engine offers of builds: to the HTTP API, and to BuildKit's protocol. */
+import type { Duplex } from 'node:stream'
 import type { PlannedRemoval } from '#api/prune-plan.ts'
-import type { RegistryAuth } from '#api/registry-auth.ts'
 import type { RunLimits } from '#build/graph/operations.ts'
 import type { BuildProgress, CacheMiss } from '#build/progress/progress.ts'
 import type { Cancellable, Filters } from '../services.ts'
+import type { Logins } from './logins.ts'
 
 export interface BuildService {
   /**
@@ -28,8 +29,8 @@ export interface BuildService {
 
 /** What a client gives before its build begins; dropped when the build ends, or after ten minutes without one. */
 export interface BuildSessions {
-  /** Begins one. */
-  begin(): { readonly id: string }
+  /** Begins one; `client` is asked for what was not put into it. */
+  begin(client?: SessionClient): { readonly id: string }
   /** In memory, 500 KiB at most. */
   putSecret(session: string, id: string, value: Uint8Array): void
   /** A socket on this host. */
@@ -47,6 +48,13 @@ export interface BuildSessions {
   /** A tar of what was wanted. */
   putFiles(session: string, name: string, tar: AsyncIterable<Uint8Array>): Promise<void>
   drop(session: string): Promise<void>
+}
+
+/** A client that can be asked when a step needs something. Undefined: it has none of that id. */
+export interface SessionClient {
+  secret(id: string): Promise<Uint8Array | undefined>
+  /** What makes connections to an ssh agent. */
+  agent(id: string): Promise<(() => Duplex) | undefined>
 }
 
 export interface BuildOptions extends Cancellable {
@@ -83,8 +91,9 @@ export interface BuildOptions extends Cancellable {
   readonly provenance: 'none' | 'min' | 'max'
   /** Reference of the scanner; undefined: no SBOM. */
   readonly sbom: string | undefined
-  /** By registry host. */
-  readonly auth: Readonly<Record<string, RegistryAuth>>
+  readonly auth: Logins
+  /** Called when all steps are done: the result is written once it resolves, and not at all when it rejects. */
+  readonly solved?: (() => Promise<void>) | undefined
   /** Only what the checks say, nothing is built; or the outline or the targets of the Dockerfile. */
   readonly call: 'build' | 'check' | 'outline' | 'targets'
 }

@@ -1,10 +1,14 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Background } from '#base/background.ts'
 import type { Clock } from '#base/clock.ts'
+import { digestOf } from '#base/digest.ts'
 import { EngineError } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
 import type { Secrets } from '#build/solve/ports.ts'
 import type { FileSource } from '#build/sources/file-source.ts'
-import type { BuildSessions } from './service.ts'
+import { forwardSocket } from './run/agent-sockets.ts'
+import type { BuildSessions, SessionClient } from './service.ts'
 
 /** Contexts of clients on other hosts, by session and name. */
 export interface ReceivedContexts {
@@ -21,11 +25,16 @@ export interface SessionsDeps {
   readonly contexts: ReceivedContexts
   readonly clock: Clock
   readonly background: Background
+  /** Where sockets are made that lead to agents of clients; it need not be there. */
+  readonly sockets: string
 }
 
 interface Session {
+  readonly client: SessionClient | undefined
+  readonly held: AsyncDisposableStack
   readonly secrets: Map<string, Uint8Array>
   readonly agents: Map<string, string>
+  readonly forwarded: Map<string, Promise<string | undefined>>
   /** Builds that use it now. */
   users: number
   /** Aborted when the session is dropped, or used. */
@@ -48,14 +57,22 @@ export class Sessions implements BuildSessions {
     this.#deps = deps
   }
 
-  begin(): { readonly id: string } {
+  begin(client?: SessionClient): { readonly id: string } {
     if (this.#sessions.size >= MOST_SESSIONS) {
       throw new EngineError('resource_exhausted', `there are ${MOST_SESSIONS} sessions of builds already`, {
         code: 'BUILD_SESSIONS_FULL',
       })
     }
     const id = newId().slice(0, 25)
-    const session = { secrets: new Map(), agents: new Map(), users: 0, idle: new AbortController() }
+    const session = {
+      client,
+      held: new AsyncDisposableStack(),
+      secrets: new Map(),
+      agents: new Map(),
+      forwarded: new Map(),
+      users: 0,
+      idle: new AbortController(),
+    }
     this.#sessions.set(id, session)
     this.#expire(id, session)
     return { id }
@@ -97,6 +114,7 @@ export class Sessions implements BuildSessions {
     session.idle.abort()
     // Not left for the garbage collector to find in its own time.
     for (const value of session.secrets.values()) value.fill(0)
+    await session.held.disposeAsync()
     await this.#deps.contexts.drop(id)
   }
 
@@ -109,8 +127,8 @@ export class Sessions implements BuildSessions {
     session.idle.abort()
     return {
       secrets: {
-        secret: async (name) => session.secrets.get(name),
-        agent: async (name) => session.agents.get(name),
+        secret: async (name) => session.secrets.get(name) ?? session.client?.secret(name),
+        agent: async (name) => session.agents.get(name) ?? this.#forwardedAgent(id, session, name),
       },
       context: (name) => this.#deps.contexts.open(id, name),
       [Symbol.asyncDispose]: async () => {
@@ -118,6 +136,26 @@ export class Sessions implements BuildSessions {
         if (session.users === 0) await this.drop(id)
       },
     }
+  }
+
+  /** A socket that leads to an agent of the client, the same for all steps; undefined when it has none of that name. */
+  async #forwardedAgent(id: string, session: Session, name: string): Promise<string | undefined> {
+    const known = session.forwarded.get(name)
+    if (known !== undefined) return known
+    const forwarded = this.#forward(id, session, name)
+    session.forwarded.set(name, forwarded)
+    return forwarded
+  }
+
+  async #forward(id: string, session: Session, name: string): Promise<string | undefined> {
+    const dial = await session.client?.agent(name)
+    if (dial === undefined) return undefined
+    const directory = join(this.#deps.sockets, id)
+    const path = join(directory, digestOf(name).slice(-8))
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    session.held.defer(() => rm(directory, { recursive: true, force: true }))
+    session.held.use(await forwardSocket(path, dial, { mode: 0o600, uid: 0, gid: 0 }))
+    return path
   }
 
   async close(): Promise<void> {

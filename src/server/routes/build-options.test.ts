@@ -23,8 +23,9 @@ async function extras(document: unknown): Promise<BuildOptions> {
 
 describe('buildOptions()', () => {
   it('has defaults for what is not said', async () => {
-    const { context, ...rest } = await options('')
+    const { context, auth, ...rest } = await options('')
     assert.equal(context.type, 'tar')
+    assert.equal(await auth('docker.io'), undefined)
     assert.deepEqual(rest, {
       id: undefined,
       session: undefined,
@@ -60,7 +61,6 @@ describe('buildOptions()', () => {
       outputs: [],
       provenance: 'none',
       sbom: undefined,
-      auth: {},
       call: 'build',
       signal,
     })
@@ -132,7 +132,7 @@ describe('buildOptions()', () => {
       cpusetCpus: '0-1',
       cpusetMems: '0',
     })
-    assert.deepEqual(said.auth, { 'r.example': { username: 'u', password: 'p' } })
+    assert.deepEqual(await said.auth('r.example'), { username: 'u', password: 'p' })
   })
 
   it('takes a remote context instead of the body', async () => {

@@ -6,6 +6,7 @@ import {
 } from '#api/build-extras.ts'
 import { parseRegistryConfig } from '#api/registry-auth.ts'
 import { EngineError } from '#base/errors.ts'
+import { givenLogins } from '#engine/builds/logins.ts'
 import type {
   BuildOptions,
   BuildOutput,
@@ -53,7 +54,7 @@ export async function buildOptions(request: BuildRequest): Promise<BuildOptions>
     outputs: extras.outputs?.map(output) ?? dockerOutputs(query),
     provenance: oneOf('provenance', extras.provenance ?? 'none', ['none', 'min', 'max']),
     sbom: extras.sbom,
-    auth: Object.fromEntries(parseRegistryConfig(headers['x-registry-config']?.toString())),
+    auth: givenLogins(parseRegistryConfig(headers['x-registry-config']?.toString())),
     call: oneOf('call', extras.call ?? 'build', ['build', 'check', 'outline', 'targets']),
     signal,
   }

@@ -5,7 +5,6 @@ import { empty, json, type RecordsReply } from '../reply.ts'
 import { route, type Route, type RouteRequest } from '../route.ts'
 import { buildOptions } from './build-options.ts'
 import { classicFailure, classicOutput } from './classic-build-output.ts'
-import { notBuiltYet } from './missing.ts'
 
 const cacheFields = ['until', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private']
 /** Keys of `/build/prune`. */
@@ -49,8 +48,6 @@ export function buildRoutes(builds: BuildService): readonly Route[] {
         return empty(204)
       },
     }),
-    notBuiltYet('Session', 'POST', '/session', "the session of BuildKit's clients is not built yet"),
-    notBuiltYet('Grpc', 'POST', '/grpc', 'the protocol of BuildKit is not built yet'),
   ]
 }
 

@@ -1,3 +1,5 @@
+import type { Logger } from '#base/logger.ts'
+import { BuildKit } from '#buildkit/buildkit.ts'
 import type { Engine } from '#engine/services.ts'
 import type { Route } from '../route.ts'
 import type { ServerInfo } from '../server-info.ts'
@@ -7,6 +9,7 @@ import { berthNetworkRoutes } from './berth-networks.ts'
 import { berthPruneRoutes } from './berth-prune.ts'
 import { berthVolumeRoutes } from './berth-volumes.ts'
 import { buildRoutes } from './build.ts'
+import { buildkitRoutes } from './buildkit.ts'
 import { containerFileRoutes } from './container-files.ts'
 import { containerStreamRoutes } from './container-streams.ts'
 import { containerRoutes } from './containers.ts'
@@ -21,16 +24,25 @@ import { systemRoutes } from './system.ts'
 import { volumeRoutes } from './volumes.ts'
 
 /** The whole API, by tag. */
-export function routesByTag(engine: Engine, info: ServerInfo): Readonly<Record<string, readonly Route[]>> {
+export function routesByTag(
+  engine: Engine,
+  info: ServerInfo,
+  logger: Logger,
+): Readonly<Record<string, readonly Route[]>> {
   return {
-    System: [...systemRoutes(engine, info), ...authRoutes(engine), ...eventRoutes(engine.events)],
+    System: [...systemRoutes(engine), ...authRoutes(engine), ...eventRoutes(engine.events)],
     Container: [
       ...containerRoutes(engine.lifecycle, engine.query),
       ...containerStreamRoutes(engine),
       ...containerFileRoutes(engine.files),
     ],
     Exec: execRoutes(engine.execs),
-    Image: [...imageRoutes(engine), ...registryRoutes(engine), ...buildRoutes(engine.builds)],
+    Image: [
+      ...imageRoutes(engine),
+      ...registryRoutes(engine),
+      ...buildRoutes(engine.builds),
+      ...buildkitRoutes(new BuildKit({ engine, version: info.version, logger })),
+    ],
     Network: networkRoutes(engine.networks),
     Volume: volumeRoutes(engine.volumes),
     Plugin: pluginRoutes(),
@@ -46,6 +58,6 @@ export function routesByTag(engine: Engine, info: ServerInfo): Readonly<Record<s
   }
 }
 
-export function allRoutes(engine: Engine, info: ServerInfo): readonly Route[] {
-  return Object.values(routesByTag(engine, info)).flat()
+export function allRoutes(engine: Engine, info: ServerInfo, logger: Logger): readonly Route[] {
+  return Object.values(routesByTag(engine, info, logger)).flat()
 }

@@ -3,12 +3,11 @@ import { EngineError } from '#base/errors.ts'
 import type { Engine } from '#engine/services.ts'
 import { empty, json } from '../reply.ts'
 import { route, type Route } from '../route.ts'
-import type { ServerInfo } from '../server-info.ts'
 import { legacyDiskUsage } from '../versions/system.ts'
 
-export function systemRoutes({ system }: Pick<Engine, 'system'>, info: ServerInfo): readonly Route[] {
+export function systemRoutes({ system }: Pick<Engine, 'system'>): readonly Route[] {
   const pingHeaders = {
-    'Builder-Version': info.builderVersion ?? '1',
+    'Builder-Version': '2',
     Swarm: 'inactive',
     'Cache-Control': 'no-cache, no-store, must-revalidate',
     Pragma: 'no-cache',

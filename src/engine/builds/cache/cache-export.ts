@@ -1,4 +1,3 @@
-import type { RegistryAuth } from '#api/registry-auth.ts'
 import { messageOf } from '#base/errors.ts'
 import type { Filesystem } from '#build/graph/operations.ts'
 import type { Report } from '#build/progress/progress.ts'
@@ -11,7 +10,7 @@ import type { LayerRow } from '#store/images.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import { encodeJson } from '../../images/manifest.ts'
 import type { Pushes } from '../../push/push.ts'
-import { authFor } from '../image-resolver.ts'
+import type { Logins } from '../logins.ts'
 import type { CacheLocation } from '../service.ts'
 import { vertexReport } from '../vertex-report.ts'
 import { cacheConfig } from './cache-document.ts'
@@ -25,7 +24,7 @@ export interface CacheExportDeps {
 }
 
 export interface CacheExportOptions {
-  readonly auth: Readonly<Record<string, RegistryAuth>>
+  readonly auth: Logins
   readonly report: Report
   readonly now: () => string
   readonly signal: AbortSignal
@@ -89,7 +88,7 @@ async function exportCache(
     return
   }
   const reference = withDefaultTag(parseReference(required(attributes, 'ref', type)))
-  const push = { tag: undefined, platform: undefined, auth: authFor(auth, reference.domain), signal }
+  const push = { tag: undefined, platform: undefined, auth: await auth(reference.domain), signal }
   await vertexReport(`exporting cache to ${attributes['ref'] ?? ''}`, report, now, async ({ status }) => {
     const messages = deps.publisher.publish(reference, { config, layers }, push)
     for await (const { id, status: text = '' } of messages) if (id === undefined) status(text)

@@ -1,4 +1,3 @@
-import type { RegistryAuth } from '#api/registry-auth.ts'
 import { EngineError, isKind } from '#base/errors.ts'
 import type { Report } from '#build/progress/progress.ts'
 import { type FetchLayer, ForeignRecords } from '#build/solve/foreign-records.ts'
@@ -8,7 +7,7 @@ import type { ImageStore } from '../../images/image-store.ts'
 import type { LayerFetches } from '../../pull/layer-fetches.ts'
 import { type RemoteLayer, remoteImage } from '../../pull/remote-image.ts'
 import { credentialsOf } from '../../registries/credentials.ts'
-import { authFor } from '../image-resolver.ts'
+import type { Logins } from '../logins.ts'
 import type { CacheLocation } from '../service.ts'
 import { vertexReport } from '../vertex-report.ts'
 import { recordsIn } from './cache-document.ts'
@@ -21,7 +20,7 @@ export interface CacheImportDeps {
 }
 
 export interface CacheImportOptions {
-  readonly auth: Readonly<Record<string, RegistryAuth>>
+  readonly auth: Logins
   readonly report: Report
   readonly now: () => string
   readonly signal: AbortSignal
@@ -78,7 +77,7 @@ async function importImage(
 ): Promise<number> {
   const text = required(location.attributes, 'ref', location.type)
   const reference = withDefaultTag(parseReference(text))
-  const credentials = credentialsOf(authFor(auth, reference.domain))
+  const credentials = credentialsOf(await auth(reference.domain))
   const repository = deps.registry.repository(reference, { credentials })
   const { content } = deps.store.deps
   const image = await remoteImage(repository, tagOf(reference), {

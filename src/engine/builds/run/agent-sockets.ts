@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { chmod, chown } from 'node:fs/promises'
-import { type Server, type Socket, connect, createServer } from 'node:net'
+import { type Server, createServer } from 'node:net'
+import type { Duplex } from 'node:stream'
 
 export interface SocketOwner {
   readonly mode: number
@@ -9,21 +10,21 @@ export interface SocketOwner {
 }
 
 /**
- * A socket at `path` that leads to the one at `agent`, with owner and mode of its own, so that a step which is not root can use
+ * A socket at `path` that leads to what `dial` connects to, with owner and mode of its own, so that a step which is not root can use
  * the agent of whoever builds. Disposing it closes all connections.
  */
 export async function forwardSocket(
   path: string,
-  agent: string,
+  dial: () => Duplex,
   { mode, uid, gid }: SocketOwner,
 ): Promise<AsyncDisposable> {
-  const open = new Set<Socket>()
-  const keep = (socket: Socket): void => {
+  const open = new Set<Duplex>()
+  const keep = (socket: Duplex): void => {
     open.add(socket)
     socket.once('close', () => open.delete(socket))
   }
   const server = createServer({ allowHalfOpen: true }, (client) => {
-    const upstream = connect({ path: agent, allowHalfOpen: true })
+    const upstream = dial()
     for (const [from, to] of [
       [client, upstream],
       [upstream, client],
@@ -42,7 +43,7 @@ export async function forwardSocket(
   return { [Symbol.asyncDispose]: () => closed(server, open) }
 }
 
-async function closed(server: Server, open: ReadonlySet<Socket>): Promise<void> {
+async function closed(server: Server, open: ReadonlySet<Duplex>): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   server.close(() => resolve())
   for (const socket of open) socket.destroy()

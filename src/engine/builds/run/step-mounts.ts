@@ -1,4 +1,5 @@
 import { chmod, chown } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { newId } from '#base/ids.ts'
 import { isKind } from '#base/errors.ts'
@@ -215,7 +216,7 @@ async function agents(
     }
     // As long as the name of the shim's own socket: a path of more than 107 bytes cannot be bound.
     const socket = join(runtime, `ag${i}`)
-    acquired.use(await forwardSocket(socket, agent, mount))
+    acquired.use(await forwardSocket(socket, () => connect({ path: agent, allowHalfOpen: true }), mount))
     collected.bind(socket, mount.target, [])
     if (i === 0) collected.env.push(`SSH_AUTH_SOCK=${mount.target}`)
   }

@@ -1,0 +1,46 @@
+import { EngineError, engineErrorOf, messageOf } from '#base/errors.ts'
+import { errorOf, statusOf } from './grpc/status.ts'
+import type { SourceInfo } from './messages/llb.ts'
+import type { Of } from './wire/message.ts'
+
+/** The Dockerfile of a build, to show places in it. */
+export interface DockerfileSource {
+  readonly name: string
+  readonly text: string
+}
+
+const LANGUAGE = 'Dockerfile'
+
+export function sourceInfo({ name, text }: DockerfileSource): Of<typeof SourceInfo> {
+  return { filename: name, data: Buffer.from(text), language: LANGUAGE }
+}
+
+/** Types of errors travel by these names, as JSON. */
+const SOURCE_TYPE = 'github.com/moby/buildkit/errdefs.Source+json'
+
+/** A failure of a build as BuildKit's clients expect it: in its words, with the place in the Dockerfile, whose lines they show. */
+export function withSource(error: unknown, source: DockerfileSource | undefined): EngineError {
+  const details = engineErrorOf(error)?.details ?? {}
+  const { line, end } = details
+  const status = { ...statusOf(error), message: wordsOf(error) }
+  if (source === undefined || typeof line !== 'number') return errorOf(status, error)
+  const { name: filename, text } = source
+  const last = Object(end) as { readonly line?: number }
+  const place = {
+    info: { filename, data: Buffer.from(text).toString('base64'), language: LANGUAGE },
+    ranges: [{ start: { line }, end: { line: last.line ?? line } }],
+  }
+  const value = Buffer.from(JSON.stringify(place))
+  return errorOf({ ...status, details: [...status.details, { typeUrl: SOURCE_TYPE, value }] }, error)
+}
+
+/** Without the lines of the Dockerfile, and without the output of the step: clients show both themselves. */
+function wordsOf(error: unknown): string {
+  const known = engineErrorOf(error)
+  if (known === undefined) return messageOf(error)
+  const { message, hint, instruction } = known.details
+  if (typeof message !== 'string') return known.message
+  if (instruction !== undefined) return message
+  const [first = ''] = known.message.split('\n', 1)
+  return typeof hint === 'string' ? `${first}\n${hint}` : first
+}

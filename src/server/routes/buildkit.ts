@@ -1,0 +1,43 @@
+import { EngineError } from '#base/errors.ts'
+import type { BuildKit } from '#buildkit/buildkit.ts'
+import { sessionFacts } from '#buildkit/session-method.ts'
+import type { ProtocolReply } from '../reply.ts'
+import { route, type Route, type RouteRequest } from '../route.ts'
+
+/** The two connections of BuildKit's clients. */
+export function buildkitRoutes(buildkit: BuildKit): readonly Route[] {
+  return [
+    route({
+      operation: 'Session',
+      method: 'POST',
+      path: '/session',
+      takesOver: true,
+      endless: true,
+      handle({ headers }) {
+        const facts = sessionFacts((name) => [headers[name]?.toString() ?? ''])
+        return http2(headers, (connection, signal) => buildkit.hold(facts, connection, signal))
+      },
+    }),
+    route({
+      operation: 'Grpc',
+      method: 'POST',
+      path: '/grpc',
+      takesOver: true,
+      endless: true,
+      handle: ({ headers }) => http2(headers, (connection, signal) => buildkit.serve(connection, signal)),
+    }),
+  ]
+}
+
+const PROTOCOL = 'h2c'
+
+function http2(headers: RouteRequest['headers'], serve: ProtocolReply['serve']): ProtocolReply {
+  if (headers.upgrade?.toLowerCase() === PROTOCOL) return { kind: 'protocol', protocol: PROTOCOL, serve }
+  throw new EngineError(
+    'invalid_argument',
+    `no upgrade to ${PROTOCOL}: the request needs "Upgrade: ${PROTOCOL}"`,
+    {
+      code: 'UPGRADE_NEEDED',
+    },
+  )
+}

@@ -728,6 +728,7 @@ describe('openGit()', { skip: !git && 'no git' }, () => {
 
     await assert.rejects(open(origin(url)), (error) => {
       assert.ok(!String(error).includes('c2VjcmV0'))
+      assert.match(String(error), /Give a token with --secret id=GIT_AUTH_TOKEN/)
       return engineErrorOf(error)?.code === 'GIT_FAILED'
     })
   })

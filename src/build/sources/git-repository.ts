@@ -51,7 +51,10 @@ export class Repository {
         : ref.startsWith('refs/')
           ? [ref]
           : [`refs/heads/${ref}`, `refs/tags/${ref}`, `refs/${ref}`]
-    const lines = (await this.#run('ls-remote', '--quiet', 'origin', ...names)).split('\n')
+    const listed = await this.#run('ls-remote', '--quiet', 'origin', ...names).catch((error: unknown) => {
+      throw isFailure(error) ? withAdvice(error) : error
+    })
+    const lines = listed.split('\n')
     const there = new Map(lines.map((line) => line.split('\t').toReversed() as [string, string]))
     const name = names.find((candidate) => there.has(candidate))
     const object = there.get(name ?? '')
@@ -139,6 +142,18 @@ export class Repository {
 
 function isFailure(error: unknown): error is EngineError {
   return error instanceof EngineError && error.code === 'GIT_FAILED'
+}
+
+/** What a server that wants to know who asks is to be given. */
+function withAdvice(error: EngineError): EngineError {
+  const advice = /publickey/.test(error.message)
+    ? 'Give the keys of an agent with --ssh default.'
+    : /Authentication failed|could not read (Username|Password)/.test(error.message)
+      ? 'Give a token with --secret id=GIT_AUTH_TOKEN,env=GIT_AUTH_TOKEN.'
+      : undefined
+  if (advice === undefined) return error
+  const { kind, message, code, details } = error
+  return new EngineError(kind, `${message}\n${advice}`, { code, details, cause: error })
 }
 
 function noSuchRef({ remote, ref }: GitOrigin, cause?: unknown): EngineError {

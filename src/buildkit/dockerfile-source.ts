@@ -1,5 +1,5 @@
 import { EngineError, engineErrorOf, messageOf } from '#base/errors.ts'
-import { errorOf, statusOf } from './grpc/status.ts'
+import { CANCELLED, errorOf, statusOf, UNKNOWN } from './grpc/status.ts'
 import type { SourceInfo } from './messages/llb.ts'
 import type { Of } from './wire/message.ts'
 
@@ -15,6 +15,11 @@ export function sourceInfo({ name, text }: DockerfileSource): Of<typeof SourceIn
   return { filename: name, data: Buffer.from(text), language: LANGUAGE }
 }
 
+/** The same as JSON. */
+export function jsonSource({ name: filename, text }: DockerfileSource): object {
+  return { filename, language: LANGUAGE, data: Buffer.from(text).toString('base64') }
+}
+
 /** Types of errors travel by these names, as JSON. */
 const SOURCE_TYPE = 'github.com/moby/buildkit/errdefs.Source+json'
 
@@ -22,12 +27,13 @@ const SOURCE_TYPE = 'github.com/moby/buildkit/errdefs.Source+json'
 export function withSource(error: unknown, source: DockerfileSource | undefined): EngineError {
   const details = engineErrorOf(error)?.details ?? {}
   const { line, end } = details
-  const status = { ...statusOf(error), message: wordsOf(error) }
+  const { code, ...told } = statusOf(error)
+  // Clients show every code but this one before the text.
+  const status = { ...told, code: code === CANCELLED ? code : UNKNOWN, message: wordsOf(error) }
   if (source === undefined || typeof line !== 'number') return errorOf(status, error)
-  const { name: filename, text } = source
   const last = Object(end) as { readonly line?: number }
   const place = {
-    info: { filename, data: Buffer.from(text).toString('base64'), language: LANGUAGE },
+    info: jsonSource(source),
     ranges: [{ start: { line }, end: { line: last.line ?? line } }],
   }
   const value = Buffer.from(JSON.stringify(place))

@@ -12,10 +12,13 @@ export const RpcStatus = message({
 })
 export type RpcStatus = Of<typeof RpcStatus>
 
+export const CANCELLED = 1
+export const UNKNOWN = 2
+
 /** The one place where a failure becomes a code of gRPC, and back. */
 const codes: Readonly<Record<ErrorKind, number>> = {
-  cancelled: 1,
-  internal: 2, // UNKNOWN
+  cancelled: CANCELLED,
+  internal: UNKNOWN,
   invalid_argument: 3,
   not_found: 5,
   conflict: 6, // ALREADY_EXISTS
@@ -47,7 +50,8 @@ export function statusOf(error: unknown): RpcStatus {
 
 /** A failure that the other side has told us of, or is to be told; told again, it is the same. */
 export function errorOf(status: RpcStatus, cause?: unknown): EngineError {
-  return new EngineError(kinds.get(status.code) ?? 'internal', status.message, {
+  const kind = engineErrorOf(cause)?.kind ?? kinds.get(status.code) ?? 'internal'
+  return new EngineError(kind, status.message, {
     code: 'GRPC_STATUS',
     cause,
     details: { [CARRIED]: status },

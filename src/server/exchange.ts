@@ -1,6 +1,8 @@
 import { ServerResponse, type IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import { EngineError, engineErrorOf, isKind, messageOf } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
+import { abortable } from '#base/mutex.ts'
 import type { Answered } from '#engine/requests/request-journal.ts'
 import { isBefore, newestVersion, oldestVersion, parseVersion, type ApiVersion } from '#api/version.ts'
 import { httpStatus } from './http-status.ts'
@@ -113,7 +115,7 @@ async function answer(
   const log = context.logger.child({ method: request.method, path: target.path, operation })
   for (const [name, value] of Object.entries(context.headers)) response.setHeader(name, value)
 
-  using hangUp = hangUpSignal(response, stop)
+  using hangUp = hangUpSignal(request.socket, response, stop)
   const { signal } = hangUp
   const onLateFailure = (error: unknown): void => logFailure(log, error)
   try {
@@ -129,6 +131,7 @@ async function answer(
 
 /** Aborts when the client leaves before its answer is complete, or when `stop` does. */
 function hangUpSignal(
+  socket: Socket,
   response: ServerResponse,
   stop: AbortSignal,
 ): { readonly signal: AbortSignal } & Disposable {
@@ -138,12 +141,16 @@ function hangUpSignal(
   }
   const onStop = (): void => controller.abort(cancelled('the engine is shutting down'))
   response.once('close', onClose)
+  // An answer that waits for the one before it is not told that the connection has closed.
+  socket.once('close', onClose)
+  if (socket.destroyed) onClose()
   stop.addEventListener('abort', onStop, { once: true })
   if (stop.aborted) onStop()
   return {
     signal: controller.signal,
     [Symbol.dispose]: () => {
       response.off('close', onClose)
+      socket.off('close', onClose)
       stop.removeEventListener('abort', onStop)
     },
   }
@@ -239,7 +246,8 @@ function routeRequest(
     headers: request.headers,
     body: bodyOf(request),
     document: async <T extends object>(name: Parameters<RouteRequest['document']>[0]) =>
-      liftDocument(operation, await readDocument<T>(request, name), version),
+      // The body of a request that wants to switch protocols is not cut short when the client leaves.
+      liftDocument(operation, await abortable(readDocument<T>(request, name), signal), version),
   }
 }
 

@@ -54,6 +54,8 @@ export interface ApiServer extends AsyncDisposable {
    * @throws EngineError conflict when it is taken, invalid_argument when it would be open to the network
    */
   listen(address: Address, options?: ListenOptions): Promise<string>
+  /** Connections that are open, and exchanges that are not over. */
+  readonly counts: { readonly open: number; readonly running: number }
   /** For connections that are made from now on, on every listener that has TLS. */
   renewTls(tls: TlsOptions): void
   /** Takes no more requests, ends streams, waits for the rest until the deadline and then cuts them. */
@@ -129,6 +131,9 @@ export function createServer({ engine, logger, info, options = {}, recorder }: S
       logger.info('listening', { address: bound.address })
       return bound.address
     },
+    get counts() {
+      return edge.connections.counts
+    },
     renewTls(tls) {
       for (const { server } of listening) if (server instanceof TlsServer) server.setSecureContext(tls)
     },
@@ -199,6 +204,11 @@ class Edge {
   #onUpgrade(door: Door, request: IncomingMessage, duplex: Duplex, head: Uint8Array): void {
     // Without a listener an error on a connection that the parser has let go would end the process.
     duplex.on('error', () => duplex.destroy())
+    // Sent without waiting for the answer before it, which has no place any more: what follows would be raw bytes.
+    if (answersEarlier(duplex)) {
+      duplex.destroy()
+      return
+    }
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
     // Not always a socket: see destroySoon(). A response needs no more than a Duplex has.
@@ -287,6 +297,12 @@ function passedAddress(server: Server, address: Address): Address {
   const bound = server.address()
   if (typeof bound !== 'object' || bound === null) return address
   return { kind: 'tcp', host: bound.address, port: bound.port }
+}
+
+/** True while an answer to an earlier request on that connection is still to come. */
+function answersEarlier(duplex: Duplex): boolean {
+  const { _httpMessage: earlier } = duplex as { readonly _httpMessage?: object | null }
+  return earlier !== undefined && earlier !== null
 }
 
 async function stop(server: Server): Promise<void> {

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises'
 import { setImmediate as turn } from 'node:timers/promises'
 import { stringify } from '#api/json.ts'
 import { EngineError } from '#base/errors.ts'
+import { abortable } from '#base/mutex.ts'
 import { join } from './join.ts'
 import type { BytesReply, ProtocolReply, RecordsReply, Reply } from './reply.ts'
 
@@ -43,7 +44,7 @@ export async function writeReply(
       // No Upgrade header and a connection that was used before: what the client sends cannot be told from
       // its next request, so this stream has output alone.
       reply.attached.stream.end()
-      await cutOnFailure(pipeline(reply.attached.stream, response), response, options)
+      await send(reply.attached.stream, response, options)
       return
     case 'protocol':
       // The route sees to it that there was an Upgrade header; without one there is no connection to be had.
@@ -114,11 +115,13 @@ async function writePending(
   response: ServerResponse,
   options: WriteOptions,
 ): Promise<void> {
+  // Told once, below; a client that leaves first is told nothing.
+  body.catch(() => undefined)
   await Promise.race([body, turn()])
   response.writeHead(200, { 'Content-Type': 'application/json' })
   response.flushHeaders()
   try {
-    response.end(`${stringify(await body)}\n`)
+    response.end(`${stringify(await abortable(body, options.signal))}\n`)
   } catch (error) {
     if (!options.signal.aborted) options.onLateFailure(error)
     response.destroy()
@@ -137,7 +140,7 @@ async function writeRecords(
   response.writeHead(200, { 'Content-Type': reply.contentType })
   response.flushHeaders()
   const lines = Readable.from(linesOf(first, items, reply, options), { highWaterMark: 1 })
-  await cutOnFailure(pipeline(lines, response), response, options)
+  await send(lines, response, options)
 }
 
 async function* linesOf(
@@ -165,7 +168,7 @@ async function writeBytes(reply: BytesReply, response: ServerResponse, options: 
   response.flushHeaders()
   const source =
     reply.failure === undefined ? reply.chunks : withFailure(reply.chunks, reply.failure, options)
-  await cutOnFailure(pipeline(source, response), response, options)
+  await send(source, response, options)
 }
 
 async function* withFailure(
@@ -182,17 +185,27 @@ async function* withFailure(
   }
 }
 
-/** After the head the only way left to say "this is not all" is to cut the connection. */
-async function cutOnFailure(
-  sending: Promise<void>,
+/**
+ * After the head the only way left to say "this is not all" is to cut the connection. That it has closed is looked for here:
+ * an answer that waits for the one before it on the same connection is never told.
+ */
+async function send(
+  source: AsyncIterable<string | Uint8Array>,
   response: ServerResponse,
   options: WriteOptions,
 ): Promise<void> {
+  const { socket } = response.req
+  const left = new AbortController()
+  const onClose = (): void => left.abort()
+  socket.once('close', onClose)
+  if (socket.destroyed) onClose()
   try {
-    await sending
+    await abortable(pipeline(source, response, { signal: left.signal }), left.signal)
   } catch (error) {
     if (!options.signal.aborted) options.onLateFailure(error)
     response.destroy()
+  } finally {
+    socket.off('close', onClose)
   }
 }
 

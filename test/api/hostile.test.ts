@@ -134,6 +134,14 @@ describe('a hostile request', () => {
     )
   })
 
+  it('does not end the server when it asks to take over a connection that owes an answer', async () => {
+    const wait = 'POST /containers/web/wait HTTP/1.1\r\nHost: x\r\n\r\n'
+    const attach = 'POST /containers/web/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: x\r\n'
+    using client = await api.dial(`${wait}${attach}Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n`)
+    await client.ended()
+    assert.equal(await status(get('/_ping')), 'HTTP/1.1 200 OK')
+  })
+
   it('finds nothing by odd names, in every operation that takes one', async () => {
     const routes = allRoutes(new FakeEngine(), { version: '0', experimental: false }, silentLogger)
     const named = routes.filter(({ path, missing, operation }) => {

@@ -222,6 +222,7 @@ describe('berth __complete', () => {
     assert.deepEqual(await complete('container', 'unp'), ['unpause'])
     assert.deepEqual(await complete('run', '--rest'), ['--restart'])
     assert.deepEqual(await complete('run', '--restart', 'un'), ['unless-stopped'])
+    assert.deepEqual(await complete('run', '--restart=un'), ['--restart=unless-stopped'])
     assert.deepEqual(await complete('stop', 'w'), ['web'])
     assert.deepEqual(await complete('completion', ''), ['bash', 'zsh', 'fish'])
     assert.deepEqual(await complete('run', '-v', ''), [':files'])

@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { command, type Command, type Context } from '../command.ts'
 import { ContextStore, type ContextDocument } from '../contexts/context-store.ts'
 import { CredentialStore } from '../credentials/credential-store.ts'
-import type { Completion, Flag, Flags } from '../flags.ts'
+import { cut, type Completion, type Flag, type Flags } from '../flags.ts'
 import { pluginFor } from '../foreign-command.ts'
 import { installedPlugins } from '../plugins/plugins.ts'
 import { entries, findEntry, groups } from '../registry.ts'
@@ -39,6 +39,11 @@ async function candidates(words: readonly string[], last: string, context: Conte
   const rest = words.slice(found.name.split(' ').length)
   const waiting = flagWaitingForValue(called.flags, rest.at(-1))
   if (waiting !== undefined) return valuesOf(waiting.completes, context)
+  const [flag, value] = cut(last, '=')
+  if (flag.startsWith('--') && value !== undefined) {
+    const values = await valuesOf(called.flags[flag.slice(2)]?.completes, context)
+    return values.map(([text, about]) => [text === FILES ? FILES : `${flag}=${text}`, about])
+  }
   if (last.startsWith('-')) return flagNames(called.flags)
   return argumentsOf(called, rest, context)
 }

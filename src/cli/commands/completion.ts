@@ -4,14 +4,21 @@ import { commandError } from '../errors.ts'
 const scripts: Readonly<Record<string, string>> = {
   bash: `# bash completion for berth; put it in place with:  source <(berth completion bash)
 _berth() {
-  local IFS=$'\\n' word=\${COMP_WORDS[COMP_CWORD]} line
+  local line typed=\${COMP_LINE:0:COMP_POINT} word before
+  local -a words
+  # Not COMP_WORDS, which is cut at every colon and equals sign.
+  read -ra words <<< "$typed"
+  [[ $typed == *[[:space:]] ]] && words+=('')
+  word=\${words[\${#words[@]}-1]}
+  # Bash puts what is offered in place of what stands after the last of these.
+  before=\${word%"\${word##*[:=]}"}
   COMPREPLY=()
   while IFS= read -r line; do
     case $line in
       :files) compopt -o default 2>/dev/null; return ;;
-      "$word"*) COMPREPLY+=("\${line%%$'\\t'*}") ;;
+      "$word"*) line=\${line%%$'\\t'*}; COMPREPLY+=("\${line#"$before"}") ;;
     esac
-  done < <(berth __complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+  done < <(berth __complete -- "\${words[@]:1}" 2>/dev/null)
 }
 complete -F _berth berth
 `,

@@ -133,7 +133,7 @@ function session(name: 'docker' | 'berth', program: readonly string[]): void {
       tree,
       /^IMAGE +ID +DISK USAGE +CONTENT SIZE +EXTRA\n127\.0\.0\.1:5000\/team\/demo:1 .*\n└─ linux\//,
     )
-    assert.match(says('system df'), /\nON DISK +SIZE +RECLAIMABLE\nImages /)
+    assert.match(says('system df -v'), /\nON DISK +SIZE +RECLAIMABLE +WHAT IT IS\nImages /)
     assert.equal(says('system fsck'), 'Everything is as it should be.\n')
   })
 

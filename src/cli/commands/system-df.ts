@@ -31,7 +31,9 @@ export default command({
   async run({ flags }, { client, io, out }) {
     const { format, verbose } = flags
     const usage = await client.system.diskUsage()
-    const account = usage.Berth ? `\n${accountText(usage.Berth, { verbose })}` : ''
+    // Scripts that look for a row by its name find the one that Docker has.
+    const isShown = verbose || io.stdout.isTTY === true
+    const account = usage.Berth && isShown ? `\n${accountText(usage.Berth, { verbose })}` : ''
     if (verbose) {
       const views = detailViews(usage, { trunc: isTable(format), now: io.now() })
       if (isTable(format)) out(details(views, usage) + account)

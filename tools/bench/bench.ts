@@ -11,13 +11,14 @@ import { table } from './report.ts'
 import { buildNames, builds } from './builds/scenarios.ts'
 import { makeBenchImage } from './registry/image.ts'
 import { engineTransfers, registryThroughput } from './registry/scenarios.ts'
+import { composeScenario } from './compose.ts'
 import { networkScenarios } from './networks/scenarios.ts'
 import { IMAGE, type Row, type Scenario, scenarios as containerScenarios } from './scenarios.ts'
 
 const REPOSITORY = join(import.meta.dirname, '../..')
 const IMAGES = join(REPOSITORY, '.cache/images')
 
-const scenarios = [...containerScenarios, ...networkScenarios]
+const scenarios = [...containerScenarios, ...networkScenarios, composeScenario]
 const allNames: readonly string[] = [...scenarios.map(({ name }) => name), ...buildNames, 'pull', 'registry']
 
 const { values } = parseArgs({

@@ -23,6 +23,7 @@ export const convergeFlags = {
   'always-recreate-deps': bool('Make anew what the named services need, too'),
   'no-deps': bool('Only the named services, not what they need'),
   'no-start': bool('Make containers, and do not start them'),
+  rolling: bool('Start the new container of a service first, and stop the old one when it is healthy'),
   'renew-anon-volumes': bool('New volumes for those without a name, instead of the old ones', { short: 'V' }),
   timeout: integer('Seconds until a container that does not stop is killed', { short: 't' }),
 } as const
@@ -52,6 +53,7 @@ export function wishesOf(
     removeOrphans: flags['remove-orphans'] || configured,
     renewAnonymousVolumes: flags['renew-anon-volumes'] === true,
     recreateVolumes: flags.yes,
+    rolling: flags.rolling === true,
   }
 }
 

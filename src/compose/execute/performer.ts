@@ -1,6 +1,7 @@
 import { isKind } from '#base/errors.ts'
 import type { Client } from '#client/client.ts'
 import { containerBody } from '../create/body.ts'
+import { endpointsOf } from '../create/networks.ts'
 import { resourceLabels } from '../create/labels.ts'
 import { networkHash, serviceHash, volumeHash } from '../model/hash.ts'
 import { imageOf } from '../model/names.ts'
@@ -12,7 +13,7 @@ import { ContainerStates } from './container-states.ts'
 import { runHooks } from './hooks.ts'
 import { networkBody, volumeBody } from './resource-bodies.ts'
 import { writeServiceFiles } from './service-files.ts'
-import { waitFor } from './wait.ts'
+import { waitFor, waitForReady } from './wait.ts'
 
 /** Gets images; how, with whose credentials, and what is shown of it, is the caller's business. */
 export interface ImageSource {
@@ -68,7 +69,7 @@ export class Performer implements AsyncDisposable {
         await this.#create(operation.container)
         return
       case 'replace container':
-        return this.#replace(operation)
+        return this.#replace(operation, signal)
       case 'start container':
         return this.#start(operation)
       case 'restart container':
@@ -130,8 +131,8 @@ export class Performer implements AsyncDisposable {
     await client.volumes.create({ Name: name, ...volumeBody(resource), Labels: labels })
   }
 
-  /** Under another name when it is to replace one that is still there. Returns the id. */
-  async #create(container: NewContainer, old?: ObservedContainer): Promise<string> {
+  /** Under another name when it is to replace one that is still there; hidden: without the names of its service. Returns the id. */
+  async #create(container: NewContainer, old?: ObservedContainer, hidden = false): Promise<string> {
     const { client, project, warn } = this.#parts
     const { service: name, number, inherited } = container
     const service = this.#service(name)
@@ -146,7 +147,7 @@ export class Performer implements AsyncDisposable {
       hash: serviceHash(service),
       imageId: (await client.images.inspect(image)).Id ?? undefined,
       containerOf: (other) => this.#containerOf(other),
-      aliases: true,
+      aliases: !hidden,
       ...(old === undefined ? {} : { replaces: old.id }),
     })
     const temporary = old === undefined ? container.name : `${old.id.slice(0, 12)}_${container.name}`
@@ -159,26 +160,43 @@ export class Performer implements AsyncDisposable {
     return id
   }
 
-  /** The old one is there, stopped, until the new one runs; if that fails it is as before. */
-  async #replace({ container, old, starts }: Of<'replace container'>): Promise<void> {
+  /** The old one is there, stopped or (rolling) at work, until the new one runs; if that fails it is as before. */
+  async #replace(
+    { container, old, starts, rolling }: Of<'replace container'>,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { client } = this.#parts
-    const id = await this.#create(container, old)
+    const id = await this.#create(container, old, rolling)
     const wasUp = isUp(old)
-    if (wasUp) await this.#stop(old)
+    if (wasUp && !rolling) await this.#stop(old)
     if (starts) {
       try {
         await client.containers.start(id)
+        if (rolling) await this.#takeOver(id, container, signal)
       } catch (error) {
         await this.#takeBackOne(id)
-        if (wasUp) await client.containers.start(old.id)
+        if (wasUp && !rolling) await client.containers.start(old.id)
         throw error
       }
     }
     // Point of no return: the new one has taken over.
     this.#forget(id)
+    if (wasUp && rolling) await this.#stop(old)
     await ifThere(client.containers.remove(old.id, { force: true }))
     await client.containers.rename(id, container.name)
     if (starts) await this.#hooks({ id, name: container.name }, container.service, 'post_start')
+  }
+
+  /** Gives a new container the names of its service once it is ready, so that nobody asks it before. */
+  async #takeOver(id: string, { name, service: key }: NewContainer, signal: AbortSignal): Promise<void> {
+    const { client, project } = this.#parts
+    const service = this.#service(key)
+    await waitForReady(this.#states, { id, name }, signal)
+    const { endpoints } = endpointsOf(project, service, { name: key, container: name, aliases: true })
+    for (const [network, settings] of Object.entries(endpoints)) {
+      await client.networks.disconnect(network, { Container: id })
+      await client.networks.connect(network, { Container: id, EndpointConfig: settings })
+    }
   }
 
   async #takeBackOne(id: string): Promise<void> {

@@ -7,7 +7,7 @@ import { dependencyGraph, findCycle, withDependencies } from '../model/graph.ts'
 import { normalService } from '../model/normal.ts'
 import type { Project, Service } from '../model/project.ts'
 import { checkProjectName, normalProjectName } from '../model/project-name.ts'
-import { orderedService } from '../model/write.ts'
+import { orderedResource, orderedService } from '../model/write.ts'
 import { documentOf, sortedPlain } from '../schema/document.ts'
 import { project as projectShape } from '../schema/project.ts'
 import { any } from '../schema/shape.ts'
@@ -161,7 +161,7 @@ function resourcesOf(merged: Mapping, project: string, normalizes: boolean): Res
     return Object.fromEntries(
       Object.entries(resources).map(([name, resource]) => {
         const fallback = resource.external === true ? name : `${project}_${name}`
-        return [name, normalizes ? { name: fallback, ...resource } : resource]
+        return [name, orderedResource(key, normalizes ? { name: fallback, ...resource } : resource)]
       }),
     ) as never
   }

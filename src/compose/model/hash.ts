@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { NetworkResource, Service, VolumeResource } from './project.ts'
-import { goJson, orderedService } from './write.ts'
+import { goJson, orderedResource, orderedService } from './write.ts'
 
 /**
  * What containers are compared by: the same as Compose's own hash, so that each tool leaves alone what the other one
@@ -20,12 +20,11 @@ function hashedService(service: Service): Service {
 }
 
 export function networkHash(network: NetworkResource): string {
-  return sha256(goJson(network))
+  return sha256(goJson(orderedResource('networks', network, 'json')))
 }
 
 export function volumeHash(volume: VolumeResource): string {
-  const { name, driver = 'local', ...rest } = volume
-  return sha256(goJson({ name, driver, ...rest }))
+  return sha256(goJson(orderedResource('volumes', { ...volume, driver: volume.driver ?? 'local' }, 'json')))
 }
 
 function sha256(text: string): string {

@@ -14,6 +14,15 @@ export function orderedService(service: Service, form: Form = 'yaml'): Service {
   return documentOf(nodeOf(service as unknown as Plain, NOWHERE), serviceShape, form) as unknown as Service
 }
 
+type Section = 'networks' | 'volumes' | 'secrets' | 'configs'
+
+/** The same for a network, volume, secret or configuration. */
+export function orderedResource<T extends object>(section: Section, resource: T, form: Form = 'yaml'): T {
+  const shape = projectShape.fields[section]
+  const own = shape?.kind === 'map' ? shape.value : any
+  return documentOf(nodeOf(resource as Plain, NOWHERE), own, form) as T
+}
+
 /** What `config --format json` prints, as a value: sections by name, keys in Compose's order. */
 export function projectDocument(project: ProjectDocument): Record<string, unknown> {
   const document = { name: project.name, ...project.extensions, ...sectionsOf(project, 'json') }

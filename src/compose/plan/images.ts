@@ -21,6 +21,7 @@ export function planImages(
   wishes: ImageWishes,
 ): Plan {
   const builder = new PlanBuilder()
+  const built = imagesBuiltHere(project)
   for (const [name, service] of Object.entries(project.services)) {
     if (service.provider !== undefined) continue
     const image = imageOf(project.name, name, service)
@@ -32,7 +33,8 @@ export function planImages(
       continue
     }
     const reason = reasonToPull(service, found, policy, wishes.now)
-    if (reason === undefined) continue
+    const comesFromBuild = service.build === undefined && built.has(image) && wishes.build !== 'never'
+    if (reason === undefined || comesFromBuild) continue
     if (policy === 'never')
       throw projectError(
         `service ${JSON.stringify(name)}: image ${image} is not here, and its pull policy is never; 'berth pull ${image}' gets it`,
@@ -45,6 +47,12 @@ export function planImages(
     builder.add({ type: 'pull image', image, service: name }, reason)
   }
   return builder.plan
+}
+
+/** Images that another service may use without building them itself. */
+function imagesBuiltHere({ name, services }: Project): ReadonlySet<string> {
+  const built = Object.entries(services).filter(([, { build }]) => build !== undefined)
+  return new Set(built.map(([key, service]) => imageOf(name, key, service)))
 }
 
 function reasonToBuild(

@@ -38,6 +38,8 @@ export type Action =
       readonly container: NewContainer
       readonly old: ObservedContainer
       readonly starts: boolean
+      /** The new one has to be ready before the old one goes. */
+      readonly rolling: boolean
     }
   | {
       readonly type: 'start container'

@@ -9,7 +9,8 @@ export function planText(plan: Plan): string {
 function lineOf(operation: Operation, numbers: ReadonlyMap<string, string>): string {
   const after = operation.after.flatMap((id) => numbers.get(id) ?? [])
   const order = after.length === 0 ? '' : ` [after ${after.join(', ')}]`
-  return `${numbers.get(operation.id)} ${operation.type} ${objectOf(operation)}: ${operation.cause}${order}`
+  const how = operation.type === 'replace container' && operation.rolling ? ' (the new one first)' : ''
+  return `${numbers.get(operation.id)} ${operation.type} ${objectOf(operation)}${how}: ${operation.cause}${order}`
 }
 
 /** The same for programs. */

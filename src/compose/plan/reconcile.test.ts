@@ -30,6 +30,7 @@ const wishes: Wishes = {
   removeOrphans: false,
   renewAnonymousVolumes: false,
   recreateVolumes: false,
+  rolling: false,
 }
 
 const nothing: Observed = { containers: [], networks: new Map(), volumes: new Map(), images: new Map() }
@@ -180,6 +181,17 @@ describe('reconcile()', () => {
       planned(project, { ...observed, containers: [...others, web, { ...successor, status: 'created' }] }),
     )
     check('interrupted-late', planned(project, { ...observed, containers: [...others, successor] }))
+  })
+
+  it('replaces one after the other where two can run at the same time', () => {
+    const checked = 'image: api\n    healthcheck: {test: x}\n'
+    const changed = projectOf(shop.replace('image: api\n', checked))
+    const observed = made(project, { 'shop-migrate-1': { status: 'running' } })
+    check('rolling', planned(changed, observed, { rolling: true }))
+    const published = projectOf(
+      shop.replace('image: web\n', 'image: web\n    healthcheck: {test: x}\n    ports: ["80:80"]\n'),
+    )
+    check('rolling-port', planned(published, observed, { rolling: true }))
   })
 
   it('names orphans, and removes them when it is asked to', () => {

@@ -135,12 +135,16 @@ export class ServicePlanner {
       name: containerName(project.name, name, service, old.number),
       inherited: this.#inherited(old),
     }
-    const starts = wishes.starts
+    const { starts } = wishes
+    const rolling = starts && wishes.rolling && canOverlap(service)
+    const before = rolling ? this.#ready.get(name)?.at(-1) : undefined
     const after = [
+      before,
+
       ...this.#resources(service),
       ...(starts ? this.#dependencies(name, service) : this.#shared(service)),
     ]
-    const id = builder.add({ type: 'replace container', container, old, starts }, cause, after)
+    const id = builder.add({ type: 'replace container', container, old, starts, rolling }, cause, after)
     this.#replaced.add(name)
     this.#ready.get(name)?.push(id)
   }
@@ -252,4 +256,18 @@ function chooseBySurvival(
 
 function count(scale: number): string {
   return scale === 1 ? 'one container' : `${scale} containers`
+}
+
+/**
+ * Whether a new container can be tried while the old one works: it says when it is healthy, and needs no port of the host
+ * and no address that belongs to one container.
+ */
+function canOverlap({ ports = [], networks = {}, network_mode, healthcheck }: Service): boolean {
+  if (healthcheck === undefined || healthcheck.disable === true) return false
+  const isFree = (published: string | undefined): boolean =>
+    published === undefined || published === '' || published.includes('-')
+  const addresses = Object.values(networks).some(
+    (network) => network?.ipv4_address !== undefined || network?.ipv6_address !== undefined,
+  )
+  return network_mode !== 'host' && !addresses && ports.every(({ published }) => isFree(published))
 }

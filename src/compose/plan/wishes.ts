@@ -13,4 +13,6 @@ export interface Wishes {
   readonly renewAnonymousVolumes: boolean
   /** Volumes whose definition has changed are removed, with what is in them. */
   readonly recreateVolumes: boolean
+  /** Containers of a service are replaced one after the other, each new one ready before the old one goes. */
+  readonly rolling: boolean
 }

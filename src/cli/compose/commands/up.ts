@@ -21,9 +21,6 @@ const flags = {
   'no-color': bool('Output without colours'),
   'no-log-prefix': bool('Output without names before it'),
   'quiet-build': bool('Build without showing progress'),
-  rolling: bool(
-    'Start the new container of a service before the old one is stopped, and wait until it is healthy',
-  ),
   timestamps: bool('Show when it was written'),
   wait: bool('Wait until services run, or are healthy; in the background'),
   'wait-timeout': integer('Seconds to wait at most'),

@@ -6,6 +6,8 @@ const json = JSON as unknown as { readonly rawJSON: (text: string) => unknown }
  * `undefined` members are left out as JSON.stringify does.
  */
 export function stringify(value: unknown, indent?: number): string {
+  // An event has one where it can be seen; a failure for each would cost more than the text.
+  if (hasBigint(value)) return JSON.stringify(value, exact, indent)
   try {
     return JSON.stringify(value, undefined, indent)
   } catch (error) {
@@ -13,6 +15,12 @@ export function stringify(value: unknown, indent?: number): string {
     if (!(error instanceof TypeError)) throw error
     return JSON.stringify(value, exact, indent)
   }
+}
+
+/** Among its own members. */
+function hasBigint(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return Object.values(value).some((member) => typeof member === 'bigint')
 }
 
 function exact(_key: string, member: unknown): unknown {

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type {
   ContainerInspectResponse,
   ContainerSummary,
@@ -76,7 +77,7 @@ export class Query implements ContainerQuery {
       ({ state }) => everything || runOf(state) !== undefined || state.status === 'restarting',
     )
     const shown = limit > 0 ? found.slice(0, limit) : found
-    const summaries = shown.map((container) => summaryOf(container, context))
+    const summaries = await summariesOf(shown, context)
     if (!options.size) return summaries
     return Promise.all(
       shown.map(async (container, i) => ({ ...summaries[i], ...(await this.#sizes(container)) })),
@@ -141,9 +142,35 @@ export class Query implements ContainerQuery {
       networkId,
       health: healthOf,
       now: new Date(),
-      imageName,
+      imageName: remembered(imageName),
       descendants,
       linkNames: linkNames(this.#deps.registry),
     }
+  }
+}
+
+/** Containers of a list that are described before others get their turn. */
+const AT_ONCE = 100
+
+async function summariesOf(
+  containers: readonly Container[],
+  context: ListContext,
+): Promise<ContainerSummary[]> {
+  const summaries: ContainerSummary[] = []
+  for (const [i, container] of containers.entries()) {
+    if (i > 0 && i % AT_ONCE === 0) await turn()
+    summaries.push(summaryOf(container, context))
+  }
+  return summaries
+}
+
+/** Many containers have one image, and every look is one into the database. */
+function remembered(imageName: ListContext['imageName']): ListContext['imageName'] {
+  const names = new Map<string, string>()
+  return (container) => {
+    const key = `${container.image} ${container.imageId ?? ''}`
+    const name = names.get(key) ?? imageName(container)
+    names.set(key, name)
+    return name
   }
 }

@@ -2,6 +2,7 @@
  * Events: one durable, ordered journal. Subscribers have no queue of their own, only a position in it, so a slow one
  * costs nothing and loses nothing until the journal itself is trimmed past it; then it is told how much it missed.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import type { EventMessage } from '#api/generated/types.ts'
 import { silentLogger } from '#base/logger.ts'
 import type { Logger } from '#base/logger.ts'
@@ -118,7 +119,11 @@ export class EventJournal implements EventService {
           position = row.sequence
           if (matchesFilters(row, filters)) yield message(row)
         }
-        if (rows.length > 0) continue
+        if (rows.length > 0) {
+          // A long past is read page by page, and others get their turn in between.
+          if (rows.length === PAGE) await turn()
+          continue
+        }
         if (until !== undefined) {
           const left = until - this.#now()
           if (left <= 0n) return

@@ -56,11 +56,19 @@ const emptyContainerConfig = {
 /** `GET /images/json`. */
 export function lowerImageSummaries(document: object, version: ApiVersion): object {
   if (!isBefore(version, '1.51')) return document
-  return (document as ImageSummary[]).map((summary) => lowerSummary(summary, version))
+  return (document as ImageSummary[]).map((summary) => ({
+    ...lowerSummary(summary, version),
+    Containers: -1,
+  }))
+}
+
+/** The images of `GET /system/df`, which have always said how many containers they have. */
+export function lowerUsedImages(images: readonly unknown[], version: ApiVersion): object[] {
+  return (images as ImageSummary[]).map((summary) => lowerSummary(summary, version))
 }
 
 function lowerSummary(summary: ImageSummary, version: ApiVersion): object {
-  const lowered: Record<string, unknown> = { ...summary, Containers: -1 }
+  const lowered: Record<string, unknown> = { ...summary }
   if (isBefore(version, '1.48')) delete lowered['Descriptor']
   if (isBefore(version, '1.47')) delete lowered['Manifests']
   if (isBefore(version, '1.44')) lowered['VirtualSize'] = summary.Size ?? 0

@@ -152,4 +152,10 @@ describe('lowerDiskUsage()', () => {
     })
     assert.equal(lowerDiskUsage(usage, '1.52'), usage)
   })
+
+  it('has always said how many containers an image has', () => {
+    const usage = { ImageUsage: { TotalSize: 9, Items: [{ Id: 'i', Containers: 3 }] } }
+    const { Images } = lowerDiskUsage(usage, '1.50') as { readonly Images: readonly object[] }
+    assert.deepEqual(Images, [{ Id: 'i', Containers: 3 }])
+  })
 })

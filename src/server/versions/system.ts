@@ -8,7 +8,7 @@ import type {
 } from '#api/generated/types.ts'
 import { isBefore, type ApiVersion } from '#api/version.ts'
 import { lowerContainerSummaries } from './container-responses.ts'
-import { lowerImageSummaries } from './images.ts'
+import { lowerUsedImages } from './images.ts'
 
 /** `GET /info`. */
 export function lowerInfo(document: object, version: ApiVersion): object {
@@ -57,7 +57,7 @@ export function lowerDiskUsage(document: object, version: ApiVersion): object {
   const { Images = null, Containers = null, ...rest } = legacyDiskUsage(document)
   return {
     LayersSize: 0,
-    Images: Images === null ? null : lowerImageSummaries(Images, version),
+    Images: Images === null ? null : lowerUsedImages(Images, version),
     Containers: Containers === null ? null : lowerContainerSummaries(Containers, version),
     Volumes: null,
     BuildCache: null,

@@ -41,7 +41,7 @@ export class BuildKit {
     const worker = new Worker({ version, hostGateway: () => gatewayOf(networks) })
     const now = (): string => clock.now().toISOString()
     this.#methods = {
-      ...controlMethods({ builds, sessions: this.#sessions, jobs, worker, now }),
+      ...controlMethods({ builds, sessions: this.#sessions, jobs, worker, now, clock }),
       ...bridgeMethods({ jobs, worker }),
       ...cacheMethods(builds),
       ...sessionMethod((facts, connection, signal) => this.hold(facts, connection, signal)),
@@ -75,7 +75,10 @@ export class BuildKit {
 }
 
 function isInternal(error: unknown): boolean {
-  const kind = engineErrorOf(error)?.kind ?? 'internal'
+  const known = engineErrorOf(error)
+  // What the client has told us of a failure is known to it.
+  if (known?.code === 'GRPC_STATUS' && known.cause === undefined) return false
+  const kind = known?.kind ?? 'internal'
   return kind === 'internal' || kind === 'data_loss'
 }
 

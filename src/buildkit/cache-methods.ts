@@ -45,6 +45,7 @@ function pruneOptions(request: PruneRequest): Parameters<BuildService['prune']>[
 function filtersOf(texts: readonly string[]): Filters {
   const filters = new Map<string, readonly string[]>()
   for (const condition of texts.flatMap((text) => text.split(','))) {
+    if (condition === '') continue
     const [, key, value = ''] = /^([a-z-]+)(?:(?:==|~=|=)(.*))?$/s.exec(condition) ?? []
     if (key === undefined) {
       throw new EngineError(

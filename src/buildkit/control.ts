@@ -1,3 +1,4 @@
+import type { Clock } from '#base/clock.ts'
 import { EngineError } from '#base/errors.ts'
 import type { BuildResult, BuildService } from '#engine/builds/service.ts'
 import { type Call, type Methods, streaming, unary } from './grpc/server.ts'
@@ -24,6 +25,7 @@ export interface ControlDeps extends RunningBuildDeps {
   readonly builds: BuildService
   readonly jobs: Rendezvous<Job>
   readonly worker: Worker
+  readonly clock: Clock
 }
 
 const SERVICE = '/moby.buildkit.v1.Control'

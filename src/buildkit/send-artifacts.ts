@@ -1,3 +1,4 @@
+import type { Clock } from '#base/clock.ts'
 import type { BuildResult, BuildService } from '#engine/builds/service.ts'
 import { vertexReport } from '#engine/builds/vertex-report.ts'
 import type { Job } from './job.ts'
@@ -8,6 +9,7 @@ export interface SendDeps {
   readonly builds: Pick<BuildService, 'artifact'>
   readonly sessions: ClientSessions
   readonly now: () => string
+  readonly clock: Clock
   readonly signal: AbortSignal
 }
 
@@ -15,7 +17,7 @@ export interface SendDeps {
 export async function sendArtifacts(
   { id, artifacts }: BuildResult,
   { request, status }: Job,
-  { builds, sessions, now, signal }: SendDeps,
+  { builds, sessions, now, clock, signal }: SendDeps,
 ): Promise<void> {
   const report: Parameters<typeof vertexReport>[1] = (message) => {
     const told = statusOf(message, { now: now(), source: undefined })
@@ -23,8 +25,10 @@ export async function sendArtifacts(
   }
   for (const index of artifacts) {
     const client = await sessions.find(request.session)
-    await vertexReport('sending tarball', report, now, async () =>
-      client.send(index, await builds.artifact(id, index), signal),
-    )
+    const isTree = request.exporters[index]?.type === 'local'
+    await vertexReport(isTree ? 'copying files' : 'sending tarball', report, now, async () => {
+      const tar = await builds.artifact(id, index)
+      await (isTree ? client.sendTree(index, tar, { signal, clock }) : client.send(index, tar, signal))
+    })
   }
 }

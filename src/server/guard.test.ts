@@ -27,6 +27,13 @@ describe('guard()', () => {
     refuses({ host: 'localhost' }, 'rebound.example')
   })
 
+  it('serves clients of BuildKit, who name no host, and nobody else without one', () => {
+    guard({ host: '', upgrade: 'h2c' }, undefined, tcp)
+    refuses({ host: '', upgrade: 'tcp' })
+    refuses({ host: 'rebound.example', upgrade: 'h2c' })
+    refuses({ host: '', upgrade: 'h2c', origin: 'https://evil.example' })
+  })
+
   it('refuses what a page of another site sends', () => {
     refuses({ host: 'localhost:2375', origin: 'https://evil.example' })
     refuses({ host: 'localhost:2375', origin: 'null' })

@@ -40,7 +40,9 @@ export function guardRules(
  */
 export function guard(headers: IncomingHttpHeaders, authority: string | undefined, rules: GuardRules): void {
   const host = authority ?? headers.host ?? ''
-  if (rules.allowedHosts !== undefined && !rules.allowedHosts.includes(hostName(host))) {
+  // Clients of BuildKit name no host over TCP. Browsers always do, and cannot ask for this upgrade.
+  const isNameless = host === '' && headers.upgrade?.toLowerCase() === 'h2c'
+  if (rules.allowedHosts !== undefined && !isNameless && !rules.allowedHosts.includes(hostName(host))) {
     throw refused(
       `Host ${JSON.stringify(host)} is not served here; allow it where the listener is configured`,
     )

@@ -100,6 +100,17 @@ describe('a build over BuildKit’s protocol', () => {
     assert.equal(await output('again', 'cat', '/app/small'), 'bb')
   })
 
+  it('takes a session within a call as well', async () => {
+    await using client = await BuildKitClient.connect(
+      api.daemon.socket,
+      offering('FROM busybox\nCOPY a /a\n', [file('a', 'within')]),
+      '',
+      'within a call',
+    )
+    await client.build({ exporters: moby('within') })
+    assert.equal(await output('within', 'cat', '/a'), 'within')
+  })
+
   it('asks for a secret when a step needs it, and never before', async () => {
     const text =
       'FROM busybox\nRUN --mount=type=secret,id=token,required=true wc -c < /run/secrets/token > /size\n'

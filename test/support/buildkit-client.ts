@@ -5,6 +5,7 @@
 import { once } from 'node:events'
 import { randomUUID } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { GrpcClient } from '#buildkit/grpc/client.ts'
 import { type Method, type Methods, serveGrpc, unary } from '#buildkit/grpc/server.ts'
 import {
@@ -33,6 +34,8 @@ import {
   packets,
   type Stat,
 } from '#buildkit/messages/session.ts'
+import { callStream } from '#buildkit/session/call-stream.ts'
+import { metadataText } from '#buildkit/session/metadata-text.ts'
 import { EngineError } from '#base/errors.ts'
 
 /** A file of a directory that the client offers. */
@@ -74,11 +77,11 @@ const METADATA = 'buildkit-controlapi-buildid'
 export class BuildKitClient implements AsyncDisposable {
   readonly session: string
   readonly calls: GrpcClient
-  readonly #sockets: readonly Socket[]
+  readonly #sockets: readonly Duplex[]
   readonly #serving: Promise<void>
   readonly #closed = new AbortController()
 
-  private constructor(calls: GrpcClient, sockets: readonly Socket[], session: string, methods: Methods) {
+  private constructor(calls: GrpcClient, sockets: readonly Duplex[], session: string, methods: Methods) {
     this.calls = calls
     this.#sockets = sockets
     this.session = session
@@ -88,17 +91,34 @@ export class BuildKitClient implements AsyncDisposable {
     })
   }
 
-  static async connect(path: string, offers: Offers = {}, sharedKey = ''): Promise<BuildKitClient> {
+  /** The session has a connection of its own, or is within a call on the other one. */
+  static async connect(
+    path: string,
+    offers: Offers = {},
+    sharedKey = '',
+    place: 'own connection' | 'within a call' = 'own connection',
+  ): Promise<BuildKitClient> {
     const session = randomUUID()
     const methods = methodsOf(offers)
     const control = await upgraded(path, '/grpc', [])
     const offered = Object.keys(methods).map((name) => `X-Docker-Expose-Session-Grpc-Method: ${name}`)
+    const calls = new GrpcClient(control)
+    if (place === 'within a call') {
+      const metadata = metadataText({
+        'x-docker-expose-session-uuid': [session],
+        'x-docker-expose-session-sharedkey': [sharedKey],
+        'x-docker-expose-session-grpc-method': Object.keys(methods),
+      })
+      const types = [BytesMessage, BytesMessage] as const
+      const tunnel = callStream(calls.exchange('/moby.buildkit.v1.Control/Session', types, { metadata }))
+      return new BuildKitClient(calls, [control, tunnel], session, methods)
+    }
     const reverse = await upgraded(path, '/session', [
       `X-Docker-Expose-Session-Uuid: ${session}`,
       `X-Docker-Expose-Session-Sharedkey: ${sharedKey}`,
       ...offered,
     ])
-    return new BuildKitClient(new GrpcClient(control), [control, reverse], session, methods)
+    return new BuildKitClient(calls, [control, reverse], session, methods)
   }
 
   /** As buildx does it: the build lasts as long as `Control.Solve`, and what is built comes over the bridge. */

@@ -1,4 +1,5 @@
 import type { RegistryAuth } from '#api/registry-auth.ts'
+import type { Clock } from '#base/clock.ts'
 import { isKind } from '#base/errors.ts'
 import type { Duplex } from 'node:stream'
 import { GrpcClient } from '../grpc/client.ts'
@@ -10,10 +11,12 @@ import {
   CredentialsResponse,
   GetSecretRequest,
   GetSecretResponse,
+  Packet,
 } from '../messages/session.ts'
 import { callStream } from './call-stream.ts'
 import { type FileQuery, FileSync } from './file-sync.ts'
 import { metadataText } from './metadata-text.ts'
+import { sendTree } from './send-tree.ts'
 import { readFiles, type ReadOptions } from './read-files.ts'
 
 /** What a client says of its session when it opens it. */
@@ -107,6 +110,17 @@ export class ClientSession implements Disposable {
     call.end()
     // It ends the call when it has written everything.
     for await (const _ of call.answers);
+  }
+
+  /** Gives the client the files of an archive, for a directory of its own: the output of that number. */
+  async sendTree(
+    output: number,
+    tar: AsyncIterable<Uint8Array>,
+    { signal, clock }: { readonly signal: AbortSignal; readonly clock: Clock },
+  ): Promise<void> {
+    const metadata = metadataText({ 'buildkit-attachable-exporter-id': [String(output)] })
+    using call = this.#client.exchange(paths.send, [Packet, Packet], { metadata, signal })
+    await sendTree(call, tar, clock)
   }
 
   [Symbol.dispose](): void {

@@ -1,9 +1,10 @@
 import { EngineError } from '#base/errors.ts'
-import type { TarEntry, TarType } from '#oci/tar/entry.ts'
+import type { TarEntry } from '#oci/tar/entry.ts'
 import { writeTar, type TarSource } from '#oci/tar/write-tar.ts'
 import type { BuildSessions } from '#engine/builds/service.ts'
 import type { Stat } from '../messages/session.ts'
 import type { FileSync, WantedFile } from './file-sync.ts'
+import { permissionsOfMode, typeOfMode } from './go-mode.ts'
 
 export interface ContextReceiver {
   readonly sessions: Pick<BuildSessions, 'putContext' | 'putFiles'>
@@ -74,28 +75,18 @@ async function* sourcesOf(
   }
 }
 
-/** Go's bits of a file's type. */
-const goTypes: readonly (readonly [bit: number, type: TarType | 'socket'])[] = [
-  [1 << 31, 'directory'],
-  [1 << 27, 'symlink'],
-  [1 << 21, 'char'],
-  [1 << 26, 'block'],
-  [1 << 25, 'fifo'],
-  [1 << 24, 'socket'],
-]
-
 /** What an entry of the client's list says; undefined for a socket, which nothing can copy. Owners are not looked at. */
 export function entryOf(stat: Stat): TarEntry | undefined {
   const { path, mode, link, modified } = stat
-  const special = goTypes.find(([bit]) => (mode & bit) !== 0)?.[1]
-  if (special === 'socket') return undefined
-  const type = special ?? (link === '' ? 'file' : 'hardlink')
+  const kind = typeOfMode(mode)
+  if (kind === 'socket') return undefined
+  const type = kind === 'file' && link !== '' ? 'hardlink' : kind
   const hasLink = type === 'symlink' || type === 'hardlink'
   const seconds = modified / BILLION - (modified % BILLION < 0n ? 1n : 0n)
   return {
     type,
     path,
-    mode: permissions(mode),
+    mode: permissionsOfMode(mode),
     uid: 0,
     gid: 0,
     mtime: { seconds: Number(seconds), nanoseconds: Number(modified - seconds * BILLION) },
@@ -106,15 +97,6 @@ export function entryOf(stat: Stat): TarEntry | undefined {
 }
 
 const BILLION = 1_000_000_000n
-
-function permissions(mode: number): number {
-  const special = [
-    [1 << 23, 0o4000],
-    [1 << 22, 0o2000],
-    [1 << 20, 0o1000],
-  ] as const
-  return special.reduce((bits, [go, posix]) => ((mode & go) === 0 ? bits : bits | posix), mode & 0o777)
-}
 
 /** Every file lies in a directory of the list: never below a symlink, or outside. */
 function checkPlace({ path }: TarEntry, directories: ReadonlySet<string>): void {

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
-import type { Digest } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { messageOf } from '#base/errors.ts'
+import { newId } from '#base/ids.ts'
 import type { Report } from '#build/progress/progress.ts'
 
 export interface VertexReport {
@@ -18,7 +18,8 @@ export async function vertexReport<Result>(
   now: () => string,
   work: (vertex: VertexReport) => Promise<Result>,
 ): Promise<Result> {
-  const id: Digest = `sha256:${createHash('sha256').update(`vertex ${name}`).digest('hex')}`
+  // Not the same in another build: clients that show several at a time know steps by their ids.
+  const id: Digest = digestOf(newId())
   const vertex = { type: 'vertex', id, name, inputs: [], started: now() } as const
   report(vertex)
   try {

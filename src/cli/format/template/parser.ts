@@ -1,5 +1,6 @@
 import { templateError } from '../../errors.ts'
 import { lineAt, tokenize, type Token } from './lexer.ts'
+import { unquoted } from './literals.ts'
 import type { Command, Node, Nodes, Operand, Parsed, Pipe } from './syntax.ts'
 
 const terminators = ['end', 'else']
@@ -300,19 +301,9 @@ class Parser {
   }
 
   #unquote(token: Token): string {
-    const { text } = token
-    if (text.startsWith('`')) return text.slice(1, -1)
-    const inner = text.slice(1, -1).replaceAll("\\'", "'")
-    const json = `"${token.kind === 'char' ? inner.replaceAll('"', '\\"') : inner}"`
-      .replaceAll(/\\x([0-9a-fA-F]{2})/g, '\\u00$1')
-      .replaceAll('\\a', '\\u0007')
-      .replaceAll('\\v', '\\u000b')
-    try {
-      return JSON.parse(json) as string
-    } catch (error) {
-      if (error instanceof SyntaxError) throw this.#error(token, 'invalid syntax')
-      throw error
-    }
+    const text = unquoted(token)
+    if (text === undefined) throw this.#error(token, 'invalid syntax')
+    return text
   }
 
   /** The word an action begins with; undefined when it begins otherwise. */

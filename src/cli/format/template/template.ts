@@ -2,11 +2,13 @@ import { messageOf } from '#base/errors.ts'
 import { formatGoDuration } from '#base/go-duration.ts'
 import { evaluationError, hasCode, withTemplatePrefix } from '../../errors.ts'
 import { functions, isTruthy, lazyFunctions, type TemplateFunction } from './functions.ts'
-import { durations, nilOf } from './go-types.ts'
+import { fieldOfView, isDuration } from './fields.ts'
+import { nilOf } from './go-types.ts'
 import { parse } from './parser.ts'
 import { goType, printResult, sortedKeys } from './print.ts'
+import { Scope } from './scope.ts'
 import { operandText, type Command, type Nodes, type Operand, type Parsed, type Pipe } from './syntax.ts'
-import { isMap, isView, typeOf, type View } from './view.ts'
+import { isMap, isView } from './view.ts'
 
 export interface TemplateOptions {
   /** The name that Docker's template has in errors; mostly empty. */
@@ -44,27 +46,6 @@ export class Template {
   }
 }
 
-/** The health check of an image or a container has some. */
-function isDuration(path: readonly string[], value: unknown): value is number | bigint {
-  const [parent, name = ''] = path.slice(-2)
-  return parent === 'Healthcheck' && durations.has(name) && ['number', 'bigint'].includes(typeof value)
-}
-
-function fieldOfView(
-  value: View,
-  name: string,
-  args: FieldAccess['args'],
-  fail: (message: string) => Error,
-): unknown {
-  const field = Object.hasOwn(value.fields, name) ? value.fields[name] : undefined
-  if (field === undefined) throw fail(`can't evaluate field ${name} in type ${typeOf(value)}`)
-  const given = args?.() ?? []
-  if (given.length !== field.length) {
-    throw fail(`wrong number of args for ${name}: want ${field.length} got ${given.length}`)
-  }
-  return field(...given)
-}
-
 /** A template of a command's own: what cannot be parsed is said to be so. */
 export function parseTemplate(source: string, name = ''): Template {
   const prefix = 'template parsing error'
@@ -74,33 +55,6 @@ export function parseTemplate(source: string, name = ''): Template {
 interface Frame {
   readonly dot: unknown
   readonly variables: Scope
-}
-
-/** Variables of a block, and those around it. */
-class Scope {
-  readonly #values = new Map<string, unknown>()
-  readonly #outer: Scope | undefined
-
-  constructor(outer?: Scope) {
-    this.#outer = outer
-  }
-
-  get(name: string): { readonly value: unknown } | undefined {
-    return this.#values.has(name) ? { value: this.#values.get(name) } : this.#outer?.get(name)
-  }
-
-  declare(name: string, value: unknown): void {
-    this.#values.set(name, value)
-  }
-
-  /** False when there is no such variable. */
-  assign(name: string, value: unknown): boolean {
-    if (this.#values.has(name)) {
-      this.#values.set(name, value)
-      return true
-    }
-    return this.#outer?.assign(name, value) ?? false
-  }
 }
 
 interface FieldAccess {

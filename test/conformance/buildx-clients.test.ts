@@ -95,13 +95,9 @@ RUN false
     const directory = write('options/Dockerfile', text)
     const more = write('more/extra', 'extra\n')
     write('token', 'hidden')
-    ok(
-      docker(
-        ...['build', '-t', 'options', '--target', 'wanted', '--build-arg', 'WHO=me', '--label', 'l=v'],
-        ...['--secret', `id=token,src=${inside('token')}`, '--add-host', 'some.host:10.1.2.3'],
-        ...['--build-context', `more=${more}`, directory],
-      ),
-    )
+    const options = ['--target', 'wanted', '--build-arg', 'WHO=me', '--label', 'l=v']
+    const given = ['--secret', `id=token,src=${inside('token')}`, '--add-host', 'some.host:10.1.2.3']
+    ok(docker('build', '-t', 'options', ...options, ...given, '--build-context', `more=${more}`, directory))
     assert.match(
       await output('options', 'cat', '/said', '/extra'),
       /^me 6\n10\.1\.2\.3\s+some\.host\nextra\n$/,

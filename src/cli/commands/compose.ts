@@ -1,5 +1,6 @@
 import { command, type Context, type Invocation } from '../command.ts'
-import { commandError } from '../errors.ts'
+import { didYouMean } from '#base/nearest.ts'
+import { commandError, errorText, hasCode } from '../errors.ts'
 import { parseFlags, type Flags } from '../flags.ts'
 import { flagsHelp, rows } from '../help.ts'
 import { checkArguments } from '../arguments.ts'
@@ -14,16 +15,56 @@ export default command({
   min: 0,
   interspersed: false,
   flags: composeFlags,
-  sections: () => `Commands:\n${rows(subcommands.map(({ names, summary }) => [names[0] ?? '', summary]))}`,
+  sections: commandList,
   async run({ args, flags }, context) {
-    const [name = 'help', ...rest] = args
-    const entry = findSubcommand(name === 'help' ? (rest[0] ?? '') : name)
-    if (name === 'help' || entry === undefined) {
-      throw commandError(`unknown docker command: "compose ${name}"; 'berth compose --help' lists them`)
+    const [first, ...rest] = args
+    if (first === undefined || first === 'help') return showHelp(rest[0], context)
+    const entry = findSubcommand(first)
+    if (entry === undefined) {
+      const near = didYouMean(
+        first,
+        subcommands.flatMap(({ names }) => names),
+      )
+      throw commandError(`unknown command: berth compose ${first}${near}; 'berth compose --help' lists them`)
     }
-    return runSubcommand(name, await entry.load(), rest, { flags: flags, context })
+    if (flags.compatibility) {
+      throw commandError(
+        '--compatibility is not supported: names of containers have hyphens, as those of Compose 2',
+      )
+    }
+    const subcommand = await entry.load()
+    try {
+      return await runSubcommand(first, subcommand, rest, { flags, context })
+    } catch (error) {
+      if (!hasCode(error, 'FLAG_INVALID') && !hasCode(error, 'ARGUMENTS_INVALID')) throw error
+      context.err(
+        `${errorText(error)}\n\n${usageOf(first, subcommand)}\n\nRun 'berth compose ${first} --help' for more information\n`,
+      )
+      return hasCode(error, 'FLAG_INVALID') ? 125 : 1
+    }
   },
 })
+
+async function showHelp(name: string | undefined, context: Context): Promise<number> {
+  const entry = name === undefined ? undefined : findSubcommand(name)
+  if (name === undefined || entry === undefined) {
+    context.out(
+      `Usage:  berth compose [OPTIONS] COMMAND\n\n${commandList()}\n\nOptions:\n${flagsHelp(composeFlags)}\n`,
+    )
+    return 0
+  }
+  const subcommand = await entry.load()
+  context.out(subcommandHelp(name, subcommand, { ...subcommand.flags, 'dry-run': composeFlags['dry-run'] }))
+  return 0
+}
+
+function commandList(): string {
+  return `Commands:\n${rows(subcommands.map(({ names, summary }) => [names[0] ?? '', summary]))}`
+}
+
+function usageOf(name: string, { usage }: Subcommand): string {
+  return `Usage:  berth compose ${name} ${usage}`
+}
 
 async function runSubcommand(
   name: string,
@@ -46,6 +87,6 @@ async function runSubcommand(
   return (await subcommand.run(invocation, { ...context, globals: chosen, source })) ?? 0
 }
 
-function subcommandHelp(name: string, { usage, summary }: Subcommand, flags: Flags): string {
-  return `Usage:  berth compose ${name} ${usage}\n\n${summary}\n\nOptions:\n${flagsHelp(flags)}\n`
+function subcommandHelp(name: string, subcommand: Subcommand, flags: Flags): string {
+  return `${usageOf(name, subcommand)}\n\n${subcommand.summary}\n\nOptions:\n${flagsHelp(flags)}\n`
 }

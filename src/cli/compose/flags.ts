@@ -4,7 +4,7 @@ import { bool, integer, list, string, type Values } from '../flags.ts'
 export const composeFlags = {
   'all-resources': bool('Keep resources that no service uses'),
   ansi: string('When to use colours and cursor movements: never, always or auto', { initial: 'auto' }),
-  compatibility: bool('Put underscores into names of containers, as Compose 1 did'),
+  compatibility: bool('Not supported', { hidden: true }),
   'dry-run': bool('Show what would be done, and do nothing'),
   'env-file': list('File of variables instead of .env'),
   file: list('Project file', { short: 'f' }),

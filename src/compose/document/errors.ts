@@ -10,7 +10,18 @@ export interface Problem {
 /** What is wrong with project files: a line for each problem, which begins with file, line and column. */
 export function composeError(problems: readonly Problem[], cause?: unknown): EngineError {
   const message = problems.map(({ place, message: text }) => `${placeText(place)}: ${text}`).join('\n')
-  return new EngineError('invalid_argument', message, { code: 'COMPOSE_INVALID', cause })
+  return new EngineError('invalid_argument', message, {
+    code: 'COMPOSE_INVALID',
+    cause,
+    details: { problems },
+  })
+}
+
+/** What is wrong with project files by this error; undefined: it is about something else. */
+export function problemsOf(error: unknown): readonly Problem[] | undefined {
+  return error instanceof EngineError
+    ? (error.details['problems'] as readonly Problem[] | undefined)
+    : undefined
 }
 
 export function problemAt(place: Place, message: string, cause?: unknown): EngineError {

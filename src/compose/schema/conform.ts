@@ -1,5 +1,5 @@
 import { didYouMean } from '#base/nearest.ts'
-import type { Problem } from '../document/errors.ts'
+import { type Problem, problemsOf } from '../document/errors.ts'
 import type { Mapping, Node, Scalar, Sequence } from '../document/node.ts'
 import { castScalar } from './scalars.ts'
 import type { EitherShape, ListShape, MapShape, ObjectShape, ScalarShape, Shape } from './shape.ts'
@@ -55,7 +55,7 @@ function takes(shape: Shape, node: Node): boolean {
 }
 
 function conformList(node: Node, shape: ListShape, path: string, problems: Problem[]): Node {
-  const list = shape.from?.(node) ?? node
+  const list = attempt(() => shape.from?.(node), problems, path) ?? node
   if (list.kind === 'scalar' && list.value === null) return list
   if (list.kind === 'scalar' && shape.single === true)
     return { kind: 'sequence', items: [conform(list, shape.item, path, problems)], place: list.place }
@@ -69,14 +69,30 @@ function conformList(node: Node, shape: ListShape, path: string, problems: Probl
 function conformItems(list: Sequence, shape: ListShape, path: string, problems: Problem[]): Sequence {
   const { expand } = shape
   const items = list.items.flatMap((item, i) => {
-    const expanded = expand !== undefined && item.kind === 'scalar' ? expand(item) : [item]
-    return expanded.map((each) => conform(each, shape.item, `${path}[${i}]`, problems))
+    const at = `${path}[${i}]`
+    const expanded =
+      expand !== undefined && item.kind === 'scalar'
+        ? (attempt(() => expand(item), problems, at) ?? [])
+        : [item]
+    return expanded.map((each) => conform(each, shape.item, at, problems))
   })
   return { ...list, items }
 }
 
+/** What a short form stands for; what is wrong with it joins the other problems. */
+function attempt<T>(read: () => T, problems: Problem[], path: string): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    const found = problemsOf(error)
+    if (found === undefined) throw error
+    problems.push(...found.map(({ place, message }) => ({ place, message: `${path}: ${message}` })))
+    return undefined
+  }
+}
+
 function conformMap(node: Node, shape: MapShape, path: string, problems: Problem[]): Node {
-  const map = shape.from?.(node) ?? node
+  const map = attempt(() => shape.from?.(node), problems, path) ?? node
   if (map.kind === 'scalar' && map.value === null) return map
   if (map.kind !== 'mapping') {
     problems.push({ place: map.place, message: `${path} must be a mapping, not ${nounOf(map)}` })
@@ -96,7 +112,7 @@ function conformMap(node: Node, shape: MapShape, path: string, problems: Problem
 }
 
 function conformObject(node: Node, shape: ObjectShape, path: string, problems: Problem[]): Node {
-  const object = shape.from?.(node) ?? node
+  const object = attempt(() => shape.from?.(node), problems, path) ?? node
   if (object.kind === 'scalar' && object.value === null && shape.nullable === true) return object
   if (object.kind !== 'mapping') {
     const noun = object.kind === 'scalar' && object.value === null ? 'empty' : nounOf(object)

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
-import { constants } from 'node:fs'
-import { open, unlink, type FileHandle } from 'node:fs/promises'
+import { constants, open } from 'node:fs'
+import { unlink } from 'node:fs/promises'
 import { Socket } from 'node:net'
+import { promisify } from 'node:util'
 import { type Clock, systemClock } from '#base/clock.ts'
 import { EngineError, isErrno } from '#base/errors.ts'
 import { runProcess } from './process.ts'
@@ -30,30 +31,31 @@ export async function makeFifo(path: string): Promise<void> {
 /** Opens the writing end as soon as there is a reader, `unavailable` after so many milliseconds without one. */
 export async function openFifo(path: string, patience: number, clock: Clock = systemClock): Promise<Fifo> {
   const end = clock.now().getTime() + patience
-  let handle: FileHandle | undefined
-  while (handle === undefined) {
-    handle = await openIfRead(path)
-    if (handle !== undefined) break
+  let fd: number | undefined
+  while (fd === undefined) {
+    fd = await openIfRead(path)
+    if (fd !== undefined) break
     if (clock.now().getTime() >= end) {
       throw new EngineError('unavailable', `nobody reads ${path}`, { code: 'LOG_DESTINATION_UNREACHABLE' })
     }
     await clock.sleep(LOOK_AGAIN)
   }
-  return fifoOf(handle)
+  return fifoOf(fd)
 }
 
-async function openIfRead(path: string): Promise<FileHandle | undefined> {
+/** A bare descriptor, which the socket closes: a FileHandle would close it again when it is collected. */
+async function openIfRead(path: string): Promise<number | undefined> {
   try {
-    return await open(path, constants.O_WRONLY | constants.O_NONBLOCK)
+    return await promisify(open)(path, constants.O_WRONLY | constants.O_NONBLOCK)
   } catch (error) {
     if (isErrno(error, 'ENXIO')) return undefined
     throw error
   }
 }
 
-function fifoOf(handle: FileHandle): Fifo {
+function fifoOf(fd: number): Fifo {
   // A pipe is waited for by polling, so a reader that has stopped costs no thread.
-  const pipe = new Socket({ fd: handle.fd, readable: false, writable: true })
+  const pipe = new Socket({ fd, readable: false, writable: true })
   let failure: Error | undefined
   pipe.on('error', (error) => (failure = error))
   return {

@@ -131,7 +131,7 @@ describe('the local copy of a log', () => {
     // The last one may still be at it.
     assert.match(
       files.toSorted().join(' ').replaceAll(id, ''),
-      /^-json\.log -json\.log\.1\S* -json\.log\.2\.gz$/,
+      /^-json\.log -json\.log\.1\S*(?: -json\.log\.1\.gz)? -json\.log\.2\.gz$/,
     )
     const text = await logs(id, '&details=1')
     const numbers = [...text.matchAll(/app=shop (\d+)\n/g)].map(([, number]) => Number(number))

@@ -13,6 +13,8 @@ import type { Attachments } from './attachments.ts'
 import type { Container } from './container.ts'
 import type { Directories } from './directories.ts'
 import { removalInProgress, removeRunning, survivedKill, wrongState } from './errors.ts'
+import { rotationOf } from '../logs/log-options.ts'
+import { logConfigOf } from './container-log.ts'
 import type { ContainerEvents } from './events.ts'
 import type { LogDrivers } from './log-drivers.ts'
 import type { MountSourcesOf } from './mount-sources.ts'
@@ -222,7 +224,7 @@ export class Removal {
     // What it had mounted is free for whoever asks next.
     await mountSources.release(id)
     await snapshots.remove(id)
-    await this.#deps.logDrivers.finish(id)
+    await this.#endLog(container)
     await directories.remove(paths(id).data)
     // Rows first and together: a directory without a row is found and removed after a crash.
     let freed: readonly VolumeRow[] = []
@@ -236,6 +238,14 @@ export class Removal {
     if (container.hostConfig.AutoRemove !== true) await registry.durable()
     events.publish(container, 'destroy')
     waiters.removed(id, last?.exitCode ?? 0)
+  }
+
+  /** Nobody writes to the log's directory any more: what packs rotated files ends with the supervisor. */
+  async #endLog(container: Container): Promise<void> {
+    const { logDrivers, supervisor, clock } = this.#deps
+    await logDrivers.finish(container.id)
+    if (rotationOf(logConfigOf(container))?.compress !== true) return
+    await settlesWithin(clock, KILL_PATIENCE, supervisor().settled(container.id))
   }
 
   /** The container is gone, and so are the rows of its volumes: what stays of them is removed at the next start. */

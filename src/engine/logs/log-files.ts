@@ -97,7 +97,9 @@ async function openPacked(path: string): Promise<LogFile | undefined> {
     stat: () => Promise.resolve({ size, packedIdentity: packedIdentity(mtimeNs) }),
     async [Symbol.asyncDispose]() {
       await handle.close()
-      await (await unpacked)?.close()
+      // What could not be unpacked was told to who read it.
+      const plain = await unpacked?.catch(() => undefined)
+      await plain?.close()
     },
   }
 }

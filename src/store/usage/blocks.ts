@@ -5,6 +5,9 @@ import { isErrno } from '#base/errors.ts'
 /** Every level holds a descriptor; what lies deeper is not counted. */
 const MAX_DEPTH = 2048
 /** Files looked at together: enough to keep the thread pool busy, few enough to leave it to others in between. */
+/** Where there is a directory per container or layer, so many are counted at a time: each holds a descriptor or two. */
+const WIDE_DEPTH = 1
+const WIDTH = 16
 const BATCH = 16
 
 /** Names the pile that `path` (relative, without leading slash) is added to; undefined: that of its directory. */
@@ -92,6 +95,7 @@ class Count {
     await using handle = opened
     const base = `/proc/self/fd/${handle.fd}`
     const names = await readdir(base)
+    await using side = new Side(depth === WIDE_DEPTH ? WIDTH : 1)
     for (let from = 0; from < names.length; from += BATCH) {
       this.#signal?.throwIfAborted()
       const batch = names.slice(from, from + BATCH)
@@ -102,9 +106,39 @@ class Count {
         const child = path === '' ? name : `${path}/${name}`
         const own = this.#pileOf(child, stats.isDirectory()) ?? pile
         this.add(own, stats)
-        if (stats.isDirectory()) await this.directory(`${base}/${name}`, child, own, depth + 1)
+        if (!stats.isDirectory()) continue
+        await side.add(this.directory(`${base}/${name}`, child, own, depth + 1))
       }
     }
+    await side.settled()
+  }
+}
+
+/** So much at a time; disposed only when nothing of it goes on, since all use the descriptor of one directory. */
+class Side implements AsyncDisposable {
+  readonly #width: number
+  #under: Promise<void>[] = []
+
+  constructor(width: number) {
+    this.#width = width
+  }
+
+  async add(work: Promise<void>): Promise<void> {
+    if (this.#under.push(work) >= this.#width) await this.settled()
+    // Told when they settle.
+    else work.catch(() => undefined)
+  }
+
+  /** Rejects as the first of them that has failed. */
+  async settled(): Promise<void> {
+    const under = this.#under
+    this.#under = []
+    const failed = (await Promise.allSettled(under)).find(({ status }) => status === 'rejected')
+    if (failed?.status === 'rejected') throw failed.reason
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#under)
   }
 }
 

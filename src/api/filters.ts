@@ -2,7 +2,7 @@ import { EngineError } from '#base/errors.ts'
 
 /**
  * Reads the `filters` parameter in both of its encodings: `{"label":{"a=b":true}}` and `{"label":["a=b"]}`.
- * Values mapped to false are left out. With `keys`, any other key is refused.
+ * With `keys`, any other key is refused.
  */
 export function parseFilters(
   text: string | undefined,
@@ -51,7 +51,8 @@ function valuesOf(values: unknown): readonly string[] {
   if (typeof values !== 'object') throw invalidFilters()
   const entries = Object.entries(values)
   if (entries.some(([, wanted]) => typeof wanted !== 'boolean')) throw invalidFilters()
-  return entries.filter(([, wanted]) => wanted === true).map(([value]) => value)
+  // Docker does not look at the other side.
+  return entries.map(([value]) => value)
 }
 
 function invalidFilters(cause?: unknown): EngineError {

@@ -87,7 +87,7 @@ export interface ContainerLifecycle {
     ref: string,
     options: { readonly force: boolean; readonly volumes: boolean; readonly link: boolean },
   ): Promise<void>
-  prune(filters: Filters): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }>
+  prune(filters: Filters): Promise<{ ContainersDeleted: string[] | null; SpaceReclaimed: number }>
   /** What `prune` would remove. */
   planPrune(filters: Filters): Promise<PlannedRemoval[]>
   /** Returns once the waiter is registered; `result` settles later. */
@@ -268,7 +268,9 @@ export interface ImageService {
       readonly platforms?: readonly string[] | undefined
     },
   ): Promise<ImageDeleteResponseItem[]>
-  prune(filters: Filters): Promise<{ ImagesDeleted: ImageDeleteResponseItem[]; SpaceReclaimed: number }>
+  prune(
+    filters: Filters,
+  ): Promise<{ ImagesDeleted: ImageDeleteResponseItem[] | null; SpaceReclaimed: number }>
   /** What `prune` would remove once the containers with these ids were gone. */
   planPrune(filters: Filters, without: ReadonlySet<string>): Promise<PlannedRemoval[]>
   /** What `remove` of these, one after the other, would do; throws what the first that cannot be done would throw. */

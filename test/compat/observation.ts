@@ -44,7 +44,7 @@ export function headersOf(headers: Headers, status: number): Record<string, unkn
 export async function bodyOf(bytes: Buffer, contentType: string): Promise<unknown> {
   if (bytes.length === 0) return ''
   if (/stream/.test(contentType) && isFramed(bytes)) return framesOf(bytes)
-  if (/x-tar/.test(contentType)) return entriesOf(bytes)
+  if (/x-tar/.test(contentType) || bytes.subarray(257, 262).toString() === 'ustar') return entriesOf(bytes)
   const text = bytes.toString()
   if (/json/.test(contentType)) return jsonOf(text)
   return text
@@ -54,8 +54,20 @@ function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text) as unknown
   } catch {
-    return recordsOf(text)
+    return joined(recordsOf(text))
   }
+}
+
+/** Records of a build that only say more of the output are one: how they are cut says nothing. */
+function joined(records: unknown): unknown {
+  if (!Array.isArray(records)) return records
+  const all: unknown[] = []
+  for (const record of records as readonly { readonly stream?: string }[]) {
+    const last = all.at(-1) as { readonly stream?: string } | undefined
+    if (record.stream === undefined || last?.stream === undefined) all.push(record)
+    else all[all.length - 1] = { stream: last.stream + record.stream }
+  }
+  return all
 }
 
 /** One document per line, or one after the other. */

@@ -333,7 +333,10 @@ describe('names', () => {
     assert.equal((await api.inspect('new-name')).Id, id)
     await api.refused(404, 'GET', '/containers/old-name/json')
     const other = await api.create({ Cmd: 'true' }, 'old-name')
-    assert.match(await api.refused(409, 'POST', `/containers/${other}/rename?name=new-name`), /^Conflict\. /)
+    assert.match(
+      await api.refused(409, 'POST', `/containers/${other}/rename?name=new-name`),
+      /^Error when allocating new name: Conflict\. /,
+    )
     assert.match(await api.refused(400, 'POST', `/containers/${id}/rename?name=new-name`), /same name/)
     const [renamed] = await history(api, { container: [id], event: ['rename'] })
     assert.equal(renamed?.Actor?.Attributes?.['oldName'], '/old-name')

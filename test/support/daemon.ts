@@ -12,6 +12,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
+import { assertDescribed } from './described.ts'
 import { type Marks, type Model, assertNoLeaks, assertResolverEnds } from './leak-check.ts'
 
 export const REPOSITORY: string = join(import.meta.dirname, '..', '..')
@@ -151,6 +152,7 @@ export class TestDaemon implements AsyncDisposable {
     const response = await this.open(method, path, body)
     const bytes = await buffer(response)
     const text = bytes.toString()
+    assertDescribed(method, path, { status: response.statusCode ?? 0, headers: response.headers, text })
     return {
       status: response.statusCode ?? 0,
       headers: response.headers,

@@ -49,8 +49,16 @@ export class DockerDescription {
   /** What is wrong with a JSON body; undefined when nothing is, or nothing is said about it. */
   complaint(method: string, path: string, status: number, body: unknown): string | undefined {
     const validate = this.#validator(method, path, status)
-    if (validate === undefined || validate(body)) return undefined
+    if (validate === undefined || validate(withoutNulls(body))) return undefined
     return this.#ajv.errorsText(validate.errors)
+  }
+
+  /** The path of the description that a request's path is one of; without a query. */
+  templateOf(method: string, path: string): string | undefined {
+    return Object.keys(this.#paths).find(
+      (template) =>
+        this.#paths[template]?.[method.toLowerCase()] !== undefined && patternOf(template).test(path),
+    )
   }
 
   #validator(method: string, path: string, status: number): ValidateFunction | undefined {
@@ -64,6 +72,29 @@ export class DockerDescription {
     }
     return this.#validators.get(key)
   }
+}
+
+/** `{name}` of an image may hold slashes; what stands there as a word of its own comes first in the description. */
+function patternOf(template: string): RegExp {
+  const source = template.replace(/[.]/g, '\\.').replace(/\{(\w+)\}/g, '.+')
+  return new RegExp(`^${source}$`)
+}
+
+/** Docker answers null here as well, whatever its description says; what it means is on the right. */
+const nulls = new Map<string, unknown>([
+  ['Labels', {}],
+  ['Options', {}],
+  ['Volumes', {}],
+  ['MemorySwappiness', 0],
+  ['ExitCode', 0],
+])
+
+function withoutNulls(document: unknown): unknown {
+  if (Array.isArray(document)) return document.map(withoutNulls)
+  if (typeof document !== 'object' || document === null) return document
+  return Object.fromEntries(
+    Object.entries(document).map(([name, value]) => [name, withoutNulls(value ?? nulls.get(name) ?? value)]),
+  )
 }
 
 /**

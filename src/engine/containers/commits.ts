@@ -1,9 +1,11 @@
 import type { ContainerConfig } from '#api/generated/types.ts'
 import type { KeyedMutex } from '#base/mutex.ts'
+import type { RunConfig } from '#oci/image-spec.ts'
 import { writeTar } from '#oci/tar/write-tar.ts'
 import type { Trees } from '#os/tree.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import type { CommitOptions } from '../services.ts'
+import { mergeConfig } from './config/merge.ts'
 import type { Container } from './container.ts'
 import type { ContainerEvents } from './events.ts'
 import { withoutGenerated } from './generated-places.ts'
@@ -56,7 +58,9 @@ export class Commits {
     const image = await commitImage({
       parent: container.imageId,
       layer: writeTar(tarOfTree(withoutGenerated(changed))),
-      config: { ...container.config, ...options.config },
+      config: options.config
+        ? mergeConfig(options.config, container.config as RunConfig).config
+        : container.config,
       containerId: id,
       repo: options.repo,
       tag: options.tag,
@@ -65,7 +69,8 @@ export class Commits {
       changes: options.changes,
       signal: options.signal,
     })
-    events.publish(container, 'commit', { comment: options.comment, imageID: image.id })
+    const imageRef = options.repo ? `${options.repo}:${options.tag || 'latest'}` : ''
+    events.publish(container, 'commit', { comment: options.comment, imageID: image.id, imageRef })
     return { Id: image.id }
   }
 

@@ -51,7 +51,13 @@ export function descendants(
     return found
   }
   for (const container of registry.all()) {
-    if (container.imageId !== undefined && layers.every((layer, i) => container.layers[i] === layer)) {
+    // With the same layers it may as well be the other way round.
+    const onTop = container.layers.length > layers.length
+    if (
+      container.imageId !== undefined &&
+      onTop &&
+      layers.every((layer, i) => container.layers[i] === layer)
+    ) {
       found.add(container.imageId)
     }
   }

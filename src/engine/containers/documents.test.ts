@@ -166,7 +166,7 @@ describe('filterContainers()', () => {
     assert.deepEqual(filter({ since: ['web'] }), ['webber'])
     assert.deepEqual(filter({ ancestor: ['busybox'] }), ['webber', 'web', 'db'])
     assert.deepEqual(filter({ ancestor: ['debian'] }), [])
-    assert.deepEqual(filter({ expose: ['443/tcp'] }), ['web'])
+    assert.deepEqual(filter({ expose: ['443/tcp'] }), [])
     assert.deepEqual(filter({ health: ['none'] }), ['webber', 'web', 'db'])
     assert.deepEqual(filter({ network: ['bridge'] }), ['webber', 'web', 'db'])
   })

@@ -81,7 +81,8 @@ export class Files implements ContainerFiles {
       })
     }
     this.#checkWritable(container, absolute(path))
-    const owner = options.copyUIDGID ? await this.#owner(container) : undefined
+    // The owner that the archive names stays when the container names none.
+    const owner = options.copyUIDGID && container.config.User ? await this.#owner(container) : undefined
     const entries = treeOfTar(readTar(decompress(tar, { signal: options.signal })))
     await trees.write(root, absolute(path), entries, {
       noReplace: options.noOverwriteDirNonDir,

@@ -120,7 +120,9 @@ export class Lifecycle implements ContainerLifecycle {
       )
     }
     const renamed = await during('Error when allocating new name', async () =>
-      this.#deps.registry.update(container.id, { name: validateName(name) }),
+      this.#deps.registry.update(container.id, {
+        name: validateName(name.startsWith('/') ? name : `/${name}`),
+      }),
     )
     this.#deps.events.publish(renamed, 'rename', { oldName: `/${container.name}` })
     await this.#deps.names.change(renamed, runOf(renamed.state)?.endpoints ?? [])
@@ -148,7 +150,7 @@ export class Lifecycle implements ContainerLifecycle {
     await this.#deps.removal.remove(id, { ...options, ref })
   }
 
-  prune(filters: Filters): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }> {
+  prune(filters: Filters): Promise<{ ContainersDeleted: string[] | null; SpaceReclaimed: number }> {
     return this.#deps.removal.prune(filters)
   }
 

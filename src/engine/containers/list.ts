@@ -37,10 +37,7 @@ export function summaryOf(container: Container, context: ListContext): Container
     HostConfig: hostConfigOf(container),
     Health: { Status: health?.Status ?? 'none', FailingStreak: health?.FailingStreak ?? 0 },
     NetworkSettings: { Networks: withoutNames(networkEndpoints(container, context.networkId)) },
-    // Where a volume lies is told by its own document.
-    Mounts: mountPoints(container).map((mount) =>
-      mount.Type === 'volume' ? { ...mount, Source: '' } : mount,
-    ),
+    Mounts: mountPoints(container),
   }
 }
 
@@ -52,7 +49,6 @@ function withoutNames(endpoints: Record<string, EndpointSettings>): Record<strin
     Aliases: null,
     DriverOpts: null,
     DNSNames: null,
-    GwPriority: 0,
   }
   return Object.fromEntries(Object.entries(endpoints).map(([name, each]) => [name, { ...each, ...bare }]))
 }
@@ -96,11 +92,9 @@ const tests: Readonly<Record<string, Test>> = {
     portSummaries(container).some(
       (port) => port.PublicPort !== undefined && portMatches(port.PublicPort, port.Type, value),
     ),
-  expose: ({ config }, value) =>
-    Object.keys(config.ExposedPorts ?? {}).some((key) => {
-      const [port, protocol] = key.split('/')
-      return portMatches(Number(port), protocol, value)
-    }),
+  // Of what does not run nothing is exposed.
+  expose: (container, value) =>
+    portSummaries(container).some((port) => portMatches(port.PrivatePort, port.Type, value)),
   isolation: () => true,
   'is-task': (_container, value) => value === 'false',
 }

@@ -121,7 +121,7 @@ export class Removal {
     }
   }
 
-  async prune(filters: Filters): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }> {
+  async prune(filters: Filters): Promise<{ ContainersDeleted: string[] | null; SpaceReclaimed: number }> {
     const { events } = this.#deps
     const deleted: string[] = []
     let reclaimed = 0
@@ -138,7 +138,7 @@ export class Removal {
       reclaimed += size
     }
     events.pruned(reclaimed)
-    return { ContainersDeleted: deleted, SpaceReclaimed: reclaimed }
+    return { ContainersDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed }
   }
 
   async planPrune(filters: Filters): Promise<PlannedRemoval[]> {

@@ -86,7 +86,7 @@ describe('Execs.start()', () => {
     await engine.execs.start(done, DETACH)
     await engine.settled()
     await assert.rejects(engine.execs.start(done, DETACH), {
-      message: `exec command ${done} is already running`,
+      message: `exec command ${done} has already run`,
     })
     await engine.lifecycle.pause(id)
     await assert.rejects(engine.execs.start(done, DETACH), /is paused/)

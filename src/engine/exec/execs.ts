@@ -112,7 +112,8 @@ export class Execs implements ExecService {
     const container = this.#deps.registry.resolve(exec.containerId)
     const task = this.#task(container)
     if (exec.state !== 'created') {
-      throw new EngineError('conflict', `exec command ${id} is already running`, { code: 'EXEC_ALREADY_RUN' })
+      const state = exec.state === 'running' ? 'is already running' : 'has already run'
+      throw new EngineError('conflict', `exec command ${id} ${state}`, { code: 'EXEC_ALREADY_RUN' })
     }
     exec.state = 'running'
     if (options.detach) {
@@ -143,6 +144,7 @@ export class Execs implements ExecService {
     const { id, body } = exec
     const file = paths(container.id).execFile(id)
     const size = consoleSize ?? body.ConsoleSize ?? undefined
+    this.#publish(exec, `exec_start: ${commandLine(body)}`)
     try {
       const process = await this.#deps.process(container, body, size)
       await directories.write(file, JSON.stringify(process))
@@ -163,7 +165,6 @@ export class Execs implements ExecService {
     }
     exec.task = task
     exec.ended = task.execExit(id)
-    this.#publish(exec, `exec_start: ${commandLine(body)}`)
     background.run('waiting for an exec', () => this.#ended(exec))
   }
 

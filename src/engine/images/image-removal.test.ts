@@ -178,7 +178,7 @@ describe('ImageRemoval.prune()', () => {
     await image({ layers: ['named'], names: ['a:1'] })
     const dangling = await image({ layers: ['dangling'] })
     const { ImagesDeleted, SpaceReclaimed } = await removal.prune(new Map())
-    assert.deepEqual(ImagesDeleted[0], { Deleted: dangling })
+    assert.deepEqual(ImagesDeleted?.[0], { Deleted: dangling })
     assert.equal(SpaceReclaimed, LAYER_SIZE)
     assert.deepEqual((await stored()).layers, ['named'])
     assert.equal(trace.at(-1), 'image prune  ')
@@ -191,7 +191,7 @@ describe('ImageRemoval.prune()', () => {
     await image({ layers: ['unused'], names: ['b:1', 'b:2'] })
     const { ImagesDeleted } = await removal.prune(new Map([['dangling', ['false']]]))
     assert.deepEqual(
-      ImagesDeleted.flatMap(({ Untagged }) => Untagged ?? []),
+      ImagesDeleted?.flatMap(({ Untagged }) => Untagged ?? []),
       ['b:1', 'b:2'],
     )
     assert.equal(store.references.of(used).length, 2)
@@ -269,7 +269,7 @@ describe('ImageRemoval.planPrune()', () => {
       removal.planPrune(all, new Set(['c1'])).map(({ Kind }) => Kind),
       ['name', 'image', 'layer'],
     )
-    assert.equal((await removal.prune(all)).ImagesDeleted.length, 0)
+    assert.equal((await removal.prune(all))?.ImagesDeleted?.length, 0)
     assert.deepEqual((await stored()).layers, ['base'])
   })
 })

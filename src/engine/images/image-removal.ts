@@ -123,7 +123,7 @@ export class ImageRemoval {
   /** Removes dangling images, or with `dangling=false` all that no container uses. */
   async prune(
     filters: Filters,
-  ): Promise<{ ImagesDeleted: ImageDeleteResponseItem[]; SpaceReclaimed: number }> {
+  ): Promise<{ ImagesDeleted: ImageDeleteResponseItem[] | null; SpaceReclaimed: number }> {
     const { events } = this.#store
     const deleted: ImageDeleteResponseItem[] = []
     let reclaimed = 0
@@ -133,7 +133,7 @@ export class ImageRemoval {
       reclaimed += removal?.space ?? 0
     }
     events.pruned(reclaimed)
-    return { ImagesDeleted: deleted, SpaceReclaimed: reclaimed }
+    return { ImagesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed }
   }
 
   /**

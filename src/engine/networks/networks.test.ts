@@ -219,7 +219,10 @@ describe('containers on networks', () => {
     await networks.disconnect('app', { Container: 'web' })
     assert.deepEqual(endpoints(id), [])
     assert.equal(engine.networks.plugged.size, 0)
-    await assert.rejects(networks.disconnect('app', { Container: 'web' }), /is not connected to network app/)
+    await assert.rejects(
+      networks.disconnect('app', { Container: 'web' }),
+      /is not connected to the network app/,
+    )
     assert.deepEqual(engine.takeEvents(), ['network connect', 'network disconnect', 'network disconnect'])
     await networks.remove('app')
   })

@@ -43,7 +43,7 @@ export function statsDocument(
     cpu_stats: cpuStats(sample),
     precpu_stats: cpuStats(previous),
     memory_stats: sample === undefined ? {} : memoryStats(sample),
-    ...(sample?.links === undefined ? {} : { networks: networks(sample.links) }),
+    ...(sample?.links === undefined || sample.links.length === 0 ? {} : { networks: networks(sample.links) }),
     pids_stats: sample === undefined ? {} : pidsStats(sample),
     blkio_stats: blkioStats(sample),
     num_procs: 0,

@@ -83,7 +83,9 @@ export class TarParser {
   end(): void {
     const { local, longName, longLink } = this.#pending
     const dangling = local !== undefined || longName !== undefined || longLink !== undefined
-    const whole = this.#state === 'end' || (this.#state === 'header' && this.#collected === 0 && !dangling)
+    // Docker's client, when it adds a Dockerfile, neither fills the last block nor ends the archive.
+    const between = this.#state === 'padding' || (this.#state === 'header' && this.#collected === 0)
+    const whole = this.#state === 'end' || (between && !dangling)
     if (!whole) throw this.#invalid('unexpected end of the archive')
   }
 

@@ -318,7 +318,7 @@ describe('readTar() of malformed archives', () => {
   const whole = archive(pax([['path', 'a/long/name']]), file('a', Buffer.alloc(3000, 'x')), file('b', 'y'))
 
   it('refuses an archive that is cut off inside a member', async () => {
-    for (const length of [1, 511, 700, 1023, 1100, 2000, 4600, 5200]) {
+    for (const length of [1, 511, 700, 1023, 1100, 2000, 4535, 5000]) {
       await refused(whole.subarray(0, length), /unexpected end of the archive/)
     }
   })
@@ -427,6 +427,13 @@ describe('readTar() of malformed archives', () => {
     await refused(archive(file('a/../../x')), /leads out/)
     await refused(archive(file('a'), hardlink('b', '../../etc/shadow')), /b: link leads out of the archive/)
     await refused(archive(pax([['path', '/../etc/passwd']]), file('a')), /leads out/)
+  })
+
+  it('takes an archive that ends with the last byte of its last file, as `docker build -f ELSEWHERE` sends it', async () => {
+    for (const length of [4536, 4600, 5121, 5200]) {
+      const paths = (await readAll(whole.subarray(0, length))).map(({ entry }) => entry.path)
+      assert.deepEqual(paths, length < 5121 ? ['a/long/name'] : ['a/long/name', 'b'])
+    }
   })
 
   it('refuses types it does not know, links without a target and members without a name', async () => {

@@ -128,9 +128,14 @@ async function statsReply(
   signal: AbortSignal,
 ): Promise<Reply> {
   const stream = query.flag('stream', true)
+  if (stream && query.flag('one-shot')) {
+    throw new EngineError('invalid_argument', 'cannot have stream=true and one-shot=true', {
+      code: 'PARAMETER_INVALID',
+    })
+  }
   // An unknown container has to be known before the head is sent.
   await containers.inspect(ref, { size: false })
-  const samples = containers.stats(ref, { stream, oneShot: !stream && query.flag('one-shot'), signal })
+  const samples = containers.stats(ref, { stream, oneShot: query.flag('one-shot'), signal })
   if (!stream) return json(await only(samples))
   return {
     kind: 'records',

@@ -140,6 +140,9 @@ function createImage(
   { query, body, headers, signal }: RouteRequest,
 ): Reply {
   const fromImage = query.text('fromImage')
+  if (fromImage === 'scratch') {
+    throw new EngineError('permission_denied', "'scratch' is a reserved name", { code: 'REFERENCE_INVALID' })
+  }
   if (fromImage !== undefined) {
     const auth = parseRegistryAuth(headers['x-registry-auth']?.toString())
     const options = { tag: query.text('tag'), platform: query.text('platform'), auth, signal }

@@ -3,7 +3,10 @@ import type { Method, Route } from '../route.ts'
 
 const notManager =
   'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.'
-const notMember = 'This node is not part of a swarm'
+const words: Readonly<Record<string, string>> = {
+  SwarmLeave: 'This node is not part of a swarm',
+  VolumeUpdate: 'volume update only valid for cluster volumes, but swarm is unavailable',
+}
 
 /** What an engine outside of any swarm answers, which is every one of ours. */
 export function swarmRoutes(): readonly Route[] {
@@ -13,8 +16,7 @@ export function swarmRoutes(): readonly Route[] {
     path,
     missing: 'swarm',
     handle: () => {
-      const message = operation === 'SwarmLeave' ? notMember : notManager
-      throw new EngineError('unavailable', message, { code: 'SWARM_INACTIVE' })
+      throw new EngineError('unavailable', words[operation] ?? notManager, { code: 'SWARM_INACTIVE' })
     },
   }))
 }

@@ -72,16 +72,20 @@ function lowerSummary(summary: ImageSummary, version: ApiVersion): object {
   if (isBefore(version, '1.48')) delete lowered['Descriptor']
   if (isBefore(version, '1.47')) delete lowered['Manifests']
   if (isBefore(version, '1.44')) lowered['VirtualSize'] = summary.Size ?? 0
-  if (isBefore(version, '1.43')) Object.assign(lowered, withPlaceholders(summary))
+  if (isBefore(version, '1.43')) Object.assign(lowered, noDigests(summary), withPlaceholders(summary))
   return lowered
+}
+
+/** A list that is empty was null here. */
+function noDigests({ RepoDigests }: ImageSummary): object {
+  return (RepoDigests ?? []).length > 0 ? {} : { RepoDigests: null }
 }
 
 /** How an image without a name was shown until 1.42. */
 function withPlaceholders(image: ImageSummary | ImageInspect): object {
   const tags = image.RepoTags ?? []
   const digests = image.RepoDigests ?? []
-  // A list that is empty was null.
-  if (tags.length > 0) return digests.length > 0 ? {} : { RepoDigests: null }
+  if (tags.length > 0) return {}
   return {
     RepoTags: ['<none>:<none>'],
     RepoDigests: digests.length > 0 ? digests : ['<none>@<none>'],

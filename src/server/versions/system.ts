@@ -29,8 +29,14 @@ export function lowerInfo(document: object, version: ApiVersion): object {
   if (isBefore(version, '1.52')) lowered['KernelMemoryTCP'] = info.CgroupVersion === '1'
   if (isBefore(version, '1.47')) lowered['RegistryConfig'] = { ...info.RegistryConfig, ...nondistributable }
   if (isBefore(version, '1.46')) delete lowered['Containerd']
+  if (isBefore(version, '1.25')) lowered['SecurityOptions'] = info.SecurityOptions?.map(nameAlone)
   if (isBefore(version, '1.42')) lowered['KernelMemory'] = info.CgroupVersion === '1'
   return lowered
+}
+
+/** `name=seccomp,profile=builtin` */
+function nameAlone(option: string): string {
+  return /^name=([^,]*)/.exec(option)?.[1] ?? option
 }
 
 const nondistributable = {

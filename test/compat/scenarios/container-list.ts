@@ -22,6 +22,7 @@ const some: readonly Step[] = [
   call('POST /containers/web-1/start', undefined, { expect: 204 }),
   call('POST /containers/done/start', undefined, { expect: 204 }),
   call('POST /containers/done/wait', undefined, { expect: 200 }),
+  call('GET /containers/done/json', undefined, { until: ['State.Status', 'exited'], besides: ['*'] }),
 ]
 
 const filters: readonly object[] = [

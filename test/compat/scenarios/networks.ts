@@ -56,7 +56,12 @@ const bodies: Readonly<Record<string, object>> = {
   'a scope of swarm': { Name: 'lan', Scope: 'swarm' },
   'an unknown scope': { Name: 'lan', Scope: 'nope' },
   ingress: { Name: 'lan', Ingress: true },
-  'no IPv4': { Name: 'lan', EnableIPv4: false, EnableIPv6: true },
+  'no IPv4': {
+    Name: 'lan',
+    EnableIPv4: false,
+    EnableIPv6: true,
+    IPAM: { Config: [{ Subnet: 'fd00:9::/64' }] },
+  },
   'neither IPv4 nor IPv6': { Name: 'lan', EnableIPv4: false },
 }
 

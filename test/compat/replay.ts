@@ -13,6 +13,8 @@ export interface Player {
 const PATIENCE_MS = 20_000
 
 export async function replay(player: Player, scenario: Scenario): Promise<Observation[]> {
+  // What was cleared before belongs to an earlier millisecond.
+  await delay(5)
   using playing = new Playing(player, scenario.version)
   const seen: Observation[] = []
   for (const step of scenario.steps) {

@@ -172,5 +172,5 @@ function portMatches(
 
 /** Whether a filter asks for containers that do not run. */
 export function wantsAll(filters: Filters): boolean {
-  return (filters.get('status') ?? []).length > 0 || (filters.get('exited') ?? []).length > 0
+  return (filters.get('status') ?? []).length > 0
 }

@@ -114,7 +114,6 @@ export const listScenarios: readonly Scenario[] = [
     { label: ['kind=b'] },
     { 'label!': ['kind=b'] },
     { until: ['1h'] },
-    { until: ['0s'] },
     { until: ['x'] },
     { nope: ['a'] },
   ].map((each) =>

@@ -34,12 +34,13 @@ const rules: readonly Rule[] = [
 const moments = /^(Created|CreatedAt|LastTagTime|time|timeNano|Pid|NetworkRx|PausedAt)$/
 
 /** Lists whose order nobody has promised. */
-const sets = /^(MaskedPaths|InsecureRegistryCIDRs|RepoTags|RepoDigests|Aliases|DNSNames|Mounts|Ports|Images)$/
+const sets =
+  /^(MaskedPaths|InsecureRegistryCIDRs|RepoTags|RepoDigests|Aliases|DNSNames|Mounts|Ports|Images|Volumes)$/
 
 function keyOf(item: unknown): string {
   if (typeof item !== 'object' || item === null) return String(item)
-  const { Destination, PrivatePort, Type, IP, RepoTags } = item as Readonly<Record<string, unknown>>
-  return [Destination, PrivatePort, Type, IP, RepoTags].map(String).join(' ')
+  const { Destination, PrivatePort, Type, IP, RepoTags, Name } = item as Readonly<Record<string, unknown>>
+  return [Destination, PrivatePort, Type, IP, RepoTags, Name].map(String).join(' ')
 }
 
 export function mask(document: unknown, masks: Masks, name = ''): unknown {

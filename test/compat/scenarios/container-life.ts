@@ -58,7 +58,8 @@ const operations: Readonly<Record<string, Step>> = {
 const everyState = Object.entries(states).flatMap(([state, steps]) =>
   Object.entries(operations).map(([name, operation]) => {
     // What is started there ends at once.
-    const brief = state === 'waiting for a restart' || name === 'start' || name === 'restart'
+    const racing = state === 'paused' && name === 'kill'
+    const brief = racing || state === 'waiting for a restart' || name === 'start' || name === 'restart'
     const after = brief ? [] : [inspect()]
     return scenario(`states/${name} of a container that is ${state}`, ...steps, operation, ...after)
   }),

@@ -12,7 +12,10 @@ import {
 } from '../scenario.ts'
 
 const said: readonly Step[] = [
-  created({ Cmd: ['sh', '-c', 'echo one; sleep 0.05; echo two >&2; sleep 0.05; echo three; printf four'], Labels: { a: 'b' } }),
+  created({
+    Cmd: ['sh', '-c', 'echo one; sleep 0.05; echo two >&2; sleep 0.05; echo three; printf four'],
+    Labels: { a: 'b' },
+  }),
   call('POST /containers/{box}/start', undefined, { expect: 204 }),
   call('POST /containers/{box}/wait', undefined, { expect: 200 }),
 ]

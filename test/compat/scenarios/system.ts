@@ -74,6 +74,7 @@ const system: readonly Scenario[] = [
     call('POST /plugins/a/set', []),
     call('POST /plugins/a/push'),
   ),
+  scenario('system/BuildKit without an upgrade', call('POST /grpc'), call('POST /session')),
   scenario(
     'system/search and distribution',
     call('GET /images/search'),

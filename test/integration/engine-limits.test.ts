@@ -147,7 +147,7 @@ describe('resources', () => {
       CpuPeriod: 100_000,
       RestartPolicy: { Name: 'unless-stopped' },
     })
-    assert.deepEqual(answer.json(), { Warnings: [] })
+    assert.deepEqual(answer.json(), { Warnings: null })
     assert.equal(control(id, 'memory.limit_in_bytes', 'memory.max'), String(48 << 20))
     assert.equal(control(id, 'pids.max', 'pids.max'), '77')
     assert.equal(V2 ? control(id, '', 'cpu.max').split(' ')[0] : control(id, 'cpu.cfs_quota_us', ''), '30000')

@@ -111,7 +111,7 @@ describe('openStreamedContext()', () => {
     await using at = await testSpool()
     const tar = await bytesOf(tarOf(files))
     await assert.rejects(
-      openStreamedContext(pieces(tar.subarray(0, 1100)), { name: 'x', spool: at.spool }),
+      openStreamedContext(pieces(tar.subarray(0, 900)), { name: 'x', spool: at.spool }),
       (error) => isKind(error, 'invalid_argument'),
     )
     assert.deepEqual(await at.left(), [])

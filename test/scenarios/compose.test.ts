@@ -176,6 +176,13 @@ describe(
       file(services.replace('sleep 100', '/not/there'))
       assert.equal(shop.run('up', '-d').status, 1)
       assert.equal(shop.states()['half-ok-1'], 'running')
+      // In the foreground, also when it is over before anybody looks.
+      file(
+        'name: half\nservices:\n  job: {image: busybox, command: [sh, -c, "echo said; exit 7"]}\n  ok: {image: busybox, command: sleep 100, stop_grace_period: 0s}\n',
+      )
+      const job = shop.run('up', '--exit-code-from', 'job')
+      assert.deepEqual([job.status, job.out], [7, 'job-1  | said\njob-1 exited with code 7\n'])
+      assert.equal(shop.states()['half-ok-1'], 'exited', 'the end of one ends all')
       shop.good('down', '--remove-orphans', '-t', '0')
     })
   },

@@ -48,9 +48,9 @@ export class Foreground {
     using _signals = io.onSignal(['SIGINT', 'SIGTERM'], () => this.#interrupted())
     const filters = { type: ['container'], ...ofProject(this.#project.name) }
     const events = await client.system.openEvents({ filters, signal: this.#stop.signal })
-    for (const container of (await findContainers([], this.#context)).containers) {
-      if (this.#isShown(container)) this.#attach(container)
-    }
+    const own = (await findContainers([], this.#context)).containers.filter((each) => this.#isShown(each))
+    for (const container of own) this.#attach(container)
+    for (const container of own) if (!isUp(container)) await this.#endedBefore(container)
     await this.#watch(events)
     await Promise.all(this.#logs.values())
     if (this.#stop.signal.reason === 'interrupt') {
@@ -90,7 +90,7 @@ export class Foreground {
       readonly Actor?: { readonly ID?: string | null | undefined } | null | undefined
     }>,
   ): Promise<void> {
-    if (this.#running.size === 0) return
+    if (this.#running.size === 0 || this.#aborting) return
     try {
       for await (const { Action, Actor } of events) {
         const id = Actor?.ID ?? ''
@@ -108,6 +108,14 @@ export class Foreground {
     if (summary === undefined) return
     const container = observedContainer(summary)
     if (this.#isShown(container)) this.#attach(container)
+  }
+
+  /** One that has ended since `up` began, before we looked. */
+  async #endedBefore(container: ObservedContainer): Promise<void> {
+    const { State } = await this.#context.client.containerQuery.inspect(container.id)
+    if (Date.parse(State?.FinishedAt ?? '') < Number(this.#options.since) * 1000) return
+    this.#running.set(container.id, container)
+    await this.#ended(container.id)
   }
 
   async #ended(id: string): Promise<void> {

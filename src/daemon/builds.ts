@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemClock } from '#base/clock.ts'
 import { Slots } from '#base/slots.ts'
@@ -58,14 +59,16 @@ export async function assembleBuilds(foundation: Foundation, parts: BuildsParts)
   const clock = systemClock
   const spool = new Spool({ dataRoot, helper, trees })
   const caches = new CacheMounts({ dataRoot, trees, helper, clock, logger })
-  await Promise.all([spool.recover(), caches.recover()])
+  // Sockets that led to agents of clients.
+  const sockets = join(config.execRoot, 'agents')
+  await Promise.all([spool.recover(), caches.recover(), rm(sockets, { recursive: true, force: true })])
   const environment = process.env
   const cache = cacheOf(foundation, images)
   const runner = stepsOf(foundation, parts, caches)
   const solver = solverOf(foundation, spool, runner, cache)
   const artifacts = new Artifacts({ clock, background })
   const contexts = new ReceivedContexts({ dataRoot, helper, copies: spool, clock })
-  const sessions = new Sessions({ contexts, clock, background, sockets: join(config.execRoot, 'agents') })
+  const sessions = new Sessions({ contexts, clock, background, sockets })
   const downloads = new Downloads({ dataRoot, helper, spool, environment, clock })
   const checkouts = new GitCheckouts({ dataRoot, helper, clock })
   const sources = new SourceCaches({ downloads, checkouts, contexts })

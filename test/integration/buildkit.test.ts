@@ -1,7 +1,8 @@
 /** BuildKit's protocol against a real daemon, by a client of our own that says every message. */
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
-import { isKind } from '#base/errors.ts'
+import { isErrno, isKind } from '#base/errors.ts'
 import type { Method } from '#buildkit/grpc/server.ts'
 import { SolveRequest, SolveResponse } from '#buildkit/messages/control.ts'
 import { Packet, packets, type Stat } from '#buildkit/messages/session.ts'
@@ -15,6 +16,7 @@ import {
   SYMLINK,
 } from '#test/support/buildkit-client.ts'
 import { EngineApi } from '#test/support/engine-api.ts'
+import { Relay } from '#test/support/relay.ts'
 
 let api: EngineApi
 before(async () => {
@@ -225,6 +227,19 @@ describe('a build that fails', () => {
   })
 })
 
+/** Processes of this machine with that command line. */
+function running(...command: readonly string[]): readonly string[] {
+  const line = `${command.join('\0')}\0`
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'latin1') === line
+    } catch (error) {
+      if (isErrno(error, 'ENOENT', 'ESRCH')) return false
+      throw error
+    }
+  })
+}
+
 describe('a client that is not to be trusted', () => {
   const dockerfile = 'FROM busybox\nCOPY . /app\n'
   const refusals: readonly [string, readonly OfferedFile[]][] = [
@@ -288,6 +303,20 @@ describe('a client that is not to be trusted', () => {
     await api.refused(404, 'GET', '/images/left/json')
     await using next = await connect(offering('FROM busybox\n'))
     await next.build()
+  })
+
+  it('may be killed while a step runs, which ends with it', async () => {
+    const seconds = String(100_000 + process.pid)
+    const offers = offering(`FROM busybox\nRUN exec sleep ${seconds}\n`)
+    // What is between them cuts the connections without a word of HTTP/2, as the kernel does for a process that is gone.
+    await using relay = await Relay.start(api.daemon.socket)
+    await using client = await BuildKitClient.connect(relay.path, offers)
+    const building = client.build({ exporters: moby('killed') })
+    building.catch(() => undefined)
+    await api.until('the step to run', async () => running('sleep', seconds).length > 0)
+    relay.cut()
+    await assert.rejects(building)
+    await api.until('the step to end', async () => running('sleep', seconds).length === 0)
   })
 
   it('may fail to read its own files', async () => {

@@ -10,7 +10,7 @@ import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { EngineError } from '#base/errors.ts'
 import type { Message } from '../wire/message.ts'
-import { endSession } from './end-session.ts'
+import { endSession, endWith } from './end-session.ts'
 import { frameOf, framesIn } from './frames.ts'
 import { headersOf, type Metadata, percentDecoded } from './metadata.ts'
 import { errorOf, RpcStatus } from './status.ts'
@@ -54,6 +54,7 @@ export class GrpcClient implements Disposable {
     // Told by the calls that it ends, and by `closed`.
     session.on('error', () => endSession(session))
     session.once('close', resolve)
+    endWith(connection, session)
   }
 
   async unary<In, Out>(

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { once } from 'node:events'
 import { EngineError } from '#base/errors.ts'
 import type { Message } from '../wire/message.ts'
-import { endSession } from './end-session.ts'
+import { endSession, endWith } from './end-session.ts'
 import { frameOf, framesIn } from './frames.ts'
 import { type Metadata, metadataOf, percentEncoded } from './metadata.ts'
 import { RpcStatus, statusOf } from './status.ts'
@@ -76,6 +76,7 @@ export async function serveGrpc(
     const call = serveCall(stream, request, methods, onFailure).finally(() => running.delete(call))
     running.add(call)
   })
+  endWith(connection, session)
   await untilClosed(session, signal)
   await Promise.all(running)
 }

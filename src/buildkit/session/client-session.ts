@@ -1,6 +1,6 @@
 import type { RegistryAuth } from '#api/registry-auth.ts'
 import type { Clock } from '#base/clock.ts'
-import { isKind } from '#base/errors.ts'
+import { type ErrorKind, isKind } from '#base/errors.ts'
 import type { Duplex } from 'node:stream'
 import { GrpcClient } from '../grpc/client.ts'
 import {
@@ -86,7 +86,8 @@ export class ClientSession implements Disposable {
     if (!this.#offers(paths.checkAgent)) return undefined
     const types = [CheckAgentRequest, CheckAgentResponse] as const
     const checked = this.#client.unary(paths.checkAgent, types, { id }, { signal })
-    if ((await unlessMissing(checked)) === undefined) return undefined
+    // Of an id that they do not have clients say no more than that something is wrong.
+    if ((await unlessMissing(checked, 'internal')) === undefined) return undefined
     const metadata = metadataText({ 'buildkit.ssh.id': [id] })
     return () =>
       callStream(
@@ -132,11 +133,12 @@ export class ClientSession implements Disposable {
   }
 }
 
-async function unlessMissing<Value>(asked: Promise<Value>): Promise<Value | undefined> {
+async function unlessMissing<Value>(asked: Promise<Value>, also?: ErrorKind): Promise<Value | undefined> {
   try {
     return await asked
   } catch (error) {
-    if (isKind(error, 'not_found') || isKind(error, 'not_implemented')) return undefined
+    const missing = ['not_found', 'not_implemented', also] as const
+    if (missing.some((kind) => kind !== undefined && isKind(error, kind))) return undefined
     throw error
   }
 }

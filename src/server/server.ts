@@ -173,10 +173,14 @@ class Edge {
       connectionsCheckingInterval: Math.min(settings.headersTimeout, 5_000),
       shouldUpgradeCallback: (request: IncomingMessage) => this.#mayTakeOver(request),
     }
-    const server: Server =
-      tls === undefined
-        ? createHttp(http)
-        : createHttps({ ...http, ...tls, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' })
+    // A client that has sent all of its input goes on reading, as without TLS.
+    const mutual = {
+      requestCert: true,
+      rejectUnauthorized: true,
+      minVersion: 'TLSv1.2',
+      allowHalfOpen: true,
+    } as const
+    const server: Server = tls === undefined ? createHttp(http) : createHttps({ ...http, ...tls, ...mutual })
     // The size of the head is the limit; a second one that drops headers silently would hide some of them.
     server.maxHeadersCount = 0
     server.timeout = 0

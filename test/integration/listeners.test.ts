@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
+import { busyboxTar } from '#test/support/busybox-image.ts'
 import { NODE, REPOSITORY, TestDaemon } from '#test/support/daemon.ts'
 import { DatagramReceiver } from '#test/support/log-receiver.ts'
 
@@ -82,6 +83,11 @@ describe('a daemon', () => {
     const info = ['info', '--format', '{{.Labels}} {{.LoggingDriver}}']
     assert.equal(docker(...holder, ...info).stdout.trim(), '[rack=7] local')
     assert.match(docker(...tls, ...info).stderr, /certificate/)
+    writeFileSync(at('busybox.tar'), await busyboxTar())
+    docker(...holder, 'import', at('busybox.tar'), 'busybox')
+    const cat = ['docker', ...holder, 'run', '--rm', '-i', '--network', 'none', 'busybox', 'cat']
+    const piped = daemon.inside('sh', '-c', 'echo in | timeout -s KILL 30 "$@"', 'sh', ...cat)
+    assert.deepEqual([piped.stdout, piped.code], ['in\n', 0], piped.stderr)
 
     const readOnly = ['-H', `unix://${at('ro.sock')}`]
     assert.equal(docker(...readOnly, 'ps', '-aq').code, 0)

@@ -254,6 +254,7 @@ const execs: readonly Scenario[] = [
     call('POST /exec/{exec}/resize?h=1&w=1'),
     call('POST /exec/{exec}/resize?h=x'),
     call('POST /exec/{exec}/start', { Tty: true }),
+    call('GET /exec/{exec}/json', undefined, { until: ['Running', false], besides: ['*'] }),
     call('POST /exec/{exec}/start', { Detach: true, Tty: true }),
   ),
   scenario(

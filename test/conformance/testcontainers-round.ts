@@ -3,7 +3,7 @@
  * `DOCKER_HOST` and without Testcontainers' own reaper, whose image nobody has here.
  */
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -29,6 +29,17 @@ async function started(container: GenericContainer): Promise<StartedTestContaine
   const up = await container.start()
   stops.push(up)
   return up
+}
+
+const directories: string[] = []
+after(() => {
+  for (const each of directories) rmSync(each, { recursive: true })
+})
+
+function scratch(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'berth-tc-'))
+  directories.push(directory)
+  return directory
 }
 
 const busybox = (): GenericContainer => new GenericContainer('busybox').withStartupTimeout(30_000)
@@ -93,7 +104,7 @@ it('runs commands, with their environment, user and directory', async () => {
 })
 
 it('copies files in and out', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'berth-tc-'))
+  const directory = scratch()
   writeFileSync(join(directory, 'a'), 'from a file')
   const container = await started(
     busybox()
@@ -148,7 +159,7 @@ it('finds neighbours of a network by their aliases', async () => {
 })
 
 it('mounts, limits and labels', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'berth-tc-'))
+  const directory = scratch()
   chmodSync(directory, 0o755)
   writeFileSync(join(directory, 'a'), 'bound')
   const container = await started(
@@ -176,7 +187,7 @@ it('mounts, limits and labels', async () => {
 })
 
 it('builds an image from a Dockerfile', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'berth-tc-'))
+  const directory = scratch()
   writeFileSync(
     join(directory, 'Dockerfile'),
     'FROM busybox\nARG WHO=nobody\nRUN echo $WHO > /who\nCMD ["sleep", "1000"]\n',

@@ -1,7 +1,7 @@
 /**
  * The corpus: a directory per Dockerfile in build-corpus, which is its own context, with `setup.sh` for files that git does not
- * keep and `args` for the command line (`@` is the context); http://127.0.0.1:8099/NAME has its files, too. Each is built by berth and by Docker's BuildKit, and the two images
- * are compared: configuration, history, what each layer does, and the tree in the end; or what is said of a Dockerfile that
+ * keep and `args` for the command line (`@` is the context); http://127.0.0.1:8099/NAME has its files, too. Each is built by berth, for its own
+ * client and for Docker's, and by Docker's BuildKit, and the images are compared: configuration, history, what each layer does, and the tree in the end; or what is said of a Dockerfile that
  * cannot be built. What may differ stands with its reason in
  * build-corpus/differences.json. BERTH_CORPUS=NAME,NAME builds only these.
  */

@@ -343,11 +343,12 @@ describe('on a disk that is full', { skip: noLoop }, () => {
       'filler',
     )
     const other = await api.started({ Cmd: FOREVER }, 'other')
+    // The probe takes what it is given: written anew, it would find its own room again.
     await api.until(
       'the disk to be full',
       async () =>
-        (await exec(api, other, 'test -e /dev/shm/full || ! dd if=/dev/zero of=/probe bs=4k count=1'))
-          .code === 0 && (await exec(api, filler, 'test -e /dev/shm/full')).code === 0,
+        (await exec(api, filler, 'test -e /dev/shm/full')).code === 0 &&
+        (await exec(api, other, '! dd if=/dev/zero bs=4k count=1 >>/probe')).code === 0,
     )
 
     const images = (await api.call('GET', '/images/json')).text

@@ -69,7 +69,15 @@ describe('resolveTarget()', () => {
   })
 
   it('reads TLS material where it is asked for', async () => {
-    for (const name of ['ca', 'cert', 'key']) writeFileSync(join(directory, `${name}.pem`), name)
+    writeFileSync(join(directory, 'ca.pem'), 'ca')
+    const unknown = await resolve({ host: ['tcp://h'], tlsverify: true })
+    assert.deepEqual(unknown.endpoint, {
+      kind: 'tcp',
+      host: 'h',
+      port: 2376,
+      tls: { ca: 'ca', cert: undefined, key: undefined, verify: true },
+    })
+    for (const name of ['cert', 'key']) writeFileSync(join(directory, `${name}.pem`), name)
     const { endpoint } = await resolve({ host: ['tcp://h'], tlsverify: true })
     assert.deepEqual(endpoint, {
       kind: 'tcp',

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '#base/errors.ts'
 import { parseEndpoint, type Endpoint, type TlsMaterial } from '#client/endpoint.ts'
@@ -82,15 +82,15 @@ function tlsOf(flags: ConnectionFlags, config: ClientConfig, env: Io['env']): Tl
   const verify = flags.tlsverify || nonEmpty(env['DOCKER_TLS_VERIFY']) !== undefined
   if (!verify && !flags.tls && nonEmpty(env['DOCKER_TLS']) === undefined) return undefined
   const directory = nonEmpty(env['DOCKER_CERT_PATH']) ?? config.directory
-  const read = (chosen: string, name: string): string | undefined => {
-    if (chosen !== '') return readPem(chosen)
-    const file = join(directory, name)
-    return verify || directory !== config.directory ? readPem(file) : config.readText(name)
-  }
+  const usual = (name: string): string => join(directory, name)
+  const ownCa = verify || directory !== config.directory
+  const orAbsent = (chosen: string, name: string): string | undefined =>
+    chosen === '' && !existsSync(usual(name)) ? undefined : readPem(chosen || usual(name))
   return {
-    ca: read(flags.tlscacert, 'ca.pem'),
-    cert: read(flags.tlscert, 'cert.pem'),
-    key: read(flags.tlskey, 'key.pem'),
+    ca: ownCa ? readPem(flags.tlscacert || usual('ca.pem')) : orAbsent(flags.tlscacert, 'ca.pem'),
+    // Not every server asks who it is.
+    cert: orAbsent(flags.tlscert, 'cert.pem'),
+    key: orAbsent(flags.tlskey, 'key.pem'),
     verify,
   }
 }

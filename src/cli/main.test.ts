@@ -51,6 +51,9 @@ describe('berth', () => {
   })
 
   it('says whom it could not reach', async () => {
+    const info = ['info', '--format', '{{.Labels}}']
+    const { stderr } = await runCli(info, { host: 'unix:///nonexistent/berth.sock' })
+    assert.match(stderr, /^Cannot connect to the berth daemon/)
     assert.deepEqual(await runCli(['ps'], { host: 'unix:///nonexistent/berth.sock' }), {
       code: 1,
       stdout: '',

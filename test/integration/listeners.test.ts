@@ -15,6 +15,7 @@ import { DatagramReceiver } from '#test/support/log-receiver.ts'
 let root: string
 const at = (name: string): string => join(root, name)
 const BERTHD = join(REPOSITORY, 'src/bin/berthd.ts')
+const BERTH = [NODE, join(REPOSITORY, 'src/bin/berth.ts')] as const
 
 before(() => {
   root = mkdtempSync(join(tmpdir(), 'berth-listen-'))
@@ -77,21 +78,21 @@ describe('a daemon', () => {
     await using daemon = await TestDaemon.start({
       args: ['-H', 'tcp://127.0.0.1:2376', '--config-file', file],
     })
-    const docker = (...args: string[]) => daemon.inside('docker', ...args)
+    const berth = (...args: string[]) => daemon.inside(...BERTH, ...args)
     const tls = ['-H', 'tcp://127.0.0.1:2376', '--tlsverify', '--tlscacert', at('ca.pem')]
     const holder = [...tls, '--tlscert', at('client.pem'), '--tlskey', at('client.key')]
     const info = ['info', '--format', '{{.Labels}} {{.LoggingDriver}}']
-    assert.equal(docker(...holder, ...info).stdout.trim(), '[rack=7] local')
-    assert.match(docker(...tls, ...info).stderr, /certificate/)
+    assert.equal(berth(...holder, ...info).stdout.trim(), '[rack=7] local')
+    assert.match(berth(...tls, 'ps', '-q').stderr, /certificate/)
     writeFileSync(at('busybox.tar'), await busyboxTar())
-    docker(...holder, 'import', at('busybox.tar'), 'busybox')
-    const cat = ['docker', ...holder, 'run', '--rm', '-i', '--network', 'none', 'busybox', 'cat']
+    berth(...holder, 'import', at('busybox.tar'), 'busybox')
+    const cat = [...BERTH, ...holder, 'run', '--rm', '-i', '--network', 'none', 'busybox', 'cat']
     const piped = daemon.inside('sh', '-c', 'echo in | timeout -s KILL 30 "$@"', 'sh', ...cat)
     assert.deepEqual([piped.stdout, piped.code], ['in\n', 0], piped.stderr)
 
     const readOnly = ['-H', `unix://${at('ro.sock')}`]
-    assert.equal(docker(...readOnly, 'ps', '-aq').code, 0)
-    assert.match(docker(...readOnly, 'volume', 'create', 'v').stderr, /is not served on a read-only address/)
+    assert.equal(berth(...readOnly, 'ps', '-aq').code, 0)
+    assert.match(berth(...readOnly, 'volume', 'create', 'v').stderr, /is not served on a read-only address/)
     assert.equal(statSync(at('ro.sock')).mode & 0o777, 0o660)
 
     const events = await daemon.open('GET', '/events')
@@ -109,7 +110,7 @@ describe('a daemon', () => {
     const [line] = (await once(lines, 'line')) as [string]
     assert.match(line, /"Type":"daemon","Action":"reload"/)
     events.destroy()
-    assert.equal(docker(...holder, ...info).stdout.trim(), '[rack=8] none')
+    assert.equal(berth(...holder, ...info).stdout.trim(), '[rack=8] none')
     assert.match(daemon.log, /when the daemon is started again","settings":\["publishDefault"\]/)
   })
 
@@ -126,8 +127,8 @@ describe('a daemon', () => {
     ]
     await using daemon = await TestDaemon.start({ args: ['-H', 'fd://'], dress, stdin: handleOf(server) })
     await manager.until(/READY=1\nMAINPID=\d+/)
-    const { status } = spawnSync('docker', ['-H', `unix://${at('passed.sock')}`, 'ps'], { encoding: 'utf8' })
-    assert.equal(status, 0)
+    const answered = spawnSync(BERTH[0], [BERTH[1], '-H', `unix://${at('passed.sock')}`, 'ps'])
+    assert.equal(answered.status, 0)
     await daemon.down()
     await manager.until(/STOPPING=1/)
   })

@@ -38,7 +38,12 @@ export default command({
     }
     if (template !== undefined) {
       const fields = Object.fromEntries(Object.entries(document).map(([key, value]) => [key, () => value]))
-      out(`${template.execute(view('system.dockerInfo', fields, document))}\n`)
+      try {
+        out(`${template.execute(view('system.dockerInfo', fields, document))}\n`)
+      } catch (error) {
+        // A field is missing because the engine has not answered.
+        throw failure ?? error
+      }
     } else if (flags.format === 'json') out(`${toJson(document)}\n`)
     else {
       out(

@@ -27,19 +27,19 @@ describe('berth why', () => {
       (await why(id)).Summary,
       /^It is running since .*, when root with \S+ \(pid \d+\) started it\.$/,
     )
-    assert.equal(api.daemon.docker('stop', '-t', '1', id).code, 0)
+    assert.equal(api.daemon.berth('stop', '-t', '1', id).code, 0)
     await api.daemon.down('SIGKILL')
     await api.daemon.up()
     const { code, stdout } = api.daemon.berth('why', id)
     assert.equal(code, 0)
     assert.match(
       stdout,
-      /is exited: It was stopped by root with docker \(pid \d+\)\.\nExit code 137 \(SIGKILL\)/,
+      /is exited: It was stopped by root with \S+ \(pid \d+\)\.\nExit code 137 \(SIGKILL\)/,
     )
     assert.match(stdout, /It did not end after SIGTERM in time, and was killed\.\nNext: /)
     assert.match(
       stdout,
-      /\n[\d-]+ [\d:]+ +kill, signal 15 +by root with docker [^]*Its last lines:\nfirst\nlast words\n$/,
+      /\n[\d-]+ [\d:]+ +kill, signal 15 +by root with \S+ [^]*Its last lines:\nfirst\nlast words\n$/,
     )
   })
 

@@ -109,7 +109,15 @@ async function compileForStart(script: string, cache: string): Promise<void> {
     const updates = [...twoStages.map(([, update]) => update), result]
     engine.answers['POST /build'] = { stream: updates.map(encodeUpdate) }
     const command = ['-H', engine.host, 'build', '--progress=plain', context]
-    const made = [join(root, 'tools/startup-cache.ts'), script, cache, '--', ...command]
+    // With the flag of bin/berth: a cache is only good for the flags that it was made with.
+    const made = [
+      '--no-concurrent-recompilation',
+      join(root, 'tools/startup-cache.ts'),
+      script,
+      cache,
+      '--',
+      ...command,
+    ]
     await promisify(execFile)(process.execPath, made)
   } finally {
     rmSync(context, { recursive: true })

@@ -78,7 +78,7 @@ export class RunningBuild {
     }).id
     held.defer(() => builds.sessions.drop(session))
     const filesNeeded = options.call === 'build'
-    const report = (message: BuildMessage): void => void this.#tell(message)
+    const report = (message: BuildMessage): void => this.#tell(message)
     const inputDeps = { builds, sessions, engineSession: session, client, report, now, signal }
     const inputs = await loadInputs(solve.frontendOptions, { filesNeeded }, inputDeps)
     if ('text' in inputs.dockerfile) this.#source = inputs.dockerfile
@@ -105,14 +105,17 @@ export class RunningBuild {
     for await (const message of messages) {
       if (message.type === 'result') result = message
       else if (message.type === 'call') solved({ metadata: callMetadata(message, this.#source) })
-      else await this.#tell(message)
+      else {
+        this.#tell(message)
+        await this.#status.room()
+      }
     }
     return result
   }
 
-  async #tell(message: BuildMessage): Promise<void> {
+  #tell(message: BuildMessage): void {
     const status = statusOf(message, { now: this.#deps.now(), source: this.#source })
-    if (status !== undefined) await this.#status.put(status)
+    if (status !== undefined) this.#status.put(status)
   }
 }
 

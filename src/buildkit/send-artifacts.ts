@@ -21,7 +21,7 @@ export async function sendArtifacts(
 ): Promise<void> {
   const report: Parameters<typeof vertexReport>[1] = (message) => {
     const told = statusOf(message, { now: now(), source: undefined })
-    if (told !== undefined) void status.put(told)
+    if (told !== undefined) status.put(told)
   }
   for (const index of artifacts) {
     const client = await sessions.find(request.session)

@@ -12,13 +12,17 @@ export class StatusStream {
   #early: StatusResponse[] | undefined = []
   #ended = false
 
-  /** Resolves when there is room for more. */
-  async put(status: StatusResponse): Promise<void> {
+  /** Every reader will have it; see room(). */
+  put(status: StatusResponse): void {
     if (this.#early !== undefined && this.#early.length < MOST_BEHIND) this.#early.push(status)
     for (const reader of this.#readers) {
       reader.waiting.push(status)
       reader.wake.resolve()
     }
+  }
+
+  /** Resolves when no reader is far behind. */
+  async room(): Promise<void> {
     for (const reader of this.#readers) {
       if (reader.waiting.length >= MOST_BEHIND) await reader.caughtUp.promise
     }

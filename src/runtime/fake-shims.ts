@@ -19,6 +19,8 @@ export interface FakeInit {
   readonly supervised: boolean
   readonly frozen: boolean
   end(code: number): void
+  /** The process ends; the shim knows, and says so when the result is called. */
+  endUntold(code: number): () => void
   signal(number: number): void
   freeze(): void
   thaw(): void
@@ -104,6 +106,7 @@ class FakeShim implements Shim {
   #oomKilled = false
   #started = false
   #gone = false
+  #mute = false
 
   constructor(directory: string, config: ShimConfig, world: World) {
     this.directory = directory
@@ -165,6 +168,9 @@ class FakeShim implements Shim {
     streams: StreamSelection,
   ): Promise<{ readonly pid: number; readonly stream?: Duplex }> {
     this.#checkThere()
+    if (this.#init.state !== 'running') {
+      throw new EngineError('internal', 'container is not running', { code: 'RUNTIME_EXEC_FAILED' })
+    }
     const args = await this.#argumentsIn(join(this.directory, 'exec', `${id}.json`))
     checkCommand(args)
     const process = new FakeProcess(tty, true, (code) => this.#tell({ type: 'exec-exit', exec: id, code }))
@@ -204,6 +210,14 @@ class FakeShim implements Shim {
       supervised: !this.#gone,
       frozen: init.frozen,
       end: (code) => init.end(code),
+      endUntold: (code) => {
+        this.#mute = true
+        init.end(code)
+        return () => {
+          this.#mute = false
+          this.#exited(code)
+        }
+      },
       signal: (number) => init.signal(number),
       freeze: () => init.freeze(),
       thaw: () => init.thaw(),
@@ -230,7 +244,7 @@ class FakeShim implements Shim {
 
   #exited(code: number): void {
     for (const exec of this.#execs.values()) if (exec.state === 'running') exec.end(137)
-    if (this.#gone) return
+    if (this.#gone || this.#mute) return
     const exit: ExitEvent = { type: 'exit', code, oomKilled: this.#oomKilled, at: this.#world.now() }
     this.#world.record(exit)
     this.#tell(exit)

@@ -86,6 +86,7 @@ const nulls = new Map<string, unknown>([
   ['Options', {}],
   ['Volumes', {}],
   ['MemorySwappiness', 0],
+  ['PortBindings', {}],
   ['ExitCode', 0],
 ])
 

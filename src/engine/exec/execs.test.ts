@@ -109,6 +109,17 @@ describe('Execs.start()', () => {
     assert.equal(shown(detached).ExitCode, 127)
   })
 
+  it('says that the container does not run when it ended a moment ago', async () => {
+    const id = await engine.run()
+    const late = await exec(id, 'true')
+    const tell = machine.shims.init(id).endUntold(0)
+    const starting = engine.execs.start(late, DETACH)
+    setImmediate(tell)
+    await assert.rejects(starting, { message: `container ${id} is not running` })
+    await engine.settled()
+    assert.equal(shown(late).Running, false)
+  })
+
   it('runs once although two ask at the same time', async () => {
     const id = await engine.run()
     const one = await exec(id, 'sleep')

@@ -1,7 +1,7 @@
 import { frame, streamType } from '#api/stdcopy.ts'
 import type { Background } from '#base/background.ts'
 import { type Clock, settlesWithin } from '#base/clock.ts'
-import { EngineError, messageOf } from '#base/errors.ts'
+import { EngineError, isKind, messageOf } from '#base/errors.ts'
 import { newId } from '#base/ids.ts'
 import { AttachStream } from '../containers/attach-stream.ts'
 import type { Container } from '../containers/container.ts'
@@ -63,6 +63,7 @@ interface Spawning {
   readonly consoleSize?: readonly number[] | undefined
   readonly stream: AttachStream | undefined
 }
+const SEEN_ENDING = 'container is not running'
 const START_FAILED = 'EXEC_START_FAILED'
 
 /** Further processes in running containers. */
@@ -249,9 +250,12 @@ export class Execs implements ExecService {
     })
   }
 
-  /** A runtime that gives no reason has most likely seen the container end, which is told a moment later. */
+  /** A supervisor that has seen the container end, or a runtime that gives no reason: the end is told a moment later. */
   async #end(task: Task, error: unknown): Promise<void> {
-    if (!/failed with status \d+$/.test(messageOf(error))) return
+    const message = messageOf(error)
+    const unsaid =
+      isKind(error, 'unavailable') || message === SEEN_ENDING || /failed with status \d+$/.test(message)
+    if (!unsaid) return
     await settlesWithin(this.#deps.clock, END_PATIENCE, task.exited)
   }
 
@@ -263,7 +267,7 @@ export class Execs implements ExecService {
     }
     const { registry, supervisor } = this.#deps
     // It may run again by now, but not as what it was.
-    if (supervisor.running(exec.containerId) !== task) {
+    if (supervisor.running(exec.containerId) !== task || messageOf(error) === SEEN_ENDING) {
       exec.exitCode = CANNOT_START
       return notRunning(exec.containerId)
     }

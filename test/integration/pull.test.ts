@@ -14,7 +14,9 @@ import { noise, RegistryContents } from '#test/support/registry-images.ts'
 import { ScriptedRegistry } from '#test/support/scripted-registry.ts'
 import type { Faults } from '#test/support/scripted-registry-server.ts'
 
-const CHUNK = 8 << 20
+/** As much as may be on the way, and as one request asks for; see downloadLimits. */
+const WINDOW = 8 << 20
+const RANGE = 2 << 20
 
 interface Message {
   readonly status?: string
@@ -47,6 +49,16 @@ describe('pull', () => {
     await registry[Symbol.asyncDispose]()
     await daemon[Symbol.asyncDispose]()
   })
+
+  /** What the registry has sent, once it sends no more. */
+  async function settled(): Promise<number> {
+    for (let before = -1; ;) {
+      const { sent } = await registry.statistics()
+      if (sent === before) return sent
+      before = sent
+      await delay(300)
+    }
+  }
 
   async function pull(name: string, tag = '1'): Promise<Pulled> {
     const from = encodeURIComponent(`${registry.host}/${name}`)
@@ -185,12 +197,7 @@ describe('pull', () => {
       await registry.does({ cutAfter: Math.floor((size * percent) / 100), tooMany: 0 })
       const failed = pull('cut/demo').catch(() => undefined)
       // Everything is cut from there on; the daemon is killed while it tries again.
-      for (let before = -1, now = 0; now !== before;) {
-        before = now
-        await delay(300)
-        now = (await registry.statistics()).sent
-      }
-      const first = (await registry.statistics()).sent
+      const first = await settled()
       await daemon.down('SIGKILL')
       await failed
       await daemon.up()
@@ -205,6 +212,28 @@ describe('pull', () => {
       await removeImages()
     })
   }
+
+  it('fetches no more than the window again after a kill, also when the buffers of the kernel were full', async () => {
+    const contents = new RegistryContents()
+    const { layers } = contents.image({ layers: [large, other] }, '1')
+    const size = layers.reduce((sum, layer) => sum + layer.size, 0)
+    await registry.holds(contents)
+    await registry.does({ slow: 1 })
+    const failed = pull('full/demo').catch(() => undefined)
+    while ((await registry.statistics()).sent < size / 4) await delay(5)
+    // What was asked for goes on arriving, and nobody reads it.
+    process.kill(daemon.pid, 'SIGSTOP')
+    const first = await settled()
+    await daemon.down('SIGKILL')
+    await failed
+    await daemon.up()
+    await registry.does({})
+    const { error } = await pull('full/demo')
+    assert.equal(error, undefined)
+    const again = first + (await registry.statistics()).sent - size
+    assert.ok(again < WINDOW, `${again} bytes fetched again`)
+    await removeImages()
+  })
 
   it('goes on after the daemon is killed in the middle, again and again', async () => {
     const contents = new RegistryContents()
@@ -223,7 +252,7 @@ describe('pull', () => {
     const { error } = await pull('kill/demo')
     assert.equal(error, undefined)
     const { sent } = await registry.statistics()
-    assert.ok(sent - size < 3 * CHUNK, `${sent - size} bytes fetched again`)
+    assert.ok(sent - size < 3 * WINDOW, `${sent - size} bytes fetched again`)
     await removeImages()
   })
 
@@ -237,12 +266,7 @@ describe('pull', () => {
     while ((await registry.statistics()).sent < layers[0]!.size / 2) await delay(5)
     response.on('error', () => undefined)
     response.destroy()
-    for (let before = -1, now = 0; now !== before;) {
-      before = now
-      await delay(100)
-      now = (await registry.statistics()).sent
-    }
-    const first = (await registry.statistics()).sent
+    const first = await settled()
     assert.ok(first < layers[0]!.size)
     await assertNothing({ ingests: true })
     await registry.does({})
@@ -264,7 +288,7 @@ describe('pull', () => {
     )
     const { requests } = await registry.statistics()
     const gets = requests.filter((request) => request.includes(`/blobs/${layers[0]?.digest}`))
-    assert.equal(gets.length, Math.ceil(layers[0]!.size / CHUNK), gets.join('\n'))
+    assert.equal(gets.length, Math.ceil(layers[0]!.size / RANGE), gets.join('\n'))
     await removeImages()
   })
 

@@ -6,10 +6,13 @@ import type { ReadableRepository } from '#registry/client/repository.ts'
 import { pauseAfter } from '#registry/client/retries.ts'
 import { GatheredWrites } from '#store/ingests/gathered-writes.ts'
 import type { ByteRange, Ingest } from '#store/ingests/ingests.ts'
+import type { Share, Window } from './window.ts'
 
 export interface DownloadLimits {
-  /** Bytes asked for at once: what a cut can make us fetch again, at most. */
-  readonly chunk: number
+  /** Bytes of all downloads that are on the way at once: what a kill can make us fetch again, at most. */
+  readonly window: number
+  /** Bytes asked for by one request. */
+  readonly range: number
   /** Of one blob. */
   readonly connections: number
   /** In a row, with less than `progress` between them. */
@@ -19,7 +22,8 @@ export interface DownloadLimits {
 }
 
 export const downloadLimits: DownloadLimits = {
-  chunk: 8 << 20,
+  window: 8 << 20,
+  range: 2 << 20,
   connections: 3,
   failures: 6,
   progress: 256 << 10,
@@ -28,6 +32,7 @@ export const downloadLimits: DownloadLimits = {
 export interface DownloadOptions {
   /** Connections of all downloads together. */
   readonly slots: Slots
+  readonly window: Window
   readonly limits: DownloadLimits
   readonly clock: Clock
   readonly signal: AbortSignal
@@ -78,7 +83,7 @@ class Download {
   /** Returns early from a registry that does not know ranges. */
   async inRanges(): Promise<void> {
     const { limits, signal } = this.#options
-    const queue = split(this.#ingest.missing(), limits.chunk)
+    const queue = split(this.#ingest.missing(), limits.range)
     const stop = new AbortController()
     const either = AbortSignal.any([signal, stop.signal])
     const lane = async (): Promise<void> => {
@@ -110,14 +115,22 @@ class Download {
     signal: AbortSignal,
     from: 'there' | 'from anywhere' = 'there',
   ): Promise<void> {
-    const { clock, limits } = this.#options
+    const { clock, limits, slots, window } = this.#options
+    let share: Share | undefined
     const writer = new GatheredWrites(this.#ingest, range.offset, {
       least: GATHER,
-      onWritten: () => this.#options.onProgress(this.#ingest.received),
+      onWritten: (bytes) => {
+        share?.arrived(bytes)
+        this.#options.onProgress(this.#ingest.received)
+      },
     })
     for (let failures = 0; writer.position < range.end;) {
       const before = writer.position
       try {
+        if (!slots.available && this.#ingest.received === 0) this.#options.onWaiting()
+        using _slot = await slots.acquire({ signal })
+        using onTheWay = await window.share(range.end - before, { signal })
+        share = onTheWay
         await this.#connect(writer, range.end, signal, from)
         if (this.#ignoresRanges) return
       } catch (error) {
@@ -137,9 +150,6 @@ class Download {
     signal: AbortSignal,
     from: 'there' | 'from anywhere',
   ): Promise<void> {
-    const { slots, onWaiting } = this.#options
-    if (!slots.available && this.#ingest.received === 0) onWaiting()
-    using _slot = await slots.acquire({ signal })
     const offset = writer.position
     const over = new AbortController()
     try {
@@ -163,11 +173,11 @@ class Download {
   }
 }
 
-function split(missing: readonly ByteRange[], chunk: number): ByteRange[] {
+function split(missing: readonly ByteRange[], most: number): ByteRange[] {
   return missing.flatMap(({ offset, end }) =>
-    Array.from({ length: Math.ceil((end - offset) / chunk) }, (_, i) => ({
-      offset: offset + i * chunk,
-      end: Math.min(offset + (i + 1) * chunk, end),
+    Array.from({ length: Math.ceil((end - offset) / most) }, (_, i) => ({
+      offset: offset + i * most,
+      end: Math.min(offset + (i + 1) * most, end),
     })),
   )
 }

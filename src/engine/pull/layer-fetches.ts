@@ -15,6 +15,7 @@ import { download, type DownloadLimits } from './download.ts'
 import { noSpace, wrongBlob } from './errors.ts'
 import { layerBytes, layerLine, retrying } from './layer-line.ts'
 import { ingestDigest, layerTar, unpackedLimit } from './unpack.ts'
+import { Window } from './window.ts'
 
 export interface LayerFetchesDeps {
   readonly store: ImageStore
@@ -59,11 +60,13 @@ export class LayerFetches {
   readonly #blobs = new KeyedMutex()
   readonly #connections: Slots
   /** Each takes some megabytes and most of a processor. */
+  readonly #window: Window
   readonly #unpacking = new Slots(Math.max(availableParallelism(), 4))
 
   constructor(deps: LayerFetchesDeps) {
     this.#deps = deps
     this.#connections = new Slots(deps.connections)
+    this.#window = new Window(deps.limits.window)
   }
 
   /** Resolves when the layer is in the store. */
@@ -131,6 +134,7 @@ export class LayerFetches {
     )
     await download(ingest, control.context().repository, ingest, {
       slots: this.#connections,
+      window: this.#window,
       limits,
       clock,
       signal,

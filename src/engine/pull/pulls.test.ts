@@ -38,7 +38,7 @@ async function start() {
     clock,
     logger: silentLogger,
     connections: 4,
-    limits: { chunk: 1 << 20, connections: 3, failures: 6, progress: 256 << 10 },
+    limits: { window: 8 << 20, range: 1 << 20, connections: 3, failures: 6, progress: 256 << 10 },
   })
   const pull = (
     from: string,

@@ -14,9 +14,9 @@ import { noise, RegistryContents } from '#test/support/registry-images.ts'
 import { ScriptedRegistry } from '#test/support/scripted-registry.ts'
 import type { Faults } from '#test/support/scripted-registry-server.ts'
 
-/** As much as may be on the way, and as one request asks for; see downloadLimits. */
+/** As much as a kill may cost, and as one request asks for; see downloadLimits. */
 const WINDOW = 8 << 20
-const RANGE = 2 << 20
+const RANGE = 15 << 17
 
 interface Message {
   readonly status?: string

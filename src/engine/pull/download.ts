@@ -9,7 +9,10 @@ import type { ByteRange, Ingest } from '#store/ingests/ingests.ts'
 import type { Share, Window } from './window.ts'
 
 export interface DownloadLimits {
-  /** Bytes of all downloads that are on the way at once: what a kill can make us fetch again, at most. */
+  /**
+   * Bytes of all downloads that are on the way at once. With what so many requests may have written and not yet recorded
+   * (see FileIngest) they are what a kill can make us fetch again: 8 MB.
+   */
   readonly window: number
   /** Bytes asked for by one request. */
   readonly range: number
@@ -21,9 +24,11 @@ export interface DownloadLimits {
   readonly progress: number
 }
 
+const RANGE = 15 << 17
+
 export const downloadLimits: DownloadLimits = {
-  window: 8 << 20,
-  range: 2 << 20,
+  window: 4 * RANGE,
+  range: RANGE,
   connections: 3,
   failures: 6,
   progress: 256 << 10,
@@ -59,7 +64,7 @@ export async function download(
 }
 
 /** Less than this is not worth a system call. */
-const GATHER = 256 << 10
+const GATHER = 512 << 10
 
 class Download {
   readonly #ingest: Ingest

@@ -14,7 +14,7 @@ import { ProgressFile, readProgress } from './progress-file.ts'
 export const files = { data: 'data', progress: 'progress' } as const
 
 /** Bytes that a crash may make us forget. */
-const RECORD_EVERY = 256 << 10
+const RECORD_EVERY = 128 << 10
 const READ_SIZE = 1 << 20
 
 interface Opened {

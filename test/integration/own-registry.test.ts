@@ -41,7 +41,9 @@ before(async () => {
   writeFileSync(join(config, 'daemon.json'), JSON.stringify({ registry }))
   const args = ['--config-file', join(config, 'daemon.json'), '--registry-listen', HOST]
   api = acquired.use(await EngineApi.start({ args }))
-  assert.equal(berth('login', '-u', 'ann', '-p', 'sesame', HOST).code, 0)
+  const { code, stderr } = berth('login', '-u', 'ann', '-p', 'sesame', HOST)
+  assert.equal(code, 0, stderr)
+  assert.doesNotMatch(stderr, /ExperimentalWarning|trace-warnings/)
 })
 after(() => acquired.disposeAsync())
 

@@ -41,9 +41,7 @@ before(async () => {
   writeFileSync(join(config, 'daemon.json'), JSON.stringify({ registry }))
   const args = ['--config-file', join(config, 'daemon.json'), '--registry-listen', HOST]
   api = acquired.use(await EngineApi.start({ args }))
-  const { code, stderr } = berth('login', '-u', 'ann', '-p', 'sesame', HOST)
-  assert.equal(code, 0, stderr)
-  assert.doesNotMatch(stderr, /ExperimentalWarning|trace-warnings/)
+  assert.equal(berth('login', '-u', 'ann', '-p', 'sesame', HOST).code, 0)
 })
 after(() => acquired.disposeAsync())
 
@@ -55,6 +53,28 @@ function ok({ code, stdout, stderr }: Result): string {
   assert.equal(code, 0, stderr + stdout)
   return stdout
 }
+
+describe('the program', () => {
+  it('says nothing of Node', () => {
+    const program = join(import.meta.dirname, '../../bin/berth')
+    const { host } = api.daemon
+    const { stderr } = api.daemon.inside(
+      program,
+      '-H',
+      host,
+      '--config',
+      config,
+      'login',
+      '-u',
+      'ann',
+      '-p',
+      'sesame',
+      HOST,
+    )
+    assert.match(stderr, /^WARNING! A password in --password/)
+    assert.doesNotMatch(stderr, /ExperimentalWarning|--trace-warnings/)
+  })
+})
 
 /** What the registry says, asked in the daemon's namespace. */
 function ask(path: string): string {

@@ -108,6 +108,7 @@ async function receive(
   { builds, engineSession, report, now, signal }: InputsDeps,
 ): Promise<ContextInput> {
   const { sharedKey } = client.facts
+  const kept = sharedKey === '' ? undefined : `${sharedKey} ${directory}`
   await vertexReport(title, report, now, async (vertex) => {
     using sync = client.files({ directory, exclude: ignore === undefined ? [] : parseIgnore(ignore) }, signal)
     const progress = transferring('context', vertex, { report, now, signal })
@@ -115,11 +116,11 @@ async function receive(
       sessions: builds.sessions,
       session: engineSession,
       name,
-      directory: sharedKey === '' ? '' : `${sharedKey} ${directory}`,
+      directory: kept ?? '',
       onBytes: progress.onBytes,
     })
   })
-  return { type: 'session', name }
+  return { type: 'session', name, directory: kept }
 }
 
 /** Counts under the words that people know. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
+import type { BuildReasons } from '#api/build-updates.ts'
 import { isErrno, isKind } from '#base/errors.ts'
 import type { Method } from '#buildkit/grpc/server.ts'
 import { SolveRequest, SolveResponse } from '#buildkit/messages/control.ts'
@@ -100,6 +101,28 @@ describe('a build over BuildKit’s protocol', () => {
       ['big', 'small', 'small'],
     )
     assert.equal(await output('again', 'cat', '/app/small'), 'bb')
+  })
+
+  it('is compared with the one before it of the same name, or of the same directory', async () => {
+    const dockerfile = 'FROM busybox\nCOPY told /told\n'
+    const why = async (): Promise<unknown> => {
+      const { name, misses } = (await api.call('GET', '/berth/builds/why')).json<BuildReasons>()
+      return { name, misses: misses.map(({ reason, subject }) => ({ reason, subject })) }
+    }
+    const misses = [{ reason: 'file', subject: 'told' }]
+    for (const [sharedKey, exporters, name] of [
+      ['', moby('told:1,told:2'), 'told:1'],
+      ['a directory', [{ type: 'moby' }], 'session'],
+    ] as const) {
+      for (const content of ['first', 'second']) {
+        await using client = await connect(
+          offering(dockerfile, [file('told', `${name} ${content}`)]),
+          sharedKey,
+        )
+        await client.build({ exporters })
+      }
+      assert.deepEqual(await why(), { name, misses })
+    }
   })
 
   it('takes a session within a call as well', async () => {

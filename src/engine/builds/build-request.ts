@@ -2,6 +2,7 @@ import { EngineError } from '#base/errors.ts'
 import type { BuildRequest } from '#build/graph/plan.ts'
 import { hostPlatform, parsePlatform } from '#oci/platform.ts'
 import type { BuildContexts } from './contexts.ts'
+import { outputNames } from './outputs.ts'
 import type { BuildOptions } from './service.ts'
 
 const NETWORKS = ['default', 'none', 'host'] as const
@@ -34,15 +35,21 @@ export function buildRequest(
 }
 
 /** Name under which builds are compared with each other: what is built, not what it is made of. */
-export function slotOf({ context, dockerfile, target, tags, platforms }: BuildOptions): string | undefined {
+export function slotOf(options: BuildOptions): string | undefined {
+  const { context, dockerfile, target, tags, platforms, outputs } = options
   const file = 'path' in dockerfile ? dockerfile.path : dockerfile.name
-  const place = placeOf(context) ?? tags[0]
+  const place = placeOf(context) ?? outputNames(tags, outputs)[0] ?? sentFrom(context)
   return place === undefined ? undefined : JSON.stringify([place, file, target ?? '', platforms])
 }
 
 function placeOf(context: BuildOptions['context']): string | undefined {
   if (context.type === 'directory') return context.path
   return context.type === 'remote' ? context.url : undefined
+}
+
+/** What its client calls the directory: it says less than the name of what is built. */
+function sentFrom(context: BuildOptions['context']): string | undefined {
+  return context.type === 'session' ? context.directory : undefined
 }
 
 function networkOf(text: string | undefined): BuildRequest['network'] {

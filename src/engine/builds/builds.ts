@@ -6,7 +6,7 @@ import type { CacheMiss } from '#build/progress/progress.ts'
 import { type BuildDeps, runBuild } from './build.ts'
 import type { CacheUpkeep } from './cache/cache-upkeep.ts'
 import { LogBacklog } from './log-backlog.ts'
-import { outputReferences } from './outputs.ts'
+import { outputNames, outputReferences } from './outputs.ts'
 import type { BuildExplanation, BuildMessage, BuildOptions, BuildService } from './service.ts'
 
 export interface BuildsDeps extends BuildDeps {
@@ -112,9 +112,9 @@ class Explanation {
   readonly #cached = new Set<string>()
   readonly #misses: CacheMiss[] = []
 
-  constructor(id: string, { tags, context }: BuildOptions) {
+  constructor(id: string, { tags, outputs, context }: BuildOptions) {
     this.#id = id
-    this.#name = tags[0] ?? (context.type === 'directory' ? context.path : context.type)
+    this.#name = outputNames(tags, outputs)[0] ?? (context.type === 'directory' ? context.path : context.type)
   }
 
   note(message: BuildMessage): void {

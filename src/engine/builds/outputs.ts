@@ -46,14 +46,18 @@ export interface Written {
   readonly artifacts: ReadonlyMap<number, Artifact>
 }
 
+/** As the client has written them. */
+export function outputNames(tags: readonly string[], outputs: readonly BuildOutput[]): readonly string[] {
+  const named = outputs.flatMap(({ attributes }) => attributes['name']?.split(',') ?? [])
+  return [...tags, ...named].map((text) => text.trim()).filter((text) => text !== '')
+}
+
 /** Names are checked before anything is built. */
 export function outputReferences(
   tags: readonly string[],
   outputs: readonly BuildOutput[],
 ): readonly Reference[] {
-  const named = outputs.flatMap(({ attributes }) => attributes['name']?.split(',') ?? [])
-  const texts = [...tags, ...named].map((text) => text.trim()).filter((text) => text !== '')
-  const references = texts.map((text) => withDefaultTag(parseReference(text)))
+  const references = outputNames(tags, outputs).map((text) => withDefaultTag(parseReference(text)))
   return [...new Map(references.map((reference) => [formatFamiliar(reference), reference])).values()]
 }
 

@@ -105,7 +105,12 @@ export type ContextInput =
   /** Git, an archive or a Dockerfile at an http(s) address. */
   | { readonly type: 'remote'; readonly url: string }
   /** What `BuildSessions` was given under this name. */
-  | { readonly type: 'session'; readonly name: string }
+  | {
+      readonly type: 'session'
+      readonly name: string
+      /** What tells the client's directory from others, where that is known. */
+      readonly directory?: string | undefined
+    }
   | { readonly type: 'empty' }
 
 export type NamedContextInput =

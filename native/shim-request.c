@@ -139,8 +139,10 @@ static void handle_discard(struct client *client, char *const words[])
 	(void)words;
 	shim.discard = true;
 	client_reply(client, "ok");
-	if (shim.phase <= PHASE_READY)
-		shim.phase = PHASE_ENDING;
+	if (shim.phase > PHASE_READY)
+		return;
+	shim.phase = PHASE_ENDING;
+	shim.deleted = true;
 }
 
 void request_handle(struct client *client, char *line)

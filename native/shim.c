@@ -60,15 +60,31 @@ static void finish(void)
 	shim.phase = PHASE_DONE;
 }
 
-/* Ends once nothing runs any more: no call of the runtime, no exec. */
+/*
+ * The runtime deletes what it knows when no other call of it works on the container: one that just moves an exec into the
+ * control groups would keep them from being removed. The shim ends once nothing runs any more.
+ */
 static void advance(void)
 {
 	if (shim.phase != PHASE_ENDING || shim.deleting != 0)
 		return;
-	for (struct process *process = shim.processes; process != NULL; process = process->next)
-		if (process->state == PROCESS_STARTING || process->state == PROCESS_RUNNING)
+	bool running = false;
+	for (struct process *process = shim.processes; process != NULL; process = process->next) {
+		if (process->state == PROCESS_STARTING)
 			return;
-	finish();
+		if (process->state != PROCESS_RUNNING)
+			continue;
+		/* Execs in a private pid namespace are dead by now; those of other containers must not stay behind. */
+		if (process != shim.init)
+			kill(process->pid, SIGKILL);
+		running = true;
+	}
+	if (!shim.deleted) {
+		shim.deleted = true;
+		shim.deleting = runtime_delete();
+	}
+	if (!running && shim.deleting == 0)
+		finish();
 }
 
 void shim_end(void)
@@ -76,11 +92,6 @@ void shim_end(void)
 	shim.phase = PHASE_ENDING;
 	watch_close(&shim.oom);
 	log_finish();
-	/* Execs in a private pid namespace are dead by now; those of other containers must not stay behind. */
-	for (struct process *process = shim.processes; process != NULL; process = process->next)
-		if (process != shim.init && process->state == PROCESS_RUNNING)
-			kill(process->pid, SIGKILL);
-	shim.deleting = runtime_delete();
 }
 
 static struct process *process_of(pid_t pid)

@@ -85,6 +85,7 @@ struct shim {
 	struct buffer history; /* event lines for new watchers */
 	struct buffer orphans; /* struct orphan: reaped before we knew whose they were */
 	pid_t deleting;	       /* `RUNTIME delete` */
+	bool deleted;	       /* it was called, or there is nothing that it knows */
 	unsigned calls;	       /* of the runtime, to number its files */
 	bool discard, oom_seen;
 	char io[IO_SIZE];

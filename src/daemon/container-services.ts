@@ -19,6 +19,7 @@ import type { ContainerRegistry } from '#engine/containers/registry.ts'
 import { Removal } from '#engine/containers/removal.ts'
 import type { Remains } from '#engine/containers/remains.ts'
 import { Restarts } from '#engine/containers/restarts.ts'
+import { StartOrder } from '#engine/containers/start-order.ts'
 import { type Bundles, type Endpoints, Supervisor } from '#engine/containers/supervisor.ts'
 import { Updates } from '#engine/containers/updates.ts'
 import type { Waiters } from '#engine/containers/waiters.ts'
@@ -78,7 +79,7 @@ export type ContainerServices = ReturnType<typeof assembleContainers>
 /** From create to remove. The parts need each other, so some are looked up late. */
 export function assembleContainers(parts: ContainerParts) {
   const { background } = parts
-  const restarts = new Restarts({ ...parts, supervisor: () => supervisor })
+  const restarts = new Restarts({ ...parts, order: new StartOrder(parts), supervisor: () => supervisor })
   const failure = new HealthFailure({ ...parts, lifecycle: () => lifecycle, supervisor: () => supervisor })
   const health = new HealthMonitor({
     ...parts,

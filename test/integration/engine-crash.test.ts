@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { busyboxTar, member } from '#test/support/busybox-image.ts'
 import { NODE, TestDaemon, run } from '#test/support/daemon.ts'
-import { EngineApi, type Inspected, exec, happened } from '#test/support/engine-api.ts'
+import { EngineApi, type Inspected, exec, happened, history } from '#test/support/engine-api.ts'
 import { differences, observe } from '#test/support/leak-check.ts'
 
 let api: EngineApi
@@ -222,6 +222,42 @@ describe('what ends while the daemon is down', () => {
       return State.Status === 'running' && State.Pid !== pids.get(again)
     })
     assert.equal((await api.inspect(again)).RestartCount, 1)
+  })
+
+  it('starts again in the order of its Compose project', async () => {
+    const service = (name: string, dependsOn: string, more: object): Promise<string> => {
+      const Labels = {
+        'com.docker.compose.project': 'shop',
+        'com.docker.compose.service': name,
+        'com.docker.compose.depends_on': dependsOn,
+      }
+      const HostConfig = { RestartPolicy: { Name: 'unless-stopped' } }
+      return api.started({ Cmd: FOREVER, Labels, HostConfig, ...more }, name)
+    }
+    const Healthcheck = { Test: ['CMD', 'test', '-e', '/ready'], Interval: 2e8, Retries: 1000 }
+    const db = await service('db', '', {
+      Cmd: 'rm -f /ready; sleep 2; touch /ready; exec sleep 1000',
+      Healthcheck,
+    })
+    const ids = [
+      db,
+      await service('api', 'db:service_healthy:true', {}),
+      await service('web', 'api:service_started:false', {}),
+    ]
+    await crash(() => {
+      for (const pid of shims()) process.kill(pid, 'SIGKILL')
+    })
+    await api.until('the last one', async () => (await api.inspect(ids[2] ?? '')).State.Status === 'running')
+    const [, second = '', third = ''] = await Promise.all(
+      ids.map(async (id) => (await api.inspect(id)).State.StartedAt),
+    )
+    const [healthy] = (await history(api, { container: [db], event: ['health_status'] })).slice(-1)
+    assert.equal(healthy?.Action, 'health_status: healthy')
+    assert.ok(
+      Date.parse(second) >= Math.floor((healthy?.timeNano ?? Infinity) / 1e6),
+      'the database is well first',
+    )
+    assert.ok(third >= second)
   })
 
   it('is ended and explained when its shim was killed', async () => {

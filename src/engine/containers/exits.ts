@@ -96,23 +96,23 @@ export class Exits implements LifeListener {
     waiters.exited(id, end.code, end.error)
   }
 
-  /** When the daemon starts: what the policy wants running again, and restarts that were waiting. */
-  resume(container: Container): void {
-    const { restarts, removal } = this.#deps
+  /** When the daemon starts: true for what the policy wants running again, and for restarts that were waiting. */
+  resume(container: Container): boolean {
+    const { removal } = this.#deps
     const { state, hostConfig, stoppedByHand, restartCount } = container
-    if (state.status === 'restarting') restarts.schedule(container.id, 0)
     // Its process has ended, or could not be started, and the daemon was killed before it could be removed.
     if (hostConfig.AutoRemove === true && runOf(state) === undefined && lastOf(state) !== undefined) {
       removal.later(container.id)
     }
-    if (state.status !== 'exited') return
+    if (state.status !== 'exited') return state.status === 'restarting'
     const starts = startsAtBoot(hostConfig.RestartPolicy, {
       hasRun: true,
       stoppedByUser: stoppedByHand,
       exitCode: state.last.exitCode,
       restartCount,
     })
-    if (starts) this.#schedule(container, state.last, 0)
+    if (starts) this.#restarting(container, state.last)
+    return starts
   }
 
   #restarts(container: Container, last: Ended): boolean {
@@ -127,15 +127,16 @@ export class Exits implements LifeListener {
         stoppedByUser: stoppedByHand,
       },
     )
-    if (decision.restart) this.#schedule(container, last, decision.state.delay)
-    return decision.restart
+    if (!decision.restart) return false
+    this.#restarting(container, last)
+    restarts.schedule(container.id, decision.state.delay)
+    return true
   }
 
-  #schedule(container: Container, last: Ended, delay: number): void {
+  #restarting(container: Container, last: Ended): void {
     this.#deps.registry.observe(container.id, {
       state: { status: 'restarting', last, attempt: container.restartCount + 1 },
     })
-    this.#deps.restarts.schedule(container.id, delay)
   }
 
   #publish(container: Container, last: Ended): void {

@@ -30,7 +30,7 @@ export interface RecoveryDeps {
   readonly locks: KeyedMutex
   readonly supervisor: Supervisor
   readonly removal: Removal
-  readonly restarts: Pick<Restarts, 'begin'>
+  readonly restarts: Pick<Restarts, 'begin' | 'scheduleInOrder'>
   readonly exits: Exits
   readonly shims: Shims
   readonly helper: Helper
@@ -81,7 +81,9 @@ export async function recover(deps: RecoveryDeps): Promise<void> {
   for (const container of unfinished) await deps.mountSources.ended(container)
   await recoverSnapshots(deps)
   restarts.begin()
-  for (const container of registry.all()) exits.resume(container)
+  // All are known to be waiting before the first one looks for whom to wait.
+  const wanted = registry.all().filter((container) => exits.resume(container))
+  for (const { id } of wanted) restarts.scheduleInOrder(id)
 }
 
 async function guarded(

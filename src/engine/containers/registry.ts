@@ -17,6 +17,7 @@ export class ContainerRegistry {
   readonly #logger: Logger
   readonly #byId = new Map<string, Container>()
   readonly #idByName = new Map<string, string>()
+  readonly #watchers = new Set<() => void>()
 
   /** A row that cannot be read keeps nobody from working: its container is dead, and can be removed. */
   constructor(rows: ContainerRows, logger: Logger) {
@@ -80,6 +81,7 @@ export class ContainerRegistry {
     this.#rows.update(encodeContainer(after))
     this.#idByName.delete(before.name)
     this.#remember(after)
+    this.#changed()
     return after
   }
 
@@ -94,6 +96,7 @@ export class ContainerRegistry {
       this.#logger.error('what happened to a container cannot be written', { container: id, error })
       const before = this.#byId.get(id)
       if (before !== undefined) this.#byId.set(id, { ...before, ...change })
+      this.#changed()
     }
   }
 
@@ -104,6 +107,13 @@ export class ContainerRegistry {
     this.#rows.remove(id, within)
     this.#byId.delete(id)
     this.#idByName.delete(container.name)
+    this.#changed()
+  }
+
+  /** Calls `onChange` after every change, synchronously, until it is disposed. */
+  watch(onChange: () => void): Disposable {
+    this.#watchers.add(onChange)
+    return { [Symbol.dispose]: () => void this.#watchers.delete(onChange) }
   }
 
   /** Everything so far survives a power cut once this resolves. */
@@ -123,6 +133,10 @@ export class ContainerRegistry {
       })
       return unreadable(row, messageOf(error))
     }
+  }
+
+  #changed(): void {
+    for (const onChange of this.#watchers) onChange()
   }
 
   #checkName({ id, name }: Container): void {

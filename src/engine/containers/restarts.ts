@@ -3,6 +3,7 @@ import type { Clock } from '#base/clock.ts'
 import type { Logger } from '#base/logger.ts'
 import type { KeyedMutex } from '#base/mutex.ts'
 import type { ContainerRegistry } from './registry.ts'
+import type { StartOrder } from './start-order.ts'
 import type { Supervisor } from './supervisor.ts'
 
 export interface RestartsDeps {
@@ -10,6 +11,7 @@ export interface RestartsDeps {
   readonly locks: KeyedMutex
   readonly supervisor: () => Supervisor
   readonly background: Background
+  readonly order: Pick<StartOrder, 'turn'>
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -36,12 +38,14 @@ export class Restarts {
   }
 
   schedule(id: string, milliseconds: number): void {
-    this.cancel(id)
     this.#backoff.set(id, milliseconds)
-    if (!this.#begun) return
-    const pending = new AbortController()
-    this.#pending.set(id, pending)
-    this.#deps.background.run('restarting a container', () => this.#restart(id, milliseconds, pending.signal))
+    this.#begin(id, (signal) => this.#deps.clock.sleep(milliseconds, { signal }))
+  }
+
+  /** The daemon starts: at once, but after those that it depends on. */
+  scheduleInOrder(id: string): void {
+    this.#backoff.set(id, 0)
+    this.#begin(id, (signal) => this.#deps.order.turn(id, signal))
   }
 
   /** Synchronous: once it returns, no restart begins. */
@@ -60,10 +64,22 @@ export class Restarts {
     this.#pending.clear()
   }
 
-  async #restart(id: string, milliseconds: number, signal: AbortSignal): Promise<void> {
-    const { registry, locks, supervisor, clock, logger } = this.#deps
+  #begin(id: string, turn: (signal: AbortSignal) => Promise<void>): void {
+    this.cancel(id)
+    if (!this.#begun) return
+    const pending = new AbortController()
+    this.#pending.set(id, pending)
+    this.#deps.background.run('restarting a container', () => this.#restart(id, turn, pending.signal))
+  }
+
+  async #restart(
+    id: string,
+    turn: (signal: AbortSignal) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { registry, locks, supervisor, logger } = this.#deps
     try {
-      await clock.sleep(milliseconds, { signal })
+      await turn(signal)
       using _lock = await locks.acquire(id, { signal })
       const container = registry.get(id)
       if (signal.aborted || container?.state.status !== 'restarting') return

@@ -19,7 +19,23 @@ export interface BuildCall extends Cancellable {
   readonly auths?: string | undefined
 }
 
-/** Builds of berth; for other engines see `/build` of Docker's API. */
+export interface ClassicCall extends Cancellable {
+  readonly query: Query
+  readonly tar: Readable
+  /** The base64 text of `X-Registry-Config`. */
+  readonly auths?: string | undefined
+}
+
+/** A line of the answer of such a build: what a step says, the progress of a pull, the id of the image. */
+export interface ClassicMessage {
+  readonly stream?: string
+  readonly status?: string
+  readonly id?: string
+  readonly progressDetail?: object
+  readonly aux?: { readonly ID?: string }
+}
+
+/** Builds of berth; `classic` is for other engines. */
 export class Builds {
   readonly #transport: Transport
 
@@ -53,6 +69,21 @@ export class Builds {
       yield update
     }
     if (!ended) throw connectionLost()
+  }
+
+  /** A build as every engine of Docker knows it, version 1: what it says, line by line; rejects with its failure. */
+  async *classic({ query, tar, auths, signal }: ClassicCall): AsyncGenerator<ClassicMessage> {
+    const headers = {
+      'Content-Type': 'application/x-tar',
+      ...(auths === undefined ? {} : { 'X-Registry-Config': auths }),
+    }
+    const response = await this.#transport.open('POST', '/build', { query, body: tar, headers, signal })
+    for await (const line of lines(response, signal)) {
+      const message = line as ClassicMessage & { readonly error?: string }
+      if (message.error !== undefined)
+        throw new EngineError('internal', message.error, { code: DAEMON_ERROR })
+      yield message
+    }
   }
 
   /** `not_found` when there is no such build any more. */
@@ -163,6 +194,9 @@ async function* lines(response: Readable, signal: AbortSignal | undefined): Asyn
   }
 }
 
+/** The engine is another one than berth. */
+export const FOREIGN_ENGINE = 'BUILD_FOREIGN_ENGINE'
+
 function connectionLost(cause?: unknown): EngineError {
   const message =
     'the connection to the engine was lost before the build had ended; look whether the engine still runs'
@@ -171,7 +205,7 @@ function connectionLost(cause?: unknown): EngineError {
 
 function foreignEngine(cause?: unknown): EngineError {
   const message = "this engine does not know berth's builds; give it a newer berth, or build with docker"
-  return new EngineError('not_implemented', message, { code: 'BUILD_FOREIGN_ENGINE', cause })
+  return new EngineError('not_implemented', message, { code: FOREIGN_ENGINE, cause })
 }
 
 function at(session: string): string {

@@ -94,8 +94,15 @@ function withoutNulls(document: unknown): unknown {
   if (Array.isArray(document)) return document.map(withoutNulls)
   if (typeof document !== 'object' || document === null) return document
   return Object.fromEntries(
-    Object.entries(document).map(([name, value]) => [name, withoutNulls(value ?? nulls.get(name) ?? value)]),
+    Object.entries(document)
+      .filter(([name, value]) => !isOfPlugin(name, value))
+      .map(([name, value]) => [name, withoutNulls(value ?? nulls.get(name) ?? value)]),
   )
+}
+
+/** The status of a volume is handed on as its plugin says it, not only objects of objects. */
+function isOfPlugin(name: string, value: unknown): boolean {
+  return name === 'Status' && typeof value === 'object'
 }
 
 /**

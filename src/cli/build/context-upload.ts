@@ -45,7 +45,8 @@ export function ignoreText(directory: string, dockerfile: string | undefined): s
   return own ?? textOf(join(directory, '.dockerignore')) ?? ''
 }
 
-function contextFiles(directory: string, ignore: IgnoreMatcher): Generator<TarSource> {
+/** What is not ignored of a directory. */
+export function contextFiles(directory: string, ignore: IgnoreMatcher): Generator<TarSource> {
   const skips = (path: string, isDirectory: boolean): boolean =>
     ignore.ignores(path) && !(isDirectory && ignore.exceptions && ignore.mayHoldWanted(path))
   return pack(directory, '', skips)

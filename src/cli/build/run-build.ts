@@ -2,7 +2,8 @@ import { rm, writeFile } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
 import type { BuildExtras } from '#api/build-extras.ts'
 import type { BuildOutcome } from '#api/build-updates.ts'
-import { messageOf } from '#base/errors.ts'
+import { engineErrorOf, messageOf } from '#base/errors.ts'
+import { FOREIGN_ENGINE } from '#client/builds.ts'
 import type { Context } from '../command.ts'
 import { commandError } from '../errors.ts'
 import { registryConfig } from '../registry-auth.ts'
@@ -44,7 +45,7 @@ export async function runBuild(argument: string, flags: BuildFlags, context: Con
   const state = new BuildState()
   let end: BuildEnd
   try {
-    end = await build({ source, dockerfile, outputs, call: call.name, style, state }, flags, context)
+    end = await built({ source, dockerfile, outputs, call: call.name, style, state }, flags, context)
   } catch (error) {
     if (context.signal.aborted) {
       err('ERROR: the build was cancelled; steps that had ended stay in the cache, nothing else is left\n')
@@ -70,6 +71,16 @@ interface Asked {
   readonly call: string
   readonly style: ProgressStyle
   readonly state: BuildState
+}
+
+async function built(asked: Asked, flags: BuildFlags, context: Context): Promise<BuildEnd> {
+  try {
+    return await build(asked, flags, context)
+  } catch (error) {
+    if (engineErrorOf(error)?.code !== FOREIGN_ENGINE || asked.source.type !== 'directory') throw error
+  }
+  const { buildClassic } = await import('./classic.ts')
+  return buildClassic({ ...asked, quiet: asked.style === 'quiet' }, flags, context)
 }
 
 async function build(asked: Asked, flags: BuildFlags, context: Context): Promise<BuildEnd> {

@@ -7,7 +7,7 @@ import type { Cancellable } from './containers.ts'
 import { DAEMON_ERROR } from './errors.ts'
 import { filtersQuery, type Filters } from './filters.ts'
 import { jsonLines } from './json.ts'
-import type { Query, Transport } from './transport.ts'
+import type { Call, Query, Transport } from './transport.ts'
 
 /** Docker's parameters of `POST /build`, and berth's own. */
 export interface BuildCall extends Cancellable {
@@ -138,16 +138,20 @@ export class Builds {
   /** Whether the engine sees the same directory under that path. `identity`: its device and inode, `DEVICE:INODE`. */
   async sees(path: string, identity: string, options: Cancellable = {}): Promise<boolean> {
     const call = { query: { path, identity }, ...options }
+    const { sees } = await this.#ofBerth<{ sees: boolean }>('GET', '/berth/builds/sees', call)
+    return sees
+  }
+
+  async #ofBerth<T>(method: 'GET' | 'POST', path: string, call: Call): Promise<T> {
     try {
-      const { sees } = await this.#transport.json<{ sees: boolean }>('GET', '/berth/builds/sees', call)
-      return sees
+      return await this.#transport.json<T>(method, path, call)
     } catch (error) {
       throw isKind(error, 'not_found') ? foreignEngine(error) : error
     }
   }
 
   async beginSession(options: Cancellable = {}): Promise<string> {
-    const { id } = await this.#transport.json<{ id: string }>('POST', '/berth/builds/sessions', options)
+    const { id } = await this.#ofBerth<{ id: string }>('POST', '/berth/builds/sessions', options)
     return id
   }
 

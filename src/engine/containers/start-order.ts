@@ -46,7 +46,7 @@ export class StartOrder {
       if (this.#awaited(id).length === 0) resolve()
     })
     const turn = abortable(promise, signal)
-    if (await settlesWithin(clock, PATIENCE, turn)) return turn
+    if (await settlesWithin(clock, PATIENCE, turn)) return await turn
     logger.warn('a container is started before others that it depends on', {
       container: id,
       waitedFor: this.#awaited(id).map(({ name }) => name),

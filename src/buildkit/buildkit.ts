@@ -18,6 +18,7 @@ import { Rendezvous } from './rendezvous.ts'
 import { ClientSession, type SessionFacts } from './session/client-session.ts'
 import { ClientSessions } from './session/sessions.ts'
 import { sessionMethod } from './session-method.ts'
+import { UnreadStatuses } from './unread-statuses.ts'
 import { Worker } from './worker.ts'
 
 export interface BuildKitDeps {
@@ -38,10 +39,11 @@ export class BuildKit {
     this.#logger = logger
     this.#sessions = new ClientSessions(clock)
     const jobs = new Rendezvous<Job>(clock)
+    const unread = new UnreadStatuses()
     const worker = new Worker({ version, hostGateway: () => gatewayOf(networks) })
     const now = (): string => clock.now().toISOString()
     this.#methods = {
-      ...controlMethods({ builds, sessions: this.#sessions, jobs, worker, now, clock }),
+      ...controlMethods({ builds, sessions: this.#sessions, jobs, unread, worker, now, clock }),
       ...bridgeMethods({ jobs, worker }),
       ...cacheMethods(builds),
       ...sessionMethod((facts, connection, signal) => this.hold(facts, connection, signal)),

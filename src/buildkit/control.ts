@@ -19,11 +19,13 @@ import type { Rendezvous } from './rendezvous.ts'
 import type { RunningBuildDeps } from './running-build.ts'
 import { sendArtifacts } from './send-artifacts.ts'
 import { noSuchJob } from './errors.ts'
+import type { UnreadStatuses } from './unread-statuses.ts'
 import type { Worker } from './worker.ts'
 
 export interface ControlDeps extends RunningBuildDeps {
   readonly builds: BuildService
   readonly jobs: Rendezvous<Job>
+  readonly unread: UnreadStatuses
   readonly worker: Worker
   readonly clock: Clock
 }
@@ -40,9 +42,9 @@ export function controlMethods(deps: ControlDeps): Methods {
       StatusRequest,
       StatusResponse,
       async function* status({ ref }, { signal }) {
-        const job = await deps.jobs.find(ref)
-        if (job === undefined) throw noSuchJob(ref)
-        yield* job.status.read(signal)
+        const told = deps.unread.take(ref) ?? (await deps.jobs.find(ref))?.status
+        if (told === undefined) throw noSuchJob(ref)
+        yield* told.read(signal)
       },
     ),
     [`${SERVICE}/ListWorkers`]: unary(ListWorkersRequest, ListWorkersResponse, async () => ({
@@ -80,6 +82,7 @@ async function solve(
   } finally {
     over.abort(new EngineError('cancelled', 'the build is over', { code: 'BUILD_CANCELLED' }))
     await job.over()
+    deps.unread.put(request.ref, job.status)
   }
 }
 

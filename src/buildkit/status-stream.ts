@@ -12,6 +12,11 @@ export class StatusStream {
   #early: StatusResponse[] | undefined = []
   #ended = false
 
+  /** Somebody has begun to. */
+  get wasRead(): boolean {
+    return this.#early === undefined
+  }
+
   /** Every reader will have it; see room(). */
   put(status: StatusResponse): void {
     if (this.#early !== undefined && this.#early.length < MOST_BEHIND) this.#early.push(status)

@@ -1,11 +1,13 @@
 /** BuildKit's protocol against a real daemon, by a client of our own that says every message. */
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import type { BuildReasons } from '#api/build-updates.ts'
 import { isErrno, isKind } from '#base/errors.ts'
 import type { Method } from '#buildkit/grpc/server.ts'
-import { SolveRequest, SolveResponse } from '#buildkit/messages/control.ts'
+import { ReturnRequest, ReturnResponse } from '#buildkit/messages/bridge.ts'
+import { SolveRequest, SolveResponse, StatusRequest, StatusResponse } from '#buildkit/messages/control.ts'
 import { Packet, packets, type Stat } from '#buildkit/messages/session.ts'
 import {
   BuildKitClient,
@@ -190,6 +192,28 @@ function plain(_key: string, value: unknown): unknown {
 }
 
 describe('a build that fails', () => {
+  it('may be followed when it is over already, as a short one is before its client asks', async () => {
+    await using client = await connect({})
+    const ref = randomUUID()
+    const metadata = new Map([['buildkit-controlapi-buildid', [ref]]])
+    const control = '/moby.buildkit.v1.Control'
+    const solving = client.calls.unary(`${control}/Solve`, [SolveRequest, SolveResponse], {
+      ref,
+      session: client.session,
+    })
+    const bridge = '/moby.buildkit.v1.frontend.LLBBridge'
+    const nothing = { result: { ref: undefined, refs: undefined, metadata: new Map() } }
+    await client.calls.unary(`${bridge}/Return`, [ReturnRequest, ReturnResponse], nothing, { metadata })
+    await solving
+
+    const begun = performance.now()
+    using following = client.calls.exchange(`${control}/Status`, [StatusRequest, StatusResponse])
+    await following.send({ ref })
+    following.end()
+    assert.deepEqual(await Array.fromAsync(following.answers), [])
+    assert.ok(performance.now() - begun < 1_000)
+  })
+
   it('says what a step has ended with, and where that is', async () => {
     await using client = await connect(offering('FROM busybox\nRUN exit 3\n'))
     await assert.rejects(client.build({ exporters: moby('failed') }), (error: Error) => {

@@ -44,7 +44,11 @@ function sent(): Asked {
 
 describe('berth build on an engine that is not berth', () => {
   it('sends what is not ignored, and the Dockerfile and the ignore file in any case', async () => {
-    const { code, stderr: err, stdout: out } = await build(['-t', 'demo', '--build-arg', 'A=b', '--target', 'x', 'app'])
+    const {
+      code,
+      stderr: err,
+      stdout: out,
+    } = await build(['-t', 'demo', '--build-arg', 'A=b', '--target', 'x', 'app'])
     assert.equal(code, 0, err)
     assert.equal(out, '')
     assert.equal(err, 'Step 1/2 : FROM busybox\nbusybox: Pulling\n')

@@ -32,7 +32,14 @@ export async function buildClassic(
   if (source.type !== 'directory') throw beyond('a context that is no directory')
   const sent = filesOf(source.path, dockerfile)
   const messages = client.builds.classic({
-    query: { ...buildQuery(flags, context), version: '1', dockerfile: sent.dockerfile, platform, rm: true },
+    query: {
+      ...buildQuery(flags, context),
+      version: '1',
+      dockerfile: sent.dockerfile,
+      platform,
+      rm: true,
+      forcerm: true,
+    },
     tar: Readable.from(writeTar(sent.files), { objectMode: false }),
     auths: await registryConfig(context),
     signal,

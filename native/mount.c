@@ -11,7 +11,7 @@
 #define BERTH_AT_RECURSIVE 0x8000
 /* fsconfig(2) takes strings below this length. */
 #define FSCONFIG_MOST 256
-#define OVERLAY_OPTIONS "index=off,metacopy=off,redirect_dir=off"
+#define OVERLAY_OPTIONS "index=off,metacopy=off,redirect_dir=off,xino=auto"
 
 int make_directories(const char *path)
 {
@@ -152,7 +152,7 @@ static int mount_overlay_legacy(const struct overlay *overlay, int target)
 static int set_overlay(int context, const struct overlay *overlay)
 {
 	static const char *const options[][2] = {
-		{"source", "berth"}, {"index", "off"}, {"metacopy", "off"}, {"redirect_dir", "off"}};
+		{"source", "berth"}, {"index", "off"}, {"metacopy", "off"}, {"redirect_dir", "off"}, {"xino", "auto"}};
 	for (size_t i = 0; i < ARRAY_LENGTH(options); i++)
 		if (sys_fsconfig(context, BERTH_FSCONFIG_SET_STRING, options[i][0], options[i][1], 0) < 0)
 			return fail_context(context, options[i][0]);

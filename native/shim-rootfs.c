@@ -13,7 +13,13 @@
  * Features that would leave marks on the upper directory which a later mount with other layers (commit, export) cannot
  * read, or that refuse such a mount.
  */
-static const char *const overlay_options[][2] = {{"redirect_dir", "off"}, {"index", "off"}, {"metacopy", "off"}};
+/*
+ * Layers are file systems of their own. With xino a container sees one all the same, where inode numbers have room for it:
+ * programs that stay on one file system (cp -x, du -x, rsync -x) would pass over every file of a layer. "on" instead of
+ * "auto" would mark all new directories as opaque.
+ */
+static const char *const overlay_options[][2] = {
+	{"redirect_dir", "off"}, {"index", "off"}, {"metacopy", "off"}, {"xino", "auto"}};
 
 static int set(int fs, const char *key, const char *value)
 {

@@ -9,6 +9,7 @@ import {
   readdirSync,
   readlinkSync,
   rmSync,
+  statfsSync,
   writeFileSync,
 } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
@@ -17,6 +18,9 @@ import { after, afterEach, before, describe, it } from 'node:test'
 import { member } from '#test/support/busybox-image.ts'
 import { run } from '#test/support/daemon.ts'
 import { EngineApi, exec } from '#test/support/engine-api.ts'
+
+/** statfs(2). */
+const EXT4 = 0xef53
 
 let api: EngineApi
 let scratch: string
@@ -180,6 +184,18 @@ describe('the root filesystem', () => {
       },
     )
     assert.match(kinds, /^1770\ntmpfs \/run tmpfs rw,.*size=1024k/)
+  })
+
+  it('is one file system for what stays on one (cp -x, du -x, rsync -x), whatever layer a file is from', async (test) => {
+    // Elsewhere inode numbers leave no room for that of a layer.
+    if (statfsSync(api.daemon.root).type !== EXT4) return test.skip('the data root is not on ext4')
+    const { id } = await api.run({ Cmd: 'echo of the second layer > /second' })
+    await api.call('POST', `/commit?container=${id}&repo=second`)
+    const Cmd =
+      'touch /own; stat -c %d / /bin /bin/busybox /second /own | sort -u | wc -l; stat -c %i /bin/busybox /second /own | sort -u | wc -l'
+    assert.equal((await api.run({ Image: 'second', Cmd })).out, '1\n3\n')
+    await api.daemon.removeAll()
+    await api.call('DELETE', '/images/second')
   })
 
   it('has tmpfs with options', async () => {

@@ -97,7 +97,7 @@ describe('stepMounts()', () => {
     const { mounts, done } = await mountsOf([{ ...BIND, readOnly: false }])
     assert.deepEqual(mounts[0]?.options, ['rbind', 'rprivate'])
     const data =
-      'lowerdir=/host/dir,upperdir=/upper,workdir=/work,redirect_dir=off,index=off,metacopy=off,volatile'
+      'lowerdir=/host/dir,upperdir=/upper,workdir=/work,redirect_dir=off,index=off,metacopy=off,xino=on,volatile'
     assert.deepEqual(done, [
       'prepare 0',
       `mount overlay ${data}`,

@@ -198,7 +198,7 @@ function overlayData(lower: readonly string[], upper: string, work: string): str
     `upperdir=${escaped(upper)}`,
     `workdir=${escaped(work)}`,
   ]
-  return [...directories, 'redirect_dir=off', 'index=off', 'metacopy=off', 'volatile'].join(',')
+  return [...directories, 'redirect_dir=off', 'index=off', 'metacopy=off', 'xino=on', 'volatile'].join(',')
 }
 
 async function agents(

@@ -468,6 +468,10 @@ describe('outputs of berth build', () => {
     assert.equal((await berth(['build', '-o', 'out/new', 'app'])).code, 0)
     assert.deepEqual(readdirSync(join(directory, 'out/new/etc')), ['motd'])
     assert.equal(readFileSync(join(directory, 'out/new/etc/motd'), 'utf8'), 'hello')
+    // Where no directory can be made, Node's own way of making them never ends.
+    const { code, stderr } = await berth(['build', '-o', '/proc/nope/x', 'app'])
+    assert.equal(code, 1)
+    assert.match(stderr, /cannot make the directory of output \/proc\/nope\/x: ENOENT/)
     await berth(['build', '-o', 'type=tar,dest=root.tar', 'app'])
     assert.deepEqual(readFileSync(join(directory, 'root.tar')), tar)
     const { stdout } = await berth(['build', '-q', '-o', '-', 'app'])

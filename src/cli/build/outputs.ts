@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { BuildOutcome } from '#api/build-updates.ts'
 import type { TypedAttributes } from '#api/build-extras.ts'
+import { isErrno, messageOf } from '#base/errors.ts'
 import { writeArchive } from '../archive-output.ts'
 import type { Context } from '../command.ts'
 import { unpack } from '../copy/unpack.ts'
@@ -97,7 +98,7 @@ export async function writeOutputs(
       await writeArchive(dest === '-' ? '' : path, context, open)
       continue
     }
-    mkdirSync(path, { recursive: true })
+    makeDirectory(path, dest)
     await unpack(
       await open(),
       { directory: path, from: '.', to: '.' },
@@ -107,5 +108,25 @@ export async function writeOutputs(
         skipped: (name, why) => err(`WARNING: ${name} is not in ${dest}: ${why}\n`),
       },
     )
+  }
+}
+
+function makeDirectory(path: string, given: string): void {
+  try {
+    makeWithParents(path)
+  } catch (error) {
+    throw commandError(`cannot make the directory of output ${given}: ${messageOf(error)}`, error)
+  }
+}
+
+/** As Node's own does, but where a directory that is there takes none (/proc), Node would try for ever. */
+function makeWithParents(path: string): void {
+  if (existsSync(path)) return
+  const parent = dirname(path)
+  if (!existsSync(parent)) makeWithParents(parent)
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error
   }
 }

@@ -1,6 +1,6 @@
 /** The application of examples/shop, as somebody would who has just met `berth compose`: up, used, changed, killed, down. */
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -49,8 +49,8 @@ class Shop implements Disposable {
     return out
   }
 
-  /** `up -d`, killed as soon as it has said so many lines. */
-  async killedAfter(lines: number): Promise<void> {
+  /** `up -d`, until it has said so many lines and `kill` has ended it, or the engine under it. */
+  async upUntil(lines: number, kill: (client: ChildProcess) => void): Promise<void> {
     const child = spawn(join(REPOSITORY, 'bin/berth'), ['compose', 'up', '-d'], {
       ...this.#options,
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -58,7 +58,7 @@ class Shop implements Disposable {
     let said = 0
     child.stderr.on('data', (chunk: Buffer) => {
       said += chunk.toString().split('\n').length - 1
-      if (said >= lines) child.kill('SIGKILL')
+      if (said >= lines) kill(child)
     })
     await once(child, 'close')
   }
@@ -98,7 +98,7 @@ describe(
   'an application of several containers',
   { skip: redis === undefined && "Debian's mirror cannot be reached" },
   () => {
-    it('comes up, is changed, survives kill -9 of the client, and goes down leaving its volume', async () => {
+    it('comes up, is changed, survives kill -9 of the client and of the engine, and goes down leaving its volume', async () => {
       const images = spawnSync(join(REPOSITORY, 'tools/make-images'), [join(REPOSITORY, '.cache/images')])
       assert.equal(images.status, 0, String(images.stderr))
       await using engine = await PrivateEngine.start('compose')
@@ -129,9 +129,19 @@ describe(
 
       for (const [i, lines] of [1, 4, 7, 10].entries()) {
         shop.edit('compose.yaml', i === 0 ? 'LEVEL: high' : `LEVEL: "${i - 1}"`, `LEVEL: "${i}"`)
-        await shop.killedAfter(lines)
+        await shop.upUntil(lines, (client) => client.kill('SIGKILL'))
         shop.good('up', '-d', '--wait')
-        assert.deepEqual(shop.states(), running, `killed after ${lines} lines`)
+        assert.deepEqual(shop.states(), running, `client killed after ${lines} lines`)
+      }
+      for (const [i, lines] of [2, 5, 9].entries()) {
+        shop.edit('compose.yaml', `LEVEL: "${i + 3}"`, `LEVEL: "${i + 4}"`)
+        let down: Promise<void> | undefined
+        await shop.upUntil(lines, () => (down ??= engine.down('SIGKILL')))
+        await (down ?? engine.down('SIGKILL'))
+        await engine.up()
+        shop.good('up', '-d', '--wait')
+        assert.deepEqual(shop.states(), running, `engine killed after ${lines} lines`)
+        assert.equal(shop.good('exec', '-T', 'api', 'printenv', 'LEVEL'), `${i + 4}\n`)
       }
       assert.deepEqual(shop.products(), ['lamp', 'chair'], 'nothing is lost')
 

@@ -11,6 +11,35 @@ export function poolOverlaps(subnet: string, other: { readonly name: string }): 
   )
 }
 
+/** One subnet of each family is all that a bridge has an address for. */
+export function multipleSubnets(): EngineError {
+  return new EngineError('permission_denied', "bridge driver doesn't support multiple subnets", {
+    code: 'NETWORK_CONFIG_INVALID',
+  })
+}
+
+/** An address that was to be kept for somebody else; with Docker's words and status. */
+export function auxiliaryInUse(name: string, address: string): EngineError {
+  return new EngineError(
+    'internal',
+    `failed to allocate secondary ip address (${name}:${address}): Address already in use`,
+    { code: 'NETWORK_CONFIG_INVALID', details: { name, address } },
+  )
+}
+
+interface Bridged {
+  readonly id: string
+  readonly link: string
+}
+
+export function bridgeNameTaken(network: Bridged, other: Bridged): EngineError {
+  return new EngineError(
+    'permission_denied',
+    `cannot create network ${network.id} (${network.link}): conflicts with network ${other.id} (${other.link}): networks have same bridge name`,
+    { code: 'NETWORK_LINK_CONFLICT', details: { link: network.link, network: other.id } },
+  )
+}
+
 export function poolsExhausted(details: Readonly<Record<string, unknown>>): EngineError {
   return new EngineError('resource_exhausted', 'all predefined address pools have been fully subnetted', {
     code: 'POOLS_EXHAUSTED',

@@ -15,7 +15,7 @@ import { ensureBridgeFilter } from './bridge-filter.ts'
 import { BridgeNetwork } from './bridge-network.ts'
 import { plugLink, routeThrough, unplugLink, unplugShared } from './endpoint-links.ts'
 import { ContainerLinks } from './container-links.ts'
-import { connectivityFailed, noSuchNetwork } from './errors.ts'
+import { bridgeNameTaken, connectivityFailed, noSuchNetwork } from './errors.ts'
 import { type PathReport, endpointPath } from './endpoint-path.ts'
 import { Firewall } from './firewall.ts'
 import { type FirewallReport, firewallReport } from './firewall-report.ts'
@@ -131,7 +131,9 @@ export class KernelNetworks implements Networks {
     const shared = isShared(request) ? await this.#parents.plan(request, this.#infos()) : undefined
     const bridges = this.#infos().filter((info) => !isShared(info))
     const routes = routedRanges(await hostRoutes(this.#deps()), new Set(bridges.map(({ link }) => link)))
-    // From here to the end without a pause: two requests never get the same subnet.
+    // From here to the end without a pause: two requests never get the same subnet, nor the same bridge.
+    const namesake = this.#infos().find((info) => !isShared(info) && info.link === request.link)
+    if (namesake !== undefined && shared === undefined) throw bridgeNameTaken(request, namesake)
     const networks = this.#infos().flatMap(({ name, subnets }) =>
       subnets.map(({ subnet }) => ({ name, subnet: parseCidr(subnet) })),
     )
@@ -186,11 +188,12 @@ export class KernelNetworks implements Networks {
   async removeNetwork(info: NetworkInfo): Promise<void> {
     const { id, link } = info
     using _lock = await this.#links.acquire(id)
-    this.#made.delete(id)
+    const made = this.#made.delete(id)
     if (isShared(info)) await this.#parents.leave(info, () => this.#infos())
     else await removeBridge(this.#deps(), link, linkAddress(id))
     const network = this.#networks.get(id)
-    const known = network?.elements.filter((element) => this.#firewall.has(element)) ?? []
+    // The elements of one that was not made are somebody else's: they name the link, which that one has.
+    const known = made ? (network?.elements.filter((element) => this.#firewall.has(element)) ?? []) : []
     await this.#firewall.change([], known)
     this.#networks.delete(id)
   }

@@ -62,6 +62,26 @@ describe('chooseSubnets()', () => {
     )
   })
 
+  it('refuses a second subnet of a family on a bridge, and one that overlaps another of the same network', () => {
+    const two = request([{ subnet: '10.0.0.0/24' }, { subnet: '10.0.1.0/24' }])
+    assert.throws(() => chosen(two, around()), { message: "bridge driver doesn't support multiple subnets" })
+    const overlapping = request([{ subnet: '10.0.0.0/16' }, { subnet: '10.0.1.0/24' }])
+    const shared = { kind: 'ipvlan', parent: 'eth0', mode: 'l2', flag: 'bridge' } as const
+    for (const asked of [overlapping, { ...overlapping, shared }]) {
+      assert.throws(() => chosen(asked, around()), /Pool overlaps with other one on this address space/)
+    }
+    assert.equal(chosen({ ...two, shared }, around()).length, 2)
+  })
+
+  it('keeps the gateway for itself, also when it has chosen it', () => {
+    const auxiliary = { router: '10.0.0.1' }
+    for (const asked of [{ gateway: '10.0.0.1' }, {}]) {
+      assert.throws(() => chosen(request([{ subnet: '10.0.0.0/24', auxiliary, ...asked }]), around()), {
+        message: 'failed to allocate secondary ip address (router:10.0.0.1): Address already in use',
+      })
+    }
+  })
+
   it('finds a subnet of a size that was asked for', () => {
     assert.deepEqual(chosen(request([{ subnet: '0.0.0.0/28' }]), around(['172.18.0.0/24'])), [
       '172.18.1.0/28 172.18.1.1',

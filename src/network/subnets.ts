@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Cidr } from './address.ts'
 import { addressAt, encloses, formatCidr, overlaps, parseCidr, sizeOf } from './address.ts'
 import { modeOf } from './direct-ports.ts'
-import { poolOverlaps, poolsExhausted } from './errors.ts'
+import { auxiliaryInUse, multipleSubnets, poolOverlaps, poolsExhausted } from './errors.ts'
 import type { NetworkRequest, SubnetInfo, SubnetRequest } from './networks.ts'
 
 /** A range that is cut into subnets of one size, as dockerd's `default-address-pools` has it. */
@@ -48,17 +48,34 @@ export function chooseSubnets(request: NetworkRequest, around: Surroundings): Su
     ...around.routes,
     ...chosen.map(({ cidr }) => cidr),
   ]
-  for (const one of asked) chosen.push({ cidr: askedSubnet(one.subnet ?? '', around, taken()), request: one })
+  for (const one of asked) {
+    const siblings = chosen.map(({ cidr }) => ({ name: request.name, subnet: cidr }))
+    const others = { ...around, networks: [...around.networks, ...siblings] }
+    chosen.push({ cidr: askedSubnet(one.subnet ?? '', others, taken()), request: one })
+  }
+  const families = chosen.map(({ cidr }) => cidr.family)
+  if (request.shared === undefined && new Set(families).size < families.length) throw multipleSubnets()
   for (const family of missing) {
     const cidr = freeSubnet(poolsOf(family, around), taken())
     chosen.push({ cidr, request: family === 4 ? (open ?? {}) : {} })
   }
-  return chosen.map(({ cidr, request: { gateway, range, auxiliary } }) => ({
+  const subnets = chosen.map(({ cidr, request: { gateway, range, auxiliary } }) => ({
     subnet: formatCidr(cidr),
     gateway: gateway ?? (hasGateway(request, cidr.family) ? firstAddress(cidr, range) : ''),
     ...(range === undefined ? {} : { range }),
     ...(auxiliary === undefined ? {} : { auxiliary }),
   }))
+  for (const subnet of subnets) checkAuxiliary(subnet)
+  return subnets
+}
+
+/** No two of the network's own addresses are one. */
+function checkAuxiliary({ gateway, auxiliary = {} }: SubnetInfo): void {
+  const taken = new Set([gateway])
+  for (const [name, address] of Object.entries(auxiliary)) {
+    if (taken.has(address)) throw auxiliaryInUse(name, address)
+    taken.add(address)
+  }
 }
 
 /** Routes of the host that a subnet which was asked for would cover or be covered by. */

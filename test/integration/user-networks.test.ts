@@ -279,6 +279,10 @@ describe('a container on several networks', () => {
   })
 })
 
+function firewallTable(): string {
+  return api.daemon.inside('nft', 'list', 'table', 'inet', api.daemon.marks.firewallTable).stdout
+}
+
 describe('bad input', () => {
   it('gets the status and words of Docker, and changes nothing', async () => {
     const app = await network('app', { IPAM: { Config: [{ Subnet: '10.66.0.0/24' }] } })
@@ -300,6 +304,29 @@ describe('bad input', () => {
         400,
         /it should be 10\.67\.0\.0\/24$/,
         ...create({ Name: 'x', IPAM: { Config: [{ Subnet: '10.67.0.1/24' }] } }),
+      ],
+      [
+        400,
+        /invalid auxiliary address router: parent subnet 10\.67\.0\.0\/24 doesn't contain this address$/,
+        ...create({
+          Name: 'x',
+          IPAM: { Config: [{ Subnet: '10.67.0.0/24', AuxiliaryAddresses: { router: '10.1.1.1' } }] },
+        }),
+      ],
+      [
+        403,
+        /^bridge driver doesn't support multiple subnets$/,
+        ...create({ Name: 'x', IPAM: { Config: [{ Subnet: '10.67.0.0/24' }, { Subnet: '10.68.0.0/24' }] } }),
+      ],
+      [
+        403,
+        /^cannot create network [0-9a-f]{64} \((br-[0-9a-f]{12})\): conflicts with network [0-9a-f]{64} \(\1\): networks have same bridge name$/,
+        ...create({ Name: 'x', Options: { 'com.docker.network.bridge.name': `br-${app.slice(0, 12)}` } }),
+      ],
+      [
+        409,
+        /^the host has an interface named lo already$/,
+        ...create({ Name: 'x', Options: { 'com.docker.network.bridge.name': 'lo' } }),
       ],
       [409, /^network with name app already exists$/, ...create({ Name: 'app' })],
       [404, /^plugin "vxlan" not found$/, ...create({ Name: 'x', Driver: 'vxlan' })],
@@ -331,8 +358,10 @@ describe('bad input', () => {
         { Container: 'idle' },
       ],
     ]
+    const before = firewallTable()
     for (const [status, words, method, path, body] of cases) {
       assert.match(await api.refused(status, method, path, body), words)
+      assert.equal(firewallTable(), before, `${method} ${path} ${JSON.stringify(body)}`)
     }
     const fixed = { IPAMConfig: { IPv4Address: (await endpoint(id, 'app')).IPAddress } }
     const second = await api.create(on('app', { NetworkingConfig: { EndpointsConfig: { app: fixed } } }))

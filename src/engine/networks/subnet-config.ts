@@ -38,12 +38,12 @@ function subnetRequest(config: IPAMConfig, problems: string[]): SubnetRequest {
   const address = (what: string, text: string): string => checked(what, text, parent, problems)
   const others = Object.entries(auxiliary ?? {}).map(([name, text]) => [
     name,
-    address('auxiliary address', text),
+    address(`auxiliary address ${name}`, text),
   ])
   return {
     ...(subnet ? { subnet } : {}),
     ...(range ? { range } : {}),
-    ...(gateway ? { gateway: address('gateway', gateway) } : {}),
+    ...(gateway ? { gateway: address(`gateway ${gateway}`, gateway) } : {}),
     ...(others.length === 0 ? {} : { auxiliary: Object.fromEntries(others) as Record<string, string> }),
   }
 }
@@ -77,10 +77,10 @@ function checkRange(text: string, range: Cidr, parent: Cidr | undefined, problem
 
 function checked(what: string, text: string, parent: Cidr | undefined, problems: string[]): string {
   const address = attempt(() => canonicalAddress(text))
-  if (address === undefined) problems.push(`invalid ${what} ${text}: invalid address`)
-  else if (parent === undefined) problems.push(`invalid ${what} ${text}: a subnet is needed with it`)
+  if (address === undefined) problems.push(`invalid ${what}: invalid address`)
+  else if (parent === undefined) problems.push(`invalid ${what}: a subnet is needed with it`)
   else if (!contains(parent, address)) {
-    problems.push(`invalid ${what} ${text}: parent subnet ${formatCidr(parent)} doesn't contain this address`)
+    problems.push(`invalid ${what}: parent subnet ${formatCidr(parent)} doesn't contain this address`)
   }
   return address ?? text
 }

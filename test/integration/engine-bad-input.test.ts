@@ -145,6 +145,17 @@ describe('on an engine at work', () => {
     })
   })
 
+  it('a file in the place of a directory, and a directory in that of a file', async () => {
+    await unchanged(async () => {
+      for (const bind of ['/etc/passwd:/root', '/etc:/bin/busybox']) {
+        assert.match(
+          await refusedStart({ HostConfig: { Binds: [bind] } }, 400),
+          /: not a directory: unknown: Are you trying to mount a directory onto a file \(or vice-versa\)\? Check if the specified host path exists and is the expected type$/,
+        )
+      }
+    })
+  })
+
   it('a command that is not there, or is none', async () => {
     await unchanged(async () => {
       assert.match(

@@ -7,6 +7,9 @@ export interface StartError {
   readonly exitCode: 126 | 127 | 128
 }
 
+const MIXED_UP =
+  'Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type'
+
 export function startError(command: string, text: string): StartError {
   const quoted = JSON.stringify(command)
   if (/executable file .*not found/i.test(text)) {
@@ -24,6 +27,8 @@ export function startError(command: string, text: string): StartError {
   if (/is a directory/i.test(text)) {
     return { message: `exec: ${quoted}: is a directory: permission denied: unknown`, exitCode: 126 }
   }
+  if (/^mount .*: not a directory/i.test(text))
+    return { message: `${text}: unknown: ${MIXED_UP}`, exitCode: 127 }
   if (/no such file or directory/i.test(text)) {
     const about = text.replace(/no such file or directory/gi, 'no such file or directory').trim()
     return { message: `exec: ${quoted}: ${about}: unknown`, exitCode: 127 }

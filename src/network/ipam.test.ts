@@ -76,6 +76,15 @@ describe('AddressPool', () => {
     assert.equal(addresses.take(), '10.0.0.4')
   })
 
+  it('keeps the first and the last address of an IPv4 subnet from those who ask for them, unless it has but two', () => {
+    const addresses = pool('10.0.0.0/29', { now: 0 })
+    for (const address of ['10.0.0.0', '10.0.0.7']) assert.equal(addresses.claim(address), false)
+    assert.equal(addresses.claim('10.0.0.6'), true)
+    assert.equal(pool('fd00::0/64', { now: 0 }).claim('fd00::ffff:ffff:ffff:ffff'), true)
+    const options = { reserved: ['10.0.0.0'], quarantine: 0, now: () => 0 }
+    assert.equal(new AddressPool(parseCidr('10.0.0.0/31'), options).claim('10.0.0.1'), true)
+  })
+
   it('never gives one address to two owners', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(20), { maxLength: 60 }), (steps) => {

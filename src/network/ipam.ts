@@ -59,6 +59,8 @@ export class AddressPool {
   readonly #resting = new Map<bigint, number>()
   readonly #first: bigint
   readonly #last: bigint
+  /** How many addresses at the beginning and at the end of the subnet nobody can have. */
+  readonly #ends: readonly [bigint, bigint]
 
   constructor(subnet: Cidr, options: AddressPoolOptions) {
     this.subnet = subnet
@@ -66,9 +68,9 @@ export class AddressPool {
     const range = options.range ?? subnet
     const start = range.base - subnet.base
     // The network's own address is never usable, nor is IPv4's broadcast address; a link of two has neither (RFC 3021).
-    const ends = subnet.family === 6 ? [1n, 0n] : subnet.prefix >= 31 ? [0n, 0n] : [1n, 1n]
-    this.#first = max(start, ends[0] ?? 0n)
-    this.#last = min(start + sizeOf(range) - 1n, sizeOf(subnet) - 1n - (ends[1] ?? 0n))
+    this.#ends = subnet.family === 6 ? [1n, 0n] : subnet.prefix >= 31 ? [0n, 0n] : [1n, 1n]
+    this.#first = max(start, this.#ends[0])
+    this.#last = min(start + sizeOf(range) - 1n, sizeOf(subnet) - 1n - this.#ends[1])
     for (const address of options.reserved) this.#used.add(positionOf(subnet, address))
   }
 
@@ -107,11 +109,12 @@ export class AddressPool {
     )
   }
 
-  /** Marks an address as used; `false` when it is already. Addresses of another subnet are ignored. */
+  /** Marks an address as used; `false` when it is already, or nobody can have it. Addresses of another subnet are ignored. */
   claim(address: string): boolean {
     if (!contains(this.subnet, address)) return true
     const offset = positionOf(this.subnet, address)
-    if (this.#used.has(offset)) return false
+    const usable = offset >= this.#ends[0] && offset < sizeOf(this.subnet) - this.#ends[1]
+    if (!usable || this.#used.has(offset)) return false
     this.#use(offset)
     return true
   }

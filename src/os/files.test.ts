@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { writeFileDurably } from './files.ts'
+import { makeDirectories, writeFileDurably } from './files.ts'
 
 describe('writeFileDurably()', () => {
   let directory = ''
@@ -34,5 +34,28 @@ describe('writeFileDurably()', () => {
       (await readdir(directory)).filter((name) => name.startsWith('.')),
       [],
     )
+  })
+})
+
+describe('makeDirectories()', () => {
+  const mode = 0o755
+
+  it('makes what is missing, also when others make the same, and is content with what is there', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'berth-files-'))
+    try {
+      const path = join(directory, 'a/b/c/d')
+      await Promise.all([1, 2, 3].map(() => makeDirectories(path, { mode })))
+      await makeDirectories(path, { mode: 0o700 })
+      assert.equal((await stat(path)).mode & 0o777, mode)
+      await writeFile(join(directory, 'file'), '')
+      await assert.rejects(makeDirectories(join(directory, 'file'), { mode }), { code: 'EEXIST' })
+      await assert.rejects(makeDirectories(join(directory, 'file/below'), { mode }), { code: 'ENOTDIR' })
+    } finally {
+      await rm(directory, { recursive: true })
+    }
+  })
+
+  it('ends where no directory can be made', async () => {
+    await assert.rejects(makeDirectories('/proc/nope/below', { mode }), { code: 'ENOENT' })
   })
 })

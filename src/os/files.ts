@@ -1,4 +1,4 @@
-import { open, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isErrno } from '#base/errors.ts'
 
@@ -39,6 +39,32 @@ export async function fileSize(path: string): Promise<number | undefined> {
     return (await stat(path)).size
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined
+    throw error
+  }
+}
+
+/**
+ * Makes a directory and those above it, for paths that somebody else names: where a directory that is there takes none
+ * (/proc), Node's own recursive mkdir() tries for ever.
+ */
+export async function makeDirectories(path: string, options: { readonly mode: number }): Promise<void> {
+  try {
+    await mkdir(path, options)
+  } catch (error) {
+    if (isErrno(error, 'EEXIST') && (await stat(path)).isDirectory()) return
+    const parent = dirname(path)
+    if (!isErrno(error, 'ENOENT') || (await isThere(parent))) throw error
+    await makeDirectories(parent, options)
+    await makeDirectories(path, options)
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false
     throw error
   }
 }

@@ -550,6 +550,14 @@ describe('binds', () => {
     assert.equal(existsSync(missing), false)
     await output('touch /b/x', { Binds: [`${missing}:/b`] })
     assert.ok(existsSync(join(missing, 'x')))
+    assert.match(
+      await api.refused(500, 'POST', '/containers/create', {
+        Image: 'busybox',
+        Cmd: ['true'],
+        HostConfig: { Binds: ['/proc/nope/x:/b'] },
+      }),
+      /^error while creating mount source path '\/proc\/nope\/x': ENOENT: no such file or directory/,
+    )
   })
 
   it('refuse what is no path', async () => {

@@ -1,4 +1,4 @@
-import { EngineError } from '#base/errors.ts'
+import { EngineError, messageOf } from '#base/errors.ts'
 import type { StartError } from './start-error.ts'
 
 // The wording is contract: Docker's clients and people's scripts match on it.
@@ -104,6 +104,19 @@ export function survivedKill(id: string): EngineError {
     'internal',
     `cannot kill container ${id}: tried to kill container, but did not receive an exit event`,
     { code: 'CONTAINER_SURVIVES', details: { id } },
+  )
+}
+
+/** A source of `--volume` that could not be made. */
+export function bindSourceUnmade(path: string, cause: unknown): EngineError {
+  return new EngineError(
+    'internal',
+    `error while creating mount source path '${path}': ${messageOf(cause)}`,
+    {
+      code: 'BIND_SOURCE_UNMADE',
+      details: { path },
+      cause,
+    },
   )
 }
 

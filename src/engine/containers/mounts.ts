@@ -1,5 +1,6 @@
-import { mkdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { EngineError, isErrno, isKind, messageOf } from '#base/errors.ts'
+import { makeDirectories } from '#os/files.ts'
 import type { Helper } from '#os/helper.ts'
 import type { TreeEntry, TreeRecord, TreeRoot, Trees } from '#os/tree.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
@@ -8,7 +9,7 @@ import type { Image } from '../images/image-store.ts'
 import type { Images } from '../images/images.ts'
 import { type MountRequest, mountOptions, plainRequest } from './config/binds.ts'
 import type { ContainerMount } from './container.ts'
-import { bindSourceMissing } from './errors.ts'
+import { bindSourceMissing, bindSourceUnmade } from './errors.ts'
 
 export interface MountsDeps {
   readonly volumes: Volumes
@@ -149,8 +150,16 @@ async function knownBind(request: MountRequest): Promise<MountRequest> {
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error
     if (!request.createSource) throw bindSourceMissing(request.source)
-    await mkdir(request.source, { recursive: true, mode: 0o755 })
+    await madeSource(request.source)
     return request
+  }
+}
+
+async function madeSource(path: string): Promise<void> {
+  try {
+    await makeDirectories(path, { mode: 0o755 })
+  } catch (error) {
+    throw bindSourceUnmade(path, error)
   }
 }
 

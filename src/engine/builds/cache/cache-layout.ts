@@ -1,11 +1,11 @@
 import { createWriteStream } from 'node:fs'
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { type Digest, digestOf } from '#base/digest.ts'
 import { EngineError, isErrno, isKind } from '#base/errors.ts'
 import { type ImageConfig, mediaTypes } from '#oci/image-spec.ts'
-import { fileSize } from '#os/files.ts'
+import { fileSize, makeDirectories } from '#os/files.ts'
 import type { LayerRow } from '#store/images.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import { encodeJson, manifestOf } from '../../images/manifest.ts'
@@ -30,7 +30,7 @@ export async function writeCacheLayout(
   signal: AbortSignal,
 ): Promise<void> {
   const layout = new OciLayout(directory)
-  await mkdir(join(directory, 'blobs', 'sha256'), { recursive: true })
+  await makeDirectories(join(directory, 'blobs', 'sha256'), { mode: 0o755 })
   for (const { diffId, size } of layers) {
     const path = layout.path(diffId)
     if ((await fileSize(path)) === size) continue

@@ -67,6 +67,13 @@ static int open_mount_point(int root, const struct tree_bind *bind, int pinned)
 	return fd;
 }
 
+/* What cannot be mounted is not there: the runtime says so of a container that is to start. */
+static bool same_kind(int source, int target)
+{
+	struct stat from, to;
+	return fstat(source, &from) == 0 && fstat(target, &to) == 0 && S_ISDIR(from.st_mode) == S_ISDIR(to.st_mode);
+}
+
 static int mount_binds(int root, const struct tree_options *options)
 {
 	for (size_t i = 0; i < options->binds_count; i++) {
@@ -77,6 +84,8 @@ static int mount_binds(int root, const struct tree_options *options)
 		cleanup_close int target = open_mount_point(root, bind, source);
 		if (target < 0)
 			return fail("mount point %s: %m", bind->destination);
+		if (!same_kind(source, target))
+			continue;
 		char pinned[64];
 		snprintf(pinned, sizeof pinned, "/proc/self/fd/%d", source);
 		if (mount_bind(pinned, target, true, bind->read_only) < 0)

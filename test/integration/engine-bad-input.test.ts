@@ -147,7 +147,7 @@ describe('on an engine at work', () => {
 
   it('a file in the place of a directory, and a directory in that of a file', async () => {
     await unchanged(async () => {
-      for (const bind of ['/etc/passwd:/root', '/etc:/bin/busybox']) {
+      for (const bind of ['/etc/passwd:/root', '/etc/passwd:/etc', '/etc:/bin/busybox']) {
         assert.match(
           await refusedStart({ HostConfig: { Binds: [bind] } }, 400),
           /: not a directory: unknown: Are you trying to mount a directory onto a file \(or vice-versa\)\? Check if the specified host path exists and is the expected type$/,

@@ -136,7 +136,9 @@ describe(
       for (const [i, lines] of [2, 5, 9].entries()) {
         shop.edit('compose.yaml', `LEVEL: "${i + 3}"`, `LEVEL: "${i + 4}"`)
         let down: Promise<void> | undefined
-        await shop.upUntil(lines, () => (down ??= engine.down('SIGKILL')))
+        await shop.upUntil(lines, () => {
+          down ??= engine.down('SIGKILL')
+        })
         await (down ?? engine.down('SIGKILL'))
         await engine.up()
         shop.good('up', '-d', '--wait')

@@ -42,10 +42,17 @@ export class EngineError extends Error {
 
 /** The outermost EngineError in `error`'s chain of causes, if there is one. */
 export function engineErrorOf(error: unknown): EngineError | undefined {
-  for (let e: unknown = error; e instanceof Error; e = e.cause) {
+  for (let e: unknown = firstOf(error); e instanceof Error; e = firstOf(e.cause)) {
     if (e instanceof EngineError) return e
   }
   return undefined
+}
+
+/** What failed first: what failed after it, while things were being released, does not tell why. */
+function firstOf(error: unknown): unknown {
+  let first = error
+  while (first instanceof SuppressedError) first = first.suppressed
+  return first
 }
 
 /** True when the outermost EngineError in `error`'s chain of causes is of `kind`. */
@@ -60,7 +67,8 @@ export function isErrno(error: unknown, ...codes: readonly string[]): boolean {
 
 /** Text for a person: the message of an error, or the value itself. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  const first = firstOf(error)
+  return first instanceof Error ? first.message : String(first)
 }
 
 /** What is wrong with a file of JSON. Not the parser's message, which quotes what stands there: it may be a password. */

@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from 'node:util'
-import { engineErrorOf, isKind, messageOf } from '#base/errors.ts'
+import { type EngineError, engineErrorOf, isKind, messageOf } from '#base/errors.ts'
 import { parseDockerfile } from '#build/dockerfile/parse.ts'
 import { excerpt, type Range, Source } from '#build/dockerfile/source.ts'
 import { DAEMON_ERROR } from '#client/errors.ts'
@@ -27,7 +27,20 @@ export function failureText(state: BuildState, error: unknown, dockerfile?: Know
   const isStep = typeof plain === 'string' && typeof step === 'string'
   const words = isStep ? plain : message.replace(EXCERPT, '').trimEnd()
   const whose = known?.code === DAEMON_ERROR ? 'failed to solve: ' : ''
-  return `${stepText(state, output)}${place === undefined ? '' : `${place}\n`}ERROR: failed to build: ${whose}${words}\n`
+  const shown = place === undefined ? '' : `${linesOf(place)}\n`
+  return `${stepText(state, output)}${shown}ERROR: failed to build: ${whose}${linesOf(words)}${nextStep(known)}\n`
+}
+
+/** A Dockerfile may be anything, also commands for the terminal. */
+function linesOf(text: string): string {
+  return text.replaceAll(/[^\P{Cc}\n\t]/gu, '\u{fffd}')
+}
+
+/** What helps where the words, which are BuildKit's, leave it open. */
+function nextStep(error: EngineError | undefined): string {
+  const { code, id } = error?.details ?? {}
+  if (code === 'BUILD_SECRET_MISSING') return `; give it with --secret id=${String(id)},src=FILE`
+  return code === 'BUILD_AGENT_MISSING' ? `; give it with --ssh ${String(id)}` : ''
 }
 
 /** The last output of the step that failed; empty when it was no step that did. `output` is what the engine knows of it. */

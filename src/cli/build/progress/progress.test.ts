@@ -207,6 +207,22 @@ describe('the end of a build', () => {
     assert.match(text, / > \[2\/2\] RUN make:\nfirst\nthe real end\n------\n/)
   })
 
+  it('gives the terminal no command that a Dockerfile has in it, and says what helps', () => {
+    const raw =
+      'unknown instruction: \u001b[31mX\u0007\nDockerfile:1\n--------------------\n   1 | >>> \u001b[31mX\u0007\n--------------------'
+    const error = new EngineError('invalid_argument', raw, { code: DAEMON_ERROR })
+    assert.equal(
+      failureText(new BuildState(), error),
+      'Dockerfile:1\n--------------------\n   1 | >>> \ufffd[31mX\ufffd\n--------------------\nERROR: failed to build: failed to solve: unknown instruction: \ufffd[31mX\ufffd\n',
+    )
+    const details = { code: 'BUILD_SECRET_MISSING', id: 'key' }
+    const missing = new EngineError('not_found', 'secret key: not found', { code: DAEMON_ERROR, details })
+    assert.match(
+      failureText(new BuildState(), missing),
+      /secret key: not found; give it with --secret id=key,src=FILE\n$/,
+    )
+  })
+
   it('with a mistake in the Dockerfile shows the place that the engine has found', () => {
     const message =
       'dockerfile parse error on line 2: unknown instruction: RUNN (did you mean RUN?)\nCorrect it.\nDockerfile:2\n--------------------\n   1 |     FROM x\n   2 | >>> RUNN\n--------------------'

@@ -39,8 +39,8 @@ function linesOf(text: string): string {
 /** What helps where the words, which are BuildKit's, leave it open. */
 function nextStep(error: EngineError | undefined): string {
   const { code, id } = error?.details ?? {}
-  if (code === 'BUILD_SECRET_MISSING') return `; give it with --secret id=${String(id)},src=FILE`
-  return code === 'BUILD_AGENT_MISSING' ? `; give it with --ssh ${String(id)}` : ''
+  if (code === 'BUILD_SECRET_MISSING') return `\nGive it with --secret id=${String(id)},src=FILE.`
+  return code === 'BUILD_AGENT_MISSING' ? `\nGive it with --ssh ${String(id)}.` : ''
 }
 
 /** The last output of the step that failed; empty when it was no step that did. `output` is what the engine knows of it. */

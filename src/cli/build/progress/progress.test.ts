@@ -219,7 +219,7 @@ describe('the end of a build', () => {
     const missing = new EngineError('not_found', 'secret key: not found', { code: DAEMON_ERROR, details })
     assert.match(
       failureText(new BuildState(), missing),
-      /secret key: not found; give it with --secret id=key,src=FILE\n$/,
+      /secret key: not found\nGive it with --secret id=key,src=FILE\.\n$/,
     )
   })
 

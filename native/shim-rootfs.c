@@ -10,10 +10,9 @@
 #include <sys/stat.h>
 
 /*
- * Features that would leave marks on the upper directory which a later mount with other layers (commit, export) cannot
- * read, or that refuse such a mount.
- */
-/*
+ * Off is what would leave marks on the upper directory which a later mount with other layers (commit, export) cannot read,
+ * or would refuse such a mount.
+ *
  * Layers are file systems of their own. With xino a container sees one all the same, where inode numbers have room for it:
  * programs that stay on one file system (cp -x, du -x, rsync -x) would pass over every file of a layer. "on" instead of
  * "auto" would mark all new directories as opaque.

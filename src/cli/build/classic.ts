@@ -107,7 +107,8 @@ function refuseMore(flags: BuildFlags, call: string): void {
   if (call !== 'build') throw beyond(`--call=${call}`)
   const lists = MORE.filter((name) => flags[name].length > 0)
   const asked = ASKED.filter((name) => !['', 'false', false].includes(flags[name]))
-  for (const name of [...lists, ...asked]) throw beyond(`--${name}`)
+  const [first] = [...lists, ...asked]
+  if (first !== undefined) throw beyond(`--${first}`)
 }
 
 function beyond(what: string): Error {

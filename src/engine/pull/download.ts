@@ -24,6 +24,7 @@ export interface DownloadLimits {
   readonly progress: number
 }
 
+/** Four of these, and 128 kB unrecorded of as many blobs, are 8 MB. */
 const RANGE = 15 << 17
 
 export const downloadLimits: DownloadLimits = {

@@ -59,8 +59,8 @@ export class LayerFetches {
   /** Held while a blob is being fetched. */
   readonly #blobs = new KeyedMutex()
   readonly #connections: Slots
-  /** Each takes some megabytes and most of a processor. */
   readonly #window: Window
+  /** Each takes some megabytes and most of a processor. */
   readonly #unpacking = new Slots(Math.max(availableParallelism(), 4))
 
   constructor(deps: LayerFetchesDeps) {

@@ -94,6 +94,30 @@ describe('berth build', () => {
     )
   })
 
+  it('takes few hexadecimal digits for a name and not for the beginning of an id', async () => {
+    const id = (await says(['images', '--no-trunc', '--quiet', 'busybox'])).stdout
+      .trim()
+      .slice('sha256:'.length)
+    const from = async (name: string): Promise<CliResult> =>
+      berth(['build', '-'], {
+        stdin: `FROM scratch\nCOPY --from=${name} /bin/busybox /\nFROM ${name}\nCOPY --from=0 /busybox /b\n`,
+      })
+    const short = id.slice(0, 11)
+    assert.match((await from(short)).stderr, /docker\.io\/library\/[0-9a-f]{11}:latest|pull/)
+    assert.equal((await from(id.slice(0, 12))).code, 0)
+    await says(['tag', 'busybox', short])
+    assert.equal((await from(short)).code, 0)
+    await says(['rmi', `${short}:latest`])
+  })
+
+  it('says where a name that nobody has is given to --chown, and takes root', async () => {
+    write('chown/f', 'f')
+    write('chown/Dockerfile', 'FROM busybox\nCOPY --chown=jane:33 f /f\nRUN stat -c "owned by %u:%g" /f\n')
+    const { stderr } = await says(['build', 'chown'])
+    assert.match(stderr, /#\d+ \d+\.\d+ warning: line 2: no user jane in \/etc\/passwd here: root is taken\n/)
+    assert.match(stderr, /owned by 0:33/)
+  })
+
   it('takes stdin: a Dockerfile, a tar, and a Dockerfile for a directory', async () => {
     await says(['build', '-t', 'piped', '-'], { stdin: 'FROM busybox\nRUN echo piped > /x\n' })
     assert.equal((await says(['run', '--rm', 'piped', 'cat', '/x'])).stdout, 'piped\n')

@@ -94,14 +94,20 @@ class World implements AsyncDisposable {
     destination: string,
     options: Options = {},
   ): Promise<Digest | undefined> {
-    const { layer } = await this.#files.copy(this.#ready(step(sources, destination, options), options))
+    const { layer } = await this.#files.copy(
+      this.#ready(step(sources, destination, options), options),
+      () => undefined,
+    )
     if (layer !== undefined) this.layers.push(layer)
     return layer
   }
 
   async workdir(path: string, user: string): Promise<Digest | undefined> {
     const on = { kind: 'scratch' } as const
-    const { layer } = await this.#files.directory(this.#ready({ kind: 'directory', on, label, path, user }))
+    const { layer } = await this.#files.directory(
+      this.#ready({ kind: 'directory', on, label, path, user }),
+      () => undefined,
+    )
     if (layer !== undefined) this.layers.push(layer)
     return layer
   }

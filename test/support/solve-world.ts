@@ -188,8 +188,8 @@ export class SolveWorld {
 
   #do(step: Step, ready: Omit<Ready<Step>, 'step'>): Promise<StepResult> {
     const { runner, files } = this.#steps
-    if (step.kind === 'copy') return files.copy({ ...ready, step })
-    if (step.kind === 'directory') return files.directory({ ...ready, step })
+    if (step.kind === 'copy') return files.copy({ ...ready, step }, () => undefined)
+    if (step.kind === 'directory') return files.directory({ ...ready, step }, () => undefined)
     const secrets = { secret: async () => undefined, agent: async () => undefined }
     return runner.run({ ...ready, step }, { onOutput: () => undefined, secrets })
   }

@@ -39,6 +39,8 @@ export class CopyWorld {
   readonly layers: Digest[] = []
   /** What the last step says that it has taken. */
   taken: Digest | undefined
+  /** What steps had to say beside what they made. */
+  readonly notes: string[] = []
   readonly #files: LayerFiles
 
   constructor(
@@ -60,7 +62,10 @@ export class CopyWorld {
     destination: string,
     options: CopyOptions = {},
   ): Promise<Digest | undefined> {
-    const { layer, taken } = await this.#files.copy(this.#ready(step(sources, destination, options)))
+    const { layer, taken } = await this.#files.copy(
+      this.#ready(step(sources, destination, options)),
+      (line) => this.notes.push(line),
+    )
     this.taken = taken
     return this.#grow(layer)
   }
@@ -75,7 +80,7 @@ export class CopyWorld {
 
   async workdir(path: string, user = ''): Promise<Digest | undefined> {
     const directory: DirectoryStep = { kind: 'directory', on: { kind: 'scratch' }, label, path, user }
-    const { layer } = await this.#files.directory(this.#ready(directory))
+    const { layer } = await this.#files.directory(this.#ready(directory), (line) => this.notes.push(line))
     return this.#grow(layer)
   }
 

@@ -446,6 +446,45 @@ describe('--chown and --chmod', () => {
     assert.deepEqual(await owners(':staff'), ['644 0:50 file f "a"'])
   })
 
+  it('takes the group of a colon with nothing behind it for root, as BuildKit does', async () => {
+    assert.deepEqual(await owners('5:'), ['644 5:0 file f "a"'])
+    assert.deepEqual(await owners('joe:'), ['644 12:0 file f "a"'])
+    assert.deepEqual(await owners('joe:root'), ['644 12:0 file f "a"'])
+  })
+
+  it('says that a name is not known', async () => {
+    const notes = async (chown: string, link = false): Promise<readonly string[]> => {
+      const world = new CopyWorld(files(), below())
+      await world.copy(['a.txt'], '/f', { chown, link })
+      return world.notes
+    }
+    const user = 'warning: line 1: no user jane in /etc/passwd here: root is taken'
+    assert.deepEqual(await notes('jane'), [user])
+    assert.deepEqual(await notes('jane:staff', true), [user])
+    assert.deepEqual(await notes('jane:nogroup'), [
+      user,
+      'warning: line 1: no group nogroup in /etc/group here: the group of the user is taken',
+    ])
+    for (const chown of ['joe', 'joe:staff', ':staff', '5:6', '5:', 'root:root'])
+      assert.deepEqual(await notes(chown), [], chown)
+  })
+
+  it('refuses a name on nothing, where nobody could ever be found', async () => {
+    for (const chown of ['jane', '0:staff', ':staff']) {
+      for (const link of [false, true]) {
+        const world = new CopyWorld(files())
+        world.layers.length = 0
+        const copied = world.copy(['a.txt'], '/f', { chown, link })
+        await assert.rejects(copied, refuses('USER_INVALID', /scratch has no \/etc\/(passwd|group)/))
+      }
+    }
+    const world = new CopyWorld(files())
+    world.layers.length = 0
+    await assert.rejects(world.workdir('/w', 'jane'), refuses('USER_INVALID', /no \/etc\/passwd.*jane/))
+    await world.copy(['a.txt'], '/f', { chown: 'root:root' })
+    await world.copy(['a.txt'], '/g', { chown: 'jane' })
+  })
+
   it('takes names that are not known for root, and refuses numbers that are none', async () => {
     assert.deepEqual(await owners('jane'), ['644 0:0 file f "a"'])
     assert.deepEqual(await owners('joe:nogroup'), ['644 12:34 file f "a"'])

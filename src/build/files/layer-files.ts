@@ -1,8 +1,9 @@
 import type { Digest } from '#base/digest.ts'
+import { EngineError } from '#base/errors.ts'
 import { writeTar } from '#oci/tar/write-tar.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { CopyStep, DirectoryStep, FileOrigin } from '../graph/operations.ts'
-import type { CopyInputs, CopyResult, FileSteps, Ready, StepResult } from '../solve/ports.ts'
+import type { CopyInputs, CopyResult, FileSteps, Note, Ready, StepResult } from '../solve/ports.ts'
 import type { FileSource } from '../sources/file-source.ts'
 import type { ArchiveSpool } from './archive.ts'
 import { madeDirectory } from './attributes.ts'
@@ -11,7 +12,7 @@ import { Draft, within } from './draft.ts'
 import { cannotMake } from './errors.ts'
 import { type FilesBelow, nothingBelow } from './files-below.ts'
 import { type FilesOf, Inspection } from './inspect-files.ts'
-import { type Owner, ownerOf } from './owner.ts'
+import { type Owner, ownerOf, type UnknownName } from './owner.ts'
 import { Placement } from './place-files.ts'
 import { type Taken, takeFiles } from './take-files.ts'
 
@@ -46,12 +47,12 @@ export class LayerFiles implements FileSteps {
     return inspection.result()
   }
 
-  async copy(ready: Ready<CopyStep>): Promise<CopyResult> {
+  async copy(ready: Ready<CopyStep>, note: Note): Promise<CopyResult> {
     const { step, layers, signal } = ready
     await using opened = new AsyncDisposableStack()
     const sources = opened.use(new Sources(ready))
     const below = step.link ? nothingBelow : opened.use(await this.#deps.below(layers))
-    const owner = await this.#owner(ready, below)
+    const owner = await this.#owner(ready, below, note)
     const draft = new Draft(below)
     const marks = { owner, mode: step.mode }
     const { spool } = this.#deps
@@ -69,29 +70,46 @@ export class LayerFiles implements FileSteps {
     return { layer, taken: inspection.result().digest }
   }
 
-  async directory({ step, layers, signal }: Ready<DirectoryStep>): Promise<StepResult> {
+  async directory(ready: Ready<DirectoryStep>, note: Note): Promise<StepResult> {
+    const { step, layers, signal } = ready
     await using below = await this.#deps.below(layers)
     const draft = new Draft(below)
     const place = draft.resolve(step.path)
     if (place.kind === 'file') throw cannotMake(within(place.directory, place.name))
     if (place.missing.length > 0) {
-      const owner = await ownerOf(step.user, draft, below)
+      const owner = await ownerOf(step.user, draft, { below, unknown: unknownName(ready, note) })
       draft.make(place.directory, place.missing, madeDirectory({ owner, mode: undefined }))
     }
     return await this.#store(draft, below, signal)
   }
 
-  async #owner({ step, layers }: Ready<CopyStep>, below: FilesBelow): Promise<Owner | undefined> {
+  async #owner(ready: Ready<CopyStep>, below: FilesBelow, note: Note): Promise<Owner | undefined> {
+    const { step, layers } = ready
     if (step.owner === undefined) return undefined
-    if (!step.link) return ownerOf(step.owner, new Draft(below), below)
+    const unknown = unknownName(ready, note)
+    if (!step.link) return ownerOf(step.owner, new Draft(below), { below, unknown })
     await using accounts = await this.#deps.below(layers)
-    return await ownerOf(step.owner, new Draft(accounts), accounts)
+    return await ownerOf(step.owner, new Draft(accounts), { below: accounts, unknown })
   }
 
   async #store(draft: Draft, below: FilesBelow, signal: AbortSignal): Promise<StepResult> {
     if (!draft.root.touched) return { layer: undefined }
     const { diffId } = await this.#deps.snapshots.ingest(writeTar(draftEntries(draft, below)), { signal })
     return { layer: diffId }
+  }
+}
+
+/** What to do about a name that is not there: tell it; on nothing, where no name can be, fail. As BuildKit does. */
+function unknownName({ step, layers }: Ready<CopyStep | DirectoryStep>, note: Note): UnknownName {
+  return (kind, name) => {
+    const file = kind === 'user' ? '/etc/passwd' : '/etc/group'
+    if (layers.length === 0) {
+      throw new EngineError('invalid_argument', `scratch has no ${file} to find the ${kind} ${name} in`, {
+        code: 'USER_INVALID',
+      })
+    }
+    const instead = kind === 'user' ? 'root' : 'the group of the user'
+    note(`warning: line ${step.label.line}: no ${kind} ${name} in ${file} here: ${instead} is taken`)
   }
 }
 

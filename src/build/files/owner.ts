@@ -12,30 +12,58 @@ const NUMBER = /^[-+]?\d+$/
 /** Files can have what processes cannot; all bits set means nobody (chown(2)). */
 const MAX_ID = 2 ** 32 - 2
 
-/**
- * Who `--chown`, or the USER of a WORKDIR, means: `user`, `user:group` or `:group`. Names are looked up in /etc/passwd and
- * /etc/group below; a number is a number and, without a group, the group's too; a name's group is its primary one. As
- * BuildKit has it, a user who is not there is root, and a group that is not there changes nothing: either may come later.
- */
-export async function ownerOf(text: string, draft: Draft, below: FilesBelow): Promise<Owner> {
-  const colon = text.indexOf(':')
-  const user = colon === -1 ? text : text.slice(0, colon)
-  const group = colon === -1 ? '' : text.slice(colon + 1)
-  const owner = await userOf(user, draft, below)
-  if (group === '') return owner
-  if (NUMBER.test(group)) return { uid: owner.uid, gid: numberOf(group) }
-  const groups = await accountFile('/etc/group', draft, below)
-  const gid = known(() => resolveUser(`0:${group}`, '', groups, []).gid)
-  return { uid: owner.uid, gid: gid ?? owner.gid }
+/** Told of a name that is not there; may throw. */
+export type UnknownName = (kind: 'user' | 'group', name: string) => void
+
+export interface Accounts {
+  readonly below: FilesBelow
+  readonly unknown: UnknownName
 }
 
-async function userOf(user: string, draft: Draft, below: FilesBelow): Promise<Owner> {
+/**
+ * Who `--chown`, or the USER of a WORKDIR, means: `user`, `user:group` or `:group`. Names are looked up in /etc/passwd and
+ * /etc/group below; a number is a number and, without a group, the group's too; a name's group is its primary one; nothing
+ * behind a colon is root's. As BuildKit has it, a user who is not there is root, and a group that is not there changes
+ * nothing: either may come later.
+ */
+export async function ownerOf(text: string, draft: Draft, accounts: Accounts): Promise<Owner> {
+  const colon = text.indexOf(':')
+  const user = colon === -1 ? text : text.slice(0, colon)
+  const owner = await userOf(user, draft, accounts)
+  return colon === -1
+    ? owner
+    : { uid: owner.uid, gid: await groupOf(text.slice(colon + 1), owner, draft, accounts) }
+}
+
+async function userOf(user: string, draft: Draft, { below, unknown }: Accounts): Promise<Owner> {
   if (NUMBER.test(user)) {
     const id = numberOf(user)
     return { uid: id, gid: id }
   }
-  const passwd = user === '' ? '' : await accountFile('/etc/passwd', draft, below)
-  return known(() => resolveUser(user, passwd, '', [])) ?? { uid: 0, gid: 0 }
+  if (isRoot(user)) return { uid: 0, gid: 0 }
+  const passwd = await accountFile('/etc/passwd', draft, below)
+  const found = known(() => resolveUser(user, passwd, '', []))
+  if (found === undefined) unknown('user', user)
+  return found ?? { uid: 0, gid: 0 }
+}
+
+async function groupOf(
+  group: string,
+  owner: Owner,
+  draft: Draft,
+  { below, unknown }: Accounts,
+): Promise<number> {
+  if (NUMBER.test(group)) return numberOf(group)
+  if (isRoot(group)) return 0
+  const groups = await accountFile('/etc/group', draft, below)
+  const gid = known(() => resolveUser(`0:${group}`, '', groups, []).gid)
+  if (gid === undefined) unknown('group', group)
+  return gid ?? owner.gid
+}
+
+/** Nobody named, or the one name that means the same everywhere. */
+function isRoot(name: string): boolean {
+  return name === '' || name === 'root'
 }
 
 function numberOf(text: string): number {

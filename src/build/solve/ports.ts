@@ -53,9 +53,12 @@ export interface FileSteps {
    * is empty, and an owner is always `0:0`, because both are keyed apart.
    */
   inspect(ready: Ready<CopyStep>): Promise<CopyInputs>
-  copy(ready: Ready<CopyStep>): Promise<CopyResult>
-  directory(ready: Ready<DirectoryStep>): Promise<StepResult>
+  copy(ready: Ready<CopyStep>, note: Note): Promise<CopyResult>
+  directory(ready: Ready<DirectoryStep>, note: Note): Promise<StepResult>
 }
+
+/** Tells people a line about a step that goes on. */
+export type Note = (line: string) => void
 
 export interface CopyInputs {
   readonly digest: Digest

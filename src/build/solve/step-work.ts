@@ -134,10 +134,11 @@ export class StepWork {
   ): Promise<StepResult> {
     const { runner, files, clock } = this.#deps
     const ready = { layers, open, signal: control.signal }
-    if (step.kind === 'copy') return files.copy({ ...ready, step })
-    if (step.kind === 'directory') return files.directory({ ...ready, step })
     const onOutput = (stream: 1 | 2, data: Uint8Array): void =>
       control.report({ type: 'output', stream, data, at: clock.now().toISOString() })
+    const note = (line: string): void => onOutput(2, Buffer.from(`${line}\n`))
+    if (step.kind === 'copy') return files.copy({ ...ready, step }, note)
+    if (step.kind === 'directory') return files.directory({ ...ready, step }, note)
     return runner.run({ ...ready, step }, { onOutput, secrets: this.#request.secrets })
   }
 

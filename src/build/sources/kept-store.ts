@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs'
 import { mkdir, readdir, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '#base/clock.ts'
@@ -40,7 +41,7 @@ export class KeptStore {
   readonly #locks = new KeyedMutex()
   readonly #users = new Map<string, number>()
   /** A checkout may have many files, and changes only when its index is written anew. */
-  readonly #sizes = new Map<string, { readonly index: number; readonly size: number }>()
+  readonly #sizes = new Map<string, { readonly index: string; readonly size: number }>()
 
   constructor(deps: KeptStoreDeps) {
     this.#deps = deps
@@ -83,12 +84,12 @@ export class KeptStore {
     const all: KeptEntry[] = []
     for (const key of await readdir(this.#deps.directory)) {
       const path = this.path(key)
-      const made = await timesOf(path)
+      const made = await statsOf(path)
       if (made === undefined) continue
-      const index = await timesOf(join(path, INDEX))
+      const index = await statsOf(join(path, INDEX))
       all.push({
         key,
-        size: await this.#sizeOf(key, index?.birthtimeMs),
+        size: await this.#sizeOf(key, index),
         createdAt: made.birthtimeMs,
         usedAt: (index ?? made).mtimeMs,
         inUse: this.#users.has(key),
@@ -118,18 +119,18 @@ export class KeptStore {
     }
   }
 
-  async #sizeOf(key: string, index: number | undefined): Promise<number> {
+  async #sizeOf(key: string, index: Stats | undefined): Promise<number> {
     const known = this.#sizes.get(key)
-    if (known !== undefined && known.index === index) return known.size
+    // The clock of a file system goes in steps of some milliseconds: its time alone does not tell one from the next.
+    const which = index === undefined ? undefined : `${index.ino} ${index.birthtimeMs}`
+    if (known !== undefined && known.index === which) return known.size
     const size = await allocatedBytes(this.path(key))
-    if (index !== undefined) this.#sizes.set(key, { index, size })
+    if (which !== undefined) this.#sizes.set(key, { index: which, size })
     return size
   }
 }
 
-async function timesOf(
-  path: string,
-): Promise<{ readonly birthtimeMs: number; readonly mtimeMs: number } | undefined> {
+async function statsOf(path: string): Promise<Stats | undefined> {
   try {
     return await stat(path)
   } catch (error) {

@@ -1,6 +1,7 @@
 import { close, openSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import { isHole } from '#os/holes.ts'
 import type { Extent } from '#oci/tar/entry.ts'
 import { storageError } from '#store/snapshots/errors.ts'
 import { readRange } from './read-range.ts'
@@ -12,7 +13,7 @@ const PIECE = 1 << 20
 
 const closeLater = promisify(close)
 
-/** Writes `bytes` to the new file `path` and tells `onChunk` of each piece. It is not synced: nothing outlives the daemon. */
+/** Writes `bytes` to the new file `path` and tells `onChunk` of each piece; what is zeros is holes. It is not synced: nothing outlives the daemon. */
 export async function writeSpool(
   path: string,
   bytes: AsyncIterable<Uint8Array>,
@@ -21,22 +22,29 @@ export async function writeSpool(
   await using file = await open(path, 'wx', 0o600)
   let batch: Uint8Array[] = []
   let size = 0
+  let position = 0
+  const flush = async (): Promise<void> => {
+    const bytes = batch.length === 1 ? (batch[0] as Uint8Array) : Buffer.concat(batch)
+    if (!isHole(bytes)) await writeAt(file, bytes, position, path)
+    position += bytes.length
+    batch = []
+    size = 0
+  }
   for await (const chunk of bytes) {
     onChunk(chunk)
     batch.push(chunk)
     size += chunk.length
-    if (size < BATCH) continue
-    await writeAll(file, batch, path)
-    batch = []
-    size = 0
+    if (size >= BATCH) await flush()
   }
-  await writeAll(file, batch, path)
+  await flush()
+  await file.truncate(position)
 }
 
-async function writeAll(file: FileHandle, batch: readonly Uint8Array[], path: string): Promise<void> {
-  const bytes = batch.length === 1 ? (batch[0] as Uint8Array) : Buffer.concat(batch)
+async function writeAt(file: FileHandle, bytes: Uint8Array, from: number, path: string): Promise<void> {
   try {
-    for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at)).bytesWritten
+    for (let at = 0; at < bytes.length;) {
+      at += (await file.write(bytes, at, undefined, from + at)).bytesWritten
+    }
   } catch (error) {
     throw storageError(error, path)
   }

@@ -49,7 +49,7 @@ export class BuildImages implements ImageResolver {
       return this.#described(text, await this.#deps.images.resolve(text))
     const reference = withDefaultTag(parseReference(text))
     await this.#pull(text, reference, platform)
-    return this.#described(text, await this.#deps.images.resolve(text, formatPlatform(platform)))
+    return this.#described(text, await this.#deps.images.resolve(notShortId(text), formatPlatform(platform)))
   }
 
   #described(text: string, { id, config, layers }: Image): ResolvedImage {
@@ -87,9 +87,16 @@ export async function localImage(
   platform: Platform,
 ): Promise<Image | undefined> {
   try {
-    return await images.resolve(reference, formatPlatform(platform))
+    return await images.resolve(notShortId(reference), formatPlatform(platform))
   } catch (error) {
     if (isKind(error, 'not_found')) return undefined
     throw error
   }
+}
+
+/** Few hexadecimal digits, as in `FROM b`, are a name and never the beginning of an id: what is built must not depend on what else is here. */
+function notShortId(text: string): string {
+  return /^(?:sha256:)?[0-9a-f]{1,11}$/.test(text)
+    ? formatReference(withDefaultTag(parseReference(text)))
+    : text
 }

@@ -1,5 +1,6 @@
 import { constants, writeSync } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
+import { isHole } from '#os/holes.ts'
 
 /** Enough for the kernel to work in large pieces. */
 const BATCH = 1 << 20
@@ -8,15 +9,17 @@ const SYNC_EVERY = 32 << 20
 
 /**
  * Writes a new file sequentially: chunks are gathered into large writes, one of which is under way while the next is
- * filled. Chunks must not be changed after they were given.
+ * filled. Chunks must not be changed after they were given. One of zeros alone is left out: the file has a hole there.
  */
 export class FileSink implements AsyncDisposable {
   readonly #file: FileHandle
   readonly #direct: boolean
   #pending: Uint8Array[] = []
   #pendingBytes = 0
+  /** Where the next chunk goes. */
   #written = 0
   #synced = 0
+  #endsInHole = false
   #writing: Promise<void> = Promise.resolve()
   #syncing: Promise<void> = Promise.resolve()
 
@@ -44,6 +47,7 @@ export class FileSink implements AsyncDisposable {
     await this.#flush()
     await this.#writing
     await this.#syncing
+    if (this.#endsInHole) await this.#file.truncate(this.#written)
     await this.#file.datasync()
   }
 
@@ -53,8 +57,12 @@ export class FileSink implements AsyncDisposable {
   }
 
   #writeNow(chunk: Uint8Array): Promise<void> | undefined {
-    for (let at = 0; at < chunk.length;) at += writeSync(this.#file.fd, chunk, at)
-    this.#written += chunk.length
+    if (this.#skips(chunk)) return undefined
+    for (let at = 0; at < chunk.length;) {
+      const bytes = writeSync(this.#file.fd, chunk, at, undefined, this.#written)
+      at += bytes
+      this.#written += bytes
+    }
     return this.#written - this.#synced >= SYNC_EVERY ? this.#startSync() : undefined
   }
 
@@ -78,12 +86,31 @@ export class FileSink implements AsyncDisposable {
   }
 
   async #writeAll(batch: readonly Uint8Array[]): Promise<void> {
-    let left = batch
+    let together: Uint8Array[] = []
+    for (const chunk of batch) {
+      if (isHole(chunk)) {
+        await this.#writeTogether(together)
+        together = []
+        this.#skips(chunk)
+      } else together.push(chunk)
+    }
+    await this.#writeTogether(together)
+  }
+
+  async #writeTogether(chunks: readonly Uint8Array[]): Promise<void> {
+    let left = chunks
     while (left.length > 0) {
-      const { bytesWritten } = await this.#file.writev(left.slice(0, 1024))
+      const { bytesWritten } = await this.#file.writev(left.slice(0, 1024), this.#written)
       this.#written += bytesWritten
+      this.#endsInHole = false
       left = withoutFirst(left, bytesWritten)
     }
+  }
+
+  #skips(chunk: Uint8Array): boolean {
+    this.#endsInHole = isHole(chunk)
+    if (this.#endsInHole) this.#written += chunk.length
+    return this.#endsInHole
   }
 }
 

@@ -167,7 +167,7 @@ export class Builds {
     })
   }
 
-  /** `list`: a JSON object per file and line; answers with the paths whose contents the engine lacks. */
+  /** `list`: a JSON object per file and line, or that compressed; answers with the paths whose contents the engine lacks. */
   async putContext(
     session: string,
     name: string,

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
+import { buffer } from 'node:stream/consumers'
 
 export interface Asked {
   readonly method: string
@@ -12,6 +12,7 @@ export interface Asked {
   readonly query: URLSearchParams
   readonly headers: IncomingHttpHeaders
   readonly body: string
+  readonly bytes: Buffer
 }
 
 /** A document is sent as JSON, an array of lines under `stream` one by one; with `hold`, the stream does not end. */
@@ -37,11 +38,11 @@ export class ScriptedEngine implements AsyncDisposable {
     this.#directory = directory
     this.answers = answers
     this.#server = createServer((request, response) => {
-      void text(request).then((body) => {
+      void buffer(request).then((bytes) => {
         const url = new URL(request.url ?? '/', 'http://engine')
         const path = decodeURIComponent(url.pathname.replace(/^\/v[\d.]+/, ''))
         const { method = '', headers } = request
-        this.#answer({ method, path, query: url.searchParams, headers, body }, response)
+        this.#answer({ method, path, query: url.searchParams, headers, body: String(bytes), bytes }, response)
       })
     })
   }

@@ -1,9 +1,11 @@
 import { EngineError } from '#base/errors.ts'
+import { decompress } from '#oci/compression.ts'
 import { encodeBytes, type TarMember, type TarType } from '#oci/tar/entry.ts'
 import { cleanName } from '#oci/tar/names.ts'
 
 /**
- * The list of a directory's files that a client on another host sends before their contents: JSON, a line each.
+ * The list of a directory's files that a client on another host sends before their contents: JSON, a line each, all
+ * of it compressed (zstd, gzip) or not.
  *
  *     {"directory":"any text"}                   first, may be missing: which directory of which machine this is
  *     {"path":"a/b","type":"file","mode":420,"size":12,"mtime":{"seconds":1700000000,"nanoseconds":5}}
@@ -34,13 +36,15 @@ const types: ReadonlySet<string> = new Set<TarType>([
 const LONGEST = 64 << 10
 const MOST_FILES = 2_000_000
 const LARGEST = 2 ** 44
+/** Bytes of a list that was compressed. */
+const MOST_BYTES = 2 ** 31
 
 /** Reads a list; `invalid_argument` names the line. */
 export async function readContextList(stream: AsyncIterable<Uint8Array>): Promise<ContextList> {
   let directory: string | undefined
   const members: TarMember[] = []
   let number = 0
-  for await (const line of linesOf(stream)) {
+  for await (const line of linesOf(decompress(stream, { limit: MOST_BYTES }))) {
     number++
     const record = parsed(line, number)
     if (number === 1 && typeof record['directory'] === 'string') {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { digestOf } from '#base/digest.ts'
 import { engineErrorOf, isKind } from '#base/errors.ts'
 import { FakeClock } from '#base/fake-clock.ts'
@@ -264,6 +265,26 @@ describe('ReceivedContexts', () => {
     await assert.rejects(fill({ path: 'f', type: 'symlink', link: '/etc/shadow' }), code('SOURCE_CHANGED'))
     assert.deepEqual(await at.packs(), [])
     await assert.rejects(at.contexts.open('s', 'context'), code('CONTEXT_INCOMPLETE'))
+  })
+
+  it('reads lists that are compressed, and refuses those that grow beyond measure', async () => {
+    await using at = await world()
+    const list = (bytes: Uint8Array) =>
+      at.contexts.list(
+        's',
+        'context',
+        (async function* () {
+          yield bytes
+        })(),
+      )
+    const text = `${JSON.stringify({ path: 'f', type: 'file', size: 1 })}\n`
+    for (const bytes of [zstdCompressSync(text), gzipSync(text), Buffer.from(text)])
+      assert.deepEqual(await list(bytes), ['f'])
+    await assert.rejects(list(zstdCompressSync(text).subarray(0, -3)), (error) =>
+      isKind(error, 'invalid_argument'),
+    )
+    const line = zstdCompressSync(' '.repeat(64 << 20))
+    await assert.rejects(list(Buffer.concat([line, line])), (error) => isKind(error, 'invalid_argument'))
   })
 
   it('refuses lists that are none, or that lead out (CVE-2026-33747)', async () => {

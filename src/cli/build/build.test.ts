@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { mkdtemp, rm } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { zstdDecompressSync } from 'node:zlib'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import type { BuildExtras } from '#api/build-extras.ts'
 import { type BuildUpdate, encodeUpdate } from '#api/build-updates.ts'
@@ -271,8 +272,9 @@ describe('berth build', () => {
       assert.ok(found !== undefined, end)
       return found
     }
-    const list = sent('/contexts/context')
-      .body.trim()
+    const list = zstdDecompressSync(sent('/contexts/context').bytes)
+      .toString()
+      .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as { path: string })
     assert.deepEqual(list[0], { directory: `${hostname()}:${join(directory, 'app')}` })

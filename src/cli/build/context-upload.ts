@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
+import { pipeline, Readable } from 'node:stream'
+import { createZstdCompress } from 'node:zlib'
 import { isErrno, messageOf } from '#base/errors.ts'
 import { IgnoreMatcher, ignoreFileOf, parseIgnore } from '#build/dockerfile/ignore.ts'
 import { writeTar, type TarSource } from '#oci/tar/write-tar.ts'
@@ -29,7 +30,9 @@ export async function uploadDirectory(
   const matcher = new IgnoreMatcher(parseIgnore(ignore))
   const files = (): Generator<TarSource> => contextFiles(directory, matcher)
   const sizes = new Map<string, number>()
-  const list = Readable.from(entryLines({ directory: `${hostname()}:${directory}` }, noting(files(), sizes)))
+  const lines = entryLines({ directory: `${hostname()}:${directory}` }, noting(files(), sizes))
+  // Whoever reads the list is told of what goes wrong with it.
+  const list = pipeline(Readable.from(lines), createZstdCompress(), () => undefined)
   const wanted = new Set(await client.builds.putContext(session, name, list, { signal }))
   const bytes = wanted.values().reduce((sum, path) => sum + (sizes.get(path) ?? 0), 0)
   const count = (files: number): string => files.toLocaleString('en')

@@ -55,6 +55,12 @@ function control(id: string, v1: string, v2: string): string {
   return readFileSync(join(root, api.daemon.marks.cgroupParent, id, V2 ? v2 : v1), 'utf8').trim()
 }
 
+/** The control groups of a container that are there, in every hierarchy. */
+function groupsOf(id: string): readonly string[] {
+  const hierarchies = V2 ? [''] : readdirSync('/sys/fs/cgroup')
+  return hierarchies.filter((name) => existsSync(join('/sys/fs/cgroup', name, api.daemon.marks.cgroupParent, id)))
+}
+
 async function output(
   Cmd: string | readonly string[],
   HostConfig: object = {},
@@ -76,6 +82,14 @@ function createRefused(body: object, status = 400): Promise<string> {
 }
 
 describe('resources', () => {
+  it('that the kernel does not take leave nothing of the start', async () => {
+    // No block device: the runtime has made the control groups by the time it learns.
+    const id = await api.create({ Cmd: 'true', HostConfig: { BlkioDeviceReadBps: [{ Path: '/dev/null', Rate: 1000 }] } })
+    const answer = await api.daemon.call('POST', `/containers/${id}/start`)
+    assert.equal(answer.status, 500, answer.text)
+    assert.deepEqual(groupsOf(id), [])
+  })
+
   it('memory is limited, and the one who takes more is killed', async () => {
     const HostConfig = { Memory: 32 << 20, MemorySwap: 32 << 20 }
     const id = await api.started({ Cmd: FOREVER, HostConfig })

@@ -187,7 +187,7 @@ export class Supervisor {
 
     const shim = await shims.spawn(paths(id).runtime, config)
     const task = this.#supervise(container, shim, { adopted: false })
-    acquired.defer(() => this.#tidy('process', id, () => this.#abandon(task)))
+    acquired.defer(() => this.#tidy('process', id, () => this.#abandon(task, container)))
     const publishing = endpoints.length === 0 ? Promise.resolve([]) : this.#publish(container, endpoints)
     const named = task.ready.then(() => names.join(container, endpoints, shim.pid))
     // Both are waited for, whichever fails: what is half published could not be taken back.
@@ -268,10 +268,12 @@ export class Supervisor {
   }
 
   /** Ends a life that was not to be. */
-  async #abandon(task: Task): Promise<void> {
+  async #abandon(task: Task, { hostConfig }: Container): Promise<void> {
     await task.shim.discard()
     await task.shim.kill('init', SIGKILL)
     await this.settled(task.id)
+    // A runtime that has failed may leave control groups of a container that it does not know.
+    await this.#deps.remains.end(task.id, hostConfig)
   }
 
   /** Gives back what a life had, once its process has ended. Never rejects. */

@@ -234,6 +234,32 @@ static int write_sysctl(const char *key, const char *value)
 	return 0;
 }
 
+static void add_down(struct netlink_batch *batch, unsigned index)
+{
+	struct ifinfomsg down = {.ifi_index = (int)index, .ifi_change = IFF_UP};
+	netlink_begin(batch, RTM_NEWLINK, 0, "take an interface down");
+	netlink_body(batch, &down, sizeof down);
+}
+
+void net_silence(const struct net_config *config)
+{
+	if (config->mode != NET_NEW)
+		return;
+	/* Connections that nobody has any more are given up after one try. */
+	write_sysctl("net.ipv4.tcp_orphan_retries", "1");
+	cleanup_close int inside = netlink_open();
+	struct if_nameindex *all = if_nameindex();
+	for (struct if_nameindex *one = all; inside >= 0 && one != NULL && one->if_index != 0; one++) {
+		struct netlink_batch batch = {0};
+		if (one->if_index == LOOPBACK_INDEX)
+			continue;
+		add_down(&batch, one->if_index);
+		netlink_commit(inside, &batch);
+	}
+	if (all != NULL)
+		if_freenameindex(all);
+}
+
 static int make_namespace(const struct net_config *config)
 {
 	/* Opened before the switch: it goes on speaking for the host's namespace. */

@@ -39,4 +39,11 @@ int net_parse_shared(struct net_link *link, const char *kind, char *value);
 /* Puts this process into the namespace that `config` asks for; -1 with failure() on error. */
 int net_enter(const struct net_config *config);
 
+/*
+ * Takes all interfaces down, if the namespace was made here: it lives on while another container has joined it or a closed
+ * connection has something left to send, and its addresses are given to others. Going down costs no grace period that
+ * anybody waits for; removal would.
+ */
+void net_silence(const struct net_config *config);
+
 #endif

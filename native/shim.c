@@ -50,6 +50,7 @@ void watch_close(struct watch *watch)
 
 static void finish(void)
 {
+	net_silence(&shim.config.net);
 	rootfs_unmount(&shim.config);
 	if (!shim.discard) {
 		exit_record_sync(&shim.config);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readlink } from 'node:fs/promises'
+import { open, readlink } from 'node:fs/promises'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import type { ShimNetwork, ShimPair } from '#runtime/shim.ts'
@@ -180,6 +180,22 @@ describe('network of a shim', () => {
       const { events } = await containers.spawn({ args: ['true'], shim })
       await events.done
       assert.match((await events.next('error')).message, words)
+    }
+  })
+
+  it('is silent once its container has ended, whoever keeps the namespace', async () => {
+    const container = await containers.start({ args: ['sleep', '1000'], shim: network(8) })
+    const kept = await open(`/proc/${container.shim.pid}/ns/net`)
+    const shown = (...filter: readonly string[]): Promise<{ stdout: string }> =>
+      run('nsenter', [`--net=/proc/${process.pid}/fd/${kept.fd}`, 'ip', '-o', 'link', 'show', ...filter])
+    try {
+      assert.match((await shown('up')).stdout, /eth0/)
+      await container.shim.kill('init', 9)
+      await container.events.done
+      assert.match((await shown()).stdout, /eth0/)
+      assert.doesNotMatch((await shown('up')).stdout, /eth0/)
+    } finally {
+      await kept.close()
     }
   })
 

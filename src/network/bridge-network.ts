@@ -3,7 +3,7 @@ import { newId } from '#base/ids.ts'
 import { canonicalAddress, contains, parseCidr } from './address.ts'
 import { modeOf } from './direct-ports.ts'
 import { addressInUse, outsideSubnets } from './errors.ts'
-import { AddressPool, randomMac } from './ipam.ts'
+import { AddressPool, addressMac, randomMac } from './ipam.ts'
 import type { Endpoint, LeaseRequest, NetworkInfo, SubnetInfo } from './networks.ts'
 import { bridgeElements, deafElement } from './network-elements.ts'
 import type { Element } from './nft-elements.ts'
@@ -75,7 +75,7 @@ export class BridgeNetwork {
       )
     }
     if (info.shared?.mode === 'passthru' && this.#leases.size > 0) throw parentTaken(info)
-    const mac = hasOwnMac(info) ? this.#mac(request.mac) : ofParent(info, request.mac)
+    const wanted = hasOwnMac(info) ? this.#wantedMac(request.mac) : ofParent(info, request.mac)
     const ipv4 = this.#address(4, request.ipv4, request.avoid)
     let ipv6: Taken | undefined
     try {
@@ -84,6 +84,8 @@ export class BridgeNetwork {
       if (ipv4 !== undefined) ipv4.pool.addresses.release(ipv4.address)
       throw error
     }
+    // What its owner keeps: the address that was asked for.
+    const kept = request.ipv4 === undefined && request.ipv6 !== undefined ? ipv6 : (ipv4 ?? ipv6)
     const id = newId()
     const endpoint: Endpoint = {
       id,
@@ -91,7 +93,7 @@ export class BridgeNetwork {
       network: info.name,
       ifname,
       veth: vethName(containerId, id),
-      mac,
+      mac: wanted ?? this.#freeMac(kept?.address),
       ...(ipv4 === undefined
         ? {}
         : {
@@ -161,18 +163,18 @@ export class BridgeNetwork {
     return { pool, address }
   }
 
-  #mac(wanted: string | undefined): string {
-    if (wanted !== undefined) {
-      const mac = wanted.toLowerCase().replaceAll('-', ':')
-      if (!this.#macs.has(mac)) return mac
-      throw new EngineError('conflict', `MAC address ${mac} is already in use on this network`, {
-        code: 'MAC_IN_USE',
-      })
-    }
-    for (;;) {
-      const mac = randomMac()
-      if (!this.#macs.has(mac)) return mac
-    }
+  #wantedMac(wanted: string | undefined): string | undefined {
+    const mac = wanted?.toLowerCase().replaceAll('-', ':')
+    if (mac === undefined || !this.#macs.has(mac)) return mac
+    throw new EngineError('conflict', `MAC address ${mac} is already in use on this network`, {
+      code: 'MAC_IN_USE',
+    })
+  }
+
+  #freeMac(address: string | undefined): string {
+    let mac = address === undefined ? randomMac() : addressMac(this.info.id, address)
+    while (this.#macs.has(mac)) mac = randomMac()
+    return mac
   }
 
   #keep(containerId: string, endpoint: Endpoint): void {

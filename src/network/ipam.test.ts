@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { isKind } from '#base/errors.ts'
 import { formatCidr, parseCidr } from './address.ts'
-import { AddressPool, choosePool, randomMac, routedRanges } from './ipam.ts'
+import { AddressPool, addressMac, choosePool, randomMac, routedRanges } from './ipam.ts'
 
 const routes = (text: string) => text.split(' ').map((dst) => ({ dst, dev: 'eth0' }))
 
@@ -111,5 +111,15 @@ describe('AddressPool', () => {
 describe('randomMac()', () => {
   it('is unicast and locally administered', () => {
     for (let i = 0; i < 50; i++) assert.match(randomMac(), /^[0-9a-f][26ae](:[0-9a-f]{2}){5}$/)
+  })
+})
+
+describe('addressMac()', () => {
+  it('is the same for an address of a network, and another for any other', () => {
+    const mac = addressMac('a'.repeat(64), '10.0.0.2')
+    assert.match(mac, /^[0-9a-f][26ae](:[0-9a-f]{2}){5}$/)
+    assert.equal(addressMac('a'.repeat(64), '10.0.0.2'), mac)
+    assert.notEqual(addressMac('a'.repeat(64), '10.0.0.3'), mac)
+    assert.notEqual(addressMac('b'.repeat(64), '10.0.0.2'), mac)
   })
 })

@@ -1,5 +1,5 @@
 /** Which subnet a network gets and which addresses its containers get; pure, time is an input. */
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { EngineError } from '#base/errors.ts'
 import type { Cidr } from './address.ts'
 import { addressAt, contains, formatCidr, overlaps, parseCidr, positionOf, sizeOf } from './address.ts'
@@ -153,9 +153,20 @@ export function linkAddress(networkId: string): string {
   return ['02', ...(networkId.slice(0, 10).match(/../g) ?? [])].join(':')
 }
 
+/**
+ * The MAC of whoever has an address of a network. A successor has the same one: what neighbours know of the address stays
+ * true.
+ */
+export function addressMac(networkId: string, address: string): string {
+  return localMac(createHash('sha256').update(`${networkId} ${address}`).digest().subarray(0, 6))
+}
+
 /** A random unicast, locally administered MAC. */
 export function randomMac(): string {
-  const bytes = randomBytes(6)
-  bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
+  return localMac(randomBytes(6))
+}
+
+function localMac(bytes: Uint8Array): string {
+  const [first = 0, ...rest] = bytes
+  return [(first & 0xfc) | 0x02, ...rest].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
 }

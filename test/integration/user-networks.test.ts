@@ -124,6 +124,57 @@ describe('a user-defined network', () => {
     assert.equal((await exec(api, b, 'ping -6 -c 1 -W 2 fd77::9')).code, 0)
   })
 
+  it('is reached at the same address at once, by those who knew who had it before', async () => {
+    const Config = [{ Subnet: '10.78.0.0/24' }, { Subnet: 'fd78::/64' }]
+    await network('fixed', { EnableIPv6: true, IPAM: { Config } })
+    const IPAMConfig = { IPv4Address: '10.78.0.9', IPv6Address: 'fd78::9' }
+    const wanted = on('fixed', { NetworkingConfig: { EndpointsConfig: { fixed: { IPAMConfig } } } })
+    const peer = await api.started(on('fixed'))
+    const web = await api.started(wanted)
+    const assertReached = async (): Promise<void> => {
+      for (const address of ['10.78.0.9', '[fd78::9]'])
+        await api.until(`an answer to the host from ${address}`, async () => onHost(address) !== '', 3000)
+      for (const address of ['10.78.0.9', 'fd78::9']) {
+        const ping = `ping -c 1 -W 1 ${address}`
+        await api.until(
+          `an answer from ${address}`,
+          async () => (await exec(api, peer, ping)).code === 0,
+          3000,
+        )
+      }
+    }
+    await assertReached()
+    await api.call('POST', `/containers/${web}/restart?t=0`, undefined, 204)
+    await assertReached()
+    await api.call('DELETE', `/containers/${web}?force=1`, undefined, 204)
+    const heir = await api.started(wanted)
+    await assertReached()
+    const late = await api.started(on('bridge'))
+    await api.call('DELETE', `/containers/${heir}?force=1`, undefined, 204)
+    const body = { Container: late, EndpointConfig: { IPAMConfig } }
+    await api.call('POST', '/networks/fixed/connect', body, 200)
+    await assertReached()
+  })
+
+  it('is left by a container that has ended, also when another has joined its namespace', async () => {
+    await network('fixed', { IPAM: { Config: [{ Subnet: '10.78.0.0/24' }] } })
+    const IPAMConfig = { IPv4Address: '10.78.0.9' }
+    const more = { NetworkingConfig: { EndpointsConfig: { fixed: { IPAMConfig } } } }
+    await api.started(on('fixed', more), 'web')
+    const joined = await api.started({
+      Cmd: 'while :; do sleep 1; done',
+      HostConfig: { NetworkMode: 'container:web' },
+    })
+    await api.until('the server', async () => onHost('10.78.0.9') === 'server')
+    await api.call('POST', '/containers/web/kill', undefined, 204)
+    await api.call('DELETE', '/containers/web', undefined, 204)
+    assert.doesNotMatch((await exec(api, joined, 'ip -o link show up')).out, /eth0/)
+    await api.started(on('fixed', { ...more, Hostname: 'heir' }))
+    await api.until('the heir', async () => onHost('10.78.0.9') === 'heir')
+    await api.call('DELETE', `/containers/${joined}?force=1`, undefined, 204)
+    assert.equal(onHost('10.78.0.9'), 'heir')
+  })
+
   it('may have IPv6 alone', async () => {
     await network('six', { EnableIPv4: false, EnableIPv6: true })
     const ports = { PortBindings: { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: '8093' }] } }

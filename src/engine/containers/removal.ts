@@ -63,7 +63,7 @@ const SIGKILL = 9
 /**
  * Takes containers away: the intent is noted (recovery finishes what it finds), the process is ended, the snapshot goes
  * to the trash, and the row goes last. The name is free when it resolves; addresses and ports follow with the shim's end,
- * for which every start waits.
+ * for which a start waits that needs them.
  */
 export class Removal {
   readonly #deps: RemovalDeps

@@ -77,6 +77,8 @@ interface Launching extends Pick<Run, 'shimPid' | 'endpoints' | 'ports'> {
 const SIGKILL = 9
 /** Milliseconds that the daemon's end waits for starts that are under way. */
 const CLOSE_PATIENCE = 10_000
+/** Milliseconds that a start waits for addresses of containers that have ended. */
+const RELEASE_PATIENCE = 10_000
 /** Milliseconds between two looks at a shim that lives but has ended our watch. */
 const WATCH_AGAIN = 100
 
@@ -177,7 +179,7 @@ export class Supervisor {
     // Undone, newest first, unless the process has started.
     await using acquired = new AsyncDisposableStack()
 
-    const endpoints = this.#lease(container)
+    const endpoints = await this.#lease(container)
     acquired.defer(() => networks.release(id))
     await Promise.all([directories.make(paths(id).data), directories.make(paths(id).runtime)])
     acquired.defer(() => this.#tidy('directory', id, () => directories.remove(paths(id).runtime)))
@@ -208,9 +210,18 @@ export class Supervisor {
     return task
   }
 
-  #lease(container: Container): readonly Endpoint[] {
+  /** An address is free for the next container once the supervisor of the last one has ended. */
+  async #lease(container: Container): Promise<readonly Endpoint[]> {
+    const { endpoints, clock } = this.#deps
     try {
-      return this.#deps.endpoints.lease(container)
+      return endpoints.lease(container)
+    } catch (error) {
+      const ending = [...this.#tasks.values()].filter(({ ended }) => ended)
+      if (ending.length === 0) throw networkingFailed(error)
+      await settlesWithin(clock, RELEASE_PATIENCE, Promise.all(ending.map(({ id }) => this.settled(id))))
+    }
+    try {
+      return endpoints.lease(container)
     } catch (error) {
       throw networkingFailed(error)
     }

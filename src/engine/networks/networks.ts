@@ -149,7 +149,10 @@ export class UserNetworks implements NetworkService {
   }
 
   async connect(ref: string, { Container, EndpointConfig }: NetworkConnectRequest): Promise<void> {
-    await this.#deps.connections.connect(this.#deps.known.resolve(ref), Container ?? '', EndpointConfig)
+    const network = this.#deps.known.resolve(ref)
+    const { IPv4Address = '', IPv6Address = '' } = EndpointConfig?.IPAMConfig ?? {}
+    if (IPv4Address !== '' || IPv6Address !== '') await this.#released(network)
+    await this.#deps.connections.connect(network, Container ?? '', EndpointConfig)
   }
 
   async disconnect(ref: string, { Container }: NetworkDisconnectRequest): Promise<void> {

@@ -19,7 +19,6 @@ class Shop implements Disposable {
 
   constructor(host: string) {
     cpSync(join(REPOSITORY, 'examples/shop'), this.directory, { recursive: true })
-    this.edit('compose.yaml', '../../node_modules/node/bin', join(REPOSITORY, 'node_modules/node/bin'))
     this.#env = { ...process.env, BERTH_HOST: host, SHOP_TOKEN: 'of the test', SHOP_PORT: '0' }
   }
 

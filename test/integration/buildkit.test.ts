@@ -56,8 +56,9 @@ describe('a build over BuildKit’s protocol', () => {
     await using client = await connect(offering('FROM busybox\nCOPY . /app\nRUN cp /app/to /made\n', context))
     const { response, result, statuses } = await client.build({ exporters: moby('first:1') })
 
-    assert.match(response.get('containerimage.digest') ?? '', /^sha256:[0-9a-f]{64}$/)
     assert.match(response.get('containerimage.config.digest') ?? '', /^sha256:[0-9a-f]{64}$/)
+    // The real Compose keeps it as the id of the image that a container is made of.
+    assert.equal(response.get('containerimage.digest'), response.get('containerimage.config.digest'))
     assert.equal(response.get('image.name'), 'first:1')
     assert.notEqual(result.ref?.id ?? '', '')
     assert.equal(await output('first:1', 'sh', '/made'), 'ran\n')

@@ -265,14 +265,14 @@ function isInline({ cacheTo, buildArgs }: BuildOptions): boolean {
   return cacheTo.some(({ type }) => type === 'inline') || buildArgs['BUILDKIT_INLINE_CACHE'] === '1'
 }
 
-function resultOf({ id }: BuildRun, { image, names, artifacts }: Written): BuildResult {
+function resultOf({ id }: BuildRun, { image, digest, names, artifacts }: Written): BuildResult {
   const described =
     image === undefined
       ? {}
       : {
           'containerimage.config.digest': image.id,
           'containerimage.descriptor': image.target,
-          'containerimage.digest': image.target.digest,
+          'containerimage.digest': digest,
         }
   return {
     type: 'result',

@@ -41,6 +41,8 @@ export interface OutputsOptions {
 
 export interface Written {
   readonly image: WrittenImage | undefined
+  /** By which the image is known where it has gone: its id in the image store, as Docker has it, else its manifest's. */
+  readonly digest: Digest | undefined
   readonly names: readonly string[]
   /** By the number of the output that it belongs to. */
   readonly artifacts: ReadonlyMap<number, Artifact>
@@ -83,7 +85,9 @@ export async function writeOutputs(
     }
   }
   for (const output of outputs) if (isPushed(output)) await pushAll(deps, references, options)
-  return { image, names: references.map(formatFamiliar), artifacts }
+  const leaves = archived || outputs.some(isPushed)
+  const digest = leaves ? image?.target.digest : image?.id
+  return { image, digest, names: references.map(formatFamiliar), artifacts }
 }
 
 function isPushed({ type, attributes }: BuildOutput): boolean {

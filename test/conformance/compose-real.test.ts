@@ -1,8 +1,8 @@
 /** The real Compose and ours take turns on one project, against our engine: neither touches what the other has made well. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { type Socket, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -38,6 +38,17 @@ volumes: {data: {labels: {a: b}}}
 configs: {c: {content: "x=1\\n"}}
 `
 
+const watched = `
+name: turns
+services:
+  web:
+    image: watched
+    build: ./app
+    command: sleep 1000
+    stop_grace_period: 0s
+    develop: {watch: [{path: ./app, action: sync, target: /app}]}
+`
+
 describe('the real Compose and ours on one project', { skip: missingPeers() }, () => {
   const stack = new AsyncDisposableStack()
   let directory = ''
@@ -57,8 +68,8 @@ describe('the real Compose and ours on one project', { skip: missingPeers() }, (
     return engine.berth('compose', '-f', join(directory, 'compose.yaml'), ...args)
   }
 
-  /** Not synchronously: this process passes its bytes on. */
-  async function real(...args: readonly string[]): Promise<string> {
+  /** The real Compose in the peers' tree, at this project. */
+  function realCompose(...args: readonly string[]): readonly [string, ...string[]] {
     const there = directory.replace(SHARE, '/share')
     const inside = [
       'nsenter',
@@ -66,15 +77,13 @@ describe('the real Compose and ours on one project', { skip: missingPeers() }, (
       '--wdns=/',
       'env',
       `DOCKER_HOST=unix://${there}/engine.sock`,
-    ]
-    const { code, stdout, stderr } = await runProgram([
-      ...inside,
-      'docker',
-      'compose',
-      '-f',
-      `${there}/compose.yaml`,
-      ...args,
-    ])
+    ] as const
+    return [...inside, 'docker', 'compose', '-f', `${there}/compose.yaml`, ...args]
+  }
+
+  /** Not synchronously: this process passes its bytes on. */
+  async function real(...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await runProgram(realCompose(...args))
     assert.equal(code, 0, `docker compose ${args.join(' ')}: ${stderr}`)
     return stdout
   }
@@ -118,6 +127,42 @@ describe('the real Compose and ours on one project', { skip: missingPeers() }, (
       '',
     )
   })
+
+  it(
+    'the real one builds, and carries what is edited into the container',
+    { timeout: 60_000 },
+    async ({ signal }) => {
+      const app = join(directory, 'app')
+      mkdirSync(app)
+      writeFileSync(join(app, 'Dockerfile'), 'FROM busybox\nCOPY . /app\n')
+      writeFileSync(join(app, 'old'), 'text')
+      writeFileSync(join(directory, 'compose.yaml'), watched)
+      const [program, ...args] = realCompose('watch')
+      const watch = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+      let said = ''
+      const enabled = Promise.withResolvers<void>()
+      const hear = (chunk: Buffer): void => {
+        said += chunk.toString()
+        if (said.includes('Watch enabled')) enabled.resolve()
+      }
+      signal.addEventListener('abort', () => enabled.reject(new Error(said)))
+      watch.stdout.on('data', hear)
+      watch.stderr.on('data', hear)
+      try {
+        await enabled.promise
+        const image = '{{eq .Image (index .Config.Labels "com.docker.compose.image")}}'
+        assert.equal(await engine.berth('inspect', '-f', image, 'turns-web-1'), 'true\n', said)
+        renameSync(join(app, 'old'), join(app, 'new'))
+        while ((await ours('exec', '-T', 'web', 'ls', '/app')) !== 'Dockerfile\nnew\n')
+          signal.throwIfAborted()
+      } finally {
+        if (watch.pid !== undefined) process.kill(-watch.pid, 'SIGINT')
+        await once(watch, 'close')
+      }
+      assert.doesNotMatch(said, /error/i)
+      await real('down', '-v')
+    },
+  )
 })
 
 /** A socket where the other's tree sees it, that leads to the engine's. */

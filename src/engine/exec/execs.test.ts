@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { text } from 'node:stream/consumers'
+import { buffer, text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { FakeMachine, TestEngine } from '#test/support/engine.ts'
 
@@ -92,6 +92,22 @@ describe('Execs.start()', () => {
     await assert.rejects(engine.execs.start(done, DETACH), /is paused/)
     await engine.lifecycle.kill(id, 'KILL')
     await assert.rejects(engine.execs.start(done, DETACH), { message: `container ${id} is not running` })
+  })
+
+  it('tells who stays, in the stream, that it has begun already', async () => {
+    const id = await engine.run()
+    const busy = await exec(id, 'sleep')
+    await engine.execs.start(busy, DETACH)
+    const again = await engine.execs.start(busy, STAY)
+    assert.ok(again)
+    assert.equal(
+      (await buffer(again.stream)).subarray(8).toString(),
+      `exec command ${busy} is already running\r\n`,
+    )
+    const raw = await engine.execs.start(busy, { ...STAY, tty: true })
+    assert.ok(raw?.tty)
+    assert.equal(await text(raw.stream), `exec command ${busy} is already running\r\n`)
+    assert.equal(shown(busy).Running, true)
   })
 
   it('tells in the stream why a command could not be started', async () => {

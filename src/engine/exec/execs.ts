@@ -112,10 +112,7 @@ export class Execs implements ExecService {
     const exec = this.#resolve(id)
     const container = this.#deps.registry.resolve(exec.containerId)
     const task = this.#task(container)
-    if (exec.state !== 'created') {
-      const state = exec.state === 'running' ? 'is already running' : 'has already run'
-      throw new EngineError('conflict', `exec command ${id} ${state}`, { code: 'EXEC_ALREADY_RUN' })
-    }
+    if (exec.state !== 'created') return begunAlready(exec, options)
     exec.state = 'running'
     if (options.detach) {
       const spawning = this.#spawn(container, exec, task, { ...options, stream: undefined })
@@ -128,8 +125,7 @@ export class Execs implements ExecService {
     // The client is answered before the process can write: some read the head with a buffer of their own and would
     // lose output that comes with it.
     exec.spawned = this.#spawn(container, exec, task, { ...options, stream }).catch((failure: unknown) => {
-      const text = Buffer.from(`${messageOf(failure)}\r\n`)
-      stream.abandon(tty ? text : frame(streamType.stdout, text))
+      stream.abandon(lastWords(failure, tty))
     })
     this.#deps.background.run('starting an exec', () => exec.spawned)
     return { tty, stream }
@@ -335,4 +331,29 @@ export class Execs implements ExecService {
 function commandLine({ Cmd }: ExecCreateBody): string {
   const [program = '', ...args] = Cmd ?? []
   return `${program} ${args.join(' ')}`
+}
+
+/**
+ * The answer to a second start: an error to who detaches; to others a stream that says it, as Docker has it. The real
+ * Compose starts what it has attached to before, and counts on that.
+ */
+function begunAlready(
+  { id, state }: Exec,
+  { detach, tty }: { readonly detach: boolean; readonly tty: boolean },
+): AttachedStream {
+  const error = new EngineError(
+    'conflict',
+    `exec command ${id} ${state === 'running' ? 'is already running' : 'has already run'}`,
+    { code: 'EXEC_ALREADY_RUN' },
+  )
+  if (detach) throw error
+  const stream = new AttachStream()
+  stream.abandon(lastWords(error, tty))
+  return { tty, stream }
+}
+
+/** What a stream ends with when there is no process to write to it. */
+function lastWords(failure: unknown, tty: boolean): Buffer {
+  const text = Buffer.from(`${messageOf(failure)}\r\n`)
+  return tty ? text : frame(streamType.stdout, text)
 }

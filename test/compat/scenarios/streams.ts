@@ -256,6 +256,8 @@ const execs: readonly Scenario[] = [
     call('POST /exec/{exec}/start', { Tty: true }),
     call('GET /exec/{exec}/json', undefined, { until: ['Running', false], besides: ['*'] }),
     call('POST /exec/{exec}/start', { Detach: true, Tty: true }),
+    call('POST /exec/{exec}/start', { Tty: true }),
+    call('POST /exec/{exec}/start', {}),
   ),
   scenario(
     'exec/of a container that has gone',

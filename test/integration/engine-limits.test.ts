@@ -58,7 +58,9 @@ function control(id: string, v1: string, v2: string): string {
 /** The control groups of a container that are there, in every hierarchy. */
 function groupsOf(id: string): readonly string[] {
   const hierarchies = V2 ? [''] : readdirSync('/sys/fs/cgroup')
-  return hierarchies.filter((name) => existsSync(join('/sys/fs/cgroup', name, api.daemon.marks.cgroupParent, id)))
+  return hierarchies.filter((name) =>
+    existsSync(join('/sys/fs/cgroup', name, api.daemon.marks.cgroupParent, id)),
+  )
 }
 
 async function output(
@@ -84,7 +86,10 @@ function createRefused(body: object, status = 400): Promise<string> {
 describe('resources', () => {
   it('that the kernel does not take leave nothing of the start', async () => {
     // No block device: the runtime has made the control groups by the time it learns.
-    const id = await api.create({ Cmd: 'true', HostConfig: { BlkioDeviceReadBps: [{ Path: '/dev/null', Rate: 1000 }] } })
+    const id = await api.create({
+      Cmd: 'true',
+      HostConfig: { BlkioDeviceReadBps: [{ Path: '/dev/null', Rate: 1000 }] },
+    })
     const answer = await api.daemon.call('POST', `/containers/${id}/start`)
     assert.equal(answer.status, 500, answer.text)
     assert.deepEqual(groupsOf(id), [])

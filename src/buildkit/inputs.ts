@@ -4,6 +4,7 @@ import { parseDockerfile } from '#build/dockerfile/parse.ts'
 import type { BuildOptions, BuildService, ContextInput, NamedContextInput } from '#engine/builds/service.ts'
 import { vertexReport, type VertexReport } from '#engine/builds/vertex-report.ts'
 import { type Attributes, under } from './build-options.ts'
+import type { DockerfileSource } from './dockerfile-source.ts'
 import type { ClientSession } from './session/client-session.ts'
 import { receiveContext } from './session/receive-context.ts'
 import type { ClientSessions } from './session/sessions.ts'
@@ -16,6 +17,8 @@ export interface InputsDeps {
   /** Of the client who builds. */
   readonly client: ClientSession
   readonly report: Parameters<typeof vertexReport>[1]
+  /** Hears the Dockerfile before it is looked at. */
+  readonly onDockerfile: (source: DockerfileSource) => void
   readonly now: () => string
   readonly signal: AbortSignal
 }
@@ -40,7 +43,10 @@ export async function loadInputs(
     isLocal || attributes.has('dockerfilekey')
       ? await localDockerfile(attributes, deps)
       : { path: attributes.get('filename') || 'Dockerfile' }
-  if ('text' in dockerfile) parseDockerfile(dockerfile.text, dockerfile.name)
+  if ('text' in dockerfile) {
+    deps.onDockerfile(dockerfile)
+    parseDockerfile(dockerfile.text, dockerfile.name)
+  }
   if (!isLocal) {
     const context = addressed(address, deps)
     return { context, dockerfile, namedContexts: await namedContexts(attributes, filesNeeded, deps) }

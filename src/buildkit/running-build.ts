@@ -79,9 +79,9 @@ export class RunningBuild {
     held.defer(() => builds.sessions.drop(session))
     const filesNeeded = options.call === 'build'
     const report = (message: BuildMessage): void => this.#tell(message)
-    const inputDeps = { builds, sessions, engineSession: session, client, report, now, signal }
+    const onDockerfile = (source: DockerfileSource): void => void (this.#source = source)
+    const inputDeps = { builds, sessions, engineSession: session, client, report, onDockerfile, now, signal }
     const inputs = await loadInputs(solve.frontendOptions, { filesNeeded }, inputDeps)
-    if ('text' in inputs.dockerfile) this.#source = inputs.dockerfile
     const messages = builds.build({
       ...options,
       ...inputs,

@@ -218,6 +218,16 @@ describe('buildExecProcess()', () => {
     assert.deepEqual(home(['HOME=/x']), ['HOME=/x'])
   })
 
+  it('refuses what would end at a NUL byte', () => {
+    const hidden = (changes: Partial<SpecInput>, what: string): void => {
+      const message = `${what} must not contain a NUL byte`
+      assert.throws(() => buildExecProcess(input(changes)), { code: 'PROCESS_INVALID', message })
+    }
+    hidden({ args: ['sh', '-c', 'echo a\0; exit 3'] }, 'an argument of the process')
+    hidden({ env: ['A=b\0c'] }, 'an environment variable')
+    hidden({ cwd: '/a\0b' }, 'the working directory')
+  })
+
   it('leaves the console size out without a terminal', () => {
     assert.equal(
       buildExecProcess({ ...input(), consoleSize: { rows: 1, columns: 1 } }).consoleSize,

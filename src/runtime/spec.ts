@@ -1,3 +1,4 @@
+import { EngineError } from '#base/errors.ts'
 import { boundingSet, processCapabilities } from './capabilities.ts'
 import { deviceNodes, deviceRules } from './devices.ts'
 import { defaultMaskedPaths, defaultReadonlyPaths, linuxMounts, rootfsPropagation } from './mounts.ts'
@@ -189,6 +190,7 @@ export function buildSpec(input: SpecInput): RuntimeSpec {
 /** What an exec runs, as `DIR/exec/ID.json` (native/PROTOCOL.md §2); also the process of a container. */
 export function buildExecProcess(input: ExecInput): Process {
   const { user, tty, consoleSize, security, machine } = input
+  refuseNul(input)
   const rlimits = posixRlimits(clampRlimits(input.rlimits, machine.hardLimits).rlimits)
   return {
     terminal: tty,
@@ -202,6 +204,20 @@ export function buildExecProcess(input: ExecInput): Process {
     noNewPrivileges: security.noNewPrivileges,
     oomScoreAdj: Math.max(input.oomScoreAdj, machine.minOomScoreAdj ?? -1000),
   }
+}
+
+/** The runtime and the kernel would take what comes before the NUL for the whole. */
+function refuseNul({ args, env, cwd }: ExecInput): void {
+  const texts = [
+    ['an argument of the process', args],
+    ['an environment variable', env],
+    ['the working directory', [cwd]],
+  ] as const
+  const [found] = texts.find(([, values]) => values.some((value) => value.includes('\0'))) ?? []
+  if (found === undefined) return
+  throw new EngineError('invalid_argument', `${found} must not contain a NUL byte`, {
+    code: 'PROCESS_INVALID',
+  })
 }
 
 function linux(input: SpecInput): Linux {

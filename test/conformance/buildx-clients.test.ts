@@ -83,6 +83,13 @@ describe('clients of BuildKit', { skip: missingPeers() }, () => {
     )
   })
 
+  it('show the line of the Dockerfile that is wrong', () => {
+    const directory = write('wrong/Dockerfile', 'FROM busybox\nRUNN x\n')
+    const { code, stderr } = docker('build', '--progress', 'plain', directory)
+    assert.equal(code, 1)
+    assert.match(stderr, /Dockerfile:2\n-+\n {3}1 \| {5}FROM busybox\n {3}2 \| >>> RUNN x\n/)
+  })
+
   it('take arguments, labels, targets, hosts, secrets and named contexts', async () => {
     const text = `FROM busybox AS base
 ARG WHO

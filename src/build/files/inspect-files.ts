@@ -16,7 +16,12 @@ export class Inspection {
   readonly #hash = createHash('sha256')
   readonly #files: { path: string; digest: Digest }[] = []
   readonly #turns = new Turns()
+  readonly #signal: AbortSignal
   #sources = 0
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal
+  }
 
   /** Passes on what is taken of the next source. What stands for a file is known before whoever takes it goes on. */
   async *watch(source: AsyncIterable<Taken>): AsyncGenerator<Taken> {
@@ -45,14 +50,14 @@ export class Inspection {
 
   async #add(file: SourceFile, path: string, from: string): Promise<void> {
     await this.#turns.next()
-    const digest = digestOf(await lineOf(file, from))
+    const digest = digestOf(await lineOf(file, from, this.#signal))
     this.#hash.update(`${JSON.stringify(path)} ${digest}\n`)
     this.#files.push({ path: from, digest })
   }
 }
 
 /** All that a layer has of the file, but its time. `from` is another path than its own for a further name of it. */
-async function lineOf(file: SourceFile, from: string): Promise<string> {
+async function lineOf(file: SourceFile, from: string, signal: AbortSignal): Promise<string> {
   const { path, type, mode, uid, gid, link, major, minor, xattrs } = file.attributes
   const attributes = [...(xattrs ?? [])]
     .map(([name, value]) => [name, Buffer.from(value).toString('base64')] as const)
@@ -62,7 +67,7 @@ async function lineOf(file: SourceFile, from: string): Promise<string> {
     mode,
     uid,
     gid,
-    type === 'file' ? await file.digest() : null,
+    type === 'file' ? await file.digest(signal) : null,
     link ?? null,
     major ?? null,
     minor ?? null,

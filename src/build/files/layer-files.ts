@@ -36,7 +36,7 @@ export class LayerFiles implements FileSteps {
 
   async inspect(ready: Ready<CopyStep>): Promise<CopyInputs> {
     await using sources = new Sources(ready)
-    const inspection = new Inspection()
+    const inspection = new Inspection(ready.signal)
     for (const source of ready.step.sources) {
       if (source.type !== 'files') continue
       for await (const taken of inspection.watch(sources.take(source))) {
@@ -57,7 +57,7 @@ export class LayerFiles implements FileSteps {
     const marks = { owner, mode: step.mode }
     const { spool } = this.#deps
     const placement = new Placement(step, marks, { draft, below, spool, held: opened, signal })
-    const inspection = new Inspection()
+    const inspection = new Inspection(signal)
     for (const source of step.sources) {
       if (source.type === 'document') placement.placeDocument(source.name, source.content)
       else {

@@ -26,14 +26,14 @@ export async function treeDigest(
   const files: TakenFile[] = []
   for await (const file of source.walk(root, options)) {
     options.signal.throwIfAborted()
-    const digest = digestOf(await describe(file, root))
+    const digest = digestOf(await describe(file, root, options.signal))
     hash.update(digest)
     files.push({ path: file.attributes.path, digest })
   }
   return { digest: digestFrom(hash), files }
 }
 
-async function describe(file: SourceFile, root: string): Promise<string> {
+async function describe(file: SourceFile, root: string, signal: AbortSignal): Promise<string> {
   const { type, path, mode, uid, gid, link, major, minor, xattrs } = file.attributes
   const extended = Array.from(xattrs ?? [], ([name, value]) => [name, Buffer.from(value).toString('hex')])
   return encode({
@@ -46,7 +46,7 @@ async function describe(file: SourceFile, root: string): Promise<string> {
     major,
     minor,
     extended: extended.toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1)),
-    content: type === 'file' ? await file.digest() : undefined,
+    content: type === 'file' ? await file.digest(signal) : undefined,
   })
 }
 

@@ -10,6 +10,7 @@ import {
   rename,
   rm,
   symlink,
+  truncate,
   unlink,
   utimes,
   writeFile,
@@ -224,6 +225,15 @@ describe('openDirectory()', () => {
       }
     }
     await assert.rejects(read(), (error) => isKind(error, 'data_loss'))
+  })
+
+  it('gives up what a large file stands for when it is told to', { timeout: 20_000 }, async () => {
+    await using source = await sketched([{ path: 'f', content: '' }])
+    await truncate(join(source.path, 'f'), 2 ** 33)
+    const found = await source.find('f')
+    const controller = new AbortController()
+    setImmediate(() => controller.abort(new Error('enough')))
+    await assert.rejects(found?.digest(controller.signal) ?? Promise.resolve(), /enough/)
   })
 
   it('takes digests from the cache without reading, and puts new ones there', async () => {

@@ -188,7 +188,7 @@ class DirectorySource implements FileSource {
     }
     const contents = this.#contents
     return new DirectoryFile(this.#show(attributes), attributes, {
-      digest: () => contents.digest(path, found),
+      digest: (signal) => contents.digest(path, found, signal),
       read: () => contents.read(path, found),
     })
   }
@@ -208,8 +208,8 @@ class DirectoryFile implements SourceFile {
     this.#content = content
   }
 
-  async digest(): Promise<Digest> {
-    return this.#content === undefined ? NOTHING : this.#content.digest()
+  async digest(signal?: AbortSignal): Promise<Digest> {
+    return this.#content === undefined ? NOTHING : this.#content.digest(signal)
   }
 
   read(): AsyncIterable<Uint8Array> {

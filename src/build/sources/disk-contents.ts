@@ -36,13 +36,16 @@ export class DiskContents {
   }
 
   /** `path` is a byte string. */
-  async digest(path: string, state: FileState): Promise<Digest> {
+  async digest(path: string, state: FileState, signal?: AbortSignal): Promise<Digest> {
     const known = this.#known.get(keyOf(state)) ?? this.#remembered(state)
     if (known !== undefined) return known.digest
     const hash = createHash('sha256')
     // What happens from now on may not show in the file's times.
     const now = this.#now()
-    for await (const chunk of this.#bytes(path, state)) hash.update(chunk)
+    for await (const chunk of this.#bytes(path, state)) {
+      signal?.throwIfAborted()
+      hash.update(chunk)
+    }
     const digest = digestFrom(hash)
     const settled = isSettled(state, now)
     this.#known.set(keyOf(state), { digest, settled })

@@ -10,7 +10,7 @@ export interface SourceFile {
   /** Path relative to the root of the source, in the encoding of tree records. */
   readonly attributes: FileAttributes & { readonly type: TarType }
   /** SHA-256 of the content of a regular file; of an empty one for all else. Cheap where it is known from before. */
-  digest(): Promise<Digest>
+  digest(signal?: AbortSignal): Promise<Digest>
   /** The content; `data_loss` when it is no longer what `attributes` or a digest that was told says. */
   read(): AsyncIterable<Uint8Array>
 }

@@ -145,8 +145,8 @@ class Renamed implements SourceFile {
     this.#file = file
   }
 
-  digest(): Promise<Digest> {
-    return this.#file.digest()
+  digest(signal?: AbortSignal): Promise<Digest> {
+    return this.#file.digest(signal)
   }
 
   read(): AsyncIterable<Uint8Array> {

@@ -127,15 +127,15 @@ class LayersSource implements FileSource {
     if (type !== 'file') return { attributes, digest: async () => NOTHING, read: nothing }
     return {
       attributes,
-      digest: () => this.#digest(path, size),
+      digest: (signal) => this.#digest(path, size, signal),
       read: () => this.#contents.read(encodeBytes(path), this.#state(path, size)),
     }
   }
 
-  async #digest(path: string, size: number): Promise<Digest> {
+  async #digest(path: string, size: number, signal: AbortSignal | undefined): Promise<Digest> {
     const known = this.#digests.get(path)
     if (known !== undefined) return known
-    const digest = await this.#contents.digest(encodeBytes(path), this.#state(path, size))
+    const digest = await this.#contents.digest(encodeBytes(path), this.#state(path, size), signal)
     this.#digests.set(path, digest)
     return digest
   }

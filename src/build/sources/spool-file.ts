@@ -5,6 +5,7 @@ import { isHole } from '#os/holes.ts'
 import type { Extent } from '#oci/tar/entry.ts'
 import { storageError } from '#store/snapshots/errors.ts'
 import { readRange } from './read-range.ts'
+import { Turns } from './turns.ts'
 
 /** Small pieces are put together until there is this much. */
 const BATCH = 1 << 20
@@ -64,15 +65,18 @@ export class SpoolFile implements AsyncDisposable {
 
   /** A file of `size` bytes whose stretches with data lie one after the other from `from` on. */
   async *readSparse(from: number, size: number, extents: readonly Extent[]): AsyncGenerator<Uint8Array> {
+    // Nothing is waited for in holes that would let others have their turn.
+    const turns = new Turns()
     let position = 0
     let stored = from
     for (const { offset, length } of extents) {
-      yield* zeros(offset - position)
+      await turns.next()
+      yield* zeros(offset - position, turns)
       yield* readRange(this.#fd, stored, length)
       stored += length
       position = offset + length
     }
-    yield* zeros(size - position)
+    yield* zeros(size - position, turns)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -80,6 +84,9 @@ export class SpoolFile implements AsyncDisposable {
   }
 }
 
-function* zeros(count: number): Generator<Uint8Array> {
-  for (let left = count; left > 0; left -= PIECE) yield new Uint8Array(Math.min(left, PIECE))
+async function* zeros(count: number, turns: Turns): AsyncGenerator<Uint8Array> {
+  for (let left = count; left > 0; left -= PIECE) {
+    yield new Uint8Array(Math.min(left, PIECE))
+    await turns.next()
+  }
 }

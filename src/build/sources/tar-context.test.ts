@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { engineErrorOf, isKind } from '#base/errors.ts'
 import { archive, file, hardlink, symlink } from '#test/fixtures/archives/archive.ts'
+import { sparse } from '#test/fixtures/archives/sparse.ts'
 import type { FileSource } from './file-source.ts'
 import { contentOf, type Sketch, sketchOf, sourceSuite, tarOf } from './sources.suite.ts'
 import { testSpool } from './spool.fixture.ts'
@@ -143,6 +144,32 @@ describe('openStreamedContext()', () => {
       /enough/,
     )
     assert.deepEqual(await at.left(), [])
+  })
+
+  it('refuses holes that nobody could read to the end', async () => {
+    await using at = await testSpool()
+    const huge = sparse('old', { name: 'huge', size: 2 ** 33 - 1, regions: [] })
+    const [one, two] = [
+      archive(huge),
+      archive(huge, sparse('1.0', { name: 'more', size: 4096, regions: [] })),
+    ]
+    const options = { name: 'x', spool: at.spool }
+    const context = await openStreamedContext(pieces(one), options)
+    assert.ok(context.type === 'files')
+    await context.source[Symbol.asyncDispose]()
+    await assert.rejects(openStreamedContext(pieces(two), options), /more: sparse files that are too large/)
+    assert.deepEqual(await at.left(), [])
+  })
+
+  it('gives up what a large file stands for when it is told to', { timeout: 20_000 }, async () => {
+    const controller = new AbortController()
+    await using context = await opened(
+      pieces(archive(sparse('1.0', { name: 'f', size: 2 ** 33, regions: [] }))),
+    )
+    assert.ok(context.type === 'files')
+    const found = await context.source.find('f')
+    setImmediate(() => controller.abort(new Error('enough')))
+    await assert.rejects(found?.digest(controller.signal) ?? Promise.resolve(), /enough/)
   })
 
   it('removes what it has on the disk when it is disposed', async () => {

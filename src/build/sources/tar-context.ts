@@ -2,9 +2,11 @@ import { join } from 'node:path'
 import { EngineError } from '#base/errors.ts'
 import { isUtf8 } from 'node:buffer'
 import { Expansion, type ExpansionLimits } from '#oci/expansion.ts'
+import { invalidTar } from '#oci/tar/errors.ts'
 import { checksumMatches, isZeroBlock, BLOCK } from '#oci/tar/header.ts'
 import type { LayerNode } from '#oci/tar/layer-tree.ts'
 import { LayerTree } from '#oci/tar/layer-tree.ts'
+import { limits } from '#oci/tar/limits.ts'
 import { TarParser } from '#oci/tar/parser.ts'
 import { decompressAny } from './decompress-any.ts'
 import type { FileSource } from './file-source.ts'
@@ -52,7 +54,15 @@ async function spooled(tar: AsyncIterable<Uint8Array>, options: TarContextOption
   const directory = owned.use(await spool.take())
   const path = join(directory.path, 'context.tar')
   const tree = new LayerTree({ plain: true })
-  const parser = new TarParser(tree)
+  let holes = 0
+  const parser = new TarParser({
+    entry: (member) => {
+      holes += member.size - member.stored
+      if (holes > limits.expandedHoles)
+        throw invalidTar(member.path, 'sparse files that are too large when expanded')
+      tree.entry(member)
+    },
+  })
   await writeSpool(path, tar, (chunk) => {
     signal?.throwIfAborted()
     parser.push(chunk)

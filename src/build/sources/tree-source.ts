@@ -95,21 +95,30 @@ export class TreeSource implements FileSource {
     }
     if (node.kind !== 'file') return { attributes, digest: async () => NOTHING, read: nothing }
     names?.set(node, path)
-    return { attributes, digest: () => this.#digest(node), read: () => contents.read(node) }
+    return { attributes, digest: (signal) => this.#digest(node, signal), read: () => contents.read(node) }
   }
 
-  #digest(node: LayerNode): Promise<Digest> {
-    const known = this.#digests.get(node) ?? this.#digested(node)
+  async #digest(node: LayerNode, signal: AbortSignal | undefined): Promise<Digest> {
+    const known = this.#digests.get(node) ?? this.#digested(node, signal)
     this.#digests.set(node, known)
-    return known
+    try {
+      return await known
+    } catch (error) {
+      // Whoever asks next may have more patience.
+      this.#digests.delete(node)
+      throw error
+    }
   }
 
-  async #digested(node: LayerNode): Promise<Digest> {
+  async #digested(node: LayerNode, signal: AbortSignal | undefined): Promise<Digest> {
     const { contents } = this.#options
     const known = contents.digest?.(node)
     if (known !== undefined) return known
     const hash = createHash('sha256')
-    for await (const chunk of contents.read(node)) hash.update(chunk)
+    for await (const chunk of contents.read(node)) {
+      signal?.throwIfAborted()
+      hash.update(chunk)
+    }
     return digestFrom(hash)
   }
 }

@@ -99,12 +99,12 @@ export class Sessions implements BuildSessions {
     stats: AsyncIterable<Uint8Array>,
   ): Promise<{ readonly wanted: readonly string[] }> {
     this.#session(id)
-    return { wanted: await this.#deps.contexts.list(id, name, stats) }
+    return this.#whole(id, async () => ({ wanted: await this.#deps.contexts.list(id, name, stats) }))
   }
 
   async putFiles(id: string, name: string, tar: AsyncIterable<Uint8Array>): Promise<void> {
     this.#session(id)
-    await this.#deps.contexts.fill(id, name, tar)
+    await this.#whole(id, () => this.#deps.contexts.fill(id, name, tar))
   }
 
   async drop(id: string): Promise<void> {
@@ -160,6 +160,16 @@ export class Sessions implements BuildSessions {
 
   async close(): Promise<void> {
     for (const id of this.#sessions.keys()) await this.drop(id)
+  }
+
+  /** What is not sent to its end is mostly so because the client has gone, and then nobody drops the session. */
+  async #whole<T>(id: string, receive: () => Promise<T>): Promise<T> {
+    try {
+      return await receive()
+    } catch (error) {
+      await this.drop(id)
+      throw error
+    }
   }
 
   #session(id: string): Session {

@@ -3,8 +3,9 @@
  * image its name stands for; then everything else.
  */
 import type { Client } from '#client/client.ts'
-import { isKind } from '#base/errors.ts'
+import { isKind, messageOf } from '#base/errors.ts'
 import { containerBody } from './create/body.ts'
+import { located } from './execute/blame.ts'
 import { execute, type Reporter } from './execute/execute.ts'
 import { type ImageSource, Performer } from './execute/performer.ts'
 import { checkServiceFiles } from './execute/service-files.ts'
@@ -13,7 +14,7 @@ import { imageOf } from './model/names.ts'
 import type { Project } from './model/project.ts'
 import { differences } from './plan/differences.ts'
 import { type ImageWishes, planImages } from './plan/images.ts'
-import type { Plan } from './plan/operation.ts'
+import type { Operation, Plan } from './plan/operation.ts'
 import { reconcile } from './plan/reconcile.ts'
 import type { Wishes } from './plan/wishes.ts'
 import { observe } from './state/observe.ts'
@@ -74,11 +75,27 @@ export async function converge(parts: Convergence): Promise<void> {
     if (operations.length === 0) return
     await using performer = new Performer({ client, project, observed: state, images, stopTimeout, warn })
     try {
-      await execute(operations, performer.perform, parts)
+      await execute(operations, (operation, signal) => performed(performer, operation, signal), parts)
     } catch (error) {
-      const names = await performer.takeBack()
-      if (names.length > 0) warn(`removed again, because they never ran: ${names.join(', ')}`)
+      await takenBack(performer)
       throw error
+    }
+  }
+
+  async function takenBack(performer: Performer): Promise<void> {
+    try {
+      const names = await performer.takeBack()
+      if (names.length > 0) warn(`removed again, because nothing ran: ${names.join(', ')}`)
+    } catch (error) {
+      warn(`what was made and did not run could not be removed again: ${messageOf(error)}`)
+    }
+  }
+
+  async function performed(performer: Performer, operation: Operation, signal: AbortSignal): Promise<void> {
+    try {
+      await performer.perform(operation, signal)
+    } catch (error) {
+      throw signal.aborted ? error : located(project, operation, error)
     }
   }
 }

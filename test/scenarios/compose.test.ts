@@ -183,6 +183,15 @@ describe(
       assert.match(shop.run('up', '-d').err, /\/not\/there/)
       assert.equal(shop.states()['half-bad-1'], undefined)
 
+      // Nothing ran there: neither does what was made for it alone stay.
+      file(
+        `${services}  alone: {image: busybox, command: /not/there, networks: [own], volumes: ["own:/own"]}\nnetworks: {own: }\nvolumes: {own: }\n`,
+      )
+      const alone = shop.run('up', '-d')
+      assert.match(alone.err, /compose\.yaml:4:27: .*exec: "\/not\/there"/)
+      assert.equal(await engine.berth('network', 'ls', '-q', '--filter', 'name=half_own'), '')
+      assert.equal(await engine.berth('volume', 'ls', '-q'), '')
+
       // A replacement that cannot run: the one before goes on.
       file(services.replace('sleep 100', '/not/there'))
       assert.equal(shop.run('up', '-d').status, 1)

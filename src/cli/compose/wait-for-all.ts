@@ -1,4 +1,6 @@
+import { together } from '#compose/document/errors.ts'
 import type { Project } from '#compose/model/project.ts'
+import { locatedAt } from '#compose/execute/blame.ts'
 import { ContainerStates } from '#compose/execute/container-states.ts'
 import { waitForReady } from '#compose/execute/wait.ts'
 import { EngineError } from '#base/errors.ts'
@@ -29,11 +31,14 @@ export async function waitForAll(
     } catch (error) {
       const reason = limit.aborted && !signal.aborted ? timedOut(container.name, timeout ?? 0) : error
       progress.gaveUp(what, errorText(reason))
-      throw reason
+      throw locatedAt(project, ['services', container.service], reason)
     }
   })
-  const failed = (await Promise.allSettled(waits)).find((result) => result.status === 'rejected')
-  if (failed !== undefined) throw failed.reason
+  const settled = await Promise.allSettled(waits)
+  const [first, ...others] = settled.flatMap((result): unknown[] =>
+    result.status === 'rejected' ? [result.reason] : [],
+  )
+  if (first !== undefined) throw together([first, ...others])
   return 0
 }
 

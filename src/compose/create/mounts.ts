@@ -126,30 +126,32 @@ function tmpfsOptions({ tmpfs = {} }: Mount): Pick<ApiMount, 'TmpfsOptions'> {
 
 /** A secret or configuration as a service has it, and where it comes from. */
 export interface ServiceFile {
+  readonly section: 'secrets' | 'configs'
   readonly reference: FileReference
   readonly resource: FileResource
   readonly target: string
 }
 
-/** Secrets below /run/secrets and configurations below /, unless they say otherwise. */
+/** Where they are unless they say otherwise. */
+const ROOTS = { secrets: '/run/secrets/', configs: '/' } as const
+
+/** The secrets and configurations of a service. */
 export function filesOf(project: Project, service: Service): readonly ServiceFile[] {
-  const secrets = (service.secrets ?? []).map((reference) =>
-    fileOf(reference, project.secrets, '/run/secrets/'),
-  )
-  const configs = (service.configs ?? []).map((reference) => fileOf(reference, project.configs, '/'))
+  const secrets = (service.secrets ?? []).map((reference) => fileOf(reference, project, 'secrets'))
+  const configs = (service.configs ?? []).map((reference) => fileOf(reference, project, 'configs'))
   return [...secrets, ...configs].flatMap((file) => file ?? [])
 }
 
 function fileOf(
   reference: FileReference,
-  resources: Project['secrets'],
-  root: string,
+  project: Project,
+  section: ServiceFile['section'],
 ): ServiceFile | undefined {
-  const resource = resources[reference.source]
+  const resource = project[section][reference.source]
   const name = reference.target || reference.source
   return resource === undefined
     ? undefined
-    : { reference, resource, target: name.startsWith('/') ? name : `${root}${name}` }
+    : { section, reference, resource, target: name.startsWith('/') ? name : `${ROOTS[section]}${name}` }
 }
 
 /** Those that are files of the host are bound; the others are written into the container before it starts. */

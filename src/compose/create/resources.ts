@@ -113,7 +113,9 @@ export function securityOptions({ security_opt }: Service): string[] | undefined
     try {
       return `seccomp=${JSON.stringify(JSON.parse(readFileSync(file, 'utf8')))}`
     } catch (error) {
-      throw projectError(`security_opt: cannot use the seccomp profile ${file}: ${messageOf(error)}`, error)
+      throw projectError(`security_opt: cannot use the seccomp profile ${file}: ${messageOf(error)}`, {
+        cause: error,
+      })
     }
   })
 }

@@ -1,4 +1,4 @@
-import { EngineError } from '#base/errors.ts'
+import { EngineError, engineErrorOf, messageOf } from '#base/errors.ts'
 import type { Place } from './node.ts'
 
 /** One thing that is wrong with a project file. */
@@ -29,11 +29,29 @@ export function problemAt(place: Place, message: string, cause?: unknown): Engin
 }
 
 /** `FILE:LINE:COLUMN`; only the file where there is no line. */
-function placeText({ file, line, column }: Place): string {
+export function placeText({ file, line, column }: Place): string {
   return line === 0 ? file : `${file}:${line}:${column}`
 }
 
-/** What cannot be done with a project, where no line of a file is to blame. */
-export function projectError(message: string, cause?: unknown): EngineError {
+interface Blame {
+  /** The line that asks for it, if there is one. */
+  readonly place?: Place | undefined
+  readonly cause?: unknown
+}
+
+/** What cannot be done with a project. */
+export function projectError(message: string, { place, cause }: Blame = {}): EngineError {
+  if (place !== undefined) return problemAt(place, message, cause)
   return new EngineError('invalid_argument', message, { code: 'COMPOSE_INVALID', cause })
+}
+
+/** Several failures as one error, each with a line of its own; nobody is told the same twice. */
+export function together(failures: readonly [unknown, ...unknown[]]): unknown {
+  const [first] = failures
+  const messages = [...new Set(failures.map(messageOf))]
+  if (messages.length === 1) return first
+  return new EngineError(engineErrorOf(first)?.kind ?? 'internal', messages.join('\n'), {
+    code: 'COMPOSE_FAILED',
+    cause: new AggregateError(failures),
+  })
 }

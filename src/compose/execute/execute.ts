@@ -1,5 +1,6 @@
 import { Slots } from '#base/slots.ts'
 import { EngineError, messageOf } from '#base/errors.ts'
+import { together } from '../document/errors.ts'
 import type { Operation, Plan } from '../plan/operation.ts'
 
 /** Told of every operation as it begins and ends. */
@@ -21,36 +22,38 @@ export type Perform = (operation: Operation, signal: AbortSignal) => Promise<voi
 
 /**
  * Carries out a plan: everything whose predecessors are done, at once. After a failure or an interruption nothing new
- * begins, what has begun comes to its end, and the first failure is thrown.
+ * begins, what has begun comes to its end, and what has failed is thrown.
  */
 export async function execute(plan: Plan, perform: Perform, options: ExecuteOptions): Promise<void> {
   const { parallel = Number.POSITIVE_INFINITY, signal, reporter } = options
   const slots = new Slots(parallel)
   const failed = new AbortController()
   const begun = new Map<string, Promise<void>>()
-  let failure: { readonly error: unknown } | undefined
+  const failures: unknown[] = []
 
   const run = async (operation: Operation): Promise<void> => {
     await Promise.all(operation.after.flatMap((id) => begun.get(id) ?? []))
     // Waiting for a service takes no place: those that it waits for may need one.
     using _place = operation.type === 'wait for service' ? undefined : await slots.acquire()
-    if (failure !== undefined || signal.aborted) return
+    if (failed.signal.aborted || signal.aborted) return
     reporter.began(operation)
     try {
       await perform(operation, AbortSignal.any([signal, failed.signal]))
       reporter.ended(operation)
     } catch (error) {
-      const isFirst = failure === undefined
-      failure ??= { error }
+      // What was waiting, and is over because of another failure, is none itself.
+      if (failed.signal.aborted && isAbort(error)) return
+      failures.push(error)
       failed.abort()
-      if (isFirst || !isAbort(error)) reporter.failed(operation, error)
+      reporter.failed(operation, error)
     }
   }
 
   for (const operation of inOrder(plan)) begun.set(operation.id, run(operation))
   await Promise.all(begun.values())
   if (signal.aborted) throw interrupted(signal)
-  if (failure !== undefined) throw failure.error
+  const [first, ...others] = failures
+  if (first !== undefined) throw together([first, ...others])
 }
 
 /** Predecessors first. */

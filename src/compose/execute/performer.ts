@@ -1,4 +1,3 @@
-import { isKind } from '#base/errors.ts'
 import type { Client } from '#client/client.ts'
 import { containerBody } from '../create/body.ts'
 import { endpointsOf } from '../create/networks.ts'
@@ -11,6 +10,7 @@ import type { Observed, ObservedContainer } from '../state/observed.ts'
 import { isUp } from '../state/observed.ts'
 import { ContainerStates } from './container-states.ts'
 import { runHooks } from './hooks.ts'
+import { Made, unlessGone } from './made.ts'
 import { networkBody, volumeBody } from './resource-bodies.ts'
 import { writeServiceFiles } from './service-files.ts'
 import { waitFor, waitForReady } from './wait.ts'
@@ -39,12 +39,12 @@ export class Performer implements AsyncDisposable {
   readonly #states: ContainerStates
   /** Ids of containers by name, by service, as they are made. */
   readonly #ids: Map<string, string>
-  /** Containers that were made, and not started yet. */
-  readonly #fresh = new Map<string, string>()
+  readonly #made: Made
 
   constructor(parts: Parts) {
     this.#parts = parts
     this.#states = new ContainerStates(parts.client, parts.project.name)
+    this.#made = new Made(parts.client, parts.project.name)
     this.#ids = new Map(parts.observed.containers.map(({ name, id }) => [name, id]))
   }
 
@@ -54,17 +54,17 @@ export class Performer implements AsyncDisposable {
       case 'create network':
         return this.#createNetwork(operation)
       case 'remove network':
-        return ifThere(client.networks.remove(operation.networkId))
+        return unlessGone(client.networks.remove(operation.networkId))
       case 'create volume':
         return this.#createVolume(operation)
       case 'remove volume':
-        return ifThere(client.volumes.remove(operation.name))
+        return unlessGone(client.volumes.remove(operation.name))
       case 'pull image':
         return images.pull(operation.image, this.#service(operation.service), signal)
       case 'build image':
         return images.build(operation.service, this.#service(operation.service), signal)
       case 'remove image':
-        return ifThere(client.images.remove(operation.image, {}).then(() => undefined))
+        return unlessGone(client.images.remove(operation.image, {}).then(() => undefined))
       case 'create container':
         await this.#create(operation.container)
         return
@@ -77,7 +77,7 @@ export class Performer implements AsyncDisposable {
       case 'stop container':
         return this.#stop(operation.container)
       case 'remove container':
-        return ifThere(
+        return unlessGone(
           client.containers.remove(operation.container.id, { force: true, volumes: operation.volumes }),
         )
       case 'rename container':
@@ -87,14 +87,9 @@ export class Performer implements AsyncDisposable {
     }
   }
 
-  /** Removes containers that were made and never started: nothing half made remains after a failure. Returns their names. */
-  async takeBack(): Promise<readonly string[]> {
-    const names = [...this.#fresh.keys()]
-    for (const id of this.#fresh.values()) {
-      await ifThere(this.#parts.client.containers.remove(id, { force: true, volumes: true }))
-    }
-    this.#fresh.clear()
-    return names
+  /** Nothing half made remains after a failure. Returns what was removed. */
+  takeBack(): Promise<readonly string[]> {
+    return this.#made.takeBack()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -117,6 +112,7 @@ export class Performer implements AsyncDisposable {
       key: network,
     })
     await client.networks.create({ Name: name, ...networkBody(resource), Labels: labels })
+    this.#made.addNetwork(name)
   }
 
   async #createVolume({ volume, name }: Of<'create volume'>): Promise<void> {
@@ -129,6 +125,7 @@ export class Performer implements AsyncDisposable {
       key: volume,
     })
     await client.volumes.create({ Name: name, ...volumeBody(resource), Labels: labels })
+    this.#made.addVolume(name)
   }
 
   /** Under another name when it is to replace one that is still there; hidden: without the names of its service. Returns the id. */
@@ -155,7 +152,7 @@ export class Performer implements AsyncDisposable {
     for (const warning of created.Warnings ?? []) warn(`${container.name}: ${warning}`)
     const id = created.Id ?? ''
     this.#ids.set(container.name, id)
-    this.#fresh.set(temporary, id)
+    this.#made.addContainer(temporary, id)
     await writeServiceFiles(client, id, { project, name, service })
     return id
   }
@@ -180,9 +177,9 @@ export class Performer implements AsyncDisposable {
       }
     }
     // Point of no return: the new one has taken over.
-    this.#forget(id)
+    this.#made.forgetContainer(id)
     if (wasUp && rolling) await this.#stop(old)
-    await ifThere(client.containers.remove(old.id, { force: true }))
+    await unlessGone(client.containers.remove(old.id, { force: true }))
     await client.containers.rename(id, container.name)
     if (starts) await this.#hooks({ id, name: container.name }, container.service, 'post_start')
   }
@@ -200,18 +197,14 @@ export class Performer implements AsyncDisposable {
   }
 
   async #takeBackOne(id: string): Promise<void> {
-    this.#forget(id)
-    await ifThere(this.#parts.client.containers.remove(id, { force: true }))
-  }
-
-  #forget(id: string): void {
-    for (const [name, fresh] of this.#fresh) if (fresh === id) this.#fresh.delete(name)
+    this.#made.forgetContainer(id)
+    await unlessGone(this.#parts.client.containers.remove(id, { force: true }))
   }
 
   async #start({ name, service, containerId }: Of<'start container'>): Promise<void> {
     const id = containerId ?? this.#ids.get(name) ?? name
     await this.#parts.client.containers.start(id)
-    this.#forget(id)
+    this.#made.forgetContainer(id)
     await this.#hooks({ id, name }, service, 'post_start')
   }
 
@@ -224,7 +217,7 @@ export class Performer implements AsyncDisposable {
   async #stop(container: ObservedContainer): Promise<void> {
     const { client, stopTimeout } = this.#parts
     if (container.status === 'running') await this.#hooks(container, container.service, 'pre_stop')
-    await ifThere(client.containers.stop(container.id, { timeout: stopTimeout }).then(() => undefined))
+    await unlessGone(client.containers.stop(container.id, { timeout: stopTimeout }).then(() => undefined))
   }
 
   async #hooks(
@@ -268,14 +261,5 @@ export class Performer implements AsyncDisposable {
         `optional dependency ${service} failed to start: ${error instanceof Error ? error.message : String(error)}`,
       )
     }
-  }
-}
-
-/** What is gone already needs not be removed. */
-async function ifThere(removal: Promise<void>): Promise<void> {
-  try {
-    await removal
-  } catch (error) {
-    if (!isKind(error, 'not_found')) throw error
   }
 }

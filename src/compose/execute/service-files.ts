@@ -28,18 +28,25 @@ export function checkServiceFiles(project: Project): void {
   }
 }
 
-function contentOf({ resource, reference }: ServiceFile, name: string, { environment }: Project): string {
+function contentOf(
+  { section, resource, reference }: ServiceFile,
+  name: string,
+  { environment, placeOf }: Project,
+): string {
   if (resource.content !== undefined) return resource.content
   const variable = resource.environment
   const value = variable === undefined ? undefined : environment.get(variable)
   if (value !== undefined) return value
+  const place = placeOf(section, reference.source, variable === undefined ? 'external' : 'environment')
   if (variable !== undefined) {
     throw projectError(
       `service ${JSON.stringify(name)}: environment variable ${JSON.stringify(variable)} required by file ${JSON.stringify(reference.source)} is not set`,
+      { place },
     )
   }
   throw projectError(
     `service ${JSON.stringify(name)}: unsupported external secret or config ${reference.source}: an engine of one host keeps none; name a file`,
+    { place },
   )
 }
 

@@ -38,7 +38,7 @@ function judgeReady(name: string, found: ContainerInspectResponse | undefined): 
   if (Status === 'exited' && ExitCode === 0) return true
   const hasCheck = (Health?.Status ?? 'none') !== 'none'
   return hasCheck || Status === 'exited' || Status === 'dead'
-    ? judgeHealthy(name, found)
+    ? judgeHealthy(name, found, '')
     : Status === 'running'
       ? true
       : undefined
@@ -49,23 +49,25 @@ function judgeStarted(name: string, found: ContainerInspectResponse | undefined)
   return found.State?.Status === 'created' ? undefined : true
 }
 
-function judgeHealthy(name: string, found: ContainerInspectResponse | undefined): true | undefined {
+function judgeHealthy(
+  name: string,
+  found: ContainerInspectResponse | undefined,
+  whose = 'dependency failed to start: ',
+): true | undefined {
   if (found === undefined) throw gone(name)
   const { Status, Health, ExitCode } = found.State ?? {}
   if (Status === 'exited' || Status === 'dead') {
     throw dependencyFailed(
-      `dependency failed to start: container ${name} exited (${ExitCode ?? 0}); 'berth logs ${name}' shows what it said`,
+      `${whose}container ${name} exited (${ExitCode ?? 0}); 'berth logs ${name}' shows what it said`,
     )
   }
   const status = Health?.Status ?? 'none'
   if (Status === 'running' && status === 'none') {
-    throw dependencyFailed(`dependency failed to start: container ${name} has no healthcheck configured`)
+    throw dependencyFailed(`${whose}container ${name} has no healthcheck configured`)
   }
   if (status === 'unhealthy') {
     const last = Health?.Log?.at(-1)?.Output?.trim()
-    throw dependencyFailed(
-      `dependency failed to start: container ${name} is unhealthy${last ? `: ${last}` : ''}`,
-    )
+    throw dependencyFailed(`${whose}container ${name} is unhealthy${last ? `: ${last}` : ''}`)
   }
   return status === 'healthy' ? true : undefined
 }

@@ -1,5 +1,6 @@
 import type { Problem } from '../document/errors.ts'
 import { type Mapping, type Node, type Place, entryOf, plainOf, textOf } from '../document/node.ts'
+import type { Project } from '../model/project.ts'
 
 /** What the parts of a project say about each other that cannot be; each with the place where it is said. */
 export function inconsistencies(project: Mapping): readonly Problem[] {
@@ -184,6 +185,22 @@ function resourceProblems(project: Mapping): readonly Problem[] {
         section === 'secrets' ? 'file, environment or external' : 'file, content, environment or external'
       return [{ place: resource.place, message: `${section}.${name} ${what}; want one of ${want}` }]
     })
+  })
+}
+
+/** Services that are enabled together cannot have containers of one name. */
+export function sharedNames({ services, placeOf }: Project): readonly Problem[] {
+  const owners = new Map<string, string>()
+  return Object.entries(services).flatMap(([service, { container_name: name }]): Problem[] => {
+    if (name === undefined) return []
+    const owner = owners.get(name)
+    const place = placeOf('services', service, 'container_name')
+    if (owner === undefined || place === undefined) {
+      owners.set(name, service)
+      return []
+    }
+    const message = `services.${service}: container name ${JSON.stringify(name)} is already in use by service ${owner}`
+    return [{ place, message }]
   })
 }
 

@@ -27,7 +27,7 @@ export function diskFiles(stdin?: string): Files {
         return readFileSync(path, 'utf8')
       } catch (error) {
         if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
-        throw projectError(`cannot read ${path}: ${messageOf(error)}`, error)
+        throw projectError(`cannot read ${path}: ${messageOf(error)}`, { cause: error })
       }
     },
     isDirectory: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,

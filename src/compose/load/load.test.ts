@@ -53,6 +53,16 @@ describe('problems of project files', () => {
     )
   })
 
+  it('name the second of two services whose containers have one name, when both are enabled', () => {
+    const second = (profile: string): string =>
+      `services:\n  a: {image: a, container_name: x}\n  b: {image: b, ${profile}container_name: x}\n`
+    assert.equal(
+      problem(second('')),
+      '/p/compose.yaml:3:17: services.b: container name "x" is already in use by service a',
+    )
+    assert.equal(problem(second('profiles: [p], ')), '')
+  })
+
   it('name the file that is to blame', () => {
     const others = { '/p/base.yaml': 'services:\n  base:\n    image: 12\n' }
     assert.match(

@@ -1,7 +1,8 @@
 /** From files to a project: read, merge, check, and bring into Compose's normal form. */
 import { dirname, resolve } from 'node:path'
 import { type Problem, composeError, problemAt, projectError } from '../document/errors.ts'
-import { type Mapping, type Plain, type Place, entryOf, plainOf, textOf } from '../document/node.ts'
+import { type Mapping, type Plain, entryOf, plainOf, textOf } from '../document/node.ts'
+import { placeIn } from '../document/places.ts'
 import type { Lookup } from '../environment/template.ts'
 import { dependencyGraph, findCycle, withDependencies } from '../model/graph.ts'
 import { normalService } from '../model/normal.ts'
@@ -11,7 +12,7 @@ import { orderedResource, orderedService } from '../model/write.ts'
 import { documentOf, sortedPlain } from '../schema/document.ts'
 import { project as projectShape } from '../schema/project.ts'
 import { any } from '../schema/shape.ts'
-import { inconsistencies } from './consistency.ts'
+import { inconsistencies, sharedNames } from './consistency.ts'
 import { interpolate } from './interpolate.ts'
 import { parseDocuments } from '../document/parse.ts'
 import { projectVariables } from './environment.ts'
@@ -72,6 +73,7 @@ export function loadProject(options: LoadOptions): Project {
     files: paths,
     envFiles,
     environment: variables,
+    placeOf: (...path) => placeIn(merged, path),
   }
   return options.checks === false ? project : checkDependencies(project, merged)
 }
@@ -198,35 +200,31 @@ function isEnabled({ profiles = [] }: Service, enabled: ReadonlySet<string>): bo
   return profiles.length === 0 || enabled.has('*') || profiles.some((each) => enabled.has(each))
 }
 
-/** No circles, and nothing that is needed is disabled. Dependencies that need not be there are dropped when they are not. */
+/** No circles, no name twice, and nothing that is needed is disabled. Dependencies that need not be there are dropped when they are not. */
 function checkDependencies(project: Project, merged: Mapping): Project {
   const all = { ...project.services, ...project.disabled }
   const cycle = findCycle(dependencyGraph(all))
   if (cycle !== undefined) {
     const [first = '', second = ''] = cycle
-    throw problemAt(placeOf(merged, first, second), `dependency cycle detected: ${cycle.join(' -> ')}`)
+    throw problemAt(
+      placeIn(merged, ['services', first, 'depends_on', second]),
+      `dependency cycle detected: ${cycle.join(' -> ')}`,
+    )
   }
-  const problems: Problem[] = []
+  const problems: Problem[] = [...sharedNames(project)]
   for (const [name, service] of Object.entries(project.services)) {
     for (const [other, { required }] of Object.entries(service.depends_on ?? {})) {
       if (!required || Object.hasOwn(project.services, other) || !Object.hasOwn(project.disabled, other))
         continue
       const profiles = project.disabled[other]?.profiles ?? []
       problems.push({
-        place: placeOf(merged, name, other),
+        place: placeIn(merged, ['services', name, 'depends_on', other]),
         message: `service ${JSON.stringify(name)} depends on ${JSON.stringify(other)}, which needs a profile; enable it with --profile ${profiles[0] ?? ''}`,
       })
     }
   }
   throwProblems(problems)
   return project
-}
-
-function placeOf(merged: Mapping, service: string, dependency: string): Place {
-  const node = entryOf(entryOf(merged, 'services'), service)
-  const dependencies = entryOf(node, 'depends_on')
-  const written = dependencies?.kind === 'mapping' ? dependencies.keys.get(dependency) : undefined
-  return written ?? entryOf(dependencies, dependency)?.place ?? node?.place ?? merged.place
 }
 
 function throwProblems(problems: readonly Problem[]): void {
@@ -262,7 +260,7 @@ export function withFilesRead(project: Project, files: Files): Project {
   const lookup: Lookup = (name) => project.environment.get(name)
   const services = Object.entries(project.services).map(([name, service]) => [
     name,
-    orderedService(withServiceFiles(name, service, files, lookup)),
+    orderedService(withServiceFiles(name, service, { files, lookup, placeOf: project.placeOf })),
   ])
   return { ...project, services: Object.fromEntries(services) as Project['services'] }
 }

@@ -16,5 +16,6 @@ export function namedProject(name: string): Project {
     files: [],
     envFiles: [],
     environment: new Map(),
+    placeOf: () => undefined,
   }
 }

@@ -3,6 +3,9 @@
  * those of the Compose specification; schema/ says in which order they are written.
  */
 
+import type { Place } from '../document/node.ts'
+import type { DocumentPath } from '../document/places.ts'
+
 export type Values = Readonly<Record<string, string>>
 /** A variable without a value is not set in the container. */
 export type Variables = Readonly<Record<string, string | null>>
@@ -341,4 +344,6 @@ export interface Project extends ProjectDocument {
   readonly envFiles: readonly string[]
   /** The variables that it was read with. */
   readonly environment: ReadonlyMap<string, string>
+  /** Where a part is written, or what it would be a part of; undefined: the project was not read from files. */
+  readonly placeOf: (...path: DocumentPath) => Place | undefined
 }

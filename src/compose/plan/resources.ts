@@ -27,7 +27,7 @@ export function planResources(
   for (const [key, network] of Object.entries(project.networks)) {
     const found = observed.networks.get(network.name)
     if (network.external === true) {
-      if (found === undefined && !isBuiltIn(network.name)) throw missingExternal('network', network.name)
+      if (found === undefined && !isBuiltIn(network.name)) throw missingExternal(project, 'network', key)
       continue
     }
     if (found === undefined) planner.create('network', key, network.name, 'it is not there', [])
@@ -41,7 +41,7 @@ export function planResources(
   for (const [key, volume] of Object.entries(project.volumes)) {
     const found = observed.volumes.get(volume.name)
     if (volume.external === true) {
-      if (found === undefined) throw missingExternal('volume', volume.name)
+      if (found === undefined) throw missingExternal(project, 'volume', key)
       continue
     }
     if (found === undefined) planner.create('volume', key, volume.name, 'it is not there', [])
@@ -64,9 +64,12 @@ function isBuiltIn(name: string): boolean {
   return ['host', 'none', 'bridge'].includes(name)
 }
 
-function missingExternal(kind: 'network' | 'volume', name: string): Error {
+function missingExternal(project: Project, kind: 'network' | 'volume', key: string): Error {
+  const section = `${kind}s` as const
+  const name = project[section][key]?.name ?? key
   return projectError(
     `${kind} ${name} declared as external, but could not be found; 'berth ${kind} create ${name}' makes one`,
+    { place: project.placeOf(section, key, 'external') },
   )
 }
 

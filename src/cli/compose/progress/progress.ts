@@ -80,8 +80,9 @@ class PlainProgress extends QuietProgress {
     this.#line(object, done)
   }
 
-  override gaveUp({ object }: Words, reason: string): void {
-    this.#line(object, `Error: ${reason}`)
+  // Why is said at the end, once.
+  override gaveUp({ object }: Words): void {
+    this.#line(object, 'Error')
   }
 
   #line(object: string, word: string): void {
@@ -143,8 +144,8 @@ class TerminalProgress extends QuietProgress {
     this.#end(object, done, 'done')
   }
 
-  override gaveUp({ object }: Words, reason: string): void {
-    this.#end(object, reason.split('\n')[0] ?? '', 'failed')
+  override gaveUp({ object }: Words): void {
+    this.#end(object, 'Error', 'failed')
   }
 
   override warn(message: string): void {

@@ -57,7 +57,7 @@ export function addressInUse(address: string): EngineError {
 export function outsideSubnets(address: string): EngineError {
   return new EngineError(
     'invalid_argument',
-    `invalid endpoint settings:\nno configured subnet contains IP address ${address}`,
+    `invalid endpoint settings:\nno configured subnet or ip-range contain the IP address ${address}`,
     { code: 'ENDPOINT_ADDRESS_INVALID', details: { address } },
   )
 }

@@ -142,7 +142,7 @@ export function networksSuite(name: string, networks: () => Networks): void {
       for (const [ipv4, words] of [
         [first.ipv4, /^Address already in use$/],
         [one.subnets[0]?.gateway, /^Address already in use$/],
-        ['203.0.113.9', /no configured subnet contains IP address 203\.0\.113\.9/],
+        ['203.0.113.9', /no configured subnet or ip-range contain the IP address 203\.0\.113\.9/],
       ] as const) {
         assert.throws(() => networks().lease({ containerId: second, networkId: one.id, ipv4 }), {
           message: words,

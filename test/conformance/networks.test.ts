@@ -212,7 +212,7 @@ function session(client: (...args: string[]) => Result): void {
     )
     assert.match(
       fails('run', '--rm', '--network', 'app', '--ip', '10.57.0.1', 'busybox', 'true'),
-      /no configured subnet contains IP address 10\.57\.0\.1/,
+      /no configured subnet or ip-range contain the IP address 10\.57\.0\.1/,
     )
     assert.match(fails('run', '--rm', '--network', 'nowhere', 'busybox', 'true'), /network nowhere not found/)
     says('rm', '-f', 'fixed')

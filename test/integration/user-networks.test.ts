@@ -395,19 +395,13 @@ describe('bad input', () => {
       ],
       [
         400,
-        /no configured subnet contains IP address 10\.1\.1\.1$/,
+        /no configured subnet or ip-range contain the IP address 10\.1\.1\.1$/,
         'POST',
         '/networks/app/connect',
         at('10.1.1.1'),
       ],
       [400, /private \(none\) mode$/, 'POST', '/networks/app/connect', { Container: 'none' }],
-      [
-        500,
-        /is not connected to the network app$/,
-        'POST',
-        '/networks/app/disconnect',
-        { Container: 'idle' },
-      ],
+      [500, /is not connected to network app$/, 'POST', '/networks/app/disconnect', { Container: 'idle' }],
     ]
     const before = firewallTable()
     for (const [status, words, method, path, body] of cases) {

@@ -118,7 +118,7 @@ describe('a volume of a plugin', () => {
     const part = (Subpath: string) => using('parts', '/v', { VolumeOptions: { Subpath } })
     assert.equal((await api.run({ ...part('in'), Cmd: 'cat /v/f' })).out, 'deep\n')
     const id = await api.create({ ...part('out'), Cmd: 'ls /v' })
-    assert.match(await api.refused(500, 'POST', `/containers/${id}/start`), /escapes the base directory/)
+    assert.match(await api.refused(400, 'POST', `/containers/${id}/start`), /escapes the base directory/)
     assert.equal(plugin.users.get('parts')?.size, 0)
   })
 

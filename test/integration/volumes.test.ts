@@ -129,8 +129,8 @@ describe('a part of a volume', () => {
     assert.equal(await out({ ...part('inside'), Cmd: 'cat /p/g' }), 'more\n')
     const id = await api.create({ ...part('nowhere'), Cmd: 'true' })
     assert.match(
-      await api.refused(500, 'POST', `/containers/${id}/start`),
-      /cannot access path .*nowhere: No such file/,
+      await api.refused(404, 'POST', `/containers/${id}/start`),
+      /^cannot access path (.*nowhere): lstat \1: no such file or directory$/,
     )
   })
 
@@ -158,7 +158,10 @@ describe('a part of a volume', () => {
         ...mounted(volume('data', '/p', { VolumeOptions: { Subpath } })),
         Cmd: 'ls /p',
       })
-      assert.match(await api.refused(500, 'POST', `/containers/${id}/start`), /escapes the base directory/)
+      assert.match(
+        await api.refused(400, 'POST', `/containers/${id}/start`),
+        /^path concatenation escapes the base directory/,
+      )
     }
   })
 
@@ -194,7 +197,7 @@ describe('an image as a mount', () => {
     assert.equal(await out({ ...part, Cmd: 'cat /i/file' }), 'from the image\n')
     const escaping = await api.create({ ...image({ ImageOptions: { Subpath: 'seed/out' } }), Cmd: 'ls /i' })
     assert.match(
-      await api.refused(500, 'POST', `/containers/${escaping}/start`),
+      await api.refused(400, 'POST', `/containers/${escaping}/start`),
       /escapes the base directory/,
     )
     const missing = {

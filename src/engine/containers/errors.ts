@@ -98,6 +98,22 @@ export function startFailed(id: string, { message, exitCode }: StartError): Engi
   )
 }
 
+/** What a supervisor could not make for its container. A subpath is the request's, and so are mistakes in it. */
+export function setupFailed(text: string): Error {
+  if (text.startsWith('path concatenation escapes the base directory'))
+    return new EngineError('invalid_argument', text, { code: 'SUBPATH_ESCAPES' })
+  const [, path] = /^cannot access path (.*): No such file or directory$/.exec(text) ?? []
+  if (path === undefined) return new Error(text)
+  return new EngineError(
+    'not_found',
+    `cannot access path ${path}: lstat ${path}: no such file or directory`,
+    {
+      code: 'SUBPATH_MISSING',
+      details: { path },
+    },
+  )
+}
+
 /** The kernel has not ended a process that was killed: it hangs in a system call, or its shim does. */
 export function survivedKill(id: string): EngineError {
   return new EngineError(

@@ -1,6 +1,7 @@
 import { EngineError } from '#base/errors.ts'
 import type { Logger } from '#base/logger.ts'
 import type { ExitEvent, Shim, ShimEvent } from '#runtime/shim.ts'
+import { setupFailed } from './errors.ts'
 
 /** How a process ended; `error` is empty unless that is not known exactly. */
 export interface TaskEnd extends Omit<ExitEvent, 'type'> {
@@ -113,7 +114,7 @@ export class Task {
     this.#isGone = true
     const error = this.left
       ? leaving()
-      : new Error(this.#failure ?? 'the supervisor of the container is gone')
+      : setupFailed(this.#failure ?? 'the supervisor of the container is gone')
     this.#ready.reject(error)
     this.#started.reject(error)
     for (const exec of this.#execs.values()) exec.resolve(this.#execCodeAtEnd)

@@ -60,7 +60,9 @@ export function endpointSettings(
   const { IPAMConfig: ipam, Links, MacAddress, Aliases, DriverOpts, GwPriority } = given ?? {}
   const problems = settingsProblems(network, given ?? {})
   if (problems.length > 0) {
-    throw invalidNetwork(`invalid endpoint settings:\n${problems.join('\n')}`)
+    // Docker's list of several errors.
+    const lines = problems.length === 1 ? problems : problems.map((one) => `* ${one}`)
+    throw invalidNetwork(`invalid endpoint settings:\n${lines.join('\n')}`)
   }
   const addressed =
     ipam && Object.values(ipam).some((value) => (Array.isArray(value) ? value.length > 0 : value))
@@ -99,7 +101,7 @@ function settingsProblems(network: Network, settings: EndpointSettings): string[
     if (IPv4Address || IPv6Address)
       problems.push('user specified IP address is supported on user defined networks only')
     if ((settings.Aliases ?? []).length > 0)
-      problems.push('network-scoped aliases are only supported for user-defined networks')
+      problems.push('network-scoped alias is supported only for containers in user defined networks')
   }
   if (IPv4Address) problems.push(...addressProblems(network, IPv4Address, 4))
   if (IPv6Address) problems.push(...addressProblems(network, IPv6Address, 6))
@@ -114,20 +116,23 @@ function settingsProblems(network: Network, settings: EndpointSettings): string[
   return problems
 }
 
+/** Docker looks for a subnet also of what is no address. */
 function addressProblems(network: Network, text: string, family: 4 | 6): string[] {
-  const invalid = [`invalid IPv${family} address: ${text}`]
-  if (text.includes(':') !== (family === 6)) return invalid
-  let address: string
+  const address = addressOf(text, family)
+  const nowhere = `no configured subnet or ip-range contain the IP address ${address ?? text}`
+  if (address === undefined) return [`invalid IPv${family} address: ${text}`, nowhere]
+  const subnets = isUserDefined(network.name) ? (network.info?.subnets ?? []) : []
+  return subnets.some(({ subnet }) => contains(parseCidr(subnet), address)) ? [] : [nowhere]
+}
+
+function addressOf(text: string, family: 4 | 6): string | undefined {
+  if (text.includes(':') !== (family === 6)) return undefined
   try {
-    address = canonicalAddress(text)
+    const address = canonicalAddress(text)
+    return address === '0.0.0.0' || address === '::' ? undefined : address
   } catch {
-    return invalid
+    return undefined // said by whoever asked
   }
-  if (address === '0.0.0.0' || address === '::' || !isUserDefined(network.name))
-    return invalid.slice(isUserDefined(network.name) ? 0 : 1)
-  const subnets = network.info?.subnets ?? []
-  if (subnets.some(({ subnet }) => contains(parseCidr(subnet), address))) return []
-  return [`no configured subnet contains IP address ${address}`]
 }
 
 function sysctlProblems(text: string): string[] {

@@ -128,7 +128,7 @@ export function alreadyConnected(container: string, network: string): EngineErro
 }
 
 export function notConnected(container: string, network: string): EngineError {
-  return new EngineError('internal', `container ${container} is not connected to the network ${network}`, {
+  return new EngineError('internal', `container ${container} is not connected to network ${network}`, {
     code: 'ENDPOINT_MISSING',
     details: { container, network },
   })

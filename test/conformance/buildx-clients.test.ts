@@ -90,6 +90,19 @@ describe('clients of BuildKit', { skip: missingPeers() }, () => {
     assert.match(stderr, /Dockerfile:2\n-+\n {3}1 \| {5}FROM busybox\n {3}2 \| >>> RUNN x\n/)
   })
 
+  it('show where a large Dockerfile has failed', () => {
+    const comments = `# ${'x'.repeat(97)}\n`
+    for (const kilobytes of [60, 400]) {
+      const directory = write(
+        'large/Dockerfile',
+        `FROM busybox\n${comments.repeat(kilobytes * 10)}RUN exit 7\n`,
+      )
+      const { code, stderr } = docker('build', '--progress', 'plain', directory)
+      assert.equal(code, 1, stderr)
+      assert.match(stderr, / \| >>> RUN exit 7\n/)
+    }
+  })
+
   it('take arguments, labels, targets, hosts, secrets and named contexts', async () => {
     const text = `FROM busybox AS base
 ARG WHO

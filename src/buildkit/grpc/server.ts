@@ -59,6 +59,8 @@ export interface ServeOptions {
 
 /** Calls at a time, of one connection. */
 const MOST_STREAMS = 1000
+/** Bytes of trailers, in which a whole Dockerfile may be: what Go's clients take. Node would send 64 KiB. */
+const MOST_TRAILERS = 16 << 20
 
 /**
  * Serves `methods` on a connection, until it is closed or `signal` is aborted. Everything that a call holds is released by
@@ -69,7 +71,10 @@ export async function serveGrpc(
   methods: Methods,
   { signal, onFailure }: ServeOptions,
 ): Promise<void> {
-  const session = performServerHandshake(connection, { settings: { maxConcurrentStreams: MOST_STREAMS } })
+  const session = performServerHandshake(connection, {
+    settings: { maxConcurrentStreams: MOST_STREAMS },
+    maxSendHeaderBlockLength: MOST_TRAILERS,
+  })
   const running = new Set<Promise<void>>()
   session.on('stream', (stream: ServerHttp2Stream, headers, _flags, rawHeaders) => {
     const request = { path: headers[':path'] ?? '', metadata: metadataOf(rawHeaders) }
@@ -134,12 +139,12 @@ async function send(stream: ServerHttp2Stream, message: Uint8Array, signal: Abor
 
 function finish(stream: ServerHttp2Stream, status: RpcStatus): void {
   if (stream.destroyed) return
+  const details = status.code === 0 ? '' : Buffer.from(RpcStatus.encode(status)).toString('base64')
   const trailers = {
     'grpc-status': String(status.code),
     ...(status.message === '' ? {} : { 'grpc-message': percentEncoded(status.message) }),
-    ...(status.code === 0
-      ? {}
-      : { 'grpc-status-details-bin': Buffer.from(RpcStatus.encode(status)).toString('base64') }),
+    // Better the message alone than none.
+    ...(details === '' || details.length > MOST_TRAILERS / 2 ? {} : { 'grpc-status-details-bin': details }),
   }
   if (stream.headersSent) {
     stream.once('wantTrailers', () => stream.sendTrailers(trailers))

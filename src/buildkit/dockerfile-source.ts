@@ -1,4 +1,6 @@
 import { EngineError, engineErrorOf, messageOf } from '#base/errors.ts'
+import { instructionAt } from '#build/dockerfile/instruction-at.ts'
+import { lastLine } from '#build/dockerfile/source.ts'
 import { CANCELLED, errorOf, statusOf, UNKNOWN } from './grpc/status.ts'
 import type { SourceInfo } from './messages/llb.ts'
 import type { Of } from './wire/message.ts'
@@ -31,11 +33,10 @@ export function withSource(error: unknown, source: DockerfileSource | undefined)
   // Clients show every code but this one before the text.
   const status = { ...told, code: code === CANCELLED ? code : UNKNOWN, message: wordsOf(error) }
   if (source === undefined || typeof line !== 'number') return errorOf(status, error)
-  const last = Object(end) as { readonly line?: number }
-  const place = {
-    info: jsonSource(source),
-    ranges: [{ start: { line }, end: { line: last.line ?? line } }],
-  }
+  const range = instructionAt(source.text, line)
+  const last =
+    (Object(end) as { readonly line?: number }).line ?? (range === undefined ? line : lastLine(range))
+  const place = { info: jsonSource(source), ranges: [{ start: { line }, end: { line: last } }] }
   const value = Buffer.from(JSON.stringify(place))
   return errorOf({ ...status, details: [...status.details, { typeUrl: SOURCE_TYPE, value }] }, error)
 }

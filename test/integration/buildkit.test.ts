@@ -216,13 +216,13 @@ describe('a build that fails', () => {
   })
 
   it('says what a step has ended with, and where that is', async () => {
-    await using client = await connect(offering('FROM busybox\nRUN exit 3\n'))
+    await using client = await connect(offering('FROM busybox\nRUN exit \\\n 3\n'))
     await assert.rejects(client.build({ exporters: moby('failed') }), (error: Error) => {
-      assert.equal(error.message, 'process "/bin/sh -c exit 3" did not complete successfully: exit code: 3')
+      assert.equal(error.message, 'process "/bin/sh -c exit  3" did not complete successfully: exit code: 3')
       const place = placeOf(error)
       assert.equal(place.info.filename, 'Dockerfile')
-      assert.equal(Buffer.from(place.info.data, 'base64').toString(), 'FROM busybox\nRUN exit 3\n')
-      assert.deepEqual(place.ranges, [{ start: { line: 2 }, end: { line: 2 } }])
+      assert.equal(Buffer.from(place.info.data, 'base64').toString(), 'FROM busybox\nRUN exit \\\n 3\n')
+      assert.deepEqual(place.ranges, [{ start: { line: 2 }, end: { line: 3 } }])
       return true
     })
     await api.refused(404, 'GET', '/images/failed/json')

@@ -71,7 +71,7 @@ const COLUMNS_SHOWN = 200
 
 /** Lines around `range` with numbers, those of the range marked, as `docker build` shows them. */
 export function excerpt(source: Source, range: Range, around = 2): string {
-  const last = Math.max(range.start.line, range.end.column === 1 ? range.end.line - 1 : range.end.line)
+  const last = lastLine(range)
   const shown: string[] = []
   const to = Math.min(source.lines, last + around, range.start.line + LINES_SHOWN)
   for (let n = Math.max(1, range.start.line - around); n <= to; n++) {
@@ -80,6 +80,11 @@ export function excerpt(source: Source, range: Range, around = 2): string {
   }
   const rule = '-'.repeat(20)
   return [`${source.name}:${range.start.line}`, rule, ...shown, rule].join('\n')
+}
+
+/** Where a range ends at the beginning of a line, nothing of that line is in it. */
+export function lastLine({ start, end }: Range): number {
+  return Math.max(start.line, end.column === 1 ? end.line - 1 : end.line)
 }
 
 function clip(line: string): string {

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
-import { type EngineError, engineErrorOf, isKind, messageOf } from '#base/errors.ts'
-import { parseDockerfile } from '#build/dockerfile/parse.ts'
-import { excerpt, type Range, Source } from '#build/dockerfile/source.ts'
+import { type EngineError, engineErrorOf, messageOf } from '#base/errors.ts'
+import { instructionAt } from '#build/dockerfile/instruction-at.ts'
+import { excerpt, Source } from '#build/dockerfile/source.ts'
 import { DAEMON_ERROR } from '#client/errors.ts'
 import { type BuildState, titleOf } from './build-state.ts'
 
@@ -72,16 +72,4 @@ function placeOf(dockerfile: KnownDockerfile | undefined, line: unknown): string
   return line >= 1 && line <= source.lines
     ? excerpt(source, instructionAt(text, line) ?? source.lineRange(line))
     : undefined
-}
-
-function instructionAt(text: string, line: number): Range | undefined {
-  try {
-    const { stages } = parseDockerfile(text)
-    const instructions = stages.flatMap(({ from, instructions: rest }) => [from, ...rest])
-    return instructions.find(({ range }) => range.start.line === line)?.range
-  } catch (error) {
-    // The file has changed since the build began.
-    if (isKind(error, 'invalid_argument')) return undefined
-    throw error
-  }
 }

@@ -62,14 +62,39 @@ class Shop implements Disposable {
     await once(child, 'close')
   }
 
+  /** Follows the files while `act` lasts; gives what was said. */
+  async watched(act: () => Promise<void>): Promise<string> {
+    const child = spawn(join(REPOSITORY, 'bin/berth'), ['compose', 'watch'], {
+      ...this.#options,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    const ended = once(child, 'close')
+    const { promise: enabled, resolve } = Promise.withResolvers<void>()
+    let said = ''
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+      if (said.includes('Watch enabled')) resolve()
+    })
+    try {
+      await Promise.race([enabled, ended.then(() => assert.fail(said))])
+      await act()
+    } finally {
+      child.kill('SIGINT')
+      await ended
+    }
+    return said
+  }
+
   /** What the shop has on offer, asked through its web server. */
   products(): unknown {
+    return this.answer()?.products
+  }
+
+  /** Undefined while the API is being started. */
+  answer(): { readonly version: number; readonly products: unknown } | undefined {
     const script = `console.log(await (await fetch('http://127.0.0.1/api/products')).text())`
-    return (
-      JSON.parse(this.good('exec', '-T', 'web', 'node', '--input-type=module', '-e', script)) as {
-        products: unknown
-      }
-    ).products
+    const text = this.good('exec', '-T', 'web', 'node', '--input-type=module', '-e', script)
+    return text.startsWith('{') ? JSON.parse(text) : undefined
   }
 
   states(): Readonly<Record<string, string>> {
@@ -108,6 +133,7 @@ describe(
       shop.good('up', '-d', '--wait')
       assert.deepEqual(shop.states(), running)
       assert.deepEqual(shop.products(), ['lamp', 'chair'])
+      assert.match(shop.run('up', '-d', '--wait').err, /Container shop-migrate-1 {2}Exited/)
       assert.equal(
         shop.good('exec', '-T', 'api', 'stat', '-c', '%a %s', '/run/secrets/token').trim(),
         '400 11',
@@ -145,6 +171,16 @@ describe(
         assert.equal(shop.good('exec', '-T', 'api', 'printenv', 'LEVEL'), `${i + 4}\n`)
       }
       assert.deepEqual(shop.products(), ['lamp', 'chair'], 'nothing is lost')
+
+      // What changes while nobody looks is in the image; what changes then is copied.
+      shop.edit('api/server.js', 'VERSION = 1', 'VERSION = 2')
+      const said = await shop.watched(async () => {
+        assert.equal(shop.answer()?.version, 2)
+        shop.edit('api/server.js', 'VERSION = 2', 'VERSION = 3')
+        const limit = AbortSignal.timeout(30_000)
+        while (shop.answer()?.version !== 3) limit.throwIfAborted()
+      })
+      assert.match(said, /Image shop-api  Built/)
 
       shop.good('down', '-t', '2')
       assert.equal(await engine.berth('ps', '-aq'), '')

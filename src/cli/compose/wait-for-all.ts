@@ -2,7 +2,7 @@ import { together } from '#compose/document/errors.ts'
 import type { Project } from '#compose/model/project.ts'
 import { locatedAt } from '#compose/execute/blame.ts'
 import { ContainerStates } from '#compose/execute/container-states.ts'
-import { waitForReady } from '#compose/execute/wait.ts'
+import { waitFor, waitForReady } from '#compose/execute/wait.ts'
 import { EngineError } from '#base/errors.ts'
 import { errorText } from '../errors.ts'
 import { progressFor } from './progress/progress.ts'
@@ -22,11 +22,15 @@ export async function waitForAll(
   await using states = new ContainerStates(client, project.name)
   const limits = timeout === undefined ? [signal] : [signal, AbortSignal.timeout(timeout * 1000)]
   const limit = AbortSignal.any(limits)
+  const finishing = servicesThatFinish(project)
   const waits = containers.map(async (container) => {
-    const what = { object: `Container ${container.name}`, running: 'Waiting', done: 'Healthy' }
+    const done = finishing.has(container.service) ? 'Exited' : 'Healthy'
+    const what = { object: `Container ${container.name}`, running: 'Waiting', done }
     progress.waiting(what)
     try {
-      await waitForReady(states, container, limit)
+      if (finishing.has(container.service)) {
+        await waitFor(states, container, 'service_completed_successfully', limit)
+      } else await waitForReady(states, container, limit)
       progress.arrived(what)
     } catch (error) {
       const reason = limit.aborted && !signal.aborted ? timedOut(container.name, timeout ?? 0) : error
@@ -40,6 +44,13 @@ export async function waitForAll(
   )
   if (first !== undefined) throw together([first, ...others])
   return 0
+}
+
+/** Those that others need to have done their work. */
+function servicesThatFinish({ services }: Project): ReadonlySet<string> {
+  const dependencies = Object.values(services).flatMap(({ depends_on }) => Object.entries(depends_on ?? {}))
+  const finishing = dependencies.filter(([, { condition }]) => condition === 'service_completed_successfully')
+  return new Set(finishing.map(([service]) => service))
 }
 
 function timedOut(name: string, seconds: number): EngineError {

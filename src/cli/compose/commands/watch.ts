@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { Project } from '#compose/model/project.ts'
 import { commandError } from '../../errors.ts'
 import { bool, parseFlags } from '../../flags.ts'
 import { bringUp } from '../carry-out.ts'
@@ -15,7 +16,7 @@ export default subcommand({
     quiet: bool('Say nothing of changes'),
   },
   async run({ args, flags }, context) {
-    const project = await context.source.load(args)
+    const project = builtAnew(await context.source.load(args))
     if (!Object.values(project.services).some(({ develop }) => (develop?.watch ?? []).length > 0)) {
       throw commandError(
         'none of the selected services is configured for watch; see develop.watch in the Compose specification',
@@ -31,3 +32,13 @@ export default subcommand({
     return 130
   },
 })
+
+/** What changed while nobody followed it is in the image, if anywhere. */
+function builtAnew(project: Project): Project {
+  const services = Object.entries(project.services).map(([name, service]) =>
+    service.build === undefined || service.develop === undefined
+      ? [name, service]
+      : [name, { ...service, pull_policy: 'build' }],
+  )
+  return { ...project, services: Object.fromEntries(services) as Project['services'] }
+}

@@ -3,6 +3,8 @@ import { processIo } from '#cli/process-io.ts'
 
 // `berth … | head`: nobody reads on, which is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+// What is said to nobody changes nothing about how a command ends.
+process.stderr.on('error', () => undefined)
 
 // Not top-level await: the bundle is CommonJS.
 void main(process.argv.slice(2), processIo()).then(async (code) => {

@@ -15,7 +15,7 @@ import type { Route, RouteRequest } from './route.ts'
 import type { Params } from './path-pattern.ts'
 import type { Target } from './target.ts'
 import { liftDocument, liftQuery, lowerReply } from './versions/versions.ts'
-import { writeReply, writeSwitch, writeTakeOver } from './write-reply.ts'
+import { writeReply, writeSwitch, writeTakeOver, writeWebSocket } from './write-reply.ts'
 
 /** What all exchanges of one server share. */
 export interface ExchangeContext {
@@ -63,6 +63,11 @@ export async function serve(
       if (reply.kind === 'upgrade' && takeOver !== undefined) {
         void answered?.({ status: 200 })
         await writeTakeOver(reply, response, takeOver.head, { switching: takeOver.switching, signal })
+        return undefined
+      }
+      if (reply.kind === 'websocket' && takeOver?.switching === true) {
+        void answered?.({ status: 200 })
+        await writeWebSocket(reply, response, takeOver.head, signal)
         return undefined
       }
       if (reply.kind === 'protocol' && takeOver?.switching === true) {

@@ -19,6 +19,8 @@ export type Reply =
   | BytesReply
   | ProtocolReply
   | { readonly kind: 'upgrade'; readonly attached: AttachedStream; readonly contentType: string }
+  /** The connection becomes a websocket; `text`: what it sends are text messages. */
+  | { readonly kind: 'websocket'; readonly attached: AttachedStream; readonly text: boolean }
 
 /** The connection goes over to another protocol, which `serve` speaks until it is closed; it never rejects. */
 export interface ProtocolReply {

@@ -6,6 +6,7 @@ import { stringify } from '#api/json.ts'
 import { EngineError } from '#base/errors.ts'
 import { abortable } from '#base/mutex.ts'
 import { join } from './join.ts'
+import { serveWebSocket } from './websocket.ts'
 import type { BytesReply, ProtocolReply, RecordsReply, Reply } from './reply.ts'
 
 export interface WriteOptions {
@@ -46,12 +47,23 @@ export async function writeReply(
       reply.attached.stream.end()
       await send(reply.attached.stream, response, options)
       return
+    case 'websocket':
+      reply.attached.stream.destroy()
+      throw upgradeNeeded('a websocket')
     case 'protocol':
       // The route sees to it that there was an Upgrade header; without one there is no connection to be had.
-      throw new EngineError('invalid_argument', `the connection cannot become ${reply.protocol}`, {
-        code: 'UPGRADE_NEEDED',
-      })
+      throw upgradeNeeded(reply.protocol)
   }
+}
+
+function upgradeNeeded(protocol: string): EngineError {
+  return new EngineError(
+    'invalid_argument',
+    `the connection cannot become ${protocol}: the request does not ask for it`,
+    {
+      code: 'UPGRADE_NEEDED',
+    },
+  )
 }
 
 /** The connection of an answered upgrade request becomes the stream; resolves when it is closed. */
@@ -76,6 +88,23 @@ export async function writeTakeOver(
   socket.write(`${start}${headers.join('')}\r\n`)
   if (head.length > 0) socket.unshift(head)
   await join(socket, reply.attached.stream, options)
+}
+
+/** The connection of an answered upgrade request becomes a websocket; resolves when it is closed. */
+export async function writeWebSocket(
+  { attached, text }: Extract<Reply, { kind: 'websocket' }>,
+  response: ServerResponse,
+  head: Uint8Array,
+  signal: AbortSignal,
+): Promise<void> {
+  const { socket, req: request } = response
+  if (socket === null) {
+    attached.stream.destroy()
+    return
+  }
+  response.detachSocket(socket)
+  const upgrade = { request, connection: socket, head: Buffer.from(head), text, signal }
+  await serveWebSocket(attached, upgrade)
 }
 
 /** The connection of an answered upgrade request speaks another protocol from here on; resolves when it is closed. */

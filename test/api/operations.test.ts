@@ -52,6 +52,8 @@ const cases: readonly Case[] = [
   { operation: 'ContainerInspect', at: 'nobody', status: 404 },
   { operation: 'ContainerTop', at: 'web', status: 200 },
   { operation: 'ContainerTop', at: 'done', status: 409 },
+  { operation: 'ContainerAttachWebsocket', at: 'web', query: 'stream=1', status: 400 },
+  { operation: 'ContainerAttachWebsocket', at: 'nobody', query: 'stream=1', status: 404 },
   { operation: 'ContainerChanges', at: 'web', status: 200 },
   { operation: 'ContainerUpdate', at: 'web', body: { Memory: 1 }, status: 200 },
   { operation: 'ContainerRename', at: 'done', query: 'name=done', status: 204 },

@@ -1,10 +1,9 @@
 import { frame, streamType } from '#api/stdcopy.ts'
 import { EngineError, messageOf } from '#base/errors.ts'
-import type { ContainerQuery, Engine, LogOptions } from '#engine/services.ts'
+import type { AttachOptions, ContainerQuery, Engine, LogOptions } from '#engine/services.ts'
 import type { Query } from '../query.ts'
 import { json, type Reply } from '../reply.ts'
 import { route, type Route } from '../route.ts'
-import { notBuiltYet } from './missing.ts'
 import { streamContentType } from './stream-type.ts'
 
 const MAX_UINT32 = 0xffff_ffff
@@ -36,25 +35,22 @@ export function containerStreamRoutes({
       takesOver: true,
       endless: true,
       async handle({ params, query, version, signal }) {
-        const attached = await streams.attach(params.id, {
-          stdin: query.flag('stdin'),
-          stdout: query.flag('stdout'),
-          stderr: query.flag('stderr'),
-          stream: query.flag('stream'),
-          logs: query.flag('logs'),
-          detachKeys: query.text('detachKeys'),
-          signal,
-        })
+        const attached = await streams.attach(params.id, attachOptions(query, signal))
         return { kind: 'upgrade', attached, contentType: streamContentType(attached.tty, version) }
       },
     }),
     ...terminalRoutes(streams),
-    notBuiltYet(
-      'ContainerAttachWebsocket',
-      'GET',
-      '/containers/{id}/attach/ws',
-      'attaching by websocket is not built yet; use POST /containers/{id}/attach',
-    ),
+    route({
+      operation: 'ContainerAttachWebsocket',
+      method: 'GET',
+      path: '/containers/{id}/attach/ws',
+      takesOver: true,
+      endless: true,
+      async handle({ params, query, signal }) {
+        const attached = await streams.attach(params.id, attachOptions(query, signal))
+        return { kind: 'websocket', attached, text: false }
+      },
+    }),
     route({
       operation: 'ContainerStats',
       method: 'GET',
@@ -63,6 +59,18 @@ export function containerStreamRoutes({
       handle: async ({ params, query, signal }) => statsReply(containers, params.id, query, signal),
     }),
   ]
+}
+
+function attachOptions(query: Query, signal: AbortSignal): AttachOptions {
+  return {
+    stdin: query.flag('stdin'),
+    stdout: query.flag('stdout'),
+    stderr: query.flag('stderr'),
+    stream: query.flag('stream'),
+    logs: query.flag('logs'),
+    detachKeys: query.text('detachKeys'),
+    signal,
+  }
 }
 
 function terminalRoutes(streams: Engine['streams']): readonly Route[] {

@@ -45,10 +45,13 @@ interface QueryGate {
   /** Parameters that had no meaning yet. */
   readonly ignored?: readonly string[]
   readonly filter?: readonly [key: string, value: string]
+  /** Parameters that everybody is taken to have given. */
+  readonly given?: readonly string[]
 }
 
 const queryGates: readonly QueryGate[] = [
   { operation: 'ContainerCreate', before: '1.41', ignored: ['platform'] },
+  { operation: 'ContainerAttachWebsocket', before: '1.42', given: ['stdin', 'stdout', 'stderr'] },
   { operation: 'ContainerStats', before: '1.41', ignored: ['one-shot'] },
   { operation: 'ContainerStop', before: '1.42', ignored: ['signal'] },
   { operation: 'ContainerRestart', before: '1.42', ignored: ['signal'] },
@@ -69,8 +72,9 @@ export function liftQuery(operation: string, query: URLSearchParams, version: Ap
   const gates = queryGates.filter((gate) => gate.operation === operation && isBefore(version, gate.before))
   if (gates.length === 0) return query
   const lifted = new URLSearchParams(query)
-  for (const { ignored = [], filter } of gates) {
+  for (const { ignored = [], given = [], filter } of gates) {
     for (const name of ignored) lifted.delete(name)
+    for (const name of given) lifted.set(name, '1')
     if (filter !== undefined) addFilter(lifted, filter)
   }
   return lifted
@@ -96,6 +100,8 @@ export function lowerReply(operation: string, reply: Reply, version: ApiVersion)
     if (lower === undefined || typeof reply.body !== 'object' || reply.body === null) return reply
     return { ...reply, body: lower(reply.body, version) }
   }
+  // Binary messages came later.
+  if (reply.kind === 'websocket') return { ...reply, text: isBefore(version, '1.28') }
   const lowerItem = reply.kind === 'records' ? lowerItems[operation] : undefined
   if (reply.kind !== 'records' || lowerItem === undefined || !isBefore(version, newestVersion)) return reply
   return { ...reply, items: lowered(reply.items as AsyncIterable<object>, lowerItem, version) }

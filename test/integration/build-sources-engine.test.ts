@@ -110,6 +110,19 @@ describe('builds', () => {
     assert.equal(await prints('web', 'cat', '/got/a.txt'), 'two\n')
   })
 
+  it('leave out of a directory what ADD and COPY exclude', async () => {
+    for (const path of ['a.txt', 'a.md', 'sub/b.txt', 'sub/b.md', 'sub/keep.md'])
+      write(`out/from/${path}`, path)
+    for (const instruction of ['ADD', 'COPY']) {
+      write(
+        'out/Dockerfile',
+        `FROM busybox\n${instruction} --exclude=**/*.md --exclude=!sub/keep.md from /got/\nRUN cd /got && find . -type f | sort > /names\n`,
+      )
+      await says('build', '-t', 'out', 'out')
+      assert.equal(await prints('out', 'cat', '/names'), './a.txt\n./sub/b.txt\n./sub/keep.md\n', instruction)
+    }
+  })
+
   const git = spawnSync('git', ['--version']).status === 0
   it('add repositories, and take them for contexts', { skip: !git && 'no git' }, async () => {
     repository()

@@ -141,7 +141,8 @@ describe(
 
       shop.good('scale', 'api=2')
       assert.equal(shop.states()['shop-api-2'], 'running')
-      shop.good('up', '-d')
+      // The job runs again, as it has ended.
+      shop.good('up', '-d', '--wait')
       assert.deepEqual(shop.states(), running, 'up goes back to what the file says')
 
       shop.edit('compose.yaml', 'REDIS_HOST: redis', 'REDIS_HOST: redis\n    LEVEL: high')

@@ -3,12 +3,13 @@
  * image its name stands for; then everything else.
  */
 import type { Client } from '#client/client.ts'
-import { isKind, messageOf } from '#base/errors.ts'
+import { messageOf } from '#base/errors.ts'
 import { containerBody } from './create/body.ts'
 import { located } from './execute/blame.ts'
 import { execute, type Reporter } from './execute/execute.ts'
 import { type ImageSource, Performer } from './execute/performer.ts'
 import { checkServiceFiles } from './execute/service-files.ts'
+import { unlessGone } from './execute/unless-gone.ts'
 import { serviceHash } from './model/hash.ts'
 import { imageOf } from './model/names.ts'
 import type { Project } from './model/project.ts'
@@ -141,13 +142,4 @@ export async function changesOf(
     return [id, differences(wanted, inspected, image)] as const
   })
   return new Map(await Promise.all(found))
-}
-
-async function unlessGone<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer
-  } catch (error) {
-    if (isKind(error, 'not_found')) return undefined
-    throw error
-  }
 }

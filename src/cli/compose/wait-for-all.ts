@@ -35,7 +35,7 @@ export async function waitForAll(
     } catch (error) {
       const reason = limit.aborted && !signal.aborted ? timedOut(container.name, timeout ?? 0) : error
       progress.gaveUp(what, errorText(reason))
-      throw locatedAt(project, ['services', container.service], reason)
+      throw signal.aborted ? reason : locatedAt(project, ['services', container.service], reason)
     }
   })
   const settled = await Promise.allSettled(waits)

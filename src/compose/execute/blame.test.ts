@@ -73,6 +73,8 @@ describe('located()', () => {
     const failure = new EngineError('conflict', 'taken', { code: 'X' })
     assert.ok(isKind(located(project, create, failure), 'conflict'))
     assert.equal(located(namedProject('p'), create, failure), failure)
+    const remove: Operation = { type: 'remove network', name: 'p_old', networkId: 'x', ...planned }
+    assert.equal(located(project, remove, failure), failure)
     const known = problemAt({ file: 'f', line: 1, column: 2 }, 'wrong')
     assert.equal(located(project, create, known), known)
   })

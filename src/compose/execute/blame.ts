@@ -9,7 +9,8 @@ import type { Operation } from '../plan/operation.ts'
  * line already stays as it is.
  */
 export function located(project: Project, operation: Operation, error: unknown): unknown {
-  return locatedAt(project, blamedBy(project, operation, messageOf(error)), error)
+  const path = blamedBy(project, operation, messageOf(error))
+  return path === undefined ? error : locatedAt(project, path, error)
 }
 
 /** The same for an error that is known to be about this part of the project. */
@@ -25,7 +26,8 @@ export function locatedAt(project: Project, path: DocumentPath, error: unknown):
   })
 }
 
-function blamedBy(project: Project, operation: Operation, message: string): DocumentPath {
+/** Undefined: what is removed is in no file any more. */
+function blamedBy(project: Project, operation: Operation, message: string): DocumentPath | undefined {
   switch (operation.type) {
     case 'create network':
       return ['networks', operation.network]
@@ -49,7 +51,7 @@ function blamedBy(project: Project, operation: Operation, message: string): Docu
     case 'remove network':
     case 'remove volume':
     case 'remove image':
-      return []
+      return undefined
   }
 }
 

@@ -1,6 +1,7 @@
 import type { ContainerSummary } from '#api/generated/types.ts'
 import { isKind } from '#base/errors.ts'
 import type { Client } from '#client/client.ts'
+import { unlessGone } from './unless-gone.ts'
 
 /** What was made for a project, and where nothing has run yet. */
 export class Made {
@@ -74,14 +75,5 @@ async function isRemoved(removal: Promise<void>): Promise<boolean> {
     if (isKind(error, 'not_found') || isKind(error, 'conflict') || isKind(error, 'permission_denied'))
       return false
     throw error
-  }
-}
-
-/** What is gone already needs not be removed. */
-export async function unlessGone(removal: Promise<void>): Promise<void> {
-  try {
-    await removal
-  } catch (error) {
-    if (!isKind(error, 'not_found')) throw error
   }
 }

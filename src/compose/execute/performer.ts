@@ -10,9 +10,10 @@ import type { Observed, ObservedContainer } from '../state/observed.ts'
 import { isUp } from '../state/observed.ts'
 import { ContainerStates } from './container-states.ts'
 import { runHooks } from './hooks.ts'
-import { Made, unlessGone } from './made.ts'
+import { Made } from './made.ts'
 import { networkBody, volumeBody } from './resource-bodies.ts'
 import { writeServiceFiles } from './service-files.ts'
+import { unlessGone } from './unless-gone.ts'
 import { waitFor, waitForReady } from './wait.ts'
 
 /** Gets images; how, with whose credentials, and what is shown of it, is the caller's business. */
@@ -217,7 +218,7 @@ export class Performer implements AsyncDisposable {
   async #stop(container: ObservedContainer): Promise<void> {
     const { client, stopTimeout } = this.#parts
     if (container.status === 'running') await this.#hooks(container, container.service, 'pre_stop')
-    await unlessGone(client.containers.stop(container.id, { timeout: stopTimeout }).then(() => undefined))
+    await unlessGone(client.containers.stop(container.id, { timeout: stopTimeout }))
   }
 
   async #hooks(

@@ -4,7 +4,8 @@
  *
  *     helper-relay.ts PLAN DAEMON_PID TO_HELPER FROM_HELPER
  */
-import { appendFileSync, createReadStream, createWriteStream, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Plan } from './kill-points.ts'
@@ -17,12 +18,14 @@ let nonce = -1
 /** The request whose reply the daemon must not live to see. */
 let fatal: number | undefined
 
-// Opened in the order in which the helper's shell opens them.
-const down = createWriteStream(toHelper)
-await new Promise((resolve) => down.once('open', resolve))
-const up = createReadStream(fromHelper)
-await new Promise((resolve) => up.once('open', resolve))
+// Opened in the order in which the helper's shell opens them. Sockets do not read in a thread: one that waits for the
+// helper would keep this process from ending when the daemon is gone, and so the helper, which waits for that.
+const down = new Socket({ fd: openSync(toHelper, 'w'), readable: false })
+const up = new Socket({ fd: openSync(fromHelper, 'r'), writable: false })
 rmSync(dirname(toHelper), { recursive: true })
+
+// A daemon that was killed resets its pipes: its helper is to end then, as without this relay.
+for (const pipe of [process.stdin, process.stdout, down, up]) pipe.on('error', () => process.exit())
 
 void (async () => {
   for await (const frame of frames(process.stdin)) {

@@ -3,8 +3,6 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
@@ -160,28 +158,28 @@ describe('a volume of a plugin', () => {
     )
   })
 
-  it('may be served where a file says, and a plugin that is gone is a warning', async () => {
-    const server = createServer((request, response) => {
-      request.resume()
-      response.end(
-        request.url === '/Plugin.Activate'
-          ? '{"Implements":["VolumeDriver"]}'
-          : '{"Volumes":[{"Name":"far"}]}',
-      )
-    })
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const address = server.address()
+  it('may be served where a file says; one that is gone is a warning where volumes are its', async () => {
     const specification = `/etc/docker/plugins/${name}-far.spec`
+    const socket = join(scratch, 'far.sock')
     using _made = machineDirectory('/etc/docker/plugins')
-    writeFileSync(specification, `tcp://127.0.0.1:${typeof address === 'object' ? address?.port : 0}\n`)
+    writeFileSync(specification, `unix://${socket}\n`)
+    const warnings = async (): Promise<string[] | null> =>
+      (await api.call('GET', '/volumes')).json<{ Warnings: string[] | null }>().Warnings
     try {
-      // The daemon lives in a network namespace of its own: nobody listens there.
-      const { Warnings } = (await api.call('GET', '/volumes')).json<{ Warnings: string[] }>()
-      assert.match(Warnings.join(), new RegExp(`plugin "${name}-far": Plugin.Activate: connect ECONNREFUSED`))
+      assert.equal(await warnings(), null)
+      {
+        await using _plugin = await VolumePluginServer.start(socket, scratch)
+        await api.call('POST', '/volumes/create', { Name: 'far', Driver: `${name}-far` }, 201)
+        assert.equal(await warnings(), null)
+      }
+      const [warning, ...others] = (await warnings()) ?? []
+      assert.match(String(warning), new RegExp(`^plugin "${name}-far": VolumeDriver.List: connect E`))
+      assert.deepEqual(others, [])
+      await using again = await VolumePluginServer.start(socket, scratch)
+      again.volumes.set('far', {})
+      await api.call('DELETE', '/volumes/far', undefined, 204)
     } finally {
       rmSync(specification)
-      server.close()
     }
   })
 })

@@ -1,4 +1,4 @@
-import { EngineError } from '#base/errors.ts'
+import { EngineError, isKind } from '#base/errors.ts'
 import { driverUnknown } from './errors.ts'
 import {
   type PluginAddress,
@@ -49,20 +49,56 @@ export class VolumePlugins {
     return plugin
   }
 
-  /** Every plugin that is there and answers; what is wrong with the others. */
-  async all(): Promise<{ readonly plugins: readonly VolumePlugin[]; readonly problems: readonly string[] }> {
+  /** Every plugin that is there and answers. */
+  async all(): Promise<readonly VolumePlugin[]> {
+    return (await this.#activate()).plugins
+  }
+
+  /** What every plugin has, in the order of the plugins; what was wrong with those that do not say. */
+  async volumes(): Promise<{
+    readonly volumes: readonly ListedVolume[]
+    readonly problems: readonly Problem[]
+  }> {
+    const { plugins, problems } = await this.#activate()
+    const volumes: ListedVolume[] = []
+    for (const plugin of plugins) {
+      try {
+        for (const volume of await plugin.list()) volumes.push({ volume, driver: plugin.name })
+      } catch (error) {
+        problems.push(problemOf(plugin.name, error))
+      }
+    }
+    return { volumes, problems }
+  }
+
+  async #activate(): Promise<{ readonly plugins: VolumePlugin[]; readonly problems: Problem[] }> {
     const plugins: VolumePlugin[] = []
-    const problems: string[] = []
+    const problems: Problem[] = []
     for (const name of await pluginNames(this.#directories)) {
       try {
         plugins.push(await this.get(name))
       } catch (error) {
-        if (!(error instanceof EngineError)) throw error
-        if (error.kind !== 'not_found') problems.push(error.message)
+        if (!isKind(error, 'not_found')) problems.push(problemOf(name, error))
       }
     }
     return { plugins, problems }
   }
+}
+
+interface ListedVolume {
+  readonly volume: PluginVolume
+  readonly driver: string
+}
+
+interface Problem {
+  readonly driver: string
+  readonly message: string
+}
+
+/** Throws what is no failure of a plugin. */
+function problemOf(driver: string, error: unknown): Problem {
+  if (error instanceof EngineError) return { driver, message: error.message }
+  throw error
 }
 
 export class VolumePlugin {

@@ -57,25 +57,19 @@ export class Volumes implements VolumeService {
 
   async list(filters: Filters): Promise<{ Volumes: Volume[]; Warnings: string[] | null }> {
     checkFilters(filters)
-    const { plugins, problems } = await this.#deps.plugins.all()
-    const foreign = new Map<string, PluginVolume>()
-    const rows = new Map(this.#deps.rows.all().map((row) => [row.name, row]))
-    const warnings = [...problems]
-    for (const plugin of plugins) {
-      try {
-        for (const volume of await plugin.list()) {
-          foreign.set(volume.Name, volume)
-          if (!rows.has(volume.Name)) rows.set(volume.Name, unknownRow(volume, plugin.name))
-        }
-      } catch (error) {
-        if (!isKind(error, 'unavailable') && !isKind(error, 'internal')) throw error
-        warnings.push((error as Error).message)
-      }
+    const own = this.#deps.rows.all()
+    const rows = new Map(own.map((row) => [row.name, row]))
+    const { volumes, problems } = await this.#deps.plugins.volumes()
+    const foreign = new Map(volumes.map(({ volume }) => [volume.Name, volume]))
+    for (const { volume, driver } of volumes) {
+      if (!rows.has(volume.Name)) rows.set(volume.Name, unknownRow(volume, driver))
     }
+    // A socket that a program has left behind is nobody's concern until a volume is its.
+    const warnings = problems.filter(({ driver }) => own.some((row) => row.driver === driver))
     const shown = [...rows.values()].filter((row) => this.#matches(row, filters))
     return {
       Volumes: shown.map((row) => this.#document(row, foreign.get(row.name))),
-      Warnings: warnings.length === 0 ? null : warnings,
+      Warnings: warnings.length === 0 ? null : warnings.map(({ message }) => message),
     }
   }
 
@@ -300,7 +294,7 @@ export class Volumes implements VolumeService {
   async #resolve(name: string): Promise<VolumeRow> {
     const row = this.#deps.rows.get(name)
     if (row !== undefined) return row
-    for (const plugin of (await this.#deps.plugins.all()).plugins) {
+    for (const plugin of await this.#deps.plugins.all()) {
       const found = await plugin.find(name)
       if (found !== undefined) return unknownRow(found, plugin.name)
     }

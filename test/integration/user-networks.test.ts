@@ -401,7 +401,7 @@ describe('bad input', () => {
         at('10.1.1.1'),
       ],
       [400, /private \(none\) mode$/, 'POST', '/networks/app/connect', { Container: 'none' }],
-      [500, /is not connected to network app$/, 'POST', '/networks/app/disconnect', { Container: 'idle' }],
+      [500, /is not connected to the network app$/, 'POST', '/networks/app/disconnect', { Container: 'idle' }],
     ]
     const before = firewallTable()
     for (const [status, words, method, path, body] of cases) {

@@ -67,7 +67,7 @@ export class Connections {
       )
     }
     if (!container.attachments.some((one) => one.network === network.name)) {
-      throw notConnected(container.id, network.name)
+      throw notConnected(container.id, network.name, runOf(container.state) !== undefined)
     }
     await this.#leave(container, network.name)
     await registry.durable()

@@ -127,8 +127,10 @@ export function alreadyConnected(container: string, network: string): EngineErro
   )
 }
 
-export function notConnected(container: string, network: string): EngineError {
-  return new EngineError('internal', `container ${container} is not connected to network ${network}`, {
+/** In Docker's words, which are not the same for a container that runs. */
+export function notConnected(container: string, network: string, running: boolean): EngineError {
+  const what = running ? 'network' : 'the network'
+  return new EngineError('internal', `container ${container} is not connected to ${what} ${network}`, {
     code: 'ENDPOINT_MISSING',
     details: { container, network },
   })

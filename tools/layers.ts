@@ -15,6 +15,6 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   daemon: ['*'],
   client: ['base', 'api'],
   compose: ['base', 'oci', 'api', 'client', 'build/dockerfile'],
-  cli: ['base', 'oci', 'api', 'client', 'compose', 'build/dockerfile'],
+  cli: ['base', 'oci', 'api', 'client', 'compose', 'build/dockerfile', 'registry/client'],
   bin: ['base', 'cli', 'daemon', 'registry'],
 }

@@ -3,16 +3,6 @@ import { describe, it } from 'node:test'
 import { dockerCommands } from '#test/support/docker-commands.ts'
 import { findEntry } from './registry.ts'
 
-/** What berth leaves out, each with its reason. */
-const leftOut: Readonly<Record<string, string>> = {
-  'manifest annotate':
-    'lists of manifests are made by builds for several platforms; the command line holds no registry client',
-  'manifest create': 'see manifest annotate',
-  'manifest inspect': 'see manifest annotate',
-  'manifest push': 'see manifest annotate',
-  'manifest rm': 'see manifest annotate',
-}
-
 describe("Docker's commands", () => {
   const commands = dockerCommands()
 
@@ -23,7 +13,6 @@ describe("Docker's commands", () => {
 
   for (const { names, flags } of commands) {
     const [home = ''] = names
-    if (home in leftOut) continue
     it(`${names.join(', ')}: berth has every spelling and flag`, async () => {
       const entry = findEntry(home.split(' '))?.entry
       assert.ok(entry !== undefined, `there is no ${home}`)
@@ -37,11 +26,4 @@ describe("Docker's commands", () => {
       assert.deepEqual(found, wanted)
     })
   }
-
-  it('are left out only where they are really missing', () => {
-    assert.deepEqual(
-      Object.keys(leftOut).filter((name) => findEntry(name.split(' ')) !== undefined),
-      [],
-    )
-  })
 })

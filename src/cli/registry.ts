@@ -27,6 +27,7 @@ export const groups: Readonly<Record<string, string>> = {
   context: 'Engines under names, and which of them to use',
   execs: 'What exec has started in containers',
   image: 'Work with images',
+  manifest: 'Put images for several platforms under one name, and look at what registries have',
   network: 'Work with networks',
   system: 'The engine as a whole',
   volume: 'Work with volumes',
@@ -235,6 +236,27 @@ export const entries: readonly Entry[] = [
   entry('image rm, image remove, rmi', 'Remove images', () => import('./commands/image-rm.ts')),
   entry('image save, save', 'Write images into a tar archive', () => import('./commands/image-save.ts')),
   entry('image tag, tag', 'Give an image another name', () => import('./commands/image-tag.ts')),
+  entry(
+    'manifest annotate',
+    'Correct for which platform an image of a manifest list is',
+    () => import('./commands/manifest-annotate.ts'),
+  ),
+  entry(
+    'manifest create',
+    'Begin a manifest list of images that are in a registry',
+    () => import('./commands/manifest-create.ts'),
+  ),
+  entry(
+    'manifest inspect',
+    'Show a manifest or a manifest list: one begun here, or as a registry has it',
+    () => import('./commands/manifest-inspect.ts'),
+  ),
+  entry('manifest push', 'Send a manifest list to its registry', () => import('./commands/manifest-push.ts')),
+  entry(
+    'manifest rm',
+    'Forget manifest lists that were begun here',
+    () => import('./commands/manifest-rm.ts'),
+  ),
   entry('network connect', 'Connect a container to a network', () => import('./commands/network-connect.ts')),
   entry('network create', 'Create a network', () => import('./commands/network-create.ts')),
   entry(

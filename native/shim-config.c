@@ -161,6 +161,7 @@ static int parse_line(struct config *config, const char *key, char *value)
 		{"stdin", &config->use_stdin},
 		{"stdin-once", &config->stdin_once},
 		{"volatile", &config->is_volatile},
+		{"mtab", &config->mtab},
 		{"log-compress", &config->log_compress},
 	};
 	for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)

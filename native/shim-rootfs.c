@@ -122,6 +122,15 @@ static void forget_volatile(const struct config *config)
 	}
 }
 
+/* A convenience: what has no /etc, or has one with a file of that name, or a full disk, does without. */
+static void link_mtab(const char *rootfs)
+{
+	cleanup_close int root = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int etc = sys_openat2(root, "etc", O_PATH | O_DIRECTORY, 0, BERTH_RESOLVE_IN_ROOT);
+	if (etc >= 0 && symlinkat("/proc/mounts", etc, "mtab") < 0)
+		return;
+}
+
 int rootfs_mount(const struct config *config)
 {
 	if (unshare(CLONE_NEWNS) < 0)
@@ -135,6 +144,8 @@ int rootfs_mount(const struct config *config)
 		/* The second call's error is the one reported: it is the same where the cause lies in the paths. */
 		if (mount_by_descriptor(config) < 0 && mount_by_string(config) < 0)
 			return fail("overlay on %s (upper %s): %m", config->rootfs, config->upper);
+		if (config->mtab)
+			link_mtab(config->rootfs);
 	}
 	if (pins_mount(config) < 0)
 		return -1;

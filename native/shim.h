@@ -43,7 +43,7 @@ struct config {
 	const char *log_attributes;
 	uint64_t log_max_size, log_max_files;
 	const char *cgroup;
-	bool cgroup_v1, log_compress, is_volatile, tty, use_stdin, stdin_once;
+	bool cgroup_v1, log_compress, is_volatile, mtab, tty, use_stdin, stdin_once;
 	struct net_config net;
 };
 

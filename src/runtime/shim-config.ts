@@ -33,6 +33,7 @@ function* entriesOf(config: ShimConfig): Generator<Entry> {
     yield ['work', config.work]
   }
   if (config.volatile) yield ['volatile', 1]
+  if (config.mtab === true) yield ['mtab', 1]
   if (config.hide !== undefined) yield ['hide', config.hide]
   if (config.tty) yield ['tty', 1]
   if (config.stdin) yield ['stdin', 1]

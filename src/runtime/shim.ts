@@ -15,6 +15,8 @@ export interface ShimConfig {
   readonly upper: string
   readonly work: string
   readonly volatile: boolean
+  /** `/etc/mtab` leads to `/proc/mounts` where the image has none: programs of old read it. */
+  readonly mtab?: boolean
   readonly hide?: string | undefined
   readonly tty: boolean
   readonly stdin: boolean

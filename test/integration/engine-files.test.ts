@@ -260,12 +260,22 @@ describe('hostile containers', () => {
     await api.daemon.call('PUT', `/containers/${id}/archive?path=/tmp`, await links)
     assert.deepEqual(readdirSync(outside), [])
   })
+
+  it('has what every container is given made in itself, be its /etc a link to elsewhere', async () => {
+    const outside = join(api.daemon.root, 'etc')
+    mkdirSync(outside)
+    const image = await tarOf(member({ path: 'etc', link: outside }), member({ path: 'sh' }, 'x'))
+    await api.call('POST', '/images/create?fromSrc=-&repo=linked', image, 200)
+    const id = await api.create({ Image: 'linked', Cmd: ['/sh'] })
+    await api.daemon.call('POST', `/containers/${id}/start`)
+    assert.deepEqual(readdirSync(outside), [])
+  })
 })
 
 describe('changes, commits and exports', () => {
   it('shows what was added, changed and deleted, and nothing that the engine put there', async () => {
     const Cmd =
-      'mkdir /new; echo > /new/f; echo x >> /etc/passwd; rm /etc/group; rm -r /var/www; chmod 700 /home'
+      'test -f /.dockerenv && grep -q "^proc /proc" /etc/mtab && mkdir /new; echo > /new/f; echo x >> /etc/passwd; rm /etc/group; rm -r /var/www; chmod 700 /home'
     const { id } = await api.run({ Cmd, HostConfig: { Binds: ['/tmp:/mounted'], Tmpfs: { '/scratch': '' } } })
     const changes = (await api.call('GET', `/containers/${id}/changes`)).json<
       { Path: string; Kind: number }[]

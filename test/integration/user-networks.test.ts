@@ -330,6 +330,18 @@ describe('a container on several networks', () => {
   })
 })
 
+describe('a container whose network is disabled', () => {
+  it('has loopback alone, whatever mode it names', async () => {
+    for (const NetworkMode of ['bridge', 'host']) {
+      const HostConfig = { NetworkMode, PortBindings: { '80/tcp': [{ HostPort: '8087' }] } }
+      const id = await api.started({ ...on(NetworkMode), NetworkDisabled: true, HostConfig })
+      assert.equal((await exec(api, id, 'ls /sys/class/net')).out, 'lo\n')
+      assert.deepEqual((await api.inspect(id)).NetworkSettings?.Networks, {})
+      assert.ok(!firewallTable().includes('8087'))
+    }
+  })
+})
+
 function firewallTable(): string {
   return api.daemon.inside('nft', 'list', 'table', 'inet', api.daemon.marks.firewallTable).stdout
 }
@@ -401,7 +413,13 @@ describe('bad input', () => {
         at('10.1.1.1'),
       ],
       [400, /private \(none\) mode$/, 'POST', '/networks/app/connect', { Container: 'none' }],
-      [500, /is not connected to the network app$/, 'POST', '/networks/app/disconnect', { Container: 'idle' }],
+      [
+        500,
+        /is not connected to the network app$/,
+        'POST',
+        '/networks/app/disconnect',
+        { Container: 'idle' },
+      ],
     ]
     const before = firewallTable()
     for (const [status, words, method, path, body] of cases) {

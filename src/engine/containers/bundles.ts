@@ -25,6 +25,7 @@ import { cgroupsPath } from './remains.ts'
 import { INIT_PATH, specInput, usesInit } from './spec-input.ts'
 import { runOf } from './state.ts'
 import type { Bundles } from './supervisor.ts'
+import { networkModeOf } from './network-mode.ts'
 
 export interface BundlesDeps {
   readonly registry: ContainerRegistry
@@ -132,6 +133,7 @@ export class OciBundles implements Bundles {
       runtimeRoot: runtime.root,
       ...root,
       volatile: hostConfig.AutoRemove === true,
+      mtab: true,
       hide: join(execRoot, 'mnt'),
       tty: config.Tty === true,
       stdin: config.OpenStdin === true,
@@ -145,7 +147,7 @@ export class OciBundles implements Bundles {
   }
 
   #network(container: Container, endpoints: readonly Endpoint[], input: SpecInput): ShimNetwork {
-    const mode = container.hostConfig.NetworkMode ?? 'bridge'
+    const mode = networkModeOf(container)
     if (mode === 'host') return { mode: 'host' }
     if (mode.startsWith('container:')) {
       return { mode: 'join', path: `/proc/${this.#pidOf(container, mode.slice('container:'.length))}/ns/net` }

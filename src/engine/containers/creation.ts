@@ -27,6 +27,7 @@ import { type KnownNetworks, attachmentsOf } from '../networks/attachments.ts'
 import { resolveLinks } from '../networks/legacy-links.ts'
 import type { Attachment, Container } from './container.ts'
 import { nameTaken } from './errors.ts'
+import { prepareRoot } from './generated-places.ts'
 import type { ContainerEvents } from './events.ts'
 import { type Mounts, lentMounts } from './mounts.ts'
 import type { ContainerRegistry } from './registry.ts'
@@ -130,7 +131,7 @@ export class Creation {
     const requests = mountRequests(config, hostConfig, (ref) => lentMounts(donor(registry, ref).mounts))
     const attachments = attachmentsOf(
       this.#deps.knownNetworks,
-      hostConfig,
+      { config, hostConfig },
       body.NetworkingConfig ?? {},
       macOf(body),
     )
@@ -148,7 +149,7 @@ export class Creation {
     using _held = volumes.hold(id)
     // Undone, newest first, unless the row is written.
     await using made = new AsyncDisposableStack()
-    await snapshots.prepare(id, image.layers)
+    await prepareRoot(snapshots, { id, layers: image.layers })
     made.defer(() => this.#undo(id, () => snapshots.remove(id)))
     made.defer(() => this.#undo(id, () => volumes.abandoned(id)))
     const resolved = await mounts.resolve({ id, name, image: body.Image ?? '' }, requests, image)

@@ -10,6 +10,12 @@ export function noSuchContainer(ref: string): EngineError {
   })
 }
 
+export function emptyReference(): EngineError {
+  return new EngineError('invalid_argument', 'invalid name or ID supplied: ""', {
+    code: 'CONTAINER_NOT_FOUND',
+  })
+}
+
 export function ambiguousPrefix(ref: string): EngineError {
   return new EngineError('invalid_argument', `multiple IDs found with provided prefix: ${ref}`, {
     code: 'CONTAINER_AMBIGUOUS',

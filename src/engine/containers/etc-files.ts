@@ -9,6 +9,7 @@ import { hostnameFile, hostsFile, ownNames, resolvConfFile } from './config/file
 import type { Container } from './container.ts'
 import type { ContainerPaths, PathsOf } from './paths.ts'
 import type { ContainerRegistry } from './registry.ts'
+import { networkModeOf } from './network-mode.ts'
 
 export interface EtcFilesDeps {
   readonly paths: PathsOf
@@ -32,7 +33,7 @@ export class EtcFiles implements LinkedFiles {
   /** The binds that put the files into the container; those of another one when its network is joined. */
   async write(container: Container, hostname: string, endpoints: readonly Endpoint[]): Promise<SpecMount[]> {
     const { paths, registry } = this.#deps
-    const mode = container.hostConfig.NetworkMode ?? ''
+    const mode = networkModeOf(container)
     const joined = mode.startsWith('container:')
     const owner = joined ? registry.resolve(mode.slice('container:'.length)).id : container.id
     const files = paths(owner)
@@ -91,7 +92,7 @@ export class EtcFiles implements LinkedFiles {
 
   async #resolvConf(container: Container, endpoints: readonly Endpoint[]): Promise<string> {
     const { hostConfig } = container
-    const host = hostConfig.NetworkMode === 'host'
+    const host = networkModeOf(container) === 'host'
     return resolvConfFile({
       host: await this.#deps.hostResolvConf(),
       servers: hostConfig.Dns ?? [],
@@ -111,7 +112,7 @@ export class EtcFiles implements LinkedFiles {
   ): Promise<void> {
     const { hostGateway } = this.#deps
     const { hostConfig, config } = container
-    const host = hostConfig.NetworkMode === 'host'
+    const host = networkModeOf(container) === 'host'
     await mkdir(dirname(files.hosts), { recursive: true, mode: 0o710 })
     const [hostHosts, resolvConf] = await Promise.all([
       host ? readFile('/etc/hosts', 'utf8') : Promise.resolve(undefined),

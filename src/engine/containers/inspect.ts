@@ -128,7 +128,8 @@ export function networkEndpoints(
   container: Container,
   networkId: InspectContext['networkId'],
 ): Record<string, EndpointSettings> {
-  const { attachments, state, hostConfig } = container
+  const { attachments, state, config, hostConfig } = container
+  if (config.NetworkDisabled === true) return {}
   const mode = hostConfig.NetworkMode ?? 'bridge'
   if (mode === 'host' || mode === 'none') {
     return { [mode]: endpointSettings(container, { network: mode, settings: {} }, undefined, networkId) }

@@ -13,6 +13,7 @@ import type { Volumes } from '../volumes/volumes.ts'
 import type { Container } from './container.ts'
 import type { Directories } from './directories.ts'
 import type { Exits } from './exits.ts'
+import { prepareRoot } from './generated-places.ts'
 import type { HealthMonitor } from './health-monitor.ts'
 import type { LogDrivers } from './log-drivers.ts'
 import type { MountSourcesOf } from './mount-sources.ts'
@@ -288,7 +289,7 @@ async function prepareAgain({ registry, locks, snapshots, logger }: RecoveryDeps
   const container = registry.get(id)
   if (container === undefined || container.removal !== undefined || container.state.status === 'dead') return
   try {
-    await snapshots.prepare(id, container.layers)
+    await prepareRoot(snapshots, container)
     logger.warn('the files of a container were lost; it begins anew from its image', { container: id })
   } catch (error) {
     logger.error('the files of a container were lost, and its image cannot be used', { container: id, error })

@@ -5,7 +5,7 @@ import type { Logger } from '#base/logger.ts'
 import type { ContainerRow, ContainerRows } from '#store/containers.ts'
 import type { Container } from './container.ts'
 import { decodeContainer, encodeContainer, unreadable } from './container-record.ts'
-import { ambiguousPrefix, nameTaken, noSuchContainer } from './errors.ts'
+import { ambiguousPrefix, emptyReference, nameTaken, noSuchContainer } from './errors.ts'
 import { canBecome } from './state.ts'
 
 /**
@@ -28,6 +28,7 @@ export class ContainerRegistry {
 
   /** Full id, then exact name, then unique id prefix; a leading `/` of a name is ignored. */
   resolve(ref: string): Container {
+    if (ref === '') throw emptyReference()
     const found = this.find(ref)
     if (found === undefined) throw noSuchContainer(ref)
     return found

@@ -14,6 +14,7 @@ import type {
 import { processEnvironment } from './config/environment.ts'
 import { parseSecurityOptions } from './config/security-options.ts'
 import type { Container } from './container.ts'
+import { networkModeOf } from './network-mode.ts'
 
 export const INIT_PATH = '/sbin/docker-init'
 
@@ -25,7 +26,6 @@ export interface SpecContext {
   readonly devices: readonly SpecDevice[]
   readonly cgroupsPath: string
   readonly hostname: string
-  /** What the interface of the container's own has; `none` without one. */
   /** The container's interfaces that have no IPv6 address. */
   readonly withoutIpv6: readonly string[]
   /** Pid of the container named in `container:ID` of a namespace mode. */
@@ -55,8 +55,8 @@ export function specInput(container: Confined, context: SpecContext): SpecInput 
     mounts: context.mounts,
     resources: resourcesOf(hostConfig, context.deviceNumber),
     security: securityOf(hostConfig),
-    namespaces: namespacesOf(hostConfig, context.machine, context.pidOf),
-    sysctls: sysctlsOf(hostConfig, context.withoutIpv6),
+    namespaces: namespacesOf(container, context.machine, context.pidOf),
+    sysctls: sysctlsOf(container, context.withoutIpv6),
     rlimits: rlimitsOf(hostConfig),
     devices: context.devices,
     readonlyRootfs: hostConfig.ReadonlyRootfs === true,
@@ -103,22 +103,24 @@ export function rlimitsOf(hostConfig: HostConfig): Rlimit[] {
  * As Docker: a private network namespace lets everybody bind low ports and send pings. An interface without an IPv6
  * address has no IPv6 at all (CVE-2024-32473).
  */
-function sysctlsOf(hostConfig: HostConfig, withoutIpv6: readonly string[]): Record<string, string> {
-  const own = hostConfig.NetworkMode !== 'host' && !(hostConfig.NetworkMode ?? '').startsWith('container:')
+function sysctlsOf(container: Confined, withoutIpv6: readonly string[]): Record<string, string> {
+  const network = networkModeOf(container)
+  const own = network !== 'host' && !network.startsWith('container:')
   return {
     ...(own
       ? { 'net.ipv4.ping_group_range': '0 2147483647', 'net.ipv4.ip_unprivileged_port_start': '0' }
       : {}),
     ...Object.fromEntries(withoutIpv6.map((name) => [`net.ipv6.conf.${name}.disable_ipv6`, '1'])),
-    ...hostConfig.Sysctls,
+    ...container.hostConfig.Sysctls,
   }
 }
 
 function namespacesOf(
-  hostConfig: HostConfig,
+  container: Confined,
   machine: SpecMachine,
   pidOf: (ref: string) => number,
 ): SpecNamespaces {
+  const { hostConfig } = container
   const mode = (text: string | null | undefined, kind: string): string => {
     if (text === 'host') return 'host'
     if (text?.startsWith('container:') === true)
@@ -132,7 +134,7 @@ function namespacesOf(
     ipc: ipc === 'none' ? 'none' : mode(ipc, 'ipc'),
     uts: hostConfig.UTSMode === 'host' ? 'host' : 'private',
     cgroup,
-    network: hostConfig.NetworkMode === 'host' ? 'host' : 'shim',
+    network: networkModeOf(container) === 'host' ? 'host' : 'shim',
   }
 }
 

@@ -4,6 +4,7 @@ import type { KeyedMutex } from '#base/mutex.ts'
 import type { Database } from '#store/db.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import { VolumeRows } from '#store/volumes.ts'
+import { prepareRoot } from '../containers/generated-places.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
 import { type Problem, noDamage } from './problem.ts'
 
@@ -49,5 +50,5 @@ async function prepareAgain({ registry, snapshots, locks }: ContainerCheckDeps, 
   using _lock = await locks.acquire(id)
   const container = registry.get(id)
   if (container === undefined || (await snapshots.snapshots()).includes(id)) return
-  await snapshots.prepare(id, container.layers)
+  await prepareRoot(snapshots, container)
 }

@@ -1,4 +1,4 @@
-import type { EndpointSettings, HostConfig, NetworkingConfig } from '#api/generated/types.ts'
+import type { ContainerConfig, EndpointSettings, HostConfig, NetworkingConfig } from '#api/generated/types.ts'
 import { EngineError, messageOf } from '#base/errors.ts'
 import { canonicalAddress, contains, parseCidr } from '#network/address.ts'
 import type { Attachment } from '../containers/container.ts'
@@ -6,6 +6,7 @@ import { isInterfaceName } from './driver-options.ts'
 import { invalidNetwork } from './errors.ts'
 import { isUserDefined } from './names-of.ts'
 import type { Network } from './network.ts'
+import { networkModeOf } from '../containers/network-mode.ts'
 
 export const IFNAME_OPTION = 'com.docker.network.endpoint.ifname'
 const SYSCTLS_OPTION = 'com.docker.network.endpoint.sysctls'
@@ -21,11 +22,11 @@ export interface KnownNetworks {
  */
 export function attachmentsOf(
   networks: KnownNetworks,
-  hostConfig: HostConfig,
+  { config, hostConfig }: { readonly config: ContainerConfig; readonly hostConfig: HostConfig },
   networking: NetworkingConfig,
   mac: string | undefined,
 ): Attachment[] {
-  const mode = hostConfig.NetworkMode ?? 'bridge'
+  const mode = networkModeOf({ config, hostConfig })
   if (mode === 'host' || mode === 'none' || mode.startsWith('container:')) return []
   const main = named(networks, mode)
   const attachments = new Map<string, EndpointSettings>([[main.name, {}]])

@@ -15,6 +15,7 @@ import type { ContainerNames } from './container-names.ts'
 import { type NetworkEndpoints, freeInterface } from './endpoints.ts'
 import { alreadyConnected, noEndpointThere, notConnectable, notConnected } from './errors.ts'
 import type { Network } from './network.ts'
+import { networkModeOf } from '../containers/network-mode.ts'
 
 export interface ConnectionsDeps {
   readonly registry: ContainerRegistry
@@ -195,7 +196,7 @@ export class Connections {
 
 function checkConnectable(container: Container, network: Network): void {
   if (network.configOnly === true) throw noEndpointThere()
-  const mode = container.hostConfig.NetworkMode ?? ''
+  const mode = networkModeOf(container)
   const { status } = container.state
   if (container.removal !== undefined || status === 'removing' || status === 'dead') {
     throw wrongState(

@@ -7,6 +7,7 @@ import type { Container } from '../containers/container.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
 import { type Run, runOf } from '../containers/state.ts'
 import { isLinkLocal, isLoopback, isWildcard, listensAt, targetText } from './listening.ts'
+import { networkModeOf } from '../containers/network-mode.ts'
 
 export interface ExposureDeps {
   readonly registry: Pick<ContainerRegistry, 'all'>
@@ -59,9 +60,9 @@ async function portsOf(
   container: Container,
   run: Run,
 ): Promise<ExposedPort[]> {
-  const { NetworkMode: mode } = container.hostConfig
+  const mode = networkModeOf(container)
   // Whoever shares a namespace is listed with the one that it belongs to.
-  if (mode === 'none' || mode?.startsWith('container:')) return []
+  if (mode === 'none' || mode.startsWith('container:')) return []
   const sockets = await deps.sockets(run.pid)
   if (mode === 'host') {
     const own = await deps.socketsOf(container)

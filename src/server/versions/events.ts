@@ -6,12 +6,12 @@ export function lowerEvent(item: object, version: ApiVersion): object | undefine
   const event = item as EventMessage
   if (isBefore(version, '1.46') && event.Type === 'image' && event.Action === 'create') return undefined
   if (!isBefore(version, '1.52')) return event
-  const id = event.Actor?.ID ?? ''
-  switch (event.Type) {
+  const { Type, Action: status, Actor } = event
+  const from = Type === 'container' ? Actor?.Attributes?.['image'] : undefined
+  switch (Type) {
     case 'container':
-      return { status: event.Action, id, from: event.Actor?.Attributes?.['image'] ?? '', ...event }
     case 'image':
-      return { status: event.Action, id, ...event }
+      return { status, ...(Actor?.ID ? { id: Actor.ID } : {}), ...(from ? { from } : {}), ...event }
     default:
       return event
   }

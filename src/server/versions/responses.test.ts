@@ -109,6 +109,8 @@ describe('lowerEvent()', () => {
     assert.deepEqual(lowerEvent(event, '1.51'), { status: 'die', id: 'c', from: 'demo', ...event })
     const network = { Type: 'network', Action: 'connect' }
     assert.equal(lowerEvent(network, '1.24'), network)
+    const pruned = { Type: 'container', Action: 'prune', Actor: { ID: '', Attributes: { reclaimed: '0' } } }
+    assert.deepEqual(lowerEvent(pruned, '1.51'), { status: 'prune', ...pruned })
   })
 
   it('has no image create events until 1.45', () => {

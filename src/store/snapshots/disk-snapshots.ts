@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync, utimesSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hexOf, type Digest } from '#base/digest.ts'
@@ -102,11 +111,11 @@ export class DiskSnapshots implements Snapshots, AsyncDisposable {
     await this.#layers.remove(diffId)
   }
 
-  async prepare(id: string, layers: readonly Digest[]): Promise<void> {
+  async prepare(id: string, layers: readonly Digest[], files: readonly string[] = []): Promise<void> {
     const target = this.#snapshot(id)
     const stored = await Promise.all(layers.map((diffId) => this.#layers.get(diffId)))
     try {
-      makeSnapshot(this.#directory.stagingPath(), target, rootAttributes(stored))
+      makeSnapshot(this.#directory.stagingPath(), target, { files, root: rootAttributes(stored) })
     } catch (error) {
       if (isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw snapshotExists(id)
       throw storageError(error, target)
@@ -223,12 +232,17 @@ function rootAttributes(layers: readonly StoredLayer[]): Attributes | null {
  * container's start, the calls take a tenth of a millisecond, and each hop to the thread pool takes several. Not
  * synced to disk either: the row that names the snapshot is written later, and a snapshot without one is removed.
  */
-function makeSnapshot(staged: string, target: string, root: Attributes | null): void {
+function makeSnapshot(
+  staged: string,
+  target: string,
+  { files, root }: { readonly files: readonly string[]; readonly root: Attributes | null },
+): void {
   try {
     mkdirSync(staged, { mode: 0o755 })
     mkdirSync(join(staged, 'work'), { mode: 0o755 })
     const upper = join(staged, 'upper')
     mkdirSync(upper, { mode: 0o755 })
+    for (const name of files) writeFileSync(join(upper, name), '', { mode: 0o755 })
     if (root !== null) {
       chownSync(upper, root.uid, root.gid)
       chmodSync(upper, root.mode)

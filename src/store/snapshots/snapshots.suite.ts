@@ -158,7 +158,7 @@ export function snapshotsSuite(name: string, make: () => Promise<SnapshotsUnderT
       const [one, two] = [await snapshots.ingest(stream(base)), await snapshots.ingest(stream(top))]
       const layers = [one.diffId, two.diffId]
 
-      await snapshots.prepare('box', layers)
+      await snapshots.prepare('box', layers, ['mark'])
       await rejects(snapshots.prepare('box', layers), 'conflict')
 
       const root = await snapshots.root('box', layers)

@@ -66,8 +66,11 @@ export interface Snapshots {
   /** Removes a layer that no snapshot uses; a missing one is not an error. */
   removeLayer(diffId: Digest): Promise<void>
 
-  /** Makes the writable directories of snapshot `id` on `layers` (bottom first). Fails with `conflict` when it exists. */
-  prepare(id: string, layers: readonly Digest[]): Promise<void>
+  /**
+   * Makes the writable directories of snapshot `id` on `layers` (bottom first), with empty files of these names in the
+   * root. Fails with `conflict` when it exists.
+   */
+  prepare(id: string, layers: readonly Digest[], files?: readonly string[]): Promise<void>
 
   /** What to mount as root filesystem; the layers are made mountable in the helper's namespace. */
   root(id: string, layers: readonly Digest[]): Promise<RootMount>

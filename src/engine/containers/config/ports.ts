@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import type { ContainerConfig, HostConfig, PortBinding } from '#api/generated/types.ts'
 import type { PortRequest, Protocol } from '#network/networks.ts'
 import { invalidConfig } from './errors.ts'
+import { networkModeOf } from '../network-mode.ts'
 
 const HIGHEST_PORT = 65535
 
@@ -25,7 +26,7 @@ export function portRequests(config: ContainerConfig, hostConfig: HostConfig): P
   const requests = Object.entries(hostConfig.PortBindings ?? {}).flatMap(([key, bindings]) =>
     requestsFor(boundPort(key), bindings ?? []),
   )
-  if (!publishes(hostConfig.NetworkMode)) return []
+  if (!publishes(networkModeOf({ config, hostConfig }))) return []
   if (hostConfig.PublishAllPorts === true) {
     const bound = new Set(requests.map(portKey))
     const rest = exposed.filter((port) => !bound.has(portKey({ containerPort: port.number, ...port })))
@@ -107,8 +108,7 @@ function parseRange(text: string): Range | undefined {
   return first <= last && last <= HIGHEST_PORT && (first > 0 || last === 0) ? { first, last } : undefined
 }
 
-function publishes(networkMode: string | null | undefined): boolean {
-  const mode = networkMode ?? ''
+function publishes(mode: string): boolean {
   return mode !== 'host' && mode !== 'none' && !mode.startsWith('container:')
 }
 

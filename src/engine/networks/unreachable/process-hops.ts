@@ -6,22 +6,24 @@ import { runOf } from '../../containers/state.ts'
 import { isLoopback, listensAt } from '../listening.ts'
 import { broken, ok } from './hop.ts'
 import type { Scene, UnreachableDeps } from './scene.ts'
+import { networkModeOf } from '../../containers/network-mode.ts'
 
 /** A namespace that is shared belongs to one container. */
 export function owner({ registry }: UnreachableDeps, container: Container): Container {
-  const mode = container.hostConfig.NetworkMode ?? ''
+  const mode = networkModeOf(container)
   if (!mode.startsWith('container:') || runOf(container.state) === undefined) return container
   return registry.resolve(mode.slice('container:'.length))
 }
 
-export function stateHop({ name, state, hostConfig }: Container): Hop {
+export function stateHop(container: Container): Hop {
+  const { name, state } = container
   const { status } = state
   if (status === 'paused') {
     return broken('container', `${name} is paused`, `berth unpause ${name}`)
   }
   if (status !== 'running')
     return broken('container', `${name} is ${status}`, `berth start ${name}; berth logs ${name}`)
-  if (hostConfig.NetworkMode === 'none') {
+  if (networkModeOf(container) === 'none') {
     return broken('container', `${name} has no network (none)`, 'create it with another --network')
   }
   return ok('container', `${name} is running`)
@@ -52,7 +54,7 @@ export function listenerHop({ container, run, question }: Scene, sockets: readon
       `make the program listen on 0.0.0.0 (or ::)`,
     )
   }
-  const host = container.hostConfig.NetworkMode === 'host'
+  const host = networkModeOf(container) === 'host'
   const addresses = run.endpoints.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]).filter((one) => one !== undefined)
   if (
     !host &&

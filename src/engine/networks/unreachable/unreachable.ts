@@ -4,6 +4,7 @@ import { insideHops } from './inside-hops.ts'
 import { hostHops, outsideHops } from './outside-hops.ts'
 import { listenerHop, owner, stateHop } from './process-hops.ts'
 import type { UnreachableDeps, UnreachableQuestion } from './scene.ts'
+import { networkModeOf } from '../../containers/network-mode.ts'
 
 /**
  * Why a port of a container is not reached: follows the way from the process outwards, hop by hop, and names the first
@@ -20,7 +21,7 @@ export async function whyUnreachable(
   if (run === undefined || state.State === 'broken') return diagnosis([state])
   const scene = { container, run, question, report: await deps.networks.firewall() }
   const hops = [state, listenerHop(scene, await deps.sockets(run.pid))]
-  if (container.hostConfig.NetworkMode === 'host') return diagnosis([...hops, ...hostHops(scene)])
+  if (networkModeOf(container) === 'host') return diagnosis([...hops, ...hostHops(scene)])
   if (question.from === undefined) return diagnosis([...hops, ...(await outsideHops(deps, scene))])
   return diagnosis([...hops, ...(await insideHops(deps, scene, question.from))])
 }

@@ -3,28 +3,55 @@ import { errorText } from './errors.ts'
 
 const AT_ONCE = 50
 
+/** What is done to one reference: the text to print, the reference itself when it is undefined; empty is nothing to print. */
+type Act = (ref: string) => Promise<string | void>
+
 /**
- * Does the same for every reference, up to 50 at once, and prints the results in the order given: what `act` returns,
- * or the reference itself; an empty text is nothing to print. Failures go to stderr; the exit code is 1 when there was one.
+ * Does the same for every reference, up to 50 at once, and prints each result as soon as those before it are printed.
+ * Failures go to stderr; the exit code is 1 when there was one.
  */
 export async function each(
   refs: readonly string[],
-  context: Context,
-  act: (ref: string) => Promise<string | void>,
+  context: Pick<Context, 'out' | 'err'>,
+  act: Act,
 ): Promise<number> {
   let failures = 0
   for (let from = 0; from < refs.length; from += AT_ONCE) {
     const some = refs.slice(from, from + AT_ONCE)
-    const results = await Promise.allSettled(some.map((ref) => act(ref)))
-    results.forEach((result, i) => {
-      if (result.status === 'fulfilled') {
-        const text = result.value ?? some[i]
-        if (text !== '') context.out(`${text}\n`)
-      } else {
-        failures += 1
-        context.err(`${errorText(result.reason)}\n`)
-      }
-    })
+    const pending = some.map((ref) => Promise.allSettled([act(ref)]))
+    for (const [i, one] of pending.entries()) {
+      const [result] = await one
+      failures += show(some[i] ?? '', result, context)
+    }
   }
   return failures === 0 ? 0 : 1
+}
+
+/** As `each`, one after the other: for what may need the one before it, such as a container in another one's network. */
+export async function eachInTurn(
+  refs: readonly string[],
+  context: Pick<Context, 'out' | 'err'>,
+  act: Act,
+): Promise<number> {
+  let failures = 0
+  for (const ref of refs) {
+    const [result] = await Promise.allSettled([act(ref)])
+    failures += show(ref, result, context)
+  }
+  return failures === 0 ? 0 : 1
+}
+
+/** Prints one result; returns how many failures it is. */
+function show(
+  ref: string,
+  result: PromiseSettledResult<string | void>,
+  context: Pick<Context, 'out' | 'err'>,
+): 0 | 1 {
+  if (result.status === 'rejected') {
+    context.err(`${errorText(result.reason)}\n`)
+    return 1
+  }
+  const text = result.value ?? ref
+  if (text !== '') context.out(`${text}\n`)
+  return 0
 }

@@ -1,4 +1,5 @@
 import type { Transport } from './transport.ts'
+import { segment } from './segment.ts'
 
 export interface Checkpoint {
   readonly Name: string
@@ -31,5 +32,5 @@ export class Checkpoints {
 }
 
 function at(container: string): string {
-  return `/containers/${encodeURIComponent(container)}/checkpoints`
+  return `/containers/${segment('container', container)}/checkpoints`
 }

@@ -12,6 +12,7 @@ import type {
 import type { ContainerWhy } from '#api/container-why.ts'
 import { filtersQuery, type Filters } from './filters.ts'
 import { textOf, type Transport } from './transport.ts'
+import { segment } from './segment.ts'
 
 export type ContainerCreateBody = ContainerConfig & {
   HostConfig?: HostConfig
@@ -46,7 +47,7 @@ export class Containers {
 
   /** Why it is in its state: who stopped it, how it ended, its last lines. */
   async why(ref: string): Promise<ContainerWhy> {
-    return this.#transport.json('GET', `/berth/containers/${encodeURIComponent(ref)}/why`)
+    return this.#transport.json('GET', `/berth/containers/${segment('container', ref)}/why`)
   }
 
   async create(
@@ -133,5 +134,5 @@ export class Containers {
 
 /** The path of something below a container. */
 export function at(ref: string, suffix: string): string {
-  return `/containers/${encodeURIComponent(ref)}${suffix}`
+  return `/containers/${segment('container', ref)}${suffix}`
 }

@@ -1,6 +1,7 @@
 import type { IDResponse } from '#api/generated/types.ts'
 import { at, type Cancellable } from './containers.ts'
 import type { Hijacked, Transport } from './transport.ts'
+import { segment } from './segment.ts'
 
 export interface ExecCreateBody {
   readonly AttachStdin?: boolean
@@ -74,5 +75,5 @@ export class Execs {
 }
 
 function path(id: string, suffix: string): string {
-  return `/exec/${encodeURIComponent(id)}${suffix}`
+  return `/exec/${segment('exec', id)}${suffix}`
 }

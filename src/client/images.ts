@@ -10,6 +10,7 @@ import { filtersQuery, type Filters } from './filters.ts'
 import { jsonLines } from './json.ts'
 import { authHeaders } from './registries.ts'
 import type { Call, Transport } from './transport.ts'
+import { segment } from './segment.ts'
 
 /** A line of the progress stream of pull, push, load and import. */
 export interface ProgressMessage {
@@ -175,7 +176,7 @@ export class Images {
 
 /** Slashes, colons and `@` of a reference stay as they are: the server matches the end of the path. */
 function at(ref: string, suffix: string): string {
-  return `/images/${encodeURIComponent(ref).replaceAll('%2F', '/').replaceAll('%3A', ':').replaceAll('%40', '@')}${suffix}`
+  return `/images/${segment('image', ref).replaceAll('%2F', '/').replaceAll('%3A', ':').replaceAll('%40', '@')}${suffix}`
 }
 
 function platform(wanted: PlatformQuery | undefined): string | undefined {

@@ -9,6 +9,7 @@ import type {
 import type { Diagnosis, Exposure } from '#api/network-reports.ts'
 import { filtersQuery, type Filters } from './filters.ts'
 import type { Transport } from './transport.ts'
+import { segment } from './segment.ts'
 
 /** `POST /networks/create`. */
 export interface NetworkCreateRequest {
@@ -40,7 +41,7 @@ export class Networks {
   }
 
   async inspect(ref: string, options: { readonly verbose?: boolean } = {}): Promise<Network> {
-    return this.#transport.json('GET', `/networks/${encodeURIComponent(ref)}`, {
+    return this.#transport.json('GET', `/networks/${segment('network', ref)}`, {
       query: { verbose: options.verbose },
     })
   }
@@ -51,15 +52,15 @@ export class Networks {
 
   /** Fails while a running container is on it. */
   async remove(ref: string): Promise<void> {
-    await this.#transport.status('DELETE', `/networks/${encodeURIComponent(ref)}`)
+    await this.#transport.status('DELETE', `/networks/${segment('network', ref)}`)
   }
 
   async connect(ref: string, body: NetworkConnectRequest): Promise<void> {
-    await this.#transport.status('POST', `/networks/${encodeURIComponent(ref)}/connect`, { json: body })
+    await this.#transport.status('POST', `/networks/${segment('network', ref)}/connect`, { json: body })
   }
 
   async disconnect(ref: string, body: NetworkDisconnectRequest): Promise<void> {
-    await this.#transport.status('POST', `/networks/${encodeURIComponent(ref)}/disconnect`, { json: body })
+    await this.#transport.status('POST', `/networks/${segment('network', ref)}/disconnect`, { json: body })
   }
 
   /** Every port that somebody can reach, from where, and by which rule. */
@@ -72,7 +73,9 @@ export class Networks {
     ref: string,
     query: { readonly port: string; readonly from?: string | undefined; readonly name?: string | undefined },
   ): Promise<Diagnosis> {
-    return this.#transport.json('GET', `/berth/containers/${encodeURIComponent(ref)}/unreachable`, { query })
+    return this.#transport.json('GET', `/berth/containers/${segment('container', ref)}/unreachable`, {
+      query,
+    })
   }
 
   async prune(filters?: Filters): Promise<{ NetworksDeleted?: string[] | null }> {

@@ -8,6 +8,7 @@ import type { Readable } from 'node:stream'
 import type { Cancellable } from './containers.ts'
 import { filtersQuery, type Filters } from './filters.ts'
 import type { Transport } from './transport.ts'
+import { segment } from './segment.ts'
 
 /** Volumes by name. */
 export class Volumes {
@@ -72,9 +73,9 @@ type Labelled = { readonly labels: Readonly<Record<string, string>> } & Cancella
 
 /** Berth's own, which Docker does not have. */
 function extension(name: string, rest: string): string {
-  return `/berth/volumes/${encodeURIComponent(name)}${rest}`
+  return `/berth/volumes/${segment('volume', name)}${rest}`
 }
 
 function at(name: string): string {
-  return `/volumes/${encodeURIComponent(name)}`
+  return `/volumes/${segment('volume', name)}`
 }

@@ -1,5 +1,5 @@
 import { command } from '../command.ts'
-import { each } from '../each.ts'
+import { eachInTurn } from '../each.ts'
 import { stopFlags, stopOptions } from '../stop-flags.ts'
 
 export default command({
@@ -9,6 +9,6 @@ export default command({
   completes: 'containers',
   flags: stopFlags,
   async run({ args, flags }, context) {
-    return each(args, context, (ref) => context.client.containers.restart(ref, stopOptions(flags)))
+    return eachInTurn(args, context, (ref) => context.client.containers.restart(ref, stopOptions(flags)))
   },
 })

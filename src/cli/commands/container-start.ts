@@ -1,6 +1,6 @@
 import { attachAndStart } from '../run/start-attached.ts'
 import { command } from '../command.ts'
-import { each } from '../each.ts'
+import { eachInTurn } from '../each.ts'
 import { commandError } from '../errors.ts'
 import { bool, string } from '../flags.ts'
 
@@ -24,7 +24,7 @@ export default command({
     }
     const { attach, interactive } = flags
     if (!attach && !interactive) {
-      return each(args, context, async (ref) => {
+      return eachInTurn(args, context, async (ref) => {
         await context.client.containers.start(ref)
       })
     }

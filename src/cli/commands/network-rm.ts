@@ -1,6 +1,6 @@
 import { command } from '../command.ts'
 import { isKind } from '#base/errors.ts'
-import { each } from '../each.ts'
+import { eachInTurn } from '../each.ts'
 import { bool } from '../flags.ts'
 
 export default command({
@@ -10,7 +10,7 @@ export default command({
   completes: 'networks',
   flags: { force: bool('Missing ones are no error', { short: 'f' }) },
   async run({ args, flags }, context) {
-    return each(args, context, async (ref) => {
+    return eachInTurn(args, context, async (ref) => {
       try {
         await context.client.networks.remove(ref)
       } catch (error) {

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { ApiFixture } from '#test/support/api-server.ts'
 import { FakeCaller, runCli, type CliOptions, type CliResult } from '#test/support/cli.ts'
+import { ScriptedEngine } from '#test/support/scripted-engine.ts'
 import { main } from './main.ts'
 
 interface Bench extends AsyncDisposable {
@@ -155,11 +159,41 @@ describe('berth run', () => {
     )
   })
 
+  it('fetches an image that is here for another platform only', async () => {
+    const message = 'image with reference demo was found but does not match the specified platform'
+    await using engine = await ScriptedEngine.start({
+      'POST /containers/create': { status: 404, json: { message } },
+      'POST /images/create': { stream: [] },
+    })
+    await runCli(['create', '--platform', 'linux/arm64', 'demo'], { host: engine.host })
+    const asked = engine.requests.map(({ path, query }) => `${path} ${query.get('platform')}`)
+    assert.deepEqual(asked, [
+      '/containers/create linux/arm64',
+      '/images/create linux/arm64',
+      '/containers/create linux/arm64',
+    ])
+  })
+
+  it('makes no container whose id it cannot keep, and leaves no empty file for one', async () => {
+    await using engine = await ScriptedEngine.start()
+    const directory = await mkdtemp(join(tmpdir(), 'berth-cidfile-'))
+    await using cleanup = new AsyncDisposableStack()
+    cleanup.defer(() => rm(directory, { recursive: true }))
+    const create = (path: string): Promise<CliResult> =>
+      runCli(['create', '--pull', 'never', '--cidfile', path, 'demo'], { host: engine.host })
+    const { code, stderr } = await create(join(directory, 'nope', 'id'))
+    assert.deepEqual([code, engine.requests], [1, []])
+    assert.match(stderr, /^failed to create the container ID file: ENOENT/)
+    assert.equal((await create(join(directory, 'id'))).code, 1)
+    assert.deepEqual(await readdir(directory), [])
+  })
+
   it('wants a terminal for a terminal', async () => {
     await using b = await bench()
     const { code, stderr } = await b.run('run -it demo cat')
-    assert.equal(code, 125)
+    assert.deepEqual([code, stderr.split(' ', 2).join(' ')], [1, 'cannot attach'])
     assert.match(stderr, /stdin is not a terminal/)
+    assert.equal((await b.run('run -d -a stdout demo cat')).code, 1)
   })
 
   it('makes the terminal raw while it runs, and puts it back', async () => {

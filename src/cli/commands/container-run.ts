@@ -35,7 +35,12 @@ export default command({
     let body, id
     try {
       body = createBody(flags, args, { cwd, env, changed, proxies: proxyVariables(context) })
-      prepare(body, flags.detach, flags.attach.length > 0, context)
+    } catch (error) {
+      return fail(error, 125)
+    }
+    // What is wrong with the terminal is no failure of the engine: exit code 1.
+    prepare(body, flags.detach, flags.attach.length > 0, context)
+    try {
       id = await createContainer(body, flags, context)
     } catch (error) {
       if (context.signal.aborted) throw error

@@ -1,4 +1,5 @@
 import { command } from '../command.ts'
+import { commandError } from '../errors.ts'
 import { parseReference, repositoryOf, withDefaultTag } from '#oci/reference.ts'
 
 export default command({
@@ -10,6 +11,9 @@ export default command({
   flags: {},
   async run({ args: [source = '', target = ''] }, { client }) {
     const reference = withDefaultTag(parseReference(target))
+    if (reference.digest !== undefined) {
+      throw commandError('refusing to create a tag with a digest reference')
+    }
     await client.images.tag(source, repositoryOf(reference), reference.tag ?? '')
   },
 })

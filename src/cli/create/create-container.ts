@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
-import { isKind } from '#base/errors.ts'
+import { open, rm, type FileHandle } from 'node:fs/promises'
+import { isErrno, isKind, messageOf } from '#base/errors.ts'
 import type { ContainerCreateBody } from '#client/containers.ts'
 import { formatFamiliar, parseAnyReference, withDefaultTag } from '#oci/reference.ts'
 import type { Context } from '../command.ts'
@@ -17,11 +16,7 @@ export async function createContainer(
 ): Promise<string> {
   const { client, io } = context
   const { cidfile, pull, quiet } = flags
-  if (cidfile !== '' && existsSync(cidfile)) {
-    throw commandError(
-      `container ID file found, make sure the other container isn't running or delete ${cidfile}`,
-    )
-  }
+  await using idFile = cidfile === '' ? undefined : await IdFile.open(cidfile)
   const apiSocket = flags['use-api-socket']
   const body = apiSocket ? withApiSocket(wanted, context) : wanted
   const platform = flags.platform || io.env['DOCKER_DEFAULT_PLATFORM'] || undefined
@@ -36,15 +31,15 @@ export async function createContainer(
   for (const warning of created.Warnings ?? []) io.stderr.write(`WARNING: ${warning}\n`)
   const id = created.Id ?? ''
   if (apiSocket) await putCredentials(id, context)
-  if (cidfile !== '') await writeFile(cidfile, id)
+  await idFile?.write(id)
   return id
 
   async function createOrFetch(): ReturnType<typeof client.containers.create> {
     try {
       return await client.containers.create(body, options)
     } catch (error) {
-      const missing = isKind(error, 'not_found') && /no such image/i.test(String(error))
-      if (!missing || image === undefined || pull === 'always') throw error
+      // Not found is the image, also when it is here for another platform.
+      if (!isKind(error, 'not_found') || image === undefined || pull === 'always') throw error
       if (pull === 'never') {
         throw commandError(
           `No such image: ${image} is not here, and with --pull never it is not fetched; 'berth pull ${image}' gets it`,
@@ -62,4 +57,40 @@ export async function createContainer(
 function imageName(text: string): string | undefined {
   const parsed = parseAnyReference(text)
   return parsed.kind === 'id' ? undefined : formatFamiliar(withDefaultTag(parsed.reference))
+}
+
+/** The file that takes the id. It is there before the container, which must not be made when its id cannot be kept. */
+class IdFile implements AsyncDisposable {
+  readonly #file: FileHandle
+  readonly #path: string
+  #written = false
+
+  private constructor(file: FileHandle, path: string) {
+    this.#file = file
+    this.#path = path
+  }
+
+  static async open(path: string): Promise<IdFile> {
+    try {
+      return new IdFile(await open(path, 'wx'), path)
+    } catch (error) {
+      throw commandError(
+        isErrno(error, 'EEXIST')
+          ? `container ID file found, make sure the other container isn't running or delete ${path}`
+          : `failed to create the container ID file: ${messageOf(error)}`,
+        error,
+      )
+    }
+  }
+
+  async write(id: string): Promise<void> {
+    await this.#file.writeFile(id)
+    this.#written = true
+  }
+
+  /** One that was not written is not left behind. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file.close()
+    if (!this.#written) await rm(this.#path, { force: true })
+  }
 }

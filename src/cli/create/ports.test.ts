@@ -33,6 +33,14 @@ describe('parsePublish()', () => {
     })
   })
 
+  it('takes the form of services, key by key', () => {
+    assert.deepEqual(parsePublish(['published=19090,target=80', 'target=53,protocol=udp']).bindings, {
+      '80/tcp': [{ HostIp: '', HostPort: '19090' }],
+      '53/udp': [{ HostIp: '', HostPort: '' }],
+    })
+    assert.throws(() => parsePublish(['target=80,x']), /should be name=value but got 'x'/)
+  })
+
   it('refuses what is no port', () => {
     const errors: Record<string, string> = {
       '99999:1': 'invalid hostPort: 99999',

@@ -23,7 +23,7 @@ export function parsePublish(specs: readonly string[]): PublishedPorts {
   const exposed: Record<string, object> = {}
   const bindings: PortMap = {}
   for (const spec of specs) {
-    for (const { port, hostIp, hostPort } of parseOne(spec)) {
+    for (const { port, hostIp, hostPort } of parseOne(shortForm(spec))) {
       exposed[port] = {}
       bindings[port] = [...(bindings[port] ?? []), { HostIp: hostIp, HostPort: hostPort }]
     }
@@ -50,6 +50,21 @@ export function parseExpose(specs: readonly string[]): string[] {
     const { first, last } = range(ports, () => `invalid range format for --expose: ${spec}`)
     return numbers({ first, last }).map((port) => `${port}/${protocol}`)
   })
+}
+
+/** `published=8080,target=80,protocol=tcp`, which is the form of services, as `8080:80/tcp`. */
+function shortForm(spec: string): string {
+  if (!spec.includes('=')) return spec
+  const values: Record<string, string> = {}
+  for (const pair of spec.split(',')) {
+    const [key, value] = cut(pair, '=')
+    if (key === '' || value === undefined) {
+      throw valueError(`invalid publish opts format (should be name=value but got '${pair}')`)
+    }
+    values[key] = value
+  }
+  const { published = '', target = '', protocol = '' } = values
+  return `${published}:${target}${protocol === '' ? '' : `/${protocol}`}`
 }
 
 function parseOne(spec: string): { port: string; hostIp: string; hostPort: string }[] {

@@ -1,7 +1,7 @@
 import { command } from '../command.ts'
 import { bool, filter, integer, string } from '../flags.ts'
 import { chooseFormat, formatList } from '../format/list.ts'
-import { containerHeaders, containerTable, containerView } from '../format/views/container.ts'
+import { containerHeaders, containerTable, containerView, rawContainer } from '../format/views/container.ts'
 
 export default command({
   usage: '[OPTIONS]',
@@ -26,7 +26,7 @@ export default command({
     if (quiet && flags.format !== '') {
       context.err('WARNING: Ignoring custom format, because both --format and --quiet are set.\n')
     }
-    const format = quiet ? table : chooseFormat(flags.format, configured, table)
+    const format = quiet ? table : chooseFormat(flags.format, configured, table, rawContainer(flags.size))
 
     const containers = await context.client.containerQuery.list({
       all: flags.all,

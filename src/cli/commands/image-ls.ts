@@ -12,6 +12,7 @@ import {
   imageTable,
   imageTableWithDigests,
   imageView,
+  rawImage,
 } from '../format/views/image.ts'
 
 const filterWords = ['before=', 'dangling=true', 'dangling=false', 'label=', 'reference=', 'since=', 'until=']
@@ -50,7 +51,7 @@ export default command({
     const images = await context.client.images.list({ all: flags.all, filters })
     const table = flags.quiet ? '{{.ID}}' : flags.digests ? imageTableWithDigests : imageTable
     const configured = changed.has('format') || flags.quiet ? undefined : context.config.file.imagesFormat
-    const format = chooseFormat(flags.format, configured, table)
+    const format = chooseFormat(flags.format, configured, table, rawImage(flags.digests))
 
     const digests = flags.digests || format.includes('.Digest')
     const options = { trunc, now: context.io.now() }

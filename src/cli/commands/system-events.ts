@@ -1,5 +1,6 @@
 import type { EventMessage } from '#api/generated/types.ts'
 import { command } from '../command.ts'
+import { errorText, hasCode, templateError } from '../errors.ts'
 import { filter, string } from '../flags.ts'
 import { toJson } from '../format/template/print.ts'
 import { parseTemplate } from '../format/template/template.ts'
@@ -26,13 +27,29 @@ export default command({
       filters: flags.filter,
       signal,
     })
-    for await (const event of events) out(`${show(event)}\n`)
+    for await (const event of events) out(`${show(inOrder(event))}\n`)
   },
 })
 
 function templated(format: string): (event: EventMessage) => string {
   const template = parseTemplate(format)
-  return (event) => template.execute(eventView(event))
+  return (event) => {
+    try {
+      return template.execute(eventView(event))
+    } catch (error) {
+      // A field that events do not have is a mistake of the format, though only the first event shows it.
+      if (hasCode(error, 'TEMPLATE_FAILED')) throw templateError(`Error parsing format: ${errorText(error)}`)
+      throw error
+    }
+  }
+}
+
+/** With attributes in the order of their names, as Go writes maps. */
+function inOrder(event: EventMessage): EventMessage {
+  const { Actor } = event
+  if (Actor?.Attributes === undefined || Actor.Attributes === null) return event
+  const entries = Object.entries(Actor.Attributes).sort(([a], [b]) => (a < b ? -1 : 1))
+  return { ...event, Actor: { ...Actor, Attributes: Object.fromEntries(entries) } }
 }
 
 /** Field names are those of Docker's event message. */
@@ -47,7 +64,7 @@ function eventView(event: EventMessage): ReturnType<typeof view> {
       From: () => legacy.from ?? Actor?.Attributes?.['image'] ?? '',
       Type: () => event.Type ?? '',
       Action: () => event.Action ?? '',
-      Actor: () => ({ ID: Actor?.ID ?? '', Attributes: sorted(Actor?.Attributes ?? {}) }),
+      Actor: () => ({ ID: Actor?.ID ?? '', Attributes: Actor?.Attributes ?? {} }),
       Scope: () => event.scope ?? '',
       Time: () => event.time ?? 0,
       TimeNano: () => event.timeNano ?? 0,
@@ -56,15 +73,8 @@ function eventView(event: EventMessage): ReturnType<typeof view> {
   )
 }
 
-/** As Go writes maps. */
-function sorted(map: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)))
-}
-
 function lineOf(event: EventMessage): string {
-  const attributes = Object.entries(event.Actor?.Attributes ?? {})
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, value]) => `${key}=${value}`)
+  const attributes = Object.entries(event.Actor?.Attributes ?? {}).map(([key, value]) => `${key}=${value}`)
   const about = attributes.length === 0 ? '' : ` (${attributes.join(', ')})`
   return `${timeOf(event)} ${event.Type ?? ''} ${event.Action ?? ''} ${event.Actor?.ID ?? ''}${about}`
 }

@@ -41,11 +41,12 @@ export default command({
 /** Templates know some fields under other names than JSON does. */
 function named(document: Readonly<Record<string, unknown>> | SystemVersion | null): View | null {
   if (document === null) return null
-  const { ApiVersion, MinAPIVersion, Platform } = document as SystemVersion
+  const { ApiVersion, Experimental, MinAPIVersion, Platform } = document as SystemVersion
   const names = {
     APIVersion: ApiVersion,
     MinAPIVersion: MinAPIVersion ?? '',
     Platform: Platform ?? { Name: '' },
+    ...('MinAPIVersion' in document ? { Experimental: Experimental ?? false } : {}),
   }
   const fields = Object.entries({ ...document, ...names }).map(([name, value]) => [name, () => value])
   return view('system.versionPart', Object.fromEntries(fields) as Record<string, () => unknown>, document)

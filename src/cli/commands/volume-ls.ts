@@ -1,7 +1,7 @@
 import { command } from '../command.ts'
 import { bool, filter, string } from '../flags.ts'
 import { chooseFormat, formatList } from '../format/list.ts'
-import { volumeHeaders, volumeTable, volumeView } from '../format/views/volume.ts'
+import { rawVolume, volumeHeaders, volumeTable, volumeView } from '../format/views/volume.ts'
 
 export default command({
   usage: '[OPTIONS]',
@@ -17,7 +17,7 @@ export default command({
   async run({ flags, changed }, context) {
     const { Volumes } = await context.client.volumes.list(flags.filter)
     const configured = changed.has('format') || flags.quiet ? undefined : context.config.file.volumesFormat
-    const format = chooseFormat(flags.format, configured, flags.quiet ? '{{.Name}}' : volumeTable)
+    const format = chooseFormat(flags.format, configured, flags.quiet ? '{{.Name}}' : volumeTable, rawVolume)
     const sorted = (Volumes ?? []).toSorted((a, b) => ((a.Name ?? '') < (b.Name ?? '') ? -1 : 1))
     context.out(formatList(format, volumeHeaders, sorted.map(volumeView)))
   },

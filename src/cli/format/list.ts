@@ -32,10 +32,25 @@ function render(format: string, headers: Headers, views: readonly View[]): strin
   return alignColumns(`${header(source, headers)}\n${lines}`)
 }
 
-/** `format` when it was given, else the configured one, else the default; `table` alone means the default table. */
-export function chooseFormat(format: string, configured: string | undefined, table: string): string {
+/**
+ * `format` when it was given, else the configured one, else the default; `table` alone means the default table, and
+ * `raw` these fields, line by line.
+ */
+export function chooseFormat(
+  format: string,
+  configured: string | undefined,
+  table: string,
+  raw: readonly string[] = [],
+): string {
   const chosen = format === '' ? (configured ?? '') : format
+  if (chosen === 'raw' && raw.length > 0) return raw.map(rawLine).join('')
   return chosen === '' || chosen === 'table' ? table : chosen
+}
+
+/** `container_id=ID` is the line `container_id: {{.ID}}`; what is empty leaves no blank at its end. */
+function rawLine(field: string): string {
+  const [title = '', name = ''] = field.split('=')
+  return `${title}: {{- pad .${name} 1 0}}\\n`
 }
 
 /** Evaluates the template once more, with each field standing for its own title. */

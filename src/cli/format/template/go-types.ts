@@ -21,10 +21,28 @@ const maps = new Set(
   Containers AuxiliaryAddresses Data`.split(/\s+/),
 )
 
+const texts = new Set(
+  'StopSignal MacAddress Domainname Name Driver Propagation Comment Author Variant OsVersion Parent Runtime'.split(
+    ' ',
+  ),
+)
+const booleans = new Set(['ArgsEscaped', 'NetworkDisabled', 'EnableIPv4'])
+
 /** What a field that is null or left out is in Go; `null` is a nil pointer. */
 export function nilOf(field: string): unknown {
+  if (texts.has(field)) return ''
+  if (booleans.has(field)) return false
   return lists.has(field) ? nilList : maps.has(field) ? nilMap : null
 }
+
+/** Fields that have another name in Go, by which templates may ask for them, than in JSON. */
+export const namesInJson: ReadonlyMap<string, string> = new Map([
+  ['ID', 'Id'],
+  ['HostIP', 'HostIp'],
+  ['DNS', 'Dns'],
+  ['DNSOptions', 'DnsOptions'],
+  ['DNSSearch', 'DnsSearch'],
+])
 
 interface Struct {
   /** In the order of their declaration, with the text of the zero value. */

@@ -158,9 +158,23 @@ describe('Template', () => {
       render('{{if .State.Health}}x{{else}}none{{end}} {{.Config.Labels.zz}}', document, options),
       'none <no value>',
     )
+    assert.equal(render('{{.Config.Labels.zz.Deep}}', document, options), '<no value>')
     assert.throws(() => render('{{.State.Foo}}', document, options), {
       message: 'template: :1:8: executing "" at <.State.Foo>: map has no entry for key "Foo"',
     })
+  })
+
+  it('takes the names that Go has for fields of JSON, and knows what is left out', () => {
+    const options = { optionalFields: new Set(['StopSignal', 'NetworkDisabled', 'Name']) }
+    const data = { Id: 'abc', Config: {}, Ports: [{ HostIp: '::' }], HostConfig: { Dns: ['1.1.1.1'] } }
+    assert.equal(
+      render('{{.ID}} {{.Id}} {{(index .Ports 0).HostIP}} {{.HostConfig.DNS}}', data, options),
+      'abc abc :: [1.1.1.1]',
+    )
+    assert.equal(
+      render('{{.Config.StopSignal}}|{{.Config.NetworkDisabled}}|{{json .Config.Name}}', data, options),
+      '|false|""',
+    )
   })
 
   it('leaves titles alone in a header', () => {

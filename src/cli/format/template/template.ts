@@ -3,7 +3,7 @@ import { formatGoDuration } from '#base/go-duration.ts'
 import { evaluationError, hasCode, withTemplatePrefix } from '../../errors.ts'
 import { functions, isTruthy, lazyFunctions, type TemplateFunction } from './functions.ts'
 import { fieldOfView, isDuration } from './fields.ts'
-import { nilOf } from './go-types.ts'
+import { namesInJson, nilOf } from './go-types.ts'
 import { parse } from './parser.ts'
 import { goType, printResult, sortedKeys } from './print.ts'
 import { Scope } from './scope.ts'
@@ -61,6 +61,8 @@ interface FieldAccess {
   readonly operand: Operand
   /** The field that the value came from. */
   readonly parent: string | undefined
+  /** The value is what a map with keys of the user's own has, which may be nothing. */
+  readonly ofMap: boolean
   readonly args: (() => unknown[]) | undefined
 }
 
@@ -299,7 +301,8 @@ class Execution {
     }
     return path.reduce((value, name, i) => {
       const last = i === path.length - 1
-      return this.#field(value, name, { operand, parent: path[i - 1], args: last ? args : undefined })
+      const ofMap = this.#options.mapFields?.has(path[i - 2] ?? '') === true
+      return this.#field(value, name, { operand, parent: path[i - 1], ofMap, args: last ? args : undefined })
     }, start)
   }
 
@@ -310,7 +313,7 @@ class Execution {
     if (args !== undefined) throw fail(`${name} is not a method but has arguments`)
     if (isMap(value)) return this.#fieldOfMap(value, name, access.parent ?? '', fail)
     // What is missing in a map has nothing in it; what is nil cannot be asked.
-    if (value === undefined && this.#options.optionalFields === undefined) return undefined
+    if (value === undefined && (this.#options.optionalFields === undefined || access.ofMap)) return undefined
     if (value === null || value === undefined) throw fail(`nil pointer evaluating interface {}.${name}`)
     throw fail(`can't evaluate field ${name} in type ${goType(value)}`)
   }
@@ -324,6 +327,8 @@ class Execution {
     const { optionalFields, mapFields } = this.#options
     const found = Object.hasOwn(value, name) ? value[name] : undefined
     if (optionalFields === undefined || mapFields?.has(parent) === true) return found
+    const other = namesInJson.get(name)
+    if (found === undefined && other !== undefined && Object.hasOwn(value, other)) return value[other]
     if (found === undefined && !optionalFields.has(name)) throw fail(`map has no entry for key "${name}"`)
     return found ?? nilOf(name)
   }

@@ -7,6 +7,22 @@ import { showPorts } from '../ports.ts'
 import { view, type View } from '../template/view.ts'
 import { ellipsis, goTime, humanDuration, humanSize } from '../units.ts'
 
+/** What `--format raw` shows. */
+export function rawContainer(size: boolean): string[] {
+  return [
+    'container_id=ID',
+    'image=Image',
+    'command=Command',
+    'created_at=CreatedAt',
+    'state=State',
+    'status=Status',
+    'names=Names',
+    'labels=Labels',
+    'ports=Ports',
+    ...(size ? ['size=Size'] : []),
+  ]
+}
+
 export const containerTable =
   'table {{.ID}}\\t{{.Image}}\\t{{.Command}}\\t{{.RunningFor}}\\t{{.Status}}\\t{{.Ports}}\\t{{.Names}}'
 

@@ -4,6 +4,18 @@ import type { Headers } from '../list.ts'
 import { view, type View } from '../template/view.ts'
 import { goTime, humanDuration, humanSize } from '../units.ts'
 
+/** What `--format raw` shows. */
+export function rawImage(digests: boolean): string[] {
+  return [
+    'repository=Repository',
+    'tag=Tag',
+    ...(digests ? ['digest=Digest'] : []),
+    'image_id=ID',
+    'created_at=CreatedAt',
+    'virtual_size=Size',
+  ]
+}
+
 export const imageTable = 'table {{.Repository}}\\t{{.Tag}}\\t{{.ID}}\\t{{.CreatedSince}}\\t{{.Size}}'
 export const imageTableWithDigests =
   'table {{.Repository}}\\t{{.Tag}}\\t{{.Digest}}\\t{{.ID}}\\t{{.CreatedSince}}\\t{{.Size}}'

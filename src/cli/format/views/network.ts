@@ -5,6 +5,9 @@ import { view, type View } from '../template/view.ts'
 import { goTimeOf } from '../units.ts'
 import { labelText } from './container.ts'
 
+/** What `--format raw` shows. */
+export const rawNetwork = ['network_id=ID', 'name=Name', 'driver=Driver', 'scope=Scope']
+
 export const networkTable = 'table {{.ID}}\\t{{.Name}}\\t{{.Driver}}\\t{{.Scope}}'
 
 export const networkHeaders: Headers = {

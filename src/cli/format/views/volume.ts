@@ -4,6 +4,9 @@ import { view, type View } from '../template/view.ts'
 import { humanSize } from '../units.ts'
 import { labelText } from './container.ts'
 
+/** What `--format raw` shows. */
+export const rawVolume = ['name=Name', 'driver=Driver']
+
 export const volumeTable = 'table {{.Driver}}\\t{{.Name}}'
 
 export const volumeHeaders: Headers = {

@@ -58,10 +58,10 @@ export class BridgeNetwork {
 
   /** What the firewall knows of the network. */
   get elements(): Element[] {
-    const { id, link, icc, internal, masquerade, shared, modes, trusted } = this.info
+    const { id, link, icc, internal, masquerade, shared, sources, modes, trusted } = this.info
     // Its packets never pass the host's stack, and are not to.
     if (shared !== undefined) return shared.made === 'nowhere' ? [deafElement(deafEnd(id))] : []
-    return bridgeElements(link, this.#subnets(), { icc, internal, masquerade, modes, trusted })
+    return bridgeElements(link, this.#subnets(), { icc, internal, masquerade, sources, modes, trusted })
   }
 
   lease(request: LeaseRequest): Endpoint {
@@ -142,11 +142,12 @@ export class BridgeNetwork {
     )
   }
 
-  /** With the gateway that the bridge is; none where it is isolated. */
+  /** With the gateway that the bridge is; none where it is isolated, or somebody else is the gateway. */
   #subnets(): Pick<SubnetInfo, 'subnet' | 'gateway'>[] {
     return this.info.subnets.map(({ subnet, gateway }) => {
-      const isolated = modeOf(this.info, subnet.includes(':') ? 6 : 4) === 'isolated'
-      return { subnet, gateway: isolated ? '' : gateway }
+      const family = subnet.includes(':') ? 6 : 4
+      const bare = modeOf(this.info, family) === 'isolated' || (family === 4 && this.info.inhibit4 === true)
+      return { subnet, gateway: bare ? '' : gateway }
     })
   }
 

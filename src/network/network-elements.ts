@@ -11,6 +11,7 @@ export interface BridgeRules {
   readonly internal?: boolean | undefined
   /** What leaves for other links takes the host's address; default: yes. */
   readonly masquerade?: boolean | undefined
+  readonly sources?: NetworkInfo['sources']
   readonly modes?: NetworkInfo['modes']
   readonly trusted?: NetworkInfo['trusted']
 }
@@ -21,7 +22,7 @@ export function bridgeElements(
   subnets: readonly Pick<SubnetInfo, 'subnet' | 'gateway'>[],
   rules: BridgeRules,
 ): Element[] {
-  const { icc, internal = false, masquerade = true, modes } = rules
+  const { icc, internal = false, masquerade = true, sources, modes } = rules
   const own = `${quoted(link)} . ${quoted(link)}`
   const masqueraded = subnets.filter(
     ({ subnet }) => masquerade && !internal && modeOf({ modes }, familyOf(subnet)) !== 'routed',
@@ -37,7 +38,12 @@ export function bridgeElements(
       .map(({ subnet, gateway }): Element => {
         return { set: `gateways${familyOf(subnet)}`, key: subnet, value: canonicalAddress(gateway) }
       }),
-    ...masqueraded.map(({ subnet }): Element => ({ set: `masq${familyOf(subnet)}`, key: subnet })),
+    ...masqueraded.map(({ subnet }): Element => {
+      const family = familyOf(subnet)
+      const source = family === 4 ? sources?.v4 : sources?.v6
+      if (source === undefined) return { set: `masq${family}`, key: subnet }
+      return { set: `snat${family}`, key: subnet, value: canonicalAddress(source) }
+    }),
     ...(internal ? [] : waysIn(link, rules)),
   ]
 }

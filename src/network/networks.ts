@@ -117,6 +117,12 @@ export interface NetworkInfo {
   readonly masquerade: boolean
   /** How a bridge leads out and in, by family; absent: `nat` for both. */
   readonly modes?: { readonly v4: GatewayMode; readonly v6: GatewayMode } | undefined
+  /** The host's addresses that packets of a network which masquerades take; absent: that of the link they leave by. */
+  readonly sources?: { readonly v4?: string | undefined; readonly v6?: string | undefined } | undefined
+  /** Where ports are published for which no address of the host is named; absent: where the engine publishes such. */
+  readonly binding?: string | undefined
+  /** The bridge has no IPv4 address: the gateway is somebody else behind it. */
+  readonly inhibit4?: boolean | undefined
   /** Interfaces of the host behind which everybody reaches published ports at the containers' own addresses, too. */
   readonly trusted?: readonly string[] | undefined
   /** How containers have interfaces on `link`; absent: it is a bridge of ours. */

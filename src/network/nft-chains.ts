@@ -81,6 +81,8 @@ ${respect ? '' : '    fib daddr type local jump published\n'}  }
     # While somebody has taken a bridge away, its containers are not to be looked for along the default route.
     ct status dnat ip daddr @subnets4 drop
     ct status dnat ip6 daddr @subnets6 drop
+    snat ip to ip saddr map @snat4
+    snat ip6 to ip6 saddr map @snat6
     ip saddr @masq4 masquerade
     ip6 saddr @masq6 masquerade
   }

@@ -26,6 +26,8 @@ export const elementSets = {
   gateways6: 'type ipv6_addr : ipv6_addr\n    flags interval',
   masq4: 'type ipv4_addr\n    flags interval',
   masq6: 'type ipv6_addr\n    flags interval',
+  snat4: 'type ipv4_addr : ipv4_addr\n    flags interval',
+  snat6: 'type ipv6_addr : ipv6_addr\n    flags interval',
   self4: 'type ipv4_addr . inet_proto . inet_service',
   self6: 'type ipv6_addr . inet_proto . inet_service',
   dnat4: 'type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service',

@@ -189,13 +189,17 @@ describe('a user-defined network', () => {
   it('keeps its addresses outside when it does not masquerade', async () => {
     await network('plain', { Options: { 'com.docker.network.bridge.enable_ip_masquerade': 'false' } })
     await network('masked')
+    await network('sourced', { Options: { 'com.docker.network.host_ipv4': '10.5.5.5' } })
+    api.daemon.inside('ip', 'address', 'add', '10.5.5.5/32', 'dev', 'lo')
     const [plain, masked] = [await api.started(on('plain')), await api.started(on('masked'))]
+    const sourced = await api.started(on('sourced'))
     await using neighbour = await Neighbour.start('10.89.0')
     neighbour.run('ip', 'route', 'add', 'default', 'via', '10.89.0.1')
     const { IPAddress } = await endpoint(plain, 'plain')
     for (const [id, seen] of [
       [plain, IPAddress],
       [masked, '10.89.0.1'],
+      [sourced, '10.5.5.5'],
     ] as const) {
       const heard = neighbour.hears(9000)
       await exec(
@@ -205,6 +209,41 @@ describe('a user-defined network', () => {
       )
       assert.match(await heard, new RegExp(`from ${seen.replaceAll('.', '\\.')}`))
     }
+    api.daemon.inside('ip', 'address', 'delete', '10.5.5.5/32', 'dev', 'lo')
+  })
+
+  it('publishes at the address that it names', async () => {
+    await network('near', { Options: { 'com.docker.network.bridge.host_binding_ipv4': '127.0.0.1' } })
+    const PortBindings = { '80/tcp': [{ HostPort: '8088' }, { HostIp: '0.0.0.0', HostPort: '8089' }] }
+    const web = await api.started(on('near', { HostConfig: { PortBindings } }))
+    await using neighbour = await Neighbour.start('10.90.0')
+    await api.until('the published port', async () => onHost('127.0.0.1', 8088) === 'server')
+    assert.equal(neighbour.get('10.90.0.1', 8089), 'server')
+    assert.equal(neighbour.get('10.90.0.1', 8088), '')
+    const { Ports } = (await api.inspect(web)).NetworkSettings as { Ports: Record<string, object[]> }
+    assert.deepEqual(Ports['80/tcp']?.[0], { HostIp: '127.0.0.1', HostPort: '8088' })
+    const change = { Berth: { PublishAdd: { '80/tcp': [{ HostPort: '8090' }] } } }
+    await api.call('POST', `/containers/${web}/update`, change, 200)
+    assert.equal(onHost('127.0.0.1', 8090), 'server')
+    assert.equal(neighbour.get('10.90.0.1', 8090), '')
+  })
+
+  it('names interfaces as it is told, and leaves the address of the gateway to somebody else', async () => {
+    const bridge = 'com.docker.network.bridge'
+    await network('own', {
+      IPAM: { Config: [{ Subnet: '10.91.0.0/24' }] },
+      Options: {
+        'com.docker.network.container_iface_prefix': 'net',
+        [`${bridge}.name`]: 'own0',
+        [`${bridge}.inhibit_ipv4`]: 'true',
+      },
+    })
+    const id = await api.started(on('own'))
+    await api.call('POST', '/networks/bridge/connect', { Container: id }, 200)
+    const names = (await exec(api, id, 'ls /sys/class/net')).out
+    assert.deepEqual(names.split('\n').filter(Boolean), ['eth0', 'lo', 'net0'])
+    assert.equal((await endpoint(id, 'own')).Gateway, '10.91.0.1')
+    assert.equal(api.daemon.inside('ip', '-4', '-o', 'address', 'show', 'dev', 'own0').stdout, '')
   })
 
   it('that is internal is closed both ways, but for the host', async () => {

@@ -89,7 +89,9 @@ export class Connections {
     const { registry, networks, endpoints, events } = this.#deps
     const { id } = after
     const taken = new Set(run.endpoints.map(({ ifname }) => ifname))
-    const ifname = attachment.settings.DriverOpts?.[IFNAME_OPTION] ?? freeInterface(taken)
+    const ifname =
+      attachment.settings.DriverOpts?.[IFNAME_OPTION] ??
+      freeInterface(taken, endpoints.interfacePrefix(attachment.network))
     // Undone, newest first, unless the row says that it is done.
     await using joined = new AsyncDisposableStack()
     const endpoint = endpoints.leaseOne(after, attachment, ifname)

@@ -1,3 +1,5 @@
+import { isIP } from 'node:net'
+import { canonicalAddress } from '#network/address.ts'
 import type { GatewayMode, NetworkInfo } from '#network/networks.ts'
 import { invalidNetwork, refusedByDriver } from './errors.ts'
 
@@ -7,6 +9,9 @@ export interface BridgeOptions {
   readonly mtu: number
   readonly icc: boolean
   readonly masquerade: boolean
+  readonly sources?: NetworkInfo['sources']
+  readonly binding?: NetworkInfo['binding']
+  readonly inhibit4?: NetworkInfo['inhibit4']
   readonly modes?: NetworkInfo['modes']
   readonly trusted?: NetworkInfo['trusted']
 }
@@ -23,6 +28,11 @@ const known = {
   mtuContainer: 'com.docker.network.mtu',
   mode4: 'com.docker.network.bridge.gateway_mode_ipv4',
   mode6: 'com.docker.network.bridge.gateway_mode_ipv6',
+  binding: 'com.docker.network.bridge.host_binding_ipv4',
+  inhibit: 'com.docker.network.bridge.inhibit_ipv4',
+  source4: 'com.docker.network.host_ipv4',
+  source6: 'com.docker.network.host_ipv6',
+  prefix: 'com.docker.network.container_iface_prefix',
   trusted: 'com.docker.network.bridge.trusted_host_interfaces',
 } as const
 
@@ -34,14 +44,48 @@ export function bridgeOptions(options: Readonly<Record<string, string>>, interna
       `invalid bridge name ${JSON.stringify(link)}: 1 to ${LONGEST_NAME} characters without / and blanks`,
     )
   }
+  interfacePrefix(options)
   return {
     link,
     mtu: mtuOption(options) ?? DEFAULT_MTU,
     icc: flag(options, known.icc, true),
     masquerade: flag(options, known.masquerade, true),
+    ...sources(options),
+    ...binding(options),
+    ...(flag(options, known.inhibit, false) ? { inhibit4: true } : {}),
     ...gatewayModes(options, internal),
     ...trustedInterfaces(options[known.trusted]),
   }
+}
+
+/** What the names of containers' interfaces on the network begin with, before a number. */
+export function interfacePrefix(options: Readonly<Record<string, string>>): string {
+  const prefix = options[known.prefix] || 'eth'
+  if (isInterfaceName(`${prefix}0`)) return prefix
+  throw invalidNetwork(`failed to parse ${known.prefix} value: ${prefix} (no name of an interface)`)
+}
+
+function sources(options: Readonly<Record<string, string>>): Pick<BridgeOptions, 'sources'> {
+  const v4 = addressOption(options, known.source4, 4)
+  const v6 = addressOption(options, known.source6, 6)
+  return v4 === undefined && v6 === undefined ? {} : { sources: { v4, v6 } }
+}
+
+/** Docker's default address is all of them, of both families. */
+function binding(options: Readonly<Record<string, string>>): Pick<BridgeOptions, 'binding'> {
+  const address = addressOption(options, known.binding)
+  return address === undefined || address === '0.0.0.0' ? {} : { binding: address }
+}
+
+function addressOption(
+  options: Readonly<Record<string, string>>,
+  key: string,
+  family?: 4 | 6,
+): string | undefined {
+  const text = options[key] ?? ''
+  if (text === '') return undefined
+  if (isIP(text) !== 0 && (family === undefined || isIP(text) === family)) return canonicalAddress(text)
+  throw invalidNetwork(`failed to parse ${key} value: ${text} (nil ip)`)
 }
 
 const gatewayModeNames = ['nat', 'nat-unprotected', 'routed', 'isolated'] as const

@@ -5,6 +5,7 @@ import type {
   NetworkInfo,
   Networks,
   PortChange,
+  PortRequest,
   PublishTarget,
   PublishedPort,
   Ways,
@@ -15,6 +16,7 @@ import type { ContainerRegistry } from '../containers/registry.ts'
 import { runOf } from '../containers/state.ts'
 import type { Endpoints } from '../containers/supervisor.ts'
 import { IFNAME_OPTION } from './attachments.ts'
+import { interfacePrefix } from './driver-options.ts'
 import { noEndpointThere } from './errors.ts'
 import type { Network } from './network.ts'
 import { withHolder } from './port-holders.ts'
@@ -37,7 +39,7 @@ export class NetworkEndpoints implements Endpoints {
   lease(container: Container): readonly Endpoint[] {
     const { networks } = this.#deps
     const endpoints: Endpoint[] = []
-    const names = interfaceNames(container.attachments)
+    const names = interfaceNames(container.attachments, (network) => this.interfacePrefix(network))
     try {
       // What has its name fixed does not wait for those that take what is left.
       for (const [i, attachment] of container.attachments.entries()) {
@@ -48,6 +50,11 @@ export class NetworkEndpoints implements Endpoints {
       throw error
     }
     return endpoints
+  }
+
+  /** What the names of interfaces on a network begin with. */
+  interfacePrefix(network: string): string {
+    return interfacePrefix(this.#deps.known.named(network)?.options ?? {})
   }
 
   leaseOne(container: Container, { network: name, settings }: Attachment, ifname: string): Endpoint {
@@ -72,7 +79,7 @@ export class NetworkEndpoints implements Endpoints {
     const { id, name, config, hostConfig } = container
     const target = this.target(container, endpoints)
     if (target === undefined) return []
-    const requests = portRequests(config, hostConfig)
+    const requests = this.#bound(container, endpoints, portRequests(config, hostConfig))
     return this.#namingHolder(this.#deps.networks.publish(id, target, requests, { name }))
   }
 
@@ -85,7 +92,19 @@ export class NetworkEndpoints implements Endpoints {
     const { id, name } = container
     const target = this.target(container, endpoints)
     if (target === undefined) return []
-    return this.#namingHolder(this.#deps.networks.republish(id, target, change, { name }))
+    const add = this.#bound(container, endpoints, change.add)
+    return this.#namingHolder(this.#deps.networks.republish(id, target, { ...change, add }, { name }))
+  }
+
+  /** With the address of the host that the container's network says where none is named. */
+  #bound(
+    container: Container,
+    endpoints: readonly Endpoint[],
+    requests: readonly PortRequest[],
+  ): readonly PortRequest[] {
+    const binding = this.#info(this.ways(container, endpoints).v4)?.binding
+    if (binding === undefined) return requests
+    return requests.map((request) => (request.hostIp === '' ? { ...request, hostIp: binding } : request))
   }
 
   /** On a link of the host, or without a way out, nothing is published. */
@@ -141,17 +160,17 @@ export class NetworkEndpoints implements Endpoints {
 }
 
 /** Names of a container's interfaces: those that were asked for, and `eth0`, `eth1`, … in order for the others. */
-function interfaceNames(attachments: readonly Attachment[]): string[] {
-  const asked = attachments.map(({ settings }) => settings.DriverOpts?.[IFNAME_OPTION])
-  const taken = new Set(asked)
-  return asked.map((name) => {
+function interfaceNames(attachments: readonly Attachment[], prefixOf: (network: string) => string): string[] {
+  const taken = new Set(attachments.map(({ settings }) => settings.DriverOpts?.[IFNAME_OPTION]))
+  return attachments.map(({ network, settings }) => {
+    const name = settings.DriverOpts?.[IFNAME_OPTION]
     if (name !== undefined) return name
-    const free = freeInterface(taken)
+    const free = freeInterface(taken, prefixOf(network))
     taken.add(free)
     return free
   })
 }
 
-export function freeInterface(taken: ReadonlySet<string | undefined>): string {
-  for (let i = 0; ; i++) if (!taken.has(`eth${i}`)) return `eth${i}`
+export function freeInterface(taken: ReadonlySet<string | undefined>, prefix: string): string {
+  for (let i = 0; ; i++) if (!taken.has(`${prefix}${i}`)) return `${prefix}${i}`
 }

@@ -103,6 +103,13 @@ describe('networks of one’s own', () => {
         /invalid subnet 10\.2\.0\.5\/24: it should be 10\.2\.0\.0\/24/,
       ],
       [{ Name: 'x', ...subnet('nonsense') }, /invalid subnet nonsense: invalid CIDR block notation/],
+      [{ Name: 'x', IPAM: { Config: [{ IPRange: '10.2.0.0/24' }] } }, /invalid subnet : invalid CIDR block/],
+      [{ Name: 'x', ...subnet('10.2.0.1/32') }, /no available addresses on this pool/],
+      ...['bridge.host_binding_ipv4', 'host_ipv4', 'host_ipv6'].map((option): [NetworkCreateBody, RegExp] => [
+        { Name: 'x', Options: { [`com.docker.network.${option}`]: 'nope' } },
+        /failed to parse com\.docker\.network\.\S+ value: nope \(nil ip\)/,
+      ]),
+      [{ Name: 'x', Options: { 'com.docker.network.container_iface_prefix': 'a b' } }, /value: a b /],
       [
         { Name: 'x', ...subnet('10.2.0.0/24', { Gateway: '10.3.0.1' }) },
         /invalid gateway 10\.3\.0\.1: parent subnet 10\.2\.0\.0\/24 doesn't contain this address/,

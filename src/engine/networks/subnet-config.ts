@@ -1,5 +1,13 @@
 import type { IPAM, IPAMConfig } from '#api/generated/types.ts'
-import { type Cidr, canonicalAddress, contains, encloses, formatCidr, parseCidr } from '#network/address.ts'
+import {
+  type Cidr,
+  canonicalAddress,
+  contains,
+  encloses,
+  formatCidr,
+  parseCidr,
+  sizeOf,
+} from '#network/address.ts'
 import type { SubnetInfo, SubnetRequest } from '#network/networks.ts'
 import { invalidNetwork } from './errors.ts'
 
@@ -12,6 +20,10 @@ export function subnetRequests(ipam: IPAM | null | undefined, families: Families
   const problems: string[] = []
   const requests = (ipam?.Config ?? []).map((config) => subnetRequest(config, problems))
   if (problems.length > 0) throw invalidNetwork(`invalid network config:\n${problems.join('\n')}`)
+  if (
+    requests.some(({ subnet, gateway }) => subnet !== undefined && gateway === undefined && isSingle(subnet))
+  )
+    throw invalidNetwork('failed to allocate gateway (): no available addresses on this pool')
   return requests.filter(({ subnet }) => subnet === undefined || families[parseCidr(subnet).family])
 }
 
@@ -32,7 +44,8 @@ export function ipamConfig(subnets: readonly SubnetInfo[]): IPAMConfig[] {
 
 function subnetRequest(config: IPAMConfig, problems: string[]): SubnetRequest {
   const { Subnet: subnet, IPRange: range, Gateway: gateway, AuxiliaryAddresses: auxiliary } = config
-  const parent = subnet ? block(subnet, 'subnet', problems) : undefined
+  // Addresses of a subnet that is to be chosen mean nothing.
+  const parent = subnet || range ? block(subnet ?? '', 'subnet', problems) : undefined
   const within = range ? block(range, 'ip-range', problems) : undefined
   if (within !== undefined && range) checkRange(range, within, parent, problems)
   const address = (what: string, text: string): string => checked(what, text, parent, problems)
@@ -46,6 +59,10 @@ function subnetRequest(config: IPAMConfig, problems: string[]): SubnetRequest {
     ...(gateway ? { gateway: address(`gateway ${gateway}`, gateway) } : {}),
     ...(others.length === 0 ? {} : { auxiliary: Object.fromEntries(others) as Record<string, string> }),
   }
+}
+
+function isSingle(subnet: string): boolean {
+  return sizeOf(parseCidr(subnet)) === 1n
 }
 
 /** `192.0.2.0/24` without bits below its prefix. */

@@ -140,6 +140,14 @@ describe('ListStore', () => {
     assert.deepEqual(await readdir(directory), [])
   })
 
+  it('says why it cannot keep a list', async () => {
+    await writeFile(at(), '')
+    assert.equal(await store.images(list), undefined)
+    await assert.rejects(store.create(list, [image('a:1')]), {
+      message: /^cannot keep manifest list r\.example:5000\/team\/app:all: (EEXIST|ENOTDIR): /,
+    })
+  })
+
   it('has no list of a name that is too long for a file', async () => {
     const long = { ...list, path: 'x'.repeat(250) }
     assert.equal(await store.images(long), undefined)

@@ -45,14 +45,16 @@ export class ListStore {
       checkSame(files.get(name), image)
       files.set(name, image)
     }
-    const partial = this.#partial()
     try {
+      await using undo = new AsyncDisposableStack()
+      const partial = this.#partial()
       await mkdir(partial, { recursive: true })
+      undo.defer(() => rm(partial, { recursive: true, force: true }))
       for (const [name, image] of files) await write(join(partial, name), image)
       await rename(partial, path)
+      undo.move()
       return true
     } catch (error) {
-      await rm(partial, { recursive: true, force: true })
       if (isErrno(error, 'ENOTEMPTY', 'EEXIST')) return false
       throw this.#failure(list, error)
     }
@@ -60,14 +62,16 @@ export class ListStore {
 
   /** Puts an image into a list that is there, in place of one of the same reference. */
   async put(list: Reference, image: ListedImage): Promise<void> {
-    const partial = this.#partial()
     const name = fileName(image.reference)
     checkSame(await this.#read(list, name), image)
     try {
+      await using undo = new AsyncDisposableStack()
+      const partial = this.#partial()
+      undo.defer(() => rm(partial, { force: true }))
       await write(partial, image)
       await rename(partial, join(this.#path(list), name))
+      undo.move()
     } catch (error) {
-      await rm(partial, { force: true })
       throw this.#failure(list, error)
     }
   }

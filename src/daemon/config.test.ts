@@ -98,6 +98,7 @@ describe('the settings for registries', () => {
       maxUploads: 5,
       maxDownloadAttempts: 5,
       pushCompression: 'gzip',
+      proxies: {},
     })
     assert.equal(read({ 'push-compression': 'zstd' }).registries.pushCompression, 'zstd')
     const line = ['--insecure-registry', 'a:1', '--insecure-registry', 'b', '--max-concurrent-downloads', '9']
@@ -124,6 +125,47 @@ describe('settings of published ports', () => {
     assert.deepEqual([set.firewall, set.publishDefault], ['respect', '::1'])
     assert.throws(() => read({ firewall: 'off' }), /unknown firewall mode "off": want open or respect/)
     assert.throws(() => read({ 'publish-default': 'localhost' }), /"localhost" is not an IP address/)
+  })
+})
+
+describe("dockerd's keys", () => {
+  it('may be in the file where they ask for what is so', () => {
+    const file = {
+      'exec-opts': ['native.cgroupdriver=cgroupfs'],
+      features: { buildkit: true },
+      experimental: true,
+      iptables: true,
+      'userns-remap': '',
+      'storage-opts': [],
+      runtimes: {},
+      'shutdown-timeout': 15,
+      ip: '127.0.0.1',
+      mtu: 1400,
+      'default-network-opts': { bridge: { 'com.docker.network.driver.mtu': '1400' } },
+      proxies: { 'http-proxy': 'http://a:1', 'no-proxy': 'b' },
+    }
+    const { publishDefault, networks, registries } = read(file, '--http-proxy', 'http://c:2')
+    assert.equal(publishDefault, '127.0.0.1')
+    assert.deepEqual(networks, { mtu: 1400, options: file['default-network-opts'] })
+    assert.deepEqual(registries.proxies, { HTTP_PROXY: 'http://c:2', NO_PROXY: 'b' })
+    assert.equal(read(file, '--mtu', '9000').networks.mtu, 9000)
+  })
+
+  it('are refused where what they ask for cannot be had', () => {
+    const refusals: readonly [object, RegExp][] = [
+      [
+        { 'exec-opts': ['native.cgroupdriver=systemd'] },
+        /"exec-opts" can only be native.cgroupdriver=cgroupfs/,
+      ],
+      [{ iptables: false }, /"iptables" is always true here$/],
+      [{ 'userns-remap': 'default' }, /"userns-remap" is not here/],
+      [{ runtimes: { kata: { path: '/k' } } }, /"runtimes" has no meaning here/],
+      [{ mtu: 12 }, /"mtu" must be a number of bytes/],
+      [{ 'default-network-opts': { bridge: { a: 1 } } }, /bridge: a must be a string/],
+      [{ proxies: { ftp: 'x' } }, /"proxies": unknown key "ftp"/],
+      [{ nonsense: 1 }, /unknown key "nonsense"/],
+    ]
+    for (const [file, message] of refusals) assert.throws(() => read(file), message)
   })
 })
 

@@ -11,6 +11,8 @@ import { type BuilderSettings, builderSettings } from './builder-settings.ts'
 import type { ContainerSettings } from '#engine/containers/config/defaults.ts'
 import { containerOptions, containerSettings, splitContainerKeys } from './container-settings.ts'
 import { type DoorSettings, doorOptions, doorSettings, splitDoorKeys } from './door-settings.ts'
+import { withoutSettledKeys } from './dockerd-keys.ts'
+import { type NetworkSettings, networkSettings } from './network-settings.ts'
 import { ownRegistryConfig } from './own-registry.ts'
 import {
   registryOptions,
@@ -51,6 +53,8 @@ export interface DaemonConfig {
   /** How other registries are spoken to. */
   readonly registries: RegistrySettings
   readonly builder: BuilderSettings
+  /** What networks get that do not say. */
+  readonly networks: NetworkSettings
   /** The registry that is served by the engine itself. */
   readonly ownRegistry: RegistryConfig | undefined
   /** `key=value`, for `docker info`. */
@@ -71,6 +75,9 @@ const options = {
   'firewall-table': { type: 'string' },
   firewall: { type: 'string' },
   'publish-default': { type: 'string' },
+  // dockerd's name for it.
+  ip: { type: 'string' },
+  mtu: { type: 'string' },
   icc: { type: 'boolean' },
   'allow-direct-routing': { type: 'boolean' },
   'cgroup-parent': { type: 'string' },
@@ -125,7 +132,7 @@ export function readConfig(argv: readonly string[]): CommandLine {
     addressPools: poolFlags([flags['default-address-pool'] ?? []].flat().map(String)) ?? file.pools,
     firewallTable: text('firewall-table', 'berth'),
     firewall: firewallMode(text('firewall', 'open')),
-    publishDefault: hostAddress(text('publish-default', '')),
+    publishDefault: hostAddress(text('publish-default', text('ip', ''))),
     icc: values.icc !== false,
     allowDirectRouting: values['allow-direct-routing'] === true,
     cgroupParent: text('cgroup-parent', '/berth'),
@@ -134,6 +141,7 @@ export function readConfig(argv: readonly string[]): CommandLine {
     containers: containerSettings(flags, file.containers),
     registries: registrySettings(flags, file.registries),
     builder: builderSettings(file.builder),
+    networks: networkSettings(flags.mtu ?? file.mtu, file.networkOptions),
     ownRegistry: ownRegistryConfig(file.registry, text('registry-listen', '') || undefined, dataRoot),
     labels: labelList(flags.label ?? file.labels),
   }
@@ -179,6 +187,8 @@ interface ConfigFile {
   readonly registry: unknown
   readonly builder: unknown
   readonly labels: unknown
+  readonly mtu: unknown
+  readonly networkOptions: unknown
 }
 
 const nothing: ConfigFile = {
@@ -190,6 +200,8 @@ const nothing: ConfigFile = {
   registry: undefined,
   builder: undefined,
   labels: undefined,
+  mtu: undefined,
+  networkOptions: undefined,
 }
 
 function labelList(value: unknown): readonly string[] {
@@ -209,17 +221,25 @@ function readFile(path: string | undefined): ConfigFile {
     if (path === undefined && isErrno(error, 'ENOENT')) return nothing
     throw invalid(`cannot read configuration file ${name}: ${messageOf(error)}`, error)
   }
-  const [containers, others] = splitContainerKeys(parseJson(name, text))
-  const [registries, { registry, builder, labels, 'default-address-pools': list, ...more }] =
-    splitRegistryKeys(others)
-  const [door, rest] = splitDoorKeys(more)
+  const [containers, others] = splitContainerKeys(withoutSettledKeys(name, parseJson(name, text)))
+  const [registries, remaining] = splitRegistryKeys(others)
+  const [door, more] = splitDoorKeys(remaining)
+  const {
+    registry,
+    builder,
+    labels,
+    mtu,
+    'default-address-pools': list,
+    'default-network-opts': networkOptions,
+    ...rest
+  } = more
   const pools = poolList(list)
   const unknown = Object.keys(rest).filter((key) => !Object.hasOwn(options, key))
   if (unknown.length > 0) {
     throw invalid(`configuration file ${name}: unknown key ${unknown.map((key) => `"${key}"`).join(', ')}`)
   }
   for (const [key, value] of Object.entries(rest)) checkValue(name, key as keyof Values, value)
-  return { values: rest, door, registries, containers, pools, registry, builder, labels }
+  return { values: rest, door, registries, containers, pools, registry, builder, labels, mtu, networkOptions }
 }
 
 function checkValue(file: string, key: keyof Values, value: unknown): void {

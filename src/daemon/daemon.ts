@@ -164,7 +164,7 @@ function registryClientOf(config: DaemonConfig, logger: Logger): RegistryClient 
   return openRegistryClient({
     ...config.registries,
     attempts: config.registries.maxDownloadAttempts,
-    environment: process.env,
+    environment: { ...process.env, ...config.registries.proxies },
     userAgent: `berth/${version}`,
     logger,
   })
@@ -185,6 +185,7 @@ function defaultNetworks(
     logger,
     networkId: identity.networks.bridge,
     link: config.bridge,
+    mtu: config.networks.mtu,
     table: config.firewallTable,
     address: config.bip === '' ? undefined : config.bip,
     pools: config.addressPools,

@@ -197,6 +197,7 @@ function networksOf(foundation: Foundation, base: Base, { supervisor }: Containe
     connections,
     clock: systemClock,
     supervisor,
+    defaultOptions: foundation.config.networks.options,
   })
   return { connections, userNetworks }
 }
@@ -511,6 +512,7 @@ function factsOf({ identity, config, probe, selected, machine, ownRegistry }: Fo
     cgroupVersion: machine.cgroupVersion === 'v2' ? '2' : '1',
     warnings: selected.warnings,
     registries: config.registries,
+    proxies: { ...process.env, ...config.registries.proxies },
     ownRegistry,
   }
 }

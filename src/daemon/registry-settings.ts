@@ -18,6 +18,8 @@ export interface RegistrySettings {
   readonly pushCompression: 'gzip' | 'zstd'
   /** Of one request, the first one included. */
   readonly maxDownloadAttempts: number
+  /** Over the environment's, under the names that they have there. */
+  readonly proxies: Readonly<Record<string, string>>
 }
 
 export const registryOptions = {
@@ -28,6 +30,9 @@ export const registryOptions = {
   'max-concurrent-uploads': { type: 'string' },
   'max-download-attempts': { type: 'string' },
   'push-compression': { type: 'string' },
+  'http-proxy': { type: 'string' },
+  'https-proxy': { type: 'string' },
+  'no-proxy': { type: 'string' },
 } as const
 
 /** Keys of the configuration file: lists have plural names there. */
@@ -35,6 +40,11 @@ const listKeys = {
   'registry-mirrors': 'registry-mirror',
   'insecure-registries': 'insecure-registry',
   'registry-token-hosts': 'registry-token-host',
+} as const
+const proxyNames = {
+  'http-proxy': 'HTTP_PROXY',
+  'https-proxy': 'HTTPS_PROXY',
+  'no-proxy': 'NO_PROXY',
 } as const
 const counts = {
   'max-concurrent-downloads': 6,
@@ -48,6 +58,8 @@ type Document = Readonly<Record<string, unknown>>
 export function splitRegistryKeys(document: Document): readonly [Document, Record<string, unknown>] {
   const ours = (key: string): boolean =>
     key === 'mirrors' ||
+    key === 'proxies' ||
+    Object.hasOwn(proxyNames, key) ||
     key === 'push-compression' ||
     Object.hasOwn(listKeys, key) ||
     Object.hasOwn(counts, key)
@@ -71,6 +83,7 @@ export function registrySettings(flags: Document, file: Document): RegistrySetti
     maxUploads: count('max-concurrent-uploads', flags, file),
     pushCompression: compression(flags['push-compression'] ?? file['push-compression'] ?? 'gzip'),
     maxDownloadAttempts: count('max-download-attempts', flags, file),
+    proxies: proxies(flags, file),
   }
   try {
     new RegistryHosts(settings)
@@ -87,6 +100,24 @@ function mirrors(value: unknown): Readonly<Record<string, readonly string[]>> {
   return Object.fromEntries(
     Object.entries(value).map(([host, urls]) => [host.toLowerCase(), texts(urls, `mirrors.${host}`)]),
   )
+}
+
+/** dockerd has them in a section of the file. */
+function proxies(flags: Document, file: Document): Readonly<Record<string, string>> {
+  const section = file['proxies'] ?? {}
+  if (typeof section !== 'object' || section === null || Array.isArray(section)) {
+    throw invalid('"proxies" must be an object with http-proxy, https-proxy and no-proxy')
+  }
+  const given = { ...section, ...file, ...flags } as Document
+  const strange = Object.keys(section).find((key) => !Object.hasOwn(proxyNames, key))
+  if (strange !== undefined) throw invalid(`"proxies": unknown key "${strange}"`)
+  const entries = Object.entries(proxyNames).flatMap(([key, name]) => {
+    const value = given[key]
+    if (value === undefined) return []
+    if (typeof value === 'string') return [[name, value] as const]
+    throw invalid(`"${key}" must be a string`)
+  })
+  return Object.fromEntries(entries)
 }
 
 function texts(value: unknown, key: string): readonly string[] {

@@ -36,7 +36,8 @@ Options:
       --firewall MODE        open: published ports are open; respect: they pass the host's own rules
                              for input (default open)
       --publish-default ADDRESS
-                             Host address that ports are published on when none is named (default: all)
+                             Host address that ports are published on when none is named (default: all); --ip too
+      --mtu BYTES            Of the default network (default 1500)
       --icc=false            Keep containers of the default network apart, but for links
       --allow-direct-routing Published ports are reached at the containers' own addresses, too
       --cgroup-parent PATH   Parent of the containers' cgroups (default /berth)
@@ -46,6 +47,8 @@ Options:
       --registry-mirror URL      Mirror of Docker Hub, repeated; other registries: "mirrors" in the file
       --insecure-registry HOST   HOST[:PORT] or CIDR that needs no good certificate, repeated
       --registry-token-host HOST Token service that any registry may name, repeated
+      --http-proxy URL, --https-proxy URL, --no-proxy HOSTS
+                             For registries, over the environment's
       --max-concurrent-downloads N  Layers at a time (default 6)
       --max-concurrent-uploads N    (default 5)
       --max-download-attempts N     (default 5)

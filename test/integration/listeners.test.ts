@@ -73,6 +73,10 @@ describe('a daemon', () => {
       tlskey: at('server.key'),
       'log-driver': 'local',
       labels: ['rack=7'],
+      // As dockerd would take it.
+      features: { buildkit: true },
+      mtu: 1400,
+      'default-network-opts': { bridge: { 'com.docker.network.driver.mtu': '1350' } },
     }
     writeFileSync(file, JSON.stringify(settings))
     await using daemon = await TestDaemon.start({
@@ -87,6 +91,10 @@ describe('a daemon', () => {
     writeFileSync(at('busybox.tar'), await busyboxTar())
     berth(...holder, 'import', at('busybox.tar'), 'busybox')
     const cat = [...BERTH, ...holder, 'run', '--rm', '-i', '--network', 'none', 'busybox', 'cat']
+    const mtu = ['cat', '/sys/class/net/eth0/mtu']
+    berth(...holder, 'network', 'create', 'own')
+    assert.equal(berth(...holder, 'run', '--rm', 'busybox', ...mtu).stdout, '1400\n')
+    assert.equal(berth(...holder, 'run', '--rm', '--network', 'own', 'busybox', ...mtu).stdout, '1350\n')
     const piped = daemon.inside('sh', '-c', 'echo in | timeout -s KILL 30 "$@"', 'sh', ...cat)
     assert.deepEqual([piped.stdout, piped.code], ['in\n', 0], piped.stderr)
 

@@ -34,6 +34,8 @@ export interface NetworksDeps {
   readonly clock: Clock
   /** Containers that have a process, and when what an earlier one had is given back. */
   readonly supervisor: Pick<Supervisor, 'running' | 'settled'>
+  /** Options that a new network has unless it says otherwise, by driver. */
+  readonly defaultOptions?: Readonly<Record<string, Readonly<Record<string, string>>>> | undefined
 }
 
 /** Milliseconds that a removal waits for containers that have just ended. */
@@ -81,7 +83,7 @@ export class UserNetworks implements NetworkService {
     checkCreate(name, body)
     const { known } = this.#deps
     const from = body.ConfigFrom?.Network
-    const complete = from ? configured(body, known.find(from)) : body
+    const complete = from ? configured(body, known.find(from)) : this.#withDefaults(body)
     if (known.taken(name) || this.#reserved.has(name)) throw networkExists(name)
     this.#reserved.add(name)
     try {
@@ -92,6 +94,11 @@ export class UserNetworks implements NetworkService {
     } finally {
       this.#reserved.delete(name)
     }
+  }
+
+  #withDefaults(body: NetworkCreateBody): NetworkCreateBody {
+    const defaults = this.#deps.defaultOptions?.[body.Driver || 'bridge']
+    return defaults === undefined ? body : { ...body, Options: { ...defaults, ...body.Options } }
   }
 
   async remove(ref: string): Promise<void> {

@@ -37,6 +37,7 @@ beforeEach(async () => {
       runtime: { name: 'crun', path: '/usr/bin/crun', version: '1.8', reason: '' },
       cgroupVersion: '2',
       warnings: [],
+      proxies: { HTTPS_PROXY: 'http://me:secret@proxy:3128', no_proxy: 'localhost' },
       registries: { hubMirrors: ['https://mirror.example/'], insecure: ['reg.example:5000', '10.0.0.0/8'] },
     },
   })
@@ -67,6 +68,11 @@ describe('System.info()', () => {
 })
 
 describe('System.info().RegistryConfig', () => {
+  it('shows its proxies, without a password', async () => {
+    const { HttpProxy, HttpsProxy, NoProxy } = await system.info()
+    assert.deepEqual([HttpProxy, HttpsProxy, NoProxy], ['', 'http://xxxxx:xxxxx@proxy:3128', 'localhost'])
+  })
+
   it('shows mirrors, insecure hosts and networks', async () => {
     const mirrors = ['https://mirror.example/']
     assert.deepEqual((await system.info()).RegistryConfig, {

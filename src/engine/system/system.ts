@@ -30,6 +30,8 @@ export interface EngineFacts {
   readonly cgroupVersion: '1' | '2'
   readonly warnings: readonly string[]
   readonly registries: { readonly hubMirrors: readonly string[]; readonly insecure: readonly string[] }
+  /** Of the engine's own requests, under the names of the environment. */
+  readonly proxies: Readonly<Record<string, string | undefined>>
   /** The registry that this engine serves. */
   readonly ownRegistry?: { readonly url: string; readonly root: string } | undefined
 }
@@ -122,9 +124,7 @@ export class System implements SystemService {
       MemTotal: totalmem(),
       ...registryFacts(facts.registries),
       GenericResources: null,
-      HttpProxy: '',
-      HttpsProxy: '',
-      NoProxy: '',
+      ...proxyFacts(facts.proxies),
       Name: hostname(),
       Labels: [...this.#deps.labels()],
       ExperimentalBuild: false,
@@ -222,6 +222,20 @@ function imageUsage(items: readonly ImageSummary[], layersSize: number): object 
 }
 
 /** As Docker shows it: networks apart, hosts as indexes of their own. */
+function proxyFacts(proxies: EngineFacts['proxies']): object {
+  const value = (name: string): string => proxies[name] || proxies[name.toLowerCase()] || ''
+  return {
+    HttpProxy: withoutPassword(value('HTTP_PROXY')),
+    HttpsProxy: withoutPassword(value('HTTPS_PROXY')),
+    NoProxy: value('NO_PROXY'),
+  }
+}
+
+/** Who may ask for facts need not know it. Docker's mask. */
+function withoutPassword(proxy: string): string {
+  return proxy.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/@]*@/i, '$1xxxxx:xxxxx@')
+}
+
 function registryFacts({ hubMirrors, insecure }: EngineFacts['registries']): object {
   const hosts = insecure.filter((entry) => !entry.includes('/'))
   const unsafe = hosts.map((host) => [host, { Name: host, Mirrors: [], Secure: false, Official: false }])

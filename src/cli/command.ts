@@ -40,6 +40,8 @@ export interface Command<F extends Flags = Flags> {
   readonly interspersed?: boolean
   /** Talks to no engine, and so runs also when nobody can say where one is. */
   readonly local?: boolean
+  /** Says itself what the first Ctrl-C means for requests that are under way, which are given up otherwise. */
+  readonly keepsRequests?: boolean
   /** What its arguments name. */
   readonly completes?: Completion
   /** Further sections of its help. */

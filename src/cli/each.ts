@@ -3,6 +3,9 @@ import { errorText } from './errors.ts'
 
 const AT_ONCE = 50
 
+/** What is seen of it, and by whom it may be ended. */
+type Shown = Pick<Context, 'out' | 'err' | 'signal'>
+
 /** What is done to one reference: the text to print, the reference itself when it is undefined; empty is nothing to print. */
 type Act = (ref: string) => Promise<string | void>
 
@@ -10,11 +13,7 @@ type Act = (ref: string) => Promise<string | void>
  * Does the same for every reference, up to 50 at once, and prints each result as soon as those before it are printed.
  * Failures go to stderr; the exit code is 1 when there was one.
  */
-export async function each(
-  refs: readonly string[],
-  context: Pick<Context, 'out' | 'err'>,
-  act: Act,
-): Promise<number> {
+export async function each(refs: readonly string[], context: Shown, act: Act): Promise<number> {
   let failures = 0
   for (let from = 0; from < refs.length; from += AT_ONCE) {
     const some = refs.slice(from, from + AT_ONCE)
@@ -28,13 +27,10 @@ export async function each(
 }
 
 /** As `each`, one after the other: for what may need the one before it, such as a container in another one's network. */
-export async function eachInTurn(
-  refs: readonly string[],
-  context: Pick<Context, 'out' | 'err'>,
-  act: Act,
-): Promise<number> {
+export async function eachInTurn(refs: readonly string[], context: Shown, act: Act): Promise<number> {
   let failures = 0
   for (const ref of refs) {
+    context.signal.throwIfAborted()
     const [result] = await Promise.allSettled([act(ref)])
     failures += show(ref, result, context)
   }
@@ -42,12 +38,10 @@ export async function eachInTurn(
 }
 
 /** Prints one result; returns how many failures it is. */
-function show(
-  ref: string,
-  result: PromiseSettledResult<string | void>,
-  context: Pick<Context, 'out' | 'err'>,
-): 0 | 1 {
+function show(ref: string, result: PromiseSettledResult<string | void>, context: Shown): 0 | 1 {
   if (result.status === 'rejected') {
+    // Given up, and so are those after it.
+    if (context.signal.aborted) throw result.reason
     context.err(`${errorText(result.reason)}\n`)
     return 1
   }

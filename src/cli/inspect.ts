@@ -59,6 +59,7 @@ export async function inspectAll(
       return { document: await find(ref), older: wanted ? () => older(ref) : undefined }
     }),
   )
+  context.signal.throwIfAborted()
   const found = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   if (template === undefined) {
     const documents = found.map(({ document }) => document)

@@ -39,8 +39,9 @@ export async function runCommand(call: Call): Promise<number> {
   const config = configOf(globals, io)
   const inUse = contextInUse(globals, config, io.env)
   const target = command.local === true ? nobody : await resolveTarget(inUse, globals, config, io.env)
-  using client = clientFor(target, config, io, entry.hidden !== true)
   using interrupts = new Interrupts(io)
+  const interrupted = command.keepsRequests === true ? undefined : interrupts.signal
+  using client = clientFor(target, config, { io, mayStart: entry.hidden !== true, interrupted })
   const context: Context = {
     io,
     client,
@@ -69,12 +70,21 @@ export function configOf(globals: Pick<Globals, 'config'>, io: Io): ClientConfig
 /** For commands that talk to no engine. */
 const nobody: Target = { endpoint: { kind: 'unix', path: '/nonexistent' }, isDefault: false }
 
-function clientFor(target: Target, config: ClientConfig, io: Io, mayStart: boolean): Client {
+interface Caller {
+  readonly io: Io
+  /** Whether the command may start an engine when there is none. */
+  readonly mayStart: boolean
+  readonly interrupted: AbortSignal | undefined
+}
+
+function clientFor(target: Target, config: ClientConfig, caller: Caller): Client {
   const { endpoint, isDefault } = target
+  const { io, mayStart, interrupted } = caller
   const startable = mayStart && isDefault && io.uid === 0 && endpoint.kind === 'unix'
   return new Client({
     endpoint,
     apiVersion: io.env['DOCKER_API_VERSION'] || undefined,
+    interrupted,
     headers: {
       'User-Agent': `berth/${clientVersion.version} (${process.platform})`,
       ...config.file.HttpHeaders,

@@ -6,6 +6,8 @@ import { ScriptedEngine } from '#test/support/scripted-engine.ts'
 import { each, eachInTurn } from './each.ts'
 
 describe('commands for several objects', () => {
+  const { signal } = new AbortController()
+
   it('are done one after the other where one may need the one before it', async () => {
     const trace: string[] = []
     const act = async (ref: string): Promise<void> => {
@@ -16,7 +18,7 @@ describe('commands for several objects', () => {
     }
     const said: string[] = []
     const say = (text: string): void => void said.push(text)
-    assert.equal(await eachInTurn(['a', 'b'], { out: say, err: say }, act), 1)
+    assert.equal(await eachInTurn(['a', 'b'], { out: say, err: say, signal }, act), 1)
     assert.deepEqual(trace, ['begin a', 'end a', 'begin b', 'end b'])
     assert.deepEqual(said, ['no\n', 'b\n'])
   })
@@ -29,7 +31,9 @@ describe('commands for several objects', () => {
       said.push(text)
       first.resolve()
     }
-    const all = each(['a', 'b'], { out, err: out }, (ref) => (ref === 'a' ? Promise.resolve() : last.promise))
+    const all = each(['a', 'b'], { out, err: out, signal }, (ref) =>
+      ref === 'a' ? Promise.resolve() : last.promise,
+    )
     await first.promise
     assert.deepEqual(said, ['a\n'])
     last.resolve()

@@ -38,6 +38,8 @@ export interface TransportOptions {
   /** Pins the API version and skips negotiation. */
   readonly apiVersion?: string | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Gives up the calls that are under way when it aborts and have no signal of their own; those made later go on. */
+  readonly interrupted?: AbortSignal | undefined
   /** Opens a connection to an `ssh` endpoint, which this library cannot do by itself. */
   readonly dial?: (() => Promise<Duplex>) | undefined
   /** Called once when nobody listens; true means that it is worth trying again. */
@@ -120,7 +122,7 @@ export class Transport implements Disposable {
     const request = await this.#request(
       'POST',
       `/v${await this.version()}${path}`,
-      { ...call, headers },
+      { ...call, signal: this.#signalFor(call), headers },
       true,
     )
     const { promise, resolve, reject } = Promise.withResolvers<Hijacked>()
@@ -200,16 +202,20 @@ export class Transport implements Disposable {
   }
 
   async #send(method: string, path: string, call: Call): Promise<IncomingMessage> {
-    const request = await this.#request(method, path, call, false)
+    const signal = this.#signalFor(call)
+    const request = await this.#request(method, path, { ...call, signal }, false)
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
     request.once('response', resolve)
     request.on('error', (error) => {
-      reject(
-        call.signal?.aborted === true ? (call.signal.reason as Error) : connectionError(this.endpoint, error),
-      )
+      reject(signal?.aborted === true ? (signal.reason as Error) : connectionError(this.endpoint, error))
     })
     sendBody(request, call)
     return promise
+  }
+
+  #signalFor(call: Call): AbortSignal | undefined {
+    const { interrupted } = this.#options
+    return call.signal ?? (interrupted?.aborted === true ? undefined : interrupted)
   }
 
   async #request(method: string, path: string, call: Call, ownConnection: boolean): Promise<ClientRequest> {

@@ -119,6 +119,8 @@ function session(program: readonly string[]): void {
       assert.equal((await api.inspect('kept')).State.Status, 'running')
 
       await using again = terminal('attach', 'kept')
+      // The shell is made to draw its prompt again.
+      await again.expect(/\/ # /)
       again.type('echo $X\n')
       await again.expect(/\nremembered\r\n/)
       again.type('exit 5\n')
@@ -225,6 +227,16 @@ function session(program: readonly string[]): void {
       assert.deepEqual([code, await output], [0, ''])
       await api.until('it to go', async () => says('ps', '-aq') === '')
     })
+  })
+
+  it('leaves an exec at a signal, and what runs in it goes on', async () => {
+    await running('entered')
+    const client = start('exec', 'entered', 'sh', '-c', 'echo begun; exec sleep 1000')
+    const ended = once(client, 'exit')
+    await once(client.stdout, 'data')
+    client.kill('SIGTERM')
+    await ended
+    assert.match(says('top', 'entered', '-o', 'pid,args'), /sleep 1000/)
   })
 
   describe('files', () => {

@@ -14,6 +14,7 @@ export default command({
   summary: 'Run applications of several containers, described by a compose.yaml',
   min: 0,
   interspersed: false,
+  keepsRequests: true,
   flags: composeFlags,
   sections: commandList,
   async run({ args, flags }, context) {

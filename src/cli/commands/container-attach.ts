@@ -1,8 +1,9 @@
-import { command } from '../command.ts'
+import { command, type Context } from '../command.ts'
 import { commandError } from '../errors.ts'
 import { bool, string } from '../flags.ts'
 import { runAttached } from '../run/attached.ts'
 import { DEFAULT_DETACH_KEYS } from '../run/detach-keys.ts'
+import { terminalSize } from '../run/follow-size.ts'
 import { proxySignals } from '../run/signal-proxy.ts'
 import { requireTerminal } from '../run/terminal-check.ts'
 import { waitExit } from '../run/wait-exit.ts'
@@ -13,6 +14,7 @@ export default command({
   min: 1,
   max: 1,
   completes: 'running',
+  keepsRequests: true,
   flags: {
     'detach-keys': string('Keys that detach, instead of ctrl-p,ctrl-q'),
     'no-stdin': bool('Do not connect stdin'),
@@ -42,8 +44,18 @@ export default command({
       stderr: true,
       detachKeys,
     })
+    if (tty) await drawAnew(container, context)
     const options = { tty, stdin, stdout: true, stderr: true, detachKeys: detachKeys ?? DEFAULT_DETACH_KEYS }
     const outcome = await runAttached({ container, connection, options, exitCode: code }, context)
     return outcome.kind === 'exited' ? outcome.code : 1
   },
 })
+
+/** A program draws its screen again when its terminal changes: so a prompt shows although the size is that of the last time. */
+async function drawAnew(container: string, { client, io }: Context): Promise<void> {
+  const size = terminalSize(io)
+  if (size === undefined) return
+  const [rows, columns] = size
+  // It may have ended; the session then says so.
+  await client.containerStreams.resize(container, rows + 1, columns + 1).catch(() => undefined)
+}

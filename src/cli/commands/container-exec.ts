@@ -61,12 +61,16 @@ export default command({
 async function attachExec(
   id: string,
   options: { readonly tty: boolean; readonly stdin: boolean; readonly detachKeys: string },
-  { client, io }: Context,
+  { client, io, signal }: Context,
 ): Promise<number> {
   const { tty } = options
   const { stream } = await client.execs.start(id, { tty, consoleSize: tty ? terminalSize(io) : undefined })
   using _size = tty ? followSize(io, (rows, columns) => client.execs.resize(id, rows, columns)) : undefined
+  // The process in the container goes on, as it does when the person detaches.
+  const leave = (): void => void stream.destroy()
+  signal.addEventListener('abort', leave, { once: true })
   const { detached } = await runSession(stream, io, { ...options, stdout: true, stderr: true })
+  signal.throwIfAborted()
   const { Running, ExitCode } = await client.execs.inspect(id)
   if (detached && Running === true) {
     io.stderr.write('read escape sequence\n')

@@ -20,6 +20,7 @@ export default command({
   min: 1,
   interspersed: false,
   completes: 'images',
+  keepsRequests: true,
   flags: {
     ...createFlags,
     detach: bool('In the background; print the id', { short: 'd' }),

@@ -9,6 +9,7 @@ export default command({
   summary: 'Start stopped containers',
   min: 1,
   completes: 'containers',
+  keepsRequests: true,
   flags: {
     attach: bool('Show the output, and pass signals on', { short: 'a' }),
     'detach-keys': string('Keys that detach, instead of ctrl-p,ctrl-q'),

@@ -10,6 +10,7 @@ export default command({
   summary: 'Make an image from a Dockerfile',
   min: 0,
   completes: 'files',
+  keepsRequests: true,
   flags: buildFlags,
   async run({ args, flags }, context) {
     const [path = '', build] = args

@@ -298,6 +298,44 @@ describe('berth manifest push', () => {
     assert.match(registry.log.join('\n'), /PUT \/v2\/team\/all\/blobs\/uploads\//)
   })
 
+  for (const ranges of ['known', 'unknown'] as const) {
+    it(`goes on with a copy that was cut (ranges are ${ranges} to the registry)`, async () => {
+      await says('create L R/team/arm:v8')
+      const [layer = ''] =
+        [...registry.blobs].find(([, bytes]) => Buffer.from(bytes).toString() === 'layer of v8') ?? []
+      let cuts = 1
+      registry.fault = ({ method, url }) => {
+        if (method === 'POST' && url.includes('mount=')) return { kind: 'answer', status: 405 }
+        if (method === 'HEAD' && url.endsWith(layer)) return { kind: 'answer', status: 404 }
+        if (method === 'GET' && ranges === 'unknown') return { kind: 'ignore range' }
+        if (!/^P(UT|ATCH)$/.test(method) || !url.includes('/uploads/') || cuts === 0) return undefined
+        cuts -= 1
+        return { kind: 'cut', after: 5 }
+      }
+      assert.equal((await run('push L')).code, 0)
+      const reads = registry.requests.filter(({ method, url }) => method === 'GET' && url.endsWith(layer))
+      assert.deepEqual(
+        reads.map(({ headers }) => headers.range),
+        [undefined, 'bytes=5-10'],
+      )
+    })
+  }
+
+  it('leaves out layers that no registry has', async () => {
+    const foreign = { mediaType: mediaTypes.dockerForeignLayer, digest: `sha256:${'f'.repeat(64)}`, size: 1 }
+    const config = registry.addBlob('{"architecture":"amd64","os":"windows"}')
+    const manifest = {
+      schemaVersion: 2,
+      mediaType: mediaTypes.dockerManifest,
+      config: { mediaType: mediaTypes.dockerConfig, ...config },
+      layers: [foreign],
+    }
+    registry.addManifest('team/win', 'latest', manifest, mediaTypes.dockerManifest)
+    await says('create L R/team/win')
+    await says('push L')
+    assert.ok(registry.log.every((line) => !line.startsWith('GET') || !line.endsWith(foreign.digest)))
+  })
+
   it('forgets the list with --purge, but only when it was pushed', async () => {
     await create()
     registry.fault = ({ url }) => (url.endsWith('/manifests/1') ? { kind: 'answer', status: 400 } : undefined)

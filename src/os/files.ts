@@ -48,14 +48,20 @@ export async function fileSize(path: string): Promise<number | undefined> {
  * (/proc), Node's own recursive mkdir() tries for ever.
  */
 export async function makeDirectories(path: string, options: { readonly mode: number }): Promise<void> {
+  await make(path, options, true)
+}
+
+async function make(path: string, options: { readonly mode: number }, again: boolean): Promise<void> {
   try {
     await mkdir(path, options)
   } catch (error) {
     if (isErrno(error, 'EEXIST') && (await stat(path)).isDirectory()) return
     const parent = dirname(path)
-    if (!isErrno(error, 'ENOENT') || (await isThere(parent))) throw error
-    await makeDirectories(parent, options)
-    await makeDirectories(path, options)
+    if (!isErrno(error, 'ENOENT')) throw error
+    if (!(await isThere(parent))) await make(parent, options, true)
+    // Somebody else has made it meanwhile, or it takes no directories, which shows at the second time.
+    else if (!again) throw error
+    await make(path, options, false)
   }
 }
 

@@ -7,7 +7,7 @@ import type { Answered } from '#engine/requests/request-journal.ts'
 import { isBefore, newestVersion, oldestVersion, parseVersion, type ApiVersion } from '#api/version.ts'
 import { httpStatus } from './http-status.ts'
 import { Query } from './query.ts'
-import type { Reply } from './reply.ts'
+import { empty, type Reply } from './reply.ts'
 import { checkReadOnly, withoutValues } from './read-only.ts'
 import { type Recorder, outcomeOf, recordArrival } from './recording.ts'
 import { readDocument } from './request-body.ts'
@@ -104,7 +104,17 @@ export async function refuse(context: ExchangeContext, exchange: Exchange, error
   await answer(context, exchange, undefined, () => Promise.reject(error), context.closed)
 }
 
-export function pageNotFound(): EngineError {
+/** Answers where no route is. A path with doubled slashes, as of a name that begins with one, is that without them. */
+export async function answerNowhere(context: ExchangeContext, exchange: Exchange): Promise<void> {
+  const { version, path, query } = exchange.target
+  if (!path.includes('//')) return refuse(context, exchange, pageNotFound())
+  const prefix = version === undefined ? '' : `/v${version}`
+  const Location = `${prefix}${path.replaceAll(/\/{2,}/g, '/')}${query === '' ? '' : `?${query}`}`
+  const reply = empty(301, { Location })
+  await answer(context, exchange, undefined, () => Promise.resolve(reply), context.closed)
+}
+
+function pageNotFound(): EngineError {
   return new EngineError('not_found', 'page not found', { code: 'PAGE_NOT_FOUND' })
 }
 

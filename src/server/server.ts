@@ -14,7 +14,7 @@ import type { Logger } from '#base/logger.ts'
 import type { Engine } from '#engine/services.ts'
 import { Connections } from './connections.ts'
 import { destroySoon } from './destroy-soon.ts'
-import { pageNotFound, refuse, serve, type Exchange, type ExchangeContext } from './exchange.ts'
+import { answerNowhere, refuse, serve, type Exchange, type ExchangeContext } from './exchange.ts'
 import { implicitUpgrade, inspectFirstRequest } from './front.ts'
 import { guard, guardRules, type GuardRules } from './guard.ts'
 import { listen, type Address, type Bound } from './listen.ts'
@@ -242,7 +242,7 @@ class Edge {
   }
 
   #run(exchange: Exchange, matched: Matched | undefined): void {
-    if (matched === undefined) this.connections.track(refuse(this.#context, exchange, pageNotFound()))
+    if (matched === undefined) this.connections.track(answerNowhere(this.#context, exchange))
     else this.connections.track(serve(this.#context, exchange, matched))
   }
 

@@ -18,7 +18,7 @@ const VERSION = /^\/v([0-9.]+)(?=\/|$)/
 /**
  * Reads a request target (RFC 9112 section 3.2). Refused as invalid_argument: characters that need encoding,
  * broken escapes, control characters and dot segments, plain or encoded, also inside a name. Doubled slashes
- * stay, and so match no route.
+ * stay, and so match no route; who asks is sent to the path without them.
  */
 export function parseTarget(url: string): Target {
   if (!PRINTABLE.test(url) || url.includes('#')) throw invalidTarget()

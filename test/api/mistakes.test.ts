@@ -26,6 +26,18 @@ describe('a request that cannot be served', () => {
     }
   })
 
+  it('is sent to the path without doubled slashes, as with a name that begins with one', async () => {
+    await api.container('web', ['sleep'])
+    for (const [path, wanted] of [
+      ['/v1.44/containers//web/json?size=1', '/v1.44/containers/web/json?size=1'],
+      ['/v1.44//info', '/v1.44/info'],
+      ['//host///version', '/host/version'],
+    ] as const) {
+      const { status, headers, text } = await api.call('GET', path)
+      assert.deepEqual([status, headers['location'], text], [301, wanted, ''], path)
+    }
+  })
+
   it('is told that a container needs a configuration, in every version', async () => {
     for (const version of ['1.24', '1.43', '1.51', '1.55']) {
       for (const raw of ['{}', 'null']) {

@@ -427,6 +427,11 @@ describe('namespaces', () => {
     assert.equal((await exec(api, second, ['hostname'])).out, (await exec(api, first, ['hostname'])).out)
 
     await api.remove(second)
+    await api.started({ Cmd: FOREVER }, 'closed')
+    const curious = await api.create({ Cmd: 'true', HostConfig: { IpcMode: 'container:closed' } })
+    const refused = await api.daemon.call('POST', `/containers/${curious}/start`)
+    assert.equal(refused.status, 400)
+    assert.match(refused.text, /non-shareable IPC/)
     const third = await api.create({ Cmd: 'true', HostConfig: { NetworkMode: 'container:first' } })
     await api.call('POST', '/containers/first/stop?t=1')
     assert.match(

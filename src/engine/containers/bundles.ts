@@ -1,6 +1,7 @@
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { hostname as machineName } from 'node:os'
 import { dirname, join } from 'node:path'
+import { EngineError } from '#base/errors.ts'
 import type { Endpoint, Networks, Ways } from '#network/networks.ts'
 import { noSuchNetwork } from '#network/errors.ts'
 import { splitSysctls } from '#runtime/namespaces.ts'
@@ -81,6 +82,7 @@ export class OciBundles implements Bundles {
     const { machine, accounts, etcFiles, cgroupParent } = this.#deps
     const { hostConfig, config } = container
     const hostname = this.#hostname(container)
+    this.#checkIpc(hostConfig.IpcMode ?? '')
     const [files, devices, etc] = await Promise.all([
       accounts.of(container),
       containerDevices(hostConfig),
@@ -180,6 +182,19 @@ export class OciBundles implements Bundles {
     if (config.Hostname !== undefined && config.Hostname !== null && config.Hostname !== '')
       return config.Hostname
     return mode === 'host' || hostConfig.UTSMode === 'host' ? machineName() : container.id.slice(0, 12)
+  }
+
+  /** Semaphores, queues and shared memory belong to the container that has them, unless it shares them. */
+  #checkIpc(mode: string): void {
+    if (!mode.startsWith('container:')) return
+    const donor = this.#deps.registry.resolve(mode.slice('container:'.length))
+    const { IpcMode } = donor.hostConfig
+    if (IpcMode !== 'private' && IpcMode !== 'none') return
+    throw new EngineError(
+      'invalid_argument',
+      `failed to join IPC namespace: container ${donor.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
+      { code: 'CONTAINER_IPC_PRIVATE' },
+    )
   }
 
   #pidOf(container: Container, ref: string): number {

@@ -28,6 +28,7 @@ export const defaultReadonlyPaths: readonly string[] = [
 export interface MountChoice {
   readonly mounts: readonly SpecMount[]
   readonly privileged: boolean
+  readonly writableCgroups: boolean
   /** As in SpecNamespaces. */
   readonly ipc: string
   readonly shmSize: number
@@ -59,9 +60,9 @@ export function rootfsPropagation(mounts: readonly SpecMount[]): string | undefi
   return undefined
 }
 
-function defaultMounts({ privileged, ipc, shmSize }: MountChoice): Mount[] {
+function defaultMounts({ privileged, writableCgroups, ipc, shmSize }: MountChoice): Mount[] {
   const kernelOptions = ['nosuid', 'noexec', 'nodev']
-  const sysOptions = privileged ? kernelOptions : [...kernelOptions, 'ro']
+  const readOnly = [...kernelOptions, 'ro']
   const mounts: Mount[] = [
     mount('/proc', 'proc', 'proc', kernelOptions),
     mount('/dev', 'tmpfs', 'tmpfs', ['nosuid', 'strictatime', 'mode=755', 'size=65536k']),
@@ -73,8 +74,8 @@ function defaultMounts({ privileged, ipc, shmSize }: MountChoice): Mount[] {
       'mode=0620',
       'gid=5',
     ]),
-    mount('/sys', 'sysfs', 'sysfs', sysOptions),
-    mount('/sys/fs/cgroup', 'cgroup', 'cgroup', sysOptions),
+    mount('/sys', 'sysfs', 'sysfs', privileged ? kernelOptions : readOnly),
+    mount('/sys/fs/cgroup', 'cgroup', 'cgroup', writableCgroups ? kernelOptions : readOnly),
     mount('/dev/mqueue', 'mqueue', 'mqueue', kernelOptions),
   ]
   if (ipc === 'host') mounts.push(mount('/dev/shm', 'bind', '/dev/shm', ['rbind', 'rprivate']))

@@ -253,11 +253,21 @@ describe('hostile images and known holes', () => {
     assert.deepEqual(buildSpec(input({ annotations: { a: 'b' } })).annotations, { a: 'b' })
   })
 
-  it('CVE-2023-25809: the cgroup mount is read-only unless the container is privileged', () => {
+  it('CVE-2023-25809: the cgroup mount is read-only unless the container is privileged or asks for it', () => {
     for (const cgroup of ['private', 'host']) {
       const given = input({ namespaces: { ...input().namespaces, cgroup } })
       const mount = buildSpec(given).mounts.find(({ destination }) => destination === '/sys/fs/cgroup')
       assert.ok(mount?.options.includes('ro'))
+    }
+    for (const [privileged, writableCgroups, readOnly] of [
+      [true, undefined, false],
+      [true, false, true],
+      [false, true, false],
+    ] as const) {
+      const security = { ...input().security, privileged, writableCgroups }
+      const { mounts } = buildSpec(input({ security }))
+      const cgroup = mounts.find(({ destination }) => destination === '/sys/fs/cgroup')
+      assert.equal(cgroup?.options.includes('ro'), readOnly)
     }
   })
 

@@ -122,6 +122,8 @@ export interface SpecSecurity {
   readonly capAdd: readonly string[]
   readonly capDrop: readonly string[]
   readonly noNewPrivileges: boolean
+  /** Whether its control groups are mounted writable; undefined: where it is privileged. */
+  readonly writableCgroups?: boolean | undefined
   /** `default`, `unconfined`, or the text of a profile in Docker's format. */
   readonly seccomp: string
   readonly maskedPaths?: readonly string[] | undefined
@@ -179,6 +181,7 @@ export function buildSpec(input: SpecInput): RuntimeSpec {
     mounts: linuxMounts({
       mounts: input.mounts,
       privileged: input.security.privileged,
+      writableCgroups: input.security.writableCgroups ?? input.security.privileged,
       ipc: namespaces.ipc,
       shmSize: input.shmSize,
     }),

@@ -79,12 +79,13 @@ export function usesInit(hostConfig: HostConfig): boolean {
 }
 
 export function securityOf(hostConfig: HostConfig): SpecSecurity {
-  const { noNewPrivileges, seccomp } = parseSecurityOptions(hostConfig.SecurityOpt ?? [])
+  const { noNewPrivileges, seccomp, writableCgroups } = parseSecurityOptions(hostConfig.SecurityOpt ?? [])
   return {
     privileged: hostConfig.Privileged === true,
     capAdd: hostConfig.CapAdd ?? [],
     capDrop: hostConfig.CapDrop ?? [],
     noNewPrivileges: noNewPrivileges === true,
+    writableCgroups,
     seccomp,
     maskedPaths: hostConfig.MaskedPaths ?? undefined,
     readonlyPaths: hostConfig.ReadonlyPaths ?? undefined,

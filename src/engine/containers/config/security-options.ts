@@ -7,6 +7,8 @@ export interface SecurityOptions {
   readonly seccomp: string
   readonly apparmor?: string | undefined
   readonly labels: readonly string[]
+  /** Undefined: a privileged container's groups are. */
+  readonly writableCgroups?: boolean | undefined
 }
 
 /** `HostConfig.SecurityOpt`; key and value are separated by `=`, or by `:` as of old. Fails with Docker's texts. */
@@ -33,6 +35,8 @@ function keyed(option: string, { labels }: SecurityOptions): Partial<SecurityOpt
       return { seccomp: value === '' || value === 'builtin' ? 'default' : value }
     case 'no-new-privileges':
       return { noNewPrivileges: parseBoolean(value, option) }
+    case 'writable-cgroups':
+      return { writableCgroups: parseBoolean(value, option) }
     default:
       throw invalidConfig(`invalid --security-opt 2: ${JSON.stringify(option)}`)
   }

@@ -113,6 +113,10 @@ describe('validateCreate()', () => {
     ],
     [{ SecurityOpt: ['odd'] }, 'invalid --security-opt 1: "odd"'],
     [{ SecurityOpt: ['odd=1'] }, 'invalid --security-opt 2: "odd=1"'],
+    [
+      { SecurityOpt: ['writable-cgroups=true'], CgroupnsMode: 'host' },
+      'writable-cgroups needs a cgroup namespace of the container: --cgroupns private',
+    ],
     [{ PortBindings: { '99999/tcp': [] } }, 'invalid port specification: "99999"'],
     [{ NetworkMode: 'container:a', Dns: ['1.1.1.1'] }, 'conflicting options: dns and the network mode'],
     [

@@ -121,7 +121,7 @@ function checkHostConfig(hostConfig: HostConfig, machine: ValidationMachine): vo
   checkModes(hostConfig)
   checkDevices(hostConfig)
   checkUlimits(hostConfig)
-  parseSecurityOptions(hostConfig.SecurityOpt ?? [])
+  checkSecurityOptions(hostConfig)
   if (Object.hasOwn(hostConfig.Annotations ?? {}, '')) {
     throw invalidConfig('invalid Annotations: the empty string is not permitted as an annotation key')
   }
@@ -149,6 +149,14 @@ function checkRanges(hostConfig: HostConfig): void {
 function checkCapabilities({ CapAdd, CapDrop }: HostConfig, machine: ValidationMachine): void {
   withPrefix('invalid CapAdd', () => normalizeCapabilities(CapAdd ?? [], machine.capabilities))
   withPrefix('invalid CapDrop', () => normalizeCapabilities(CapDrop ?? [], kernelCapabilities))
+}
+
+/** Writable groups of the host's namespace would be everybody's. */
+function checkSecurityOptions({ SecurityOpt, Privileged, CgroupnsMode }: HostConfig): void {
+  const { writableCgroups } = parseSecurityOptions(SecurityOpt ?? [])
+  if (writableCgroups === true && Privileged !== true && CgroupnsMode === 'host') {
+    throw invalidConfig('writable-cgroups needs a cgroup namespace of the container: --cgroupns private')
+  }
 }
 
 function checkModes(hostConfig: HostConfig): void {

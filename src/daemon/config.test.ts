@@ -94,16 +94,14 @@ describe('the settings for registries', () => {
       mirrors: { 'ghcr.io': ['https://cache.example/ghcr'] },
       insecure: ['reg.example:5000', '10.0.0.0/8'],
       tokenHosts: ['auth.example'],
-      maxDownloads: 2,
-      maxUploads: 5,
       maxDownloadAttempts: 5,
-      pushCompression: 'gzip',
       proxies: {},
     })
-    assert.equal(read({ 'push-compression': 'zstd' }).registries.pushCompression, 'zstd')
+    assert.equal(read({ 'push-compression': 'zstd' }).transfers.pushCompression, 'zstd')
     const line = ['--insecure-registry', 'a:1', '--insecure-registry', 'b', '--max-concurrent-downloads', '9']
-    const { insecure, maxDownloads } = read(file, ...line).registries
-    assert.deepEqual([insecure, maxDownloads], [['a:1', 'b'], 9])
+    const { registries, transfers } = read(file, ...line)
+    assert.deepEqual([registries.insecure, transfers.maxDownloads], [['a:1', 'b'], 9])
+    assert.equal(read(file).transfers.maxDownloads, 2)
   })
 
   it('are refused by name when they cannot be understood', () => {

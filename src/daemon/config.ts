@@ -17,8 +17,10 @@ import { ownRegistryConfig } from './own-registry.ts'
 import {
   registryOptions,
   type RegistrySettings,
+  type TransferSettings,
   registrySettings,
   splitRegistryKeys,
+  transferSettings,
 } from './registry-settings.ts'
 
 /** How a daemon is set up: command line over configuration file over defaults; names follow dockerd. */
@@ -52,6 +54,7 @@ export interface DaemonConfig {
   readonly containers: ContainerSettings
   /** How other registries are spoken to. */
   readonly registries: RegistrySettings
+  readonly transfers: TransferSettings
   readonly builder: BuilderSettings
   /** What networks get that do not say. */
   readonly networks: NetworkSettings
@@ -140,6 +143,7 @@ export function readConfig(argv: readonly string[]): CommandLine {
     pidfile: text('pidfile', ''),
     containers: containerSettings(flags, file.containers),
     registries: registrySettings(flags, file.registries),
+    transfers: transferSettings(flags, file.registries),
     builder: builderSettings(file.builder),
     networks: networkSettings(flags.mtu ?? file.mtu, file.networkOptions),
     ownRegistry: ownRegistryConfig(file.registry, text('registry-listen', '') || undefined, dataRoot),

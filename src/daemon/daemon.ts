@@ -32,6 +32,8 @@ import { chooseRuntime, makeRoots, openStorage, startLockedHelper } from './mach
 import { openListeners, renewCertificates } from './listeners.ts'
 import { openOwnRegistry } from './own-registry.ts'
 import { pidFile } from './pid-file.ts'
+import { LiveRegistryClient } from './live-registry-client.ts'
+import type { RegistrySettings } from './registry-settings.ts'
 import type { LiveConfig } from './reloading.ts'
 import { notify } from './service-manager.ts'
 import { version } from './version.ts'
@@ -73,7 +75,9 @@ export async function runDaemon(live: LiveConfig, signals: DaemonSignals): Promi
   const names = acquired.use(namesOf(helper, config, buildDir, logger))
   const background = new Background(logger)
   const cgroups = await mountedCgroups()
-  const registryClient = acquired.use(registryClientOf(config, logger))
+  const registryClient = acquired.use(
+    new LiveRegistryClient(() => registryClientOf(live.current.registries, logger)),
+  )
   const events = new EventJournal({ rows: new EventRows(db), logger })
   // Outlives the engine, which may be pulling from it.
   const ownRegistry = acquired.use(await openOwnRegistry(config, logger))
@@ -110,7 +114,16 @@ export async function runDaemon(live: LiveConfig, signals: DaemonSignals): Promi
   acquired.use(periodically(LOOK_EVERY, () => networks.look(), logger))
   acquired.use(periodically(EXPIRE_EVERY, () => assembled.expire(), logger))
 
-  const lost = await served(assembled, { live, signals, logger, buildDir, helper, events, identity })
+  const lost = await served(assembled, {
+    live,
+    signals,
+    logger,
+    buildDir,
+    helper,
+    events,
+    identity,
+    registryClient,
+  })
   if (lost !== undefined) throw lost
 }
 
@@ -125,6 +138,7 @@ async function served(
     helper,
     events,
     identity,
+    registryClient,
   }: {
     readonly live: LiveConfig
     readonly signals: DaemonSignals
@@ -133,6 +147,7 @@ async function served(
     readonly helper: Awaited<ReturnType<typeof startLockedHelper>>
     readonly events: EventJournal
     readonly identity: Identity
+    readonly registryClient: LiveRegistryClient
   },
 ): Promise<Error | undefined> {
   const { door, pidfile, dataRoot } = live.current
@@ -144,6 +159,7 @@ async function served(
   const reload = (): void => {
     renewCertificates(server, door, logger)
     const changed = live.reload(logger)
+    if (changed?.includes('registries') === true) registryClient.renew()
     if (changed !== undefined) events.publish('daemon', 'reload', identity.engine, { name: hostname() })
   }
   acquired.use(signals.onReload(reload))
@@ -160,11 +176,11 @@ function recorderOf(requests: RequestJournal, helper: Helper): Recorder {
   return { arrived: (request) => requests.arrived(request), callerOf: callers(helper) }
 }
 
-function registryClientOf(config: DaemonConfig, logger: Logger): RegistryClient & AsyncDisposable {
+function registryClientOf(settings: RegistrySettings, logger: Logger): RegistryClient & AsyncDisposable {
   return openRegistryClient({
-    ...config.registries,
-    attempts: config.registries.maxDownloadAttempts,
-    environment: { ...process.env, ...config.registries.proxies },
+    ...settings,
+    attempts: settings.maxDownloadAttempts,
+    environment: { ...process.env, ...settings.proxies },
     userAgent: `berth/${version}`,
     logger,
   })

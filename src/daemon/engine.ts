@@ -317,7 +317,7 @@ function registriesOf(
   { registryClient: client, config }: Foundation,
   { store }: Images,
 ): { readonly pushes: Pushes; readonly registries: Registries } {
-  const { pushCompression: compression, maxUploads } = config.registries
+  const { pushCompression: compression, maxUploads } = config.transfers
   return {
     pushes: new Pushes({ store, client, compression, maxUploads }),
     registries: new Registries(client),
@@ -498,7 +498,7 @@ function queryOf(
   })
 }
 
-function factsOf({ identity, config, probe, selected, machine, ownRegistry }: Foundation): EngineFacts {
+function factsOf({ identity, config, live, probe, selected, machine, ownRegistry }: Foundation): EngineFacts {
   return {
     id: identity.engine,
     version,
@@ -511,8 +511,12 @@ function factsOf({ identity, config, probe, selected, machine, ownRegistry }: Fo
     runtime: { name: selected.name, path: selected.path, version: selected.version, reason: selected.reason },
     cgroupVersion: machine.cgroupVersion === 'v2' ? '2' : '1',
     warnings: selected.warnings,
-    registries: config.registries,
-    proxies: { ...process.env, ...config.registries.proxies },
+    get registries() {
+      return live.current.registries
+    },
+    get proxies() {
+      return { ...process.env, ...live.current.registries.proxies }
+    },
     ownRegistry,
   }
 }

@@ -9,7 +9,11 @@ import { passedDescriptors } from './service-manager.ts'
 export async function openListeners(server: ApiServer, door: DoorSettings): Promise<void> {
   const tls = door.tls === undefined ? undefined : readTlsFiles(door.tls)
   const listeners = await listenersOf(door)
-  for (const { address, readOnly } of listeners) {
+  // What kind of socket was passed is seen when it is taken.
+  const passedFirst = listeners.toSorted(
+    (a, b) => Number(b.address.kind === 'fd') - Number(a.address.kind === 'fd'),
+  )
+  for (const { address, readOnly } of passedFirst) {
     await server.listen(address, { readOnly, tls: address.kind === 'unix' ? undefined : tls })
   }
 }

@@ -17,7 +17,7 @@ export async function openPulls(foundation: Foundation, images: Images): Promise
     dataRoot: config.dataRoot,
     clock: systemClock,
     logger,
-    connections: config.registries.maxDownloads,
+    connections: config.transfers.maxDownloads,
     limits: downloadLimits,
   })
   await pulls.expire()

@@ -11,15 +11,19 @@ export interface RegistrySettings {
   readonly insecure: readonly string[]
   /** Token services that any registry may name: `host[:port]` or `*.example.com`. */
   readonly tokenHosts: readonly string[]
+  /** Of one request, the first one included. */
+  readonly maxDownloadAttempts: number
+  /** Over the environment's, under the names that they have there. */
+  readonly proxies: Readonly<Record<string, string>>
+}
+
+/** How layers are moved. */
+export interface TransferSettings {
   /** Layers at a time. */
   readonly maxDownloads: number
   readonly maxUploads: number
   /** Of layers that a registry does not have yet. */
   readonly pushCompression: 'gzip' | 'zstd'
-  /** Of one request, the first one included. */
-  readonly maxDownloadAttempts: number
-  /** Over the environment's, under the names that they have there. */
-  readonly proxies: Readonly<Record<string, string>>
 }
 
 export const registryOptions = {
@@ -79,9 +83,6 @@ export function registrySettings(flags: Document, file: Document): RegistrySetti
     mirrors: mirrors(file['mirrors'] ?? {}),
     insecure: list('insecure-registries'),
     tokenHosts: list('registry-token-hosts'),
-    maxDownloads: count('max-concurrent-downloads', flags, file),
-    maxUploads: count('max-concurrent-uploads', flags, file),
-    pushCompression: compression(flags['push-compression'] ?? file['push-compression'] ?? 'gzip'),
     maxDownloadAttempts: count('max-download-attempts', flags, file),
     proxies: proxies(flags, file),
   }
@@ -91,6 +92,15 @@ export function registrySettings(flags: Document, file: Document): RegistrySetti
     throw invalid((error as Error).message, error)
   }
   return settings
+}
+
+/** As `registrySettings`. */
+export function transferSettings(flags: Document, file: Document): TransferSettings {
+  return {
+    maxDownloads: count('max-concurrent-downloads', flags, file),
+    maxUploads: count('max-concurrent-uploads', flags, file),
+    pushCompression: compression(flags['push-compression'] ?? file['push-compression'] ?? 'gzip'),
+  }
 }
 
 function mirrors(value: unknown): Readonly<Record<string, readonly string[]>> {

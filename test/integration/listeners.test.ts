@@ -110,6 +110,7 @@ describe('a daemon', () => {
       JSON.stringify({
         ...settings,
         labels: ['rack=8'],
+        'insecure-registries': ['reg.example:5000'],
         'log-driver': 'none',
         'publish-default': '127.0.0.1',
       }),
@@ -119,6 +120,7 @@ describe('a daemon', () => {
     assert.match(line, /"Type":"daemon","Action":"reload"/)
     events.destroy()
     assert.equal(berth(...holder, ...info).stdout.trim(), '[rack=8] none')
+    assert.match(berth(...holder, 'info').stdout, /Insecure Registries:\n\s+reg\.example:5000/)
     assert.match(daemon.log, /when the daemon is started again","settings":\["publishDefault"\]/)
   })
 
@@ -145,12 +147,12 @@ describe('a daemon', () => {
     const server = createServer()
     server.listen(0, '0.0.0.0')
     await once(server, 'listening')
+    using _closed = { [Symbol.dispose]: () => void server.close() }
     const options = { args: ['-H', 'fd://'], dress: withPassedSocket, stdin: handleOf(server) }
     await assert.rejects(
       TestDaemon.start(options),
       /refusing to listen on tcp:\/\/0\.0\.0\.0:\d+ without TLS/,
     )
-    server.close()
   })
 
   it('says whether its configuration can be used, and what is wrong with it', () => {

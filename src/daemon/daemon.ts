@@ -23,7 +23,6 @@ import { mountedCgroups } from '#os/cgroups/mounted-cgroups.ts'
 import { EventRows } from '#store/events.ts'
 import { openDatabase } from '#store/db.ts'
 import { openRegistryClient } from '#registry/client/client.ts'
-import type { RegistryClient } from '#registry/client/repository.ts'
 import type { DaemonConfig } from './config.ts'
 import { callers } from './callers.ts'
 import { type AssembledEngine, assembleEngine } from './engine.ts'
@@ -33,7 +32,6 @@ import { openListeners, renewCertificates } from './listeners.ts'
 import { openOwnRegistry } from './own-registry.ts'
 import { pidFile } from './pid-file.ts'
 import { LiveRegistryClient } from './live-registry-client.ts'
-import type { RegistrySettings } from './registry-settings.ts'
 import type { LiveConfig } from './reloading.ts'
 import { notify } from './service-manager.ts'
 import { version } from './version.ts'
@@ -75,9 +73,7 @@ export async function runDaemon(live: LiveConfig, signals: DaemonSignals): Promi
   const names = acquired.use(namesOf(helper, config, buildDir, logger))
   const background = new Background(logger)
   const cgroups = await mountedCgroups()
-  const registryClient = acquired.use(
-    new LiveRegistryClient(() => registryClientOf(live.current.registries, logger)),
-  )
+  const registryClient = acquired.use(registryClientOf(live, logger))
   const events = new EventJournal({ rows: new EventRows(db), logger })
   // Outlives the engine, which may be pulling from it.
   const ownRegistry = acquired.use(await openOwnRegistry(config, logger))
@@ -114,16 +110,8 @@ export async function runDaemon(live: LiveConfig, signals: DaemonSignals): Promi
   acquired.use(periodically(LOOK_EVERY, () => networks.look(), logger))
   acquired.use(periodically(EXPIRE_EVERY, () => assembled.expire(), logger))
 
-  const lost = await served(assembled, {
-    live,
-    signals,
-    logger,
-    buildDir,
-    helper,
-    events,
-    identity,
-    registryClient,
-  })
+  const parts = { live, signals, logger, buildDir, helper, events, identity, registryClient }
+  const lost = await served(assembled, parts)
   if (lost !== undefined) throw lost
 }
 
@@ -176,13 +164,16 @@ function recorderOf(requests: RequestJournal, helper: Helper): Recorder {
   return { arrived: (request) => requests.arrived(request), callerOf: callers(helper) }
 }
 
-function registryClientOf(settings: RegistrySettings, logger: Logger): RegistryClient & AsyncDisposable {
-  return openRegistryClient({
-    ...settings,
-    attempts: settings.maxDownloadAttempts,
-    environment: { ...process.env, ...settings.proxies },
-    userAgent: `berth/${version}`,
-    logger,
+function registryClientOf(live: LiveConfig, logger: Logger): LiveRegistryClient {
+  return new LiveRegistryClient(() => {
+    const { registries } = live.current
+    return openRegistryClient({
+      ...registries,
+      attempts: registries.maxDownloadAttempts,
+      environment: { ...process.env, ...registries.proxies },
+      userAgent: `berth/${version}`,
+      logger,
+    })
   })
 }
 

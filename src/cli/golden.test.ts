@@ -126,7 +126,7 @@ describe('help', () => {
           'network',
           'system',
           'volume',
-        ].map((group) => runCli([group])),
+        ].map((group) => runCli([group, '--help'])),
       )),
     ]
     check('help', texts.map(({ stdout }) => stdout).join('\n----\n\n'))

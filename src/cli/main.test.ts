@@ -44,6 +44,20 @@ describe('berth', () => {
     assert.equal((await runCli(['--nope'])).code, 125)
   })
 
+  it('shows help on stdout to who asks for it, and on stderr to who names no command', async () => {
+    for (const words of [[], ['container']]) {
+      const asked = await runCli([...words, '--help'])
+      const bare = await runCli(words)
+      assert.deepEqual([asked.code, asked.stderr, bare.code, bare.stdout], [0, '', 0, ''])
+      assert.equal(bare.stderr, asked.stdout)
+    }
+    assert.deepEqual(await runCli(['-l', 'bogus', 'ps']), {
+      code: 1,
+      stdout: '',
+      stderr: 'Unable to parse logging level: bogus\n',
+    })
+  })
+
   it('takes global flags only before the command, and both spellings of a command', async () => {
     await using b = await bench()
     await b.api.container('web', ['sleep'])

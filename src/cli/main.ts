@@ -7,6 +7,9 @@ import { findEntry, groups } from './registry.ts'
 import { configOf, report, runCommand } from './run-command.ts'
 import { clientVersion } from './version.ts'
 
+/** Of logrus, which Docker's command line asks; ours says what it says whatever the level. */
+const levels: readonly string[] = ['trace', 'debug', 'info', 'warn', 'warning', 'error', 'fatal', 'panic']
+
 /** Runs one command line, without the program's name; returns the exit code. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   let parsed
@@ -24,7 +27,13 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     return 0
   }
   const [first, ...others] = args
-  if (help || first === undefined) return showRoot(flags, io)
+  if (!levels.includes(flags['log-level'].toLowerCase())) {
+    io.stderr.write(`Unable to parse logging level: ${flags['log-level']}\n`)
+    return 1
+  }
+  if (help) return showRoot(flags, io, io.stdout)
+  // Nobody has asked for it.
+  if (first === undefined) return showRoot(flags, io, io.stderr)
   if (first === 'help') return helpFor(others, flags, io)
   return dispatch(args, flags, io)
 }
@@ -47,7 +56,7 @@ async function dispatch(words: readonly string[], globals: Globals, io: Io): Pro
 
 async function helpFor(words: readonly string[], globals: Globals, io: Io): Promise<number> {
   const [first] = words
-  if (first === undefined) return showRoot(globals, io)
+  if (first === undefined) return showRoot(globals, io, io.stdout)
   const found = findEntry(words)
   if (found !== undefined) {
     return show(io, commandHelp(found.name, found.entry, await found.entry.load()))
@@ -57,10 +66,11 @@ async function helpFor(words: readonly string[], globals: Globals, io: Io): Prom
   return runForeign([...words, '--help'], globals, io)
 }
 
-async function showRoot(globals: Globals, io: Io): Promise<number> {
+async function showRoot(globals: Globals, io: Io, to: Io['stdout']): Promise<number> {
   const { describePlugins } = await import('./plugins/plugins.ts')
   const plugins = await describePlugins({ config: configOf(globals, io), io })
-  return show(io, rootHelp(globalFlags, plugins))
+  to.write(rootHelp(globalFlags, plugins))
+  return 0
 }
 
 function show(io: Io, text: string): number {

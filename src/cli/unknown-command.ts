@@ -25,7 +25,8 @@ export function unknownCommand(words: readonly string[], config: ClientConfig, i
   const [first = '', second] = words
   if (groups[first] === undefined) return reportUnknown(first, config, io)
   if (second === undefined || second === '--help' || second === '-h') {
-    io.stdout.write(groupHelp(first))
+    const to = second === undefined ? io.stderr : io.stdout
+    to.write(groupHelp(first))
     return 0
   }
   if (second.startsWith('-')) {

@@ -18,7 +18,9 @@ export default command({
     const { Volumes } = await context.client.volumes.list(flags.filter)
     const configured = changed.has('format') || flags.quiet ? undefined : context.config.file.volumesFormat
     const format = chooseFormat(flags.format, configured, flags.quiet ? '{{.Name}}' : volumeTable, rawVolume)
-    const sorted = (Volumes ?? []).toSorted((a, b) => ((a.Name ?? '') < (b.Name ?? '') ? -1 : 1))
+    // Volumes of a cluster are none of this engine's.
+    const shown = flags.cluster ? [] : (Volumes ?? [])
+    const sorted = shown.toSorted((a, b) => ((a.Name ?? '') < (b.Name ?? '') ? -1 : 1))
     context.out(formatList(format, volumeHeaders, sorted.map(volumeView)))
   },
 })

@@ -117,9 +117,9 @@ describe('Lifecycle.kill()', () => {
   })
 
   it('refuses a container that does not run', async () => {
-    const id = await engine.create()
-    await assert.rejects(engine.lifecycle.kill(id, 'TERM'), {
-      message: `cannot kill container: ${id}: container ${id} is not running`,
+    const id = await engine.create({}, 'web')
+    await assert.rejects(engine.lifecycle.kill('web', 'TERM'), {
+      message: `cannot kill container: web: container ${id} is not running`,
     })
   })
 

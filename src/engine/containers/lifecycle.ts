@@ -89,7 +89,7 @@ export class Lifecycle implements ContainerLifecycle {
 
   kill(ref: string, signal: string | undefined): Promise<void> {
     const id = this.#deps.registry.find(ref)?.id ?? ref
-    return during(`cannot kill container: ${id}`, () => this.#endings.kill(id, signal))
+    return during(`cannot kill container: ${ref}`, () => this.#endings.kill(id, signal))
   }
 
   async pause(ref: string): Promise<void> {

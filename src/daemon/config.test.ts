@@ -147,6 +147,7 @@ describe("dockerd's keys", () => {
     assert.deepEqual(networks, { mtu: 1400, options: file['default-network-opts'] })
     assert.deepEqual(registries.proxies, { HTTP_PROXY: 'http://c:2', NO_PROXY: 'b' })
     assert.equal(read(file, '--mtu', '9000').networks.mtu, 9000)
+    assert.equal(read({ 'publish-default': '::1' }, '--ip', '127.0.0.1').publishDefault, '127.0.0.1')
   })
 
   it('are refused where what they ask for cannot be had', () => {
@@ -162,6 +163,7 @@ describe("dockerd's keys", () => {
       [{ 'default-network-opts': { bridge: { a: 1 } } }, /bridge: a must be a string/],
       [{ proxies: { ftp: 'x' } }, /"proxies": unknown key "ftp"/],
       [{ nonsense: 1 }, /unknown key "nonsense"/],
+      [{ constructor: 1 }, /unknown key "constructor"/],
     ]
     for (const [file, message] of refusals) assert.throws(() => read(file), message)
   })

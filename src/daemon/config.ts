@@ -135,7 +135,9 @@ export function readConfig(argv: readonly string[]): CommandLine {
     addressPools: poolFlags([flags['default-address-pool'] ?? []].flat().map(String)) ?? file.pools,
     firewallTable: text('firewall-table', 'berth'),
     firewall: firewallMode(text('firewall', 'open')),
-    publishDefault: hostAddress(text('publish-default', text('ip', ''))),
+    publishDefault: hostAddress(
+      typeof flags.ip === 'string' ? flags.ip : text('publish-default', text('ip', '')),
+    ),
     icc: values.icc !== false,
     allowDirectRouting: values['allow-direct-routing'] === true,
     cgroupParent: text('cgroup-parent', '/berth'),

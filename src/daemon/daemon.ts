@@ -32,6 +32,7 @@ import { openListeners, renewCertificates } from './listeners.ts'
 import { openOwnRegistry } from './own-registry.ts'
 import { pidFile } from './pid-file.ts'
 import { LiveRegistryClient } from './live-registry-client.ts'
+import { proxyEnvironment } from './registry-settings.ts'
 import type { LiveConfig } from './reloading.ts'
 import { notify } from './service-manager.ts'
 import { version } from './version.ts'
@@ -170,7 +171,7 @@ function registryClientOf(live: LiveConfig, logger: Logger): LiveRegistryClient 
     return openRegistryClient({
       ...registries,
       attempts: registries.maxDownloadAttempts,
-      environment: { ...process.env, ...registries.proxies },
+      environment: proxyEnvironment(registries),
       userAgent: `berth/${version}`,
       logger,
     })

@@ -20,38 +20,40 @@ const nothing = (says: string): Settled => ({
 })
 const whatever: Settled = { fits: () => true, says: '' }
 
-const settled: Readonly<Record<string, Settled>> = {
-  'ip-forward': always(true),
-  iptables: always(true),
-  ip6tables: always(true),
-  'ip-masq': { ...always(true), says: 'is said for each network here (enable_ip_masquerade)' },
-  'firewall-backend': always('nftables'),
-  'exec-opts': {
-    fits: (given) => Array.isArray(given) && given.every((one) => one === 'native.cgroupdriver=cgroupfs'),
-    says: 'can only be native.cgroupdriver=cgroupfs: control groups are made without systemd here',
-  },
-  'seccomp-profile': {
-    fits: (given) => given === '' || given === 'builtin',
-    says: 'is said for each container here (--security-opt seccomp=FILE)',
-  },
-  runtimes: {
-    fits: (given) => typeof given === 'object' && given !== null && Object.keys(given).length === 0,
-    says: 'has no meaning here: the runtime is what default-runtime names, also by a path',
-  },
-  'min-api-version': always('1.24'),
-  'selinux-enabled': nothing('is not here: labels of SELinux are not set'),
-  'userns-remap': nothing('is not here: containers have the user ids of the host'),
-  'storage-opts': nothing('has no meaning here: the storage has no options'),
-  'authorization-plugins': nothing('is not here: who may use a socket is said by its owner and group'),
-  'metrics-addr': nothing('is not here: no metrics are served'),
-  // Containers outlive the daemon, so nothing waits for them; builds are always BuildKit's; the rest colours logs.
-  'shutdown-timeout': whatever,
-  features: whatever,
-  experimental: whatever,
-  'raw-logs': whatever,
-  'log-format': whatever,
-  'allow-nondistributable-artifacts': whatever,
-}
+const settled: ReadonlyMap<string, Settled> = new Map(
+  Object.entries({
+    'ip-forward': always(true),
+    iptables: always(true),
+    ip6tables: always(true),
+    'ip-masq': { ...always(true), says: 'is said for each network here (enable_ip_masquerade)' },
+    'firewall-backend': always('nftables'),
+    'exec-opts': {
+      fits: (given) => Array.isArray(given) && given.every((one) => one === 'native.cgroupdriver=cgroupfs'),
+      says: 'can only be native.cgroupdriver=cgroupfs: control groups are made without systemd here',
+    },
+    'seccomp-profile': {
+      fits: (given) => given === '' || given === 'builtin',
+      says: 'is said for each container here (--security-opt seccomp=FILE)',
+    },
+    runtimes: {
+      fits: (given) => typeof given === 'object' && given !== null && Object.keys(given).length === 0,
+      says: 'has no meaning here: the runtime is what default-runtime names, also by a path',
+    },
+    'min-api-version': always('1.24'),
+    'selinux-enabled': nothing('is not here: labels of SELinux are not set'),
+    'userns-remap': nothing('is not here: containers have the user ids of the host'),
+    'storage-opts': nothing('has no meaning here: the storage has no options'),
+    'authorization-plugins': nothing('is not here: who may use a socket is said by its owner and group'),
+    'metrics-addr': nothing('is not here: no metrics are served'),
+    // Nothing to have or to lack: containers outlive the daemon, nothing is experimental, and the log has one form.
+    'shutdown-timeout': whatever,
+    features: whatever,
+    experimental: whatever,
+    'raw-logs': whatever,
+    'log-format': whatever,
+    'allow-nondistributable-artifacts': whatever,
+  }),
+)
 
 /** The document of a configuration file without those keys; `invalid_argument` for what cannot be had. */
 export function withoutSettledKeys(
@@ -59,10 +61,11 @@ export function withoutSettledKeys(
   document: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
   for (const [key, value] of Object.entries(document)) {
-    if (settled[key]?.fits(value) !== false) continue
-    throw new EngineError('invalid_argument', `configuration file ${file}: "${key}" ${settled[key].says}`, {
+    const rule = settled.get(key)
+    if (rule === undefined || rule.fits(value)) continue
+    throw new EngineError('invalid_argument', `configuration file ${file}: "${key}" ${rule.says}`, {
       code: 'CONFIG_INVALID',
     })
   }
-  return Object.fromEntries(Object.entries(document).filter(([key]) => !Object.hasOwn(settled, key)))
+  return Object.fromEntries(Object.entries(document).filter(([key]) => !settled.has(key)))
 }

@@ -65,7 +65,9 @@ import { NativeShims } from '#runtime/native-shims.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
 import { SeccompFilters } from '#runtime/seccomp-filters.ts'
 import type { SelectedRuntime } from '#runtime/select.ts'
+import { proxiesOf } from '#registry/client/proxy.ts'
 import type { RegistryClient } from '#registry/client/repository.ts'
+import { proxyEnvironment } from './registry-settings.ts'
 import type { Registry } from '#registry/server/registry.ts'
 import { ContainerRows } from '#store/containers.ts'
 import type { Database } from '#store/db.ts'
@@ -515,7 +517,7 @@ function factsOf({ identity, config, live, probe, selected, machine, ownRegistry
       return live.current.registries
     },
     get proxies() {
-      return { ...process.env, ...live.current.registries.proxies }
+      return proxiesOf(proxyEnvironment(live.current.registries))
     },
     ownRegistry,
   }

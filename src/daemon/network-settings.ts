@@ -1,5 +1,6 @@
 /** What networks get that do not say: keys as dockerd's. */
 import { EngineError } from '#base/errors.ts'
+import { isMtu } from '#engine/networks/driver-options.ts'
 
 export interface NetworkSettings {
   /** Of the default network; undefined: 1500. */
@@ -16,8 +17,7 @@ export function networkSettings(mtu: unknown, defaults: unknown): NetworkSetting
 function mtuOf(value: unknown): number | undefined {
   if (value === undefined || value === 0 || value === '' || value === '0') return undefined
   const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
-  if (typeof number === 'number' && Number.isInteger(number) && number >= 68 && number <= 65_535)
-    return number
+  if (typeof number === 'number' && isMtu(number)) return number
   throw invalid('"mtu" must be a number of bytes from 68 to 65535')
 }
 

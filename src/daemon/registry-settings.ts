@@ -1,4 +1,5 @@
 import { EngineError } from '#base/errors.ts'
+import type { Environment } from '#registry/client/proxy.ts'
 import { RegistryHosts } from '#registry/client/hosts.ts'
 
 /** How registries are spoken to; flags and keys as dockerd's, where it has them. */
@@ -92,6 +93,11 @@ export function registrySettings(flags: Document, file: Document): RegistrySetti
     throw invalid((error as Error).message, error)
   }
   return settings
+}
+
+/** The environment that proxies are read from. */
+export function proxyEnvironment({ proxies: own }: RegistrySettings): Environment {
+  return { ...process.env, ...own }
 }
 
 /** As `registrySettings`. */

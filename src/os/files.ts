@@ -48,29 +48,21 @@ export async function fileSize(path: string): Promise<number | undefined> {
  * (/proc), Node's own recursive mkdir() tries for ever.
  */
 export async function makeDirectories(path: string, options: { readonly mode: number }): Promise<void> {
-  await make(path, options, true)
-}
-
-async function make(path: string, options: { readonly mode: number }, again: boolean): Promise<void> {
   try {
-    await mkdir(path, options)
+    await makeDirectory(path, options)
   } catch (error) {
-    if (isErrno(error, 'EEXIST') && (await stat(path)).isDirectory()) return
-    const parent = dirname(path)
     if (!isErrno(error, 'ENOENT')) throw error
-    if (!(await isThere(parent))) await make(parent, options, true)
-    // Somebody else has made it meanwhile, or it takes no directories, which shows at the second time.
-    else if (!again) throw error
-    await make(path, options, false)
+    await makeDirectories(dirname(path), options)
+    // What cannot be made now is no matter of those above it.
+    await makeDirectory(path, options)
   }
 }
 
-async function isThere(path: string): Promise<boolean> {
+/** Content with one that is there. */
+async function makeDirectory(path: string, options: { readonly mode: number }): Promise<void> {
   try {
-    await stat(path)
-    return true
+    await mkdir(path, options)
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return false
-    throw error
+    if (!isErrno(error, 'EEXIST') || !(await stat(path)).isDirectory()) throw error
   }
 }

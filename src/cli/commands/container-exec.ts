@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events'
 import type { ExecCreateBody } from '#client/execs.ts'
 import { command, type Context } from '../command.ts'
 import { environment, readKeyValues } from '../create/key-values.ts'
@@ -67,8 +68,7 @@ async function attachExec(
   const { stream } = await client.execs.start(id, { tty, consoleSize: tty ? terminalSize(io) : undefined })
   using _size = tty ? followSize(io, (rows, columns) => client.execs.resize(id, rows, columns)) : undefined
   // The process in the container goes on, as it does when the person detaches.
-  const leave = (): void => void stream.destroy()
-  signal.addEventListener('abort', leave, { once: true })
+  using _leave = addAbortListener(signal, () => stream.destroy())
   const { detached } = await runSession(stream, io, { ...options, stdout: true, stderr: true })
   signal.throwIfAborted()
   const { Running, ExitCode } = await client.execs.inspect(id)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { compactJson, encode, escapeHtml, indentJson } from './json-text.ts'
+import { compactJson, indentJson } from './json-text.ts'
 
 describe('indentJson() and compactJson()', () => {
   it('lay any document out as an encoder does', () => {
@@ -27,12 +27,5 @@ describe('indentJson() and compactJson()', () => {
   it('take texts of many megabytes', () => {
     const long = JSON.stringify(['x'.repeat(8 << 20), '\\"'.repeat(2 << 20)])
     assert.equal(compactJson(indentJson(long, '\t')), long)
-  })
-})
-
-describe('escapeHtml()', () => {
-  it("escapes as Go's encoder does", () => {
-    assert.equal(escapeHtml('"<a>&\u2028\u2029é"'), '"\\u003ca\\u003e\\u0026\\u2028\\u2029é"')
-    assert.equal(encode({ a: '<' }), '{"a":"\\u003c"}')
   })
 })

@@ -13,19 +13,6 @@ export function compactJson(text: string): string {
   return laidOut(text, () => '', ':')
 }
 
-/** What could be taken for HTML, or for the end of a line in a script, as an escape. Such characters only stand in strings. */
-export function escapeHtml(text: string): string {
-  return text.replace(
-    /[<>&\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
-}
-
-/** As Go encodes a value. */
-export function encode(value: unknown): string {
-  return escapeHtml(JSON.stringify(value))
-}
-
 function laidOut(text: string, newLine: (depth: number) => string, colon: string): string {
   const parts: string[] = []
   let depth = 0

@@ -1,7 +1,7 @@
+import { goJson } from '#base/go-json.ts'
 import { mediaTypes } from '#oci/image-spec.ts'
 import { parseReference, type Reference } from '#oci/reference.ts'
 import { commandError } from '../errors.ts'
-import { escapeHtml } from './json-text.ts'
 import { type ListedImage, orderedPlatform } from './listed-image.ts'
 
 type Entry = Pick<ListedImage, 'mediaType' | 'digest' | 'size' | 'platform'>
@@ -26,7 +26,7 @@ export function listDocument(entries: readonly Entry[]): {
       platform: orderedPlatform(platform),
     })),
   }
-  return { text: escapeHtml(JSON.stringify(document, undefined, '   ')), mediaType }
+  return { text: goJson(document, '   '), mediaType }
 }
 
 /** Refuses a list that no registry can hold: what it names has to be there too. */

@@ -1,7 +1,8 @@
 import { type Digest, digestOf } from '#base/digest.ts'
+import { escapeJson, goJson } from '#base/go-json.ts'
 import { type Descriptor, mediaTypes } from '#oci/image-spec.ts'
 import type { Platform } from '#oci/platform.ts'
-import { compactJson, encode, escapeHtml, indentJson } from './json-text.ts'
+import { compactJson, indentJson } from './json-text.ts'
 
 /** An image as a list names it. */
 export interface ListedImage {
@@ -20,10 +21,10 @@ export interface ListedImage {
 export function encodeListedImage(image: ListedImage): string {
   const { reference, mediaType, digest, size, platform, bytes } = image
   const members = [
-    ['Ref', encode(reference)],
-    ['Descriptor', encode({ mediaType, digest, size, platform: orderedPlatform(platform) })],
-    ['Raw', encode(Buffer.from(bytes).toString('base64'))],
-    [manifestKey(mediaType), escapeHtml(compactJson(Buffer.from(bytes).toString()))],
+    ['Ref', goJson(reference)],
+    ['Descriptor', goJson({ mediaType, digest, size, platform: orderedPlatform(platform) })],
+    ['Raw', goJson(Buffer.from(bytes).toString('base64'))],
+    [manifestKey(mediaType), escapeJson(compactJson(Buffer.from(bytes).toString()))],
   ]
   return `{${members.map(([key, text]) => `"${key}":${text}`).join(',')}}`
 }

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import type { NetworkResource, Service, VolumeResource } from './project.ts'
-import { goJson, orderedResource, orderedService } from './write.ts'
+import { orderedResource, orderedService } from './write.ts'
+import { goJson } from '#base/go-json.ts'
 
 /**
  * What containers are compared by: the same as Compose's own hash, so that each tool leaves alone what the other one

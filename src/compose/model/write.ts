@@ -39,14 +39,6 @@ function sectionsOf(project: ProjectDocument, form: Form): Record<string, unknow
   )
 }
 
-/** JSON as Go writes it: characters that could end a script are escaped. */
-export function goJson(value: unknown, indent?: number): string {
-  return JSON.stringify(value, undefined, indent).replaceAll(
-    /[<>&\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
-}
-
 /** What `config` prints. */
 export function projectYaml(project: ProjectDocument): string {
   const { services = {}, ...sections } = sectionsOf(project, 'yaml')

@@ -175,7 +175,7 @@ export class OciBundles implements Bundles {
 
   #hostname(container: Container): string {
     const { hostConfig, config } = container
-    const mode = hostConfig.NetworkMode ?? ''
+    const mode = networkModeOf(container)
     if (mode.startsWith('container:')) {
       return this.#hostname(this.#deps.registry.resolve(mode.slice('container:'.length)))
     }

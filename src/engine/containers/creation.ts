@@ -27,6 +27,7 @@ import { type KnownNetworks, attachmentsOf } from '../networks/attachments.ts'
 import { resolveLinks } from '../networks/legacy-links.ts'
 import type { Attachment, Container } from './container.ts'
 import { nameTaken } from './errors.ts'
+import { networkModeOf } from './network-mode.ts'
 import { prepareRoot } from './generated-places.ts'
 import type { ContainerEvents } from './events.ts'
 import { type Mounts, lentMounts } from './mounts.ts'
@@ -245,7 +246,7 @@ function numericParts(user: string): string {
 }
 
 function hostnameOf(id: string, config: ContainerConfig, hostConfig: HostConfig): string {
-  const mode = hostConfig.NetworkMode ?? ''
+  const mode = networkModeOf({ config, hostConfig })
   if (config.Hostname !== undefined && config.Hostname !== null && config.Hostname !== '')
     return config.Hostname
   return mode === 'host' ? machineName() : id.slice(0, 12)

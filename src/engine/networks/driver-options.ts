@@ -122,12 +122,17 @@ export function isInterfaceName(name: string): boolean {
   return /^[^\s/:"]+$/.test(name) && name.length <= LONGEST_NAME && name !== '.' && name !== '..'
 }
 
+/** From the least of IPv4 to the most of a packet, in bytes. */
+export function isMtu(bytes: number): boolean {
+  return Number.isInteger(bytes) && bytes >= 68 && bytes <= 65_535
+}
+
 /** Undefined: not asked for. */
 export function mtuOption(options: Readonly<Record<string, string>>): number | undefined {
   const text = options[known.mtu] ?? options[known.mtuContainer]
   if (text === undefined || text === '' || text === '0') return undefined
   const mtu = Number(text)
-  if (/^\d+$/.test(text) && mtu >= 68 && mtu <= 65_535) return mtu
+  if (/^\d+$/.test(text) && isMtu(mtu)) return mtu
   throw invalidNetwork(`failed to parse ${known.mtu} value: ${text}`)
 }
 

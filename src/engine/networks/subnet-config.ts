@@ -20,10 +20,9 @@ export function subnetRequests(ipam: IPAM | null | undefined, families: Families
   const problems: string[] = []
   const requests = (ipam?.Config ?? []).map((config) => subnetRequest(config, problems))
   if (problems.length > 0) throw invalidNetwork(`invalid network config:\n${problems.join('\n')}`)
-  if (
-    requests.some(({ subnet, gateway }) => subnet !== undefined && gateway === undefined && isSingle(subnet))
-  )
+  if (requests.some(lacksGateway)) {
     throw invalidNetwork('failed to allocate gateway (): no available addresses on this pool')
+  }
   return requests.filter(({ subnet }) => subnet === undefined || families[parseCidr(subnet).family])
 }
 
@@ -61,8 +60,9 @@ function subnetRequest(config: IPAMConfig, problems: string[]): SubnetRequest {
   }
 }
 
-function isSingle(subnet: string): boolean {
-  return sizeOf(parseCidr(subnet)) === 1n
+/** A subnet of one address has none to choose for a gateway. */
+function lacksGateway({ subnet, gateway }: SubnetRequest): boolean {
+  return subnet !== undefined && gateway === undefined && sizeOf(parseCidr(subnet)) === 1n
 }
 
 /** `192.0.2.0/24` without bits below its prefix. */

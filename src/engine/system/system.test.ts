@@ -37,7 +37,7 @@ beforeEach(async () => {
       runtime: { name: 'crun', path: '/usr/bin/crun', version: '1.8', reason: '' },
       cgroupVersion: '2',
       warnings: [],
-      proxies: { HTTPS_PROXY: 'http://me:secret@proxy:3128', no_proxy: 'localhost' },
+      proxies: { http: '', https: 'http://me:secret@proxy:3128', no: 'localhost' },
       registries: { hubMirrors: ['https://mirror.example/'], insecure: ['reg.example:5000', '10.0.0.0/8'] },
     },
   })

@@ -7,6 +7,7 @@ import type { ContainerRegistry } from '../containers/registry.ts'
 import { logDrivers } from '../logs/log-options.ts'
 import type { ContainerQuery, ImageService, SystemService } from '../services.ts'
 import type { Volumes } from '../volumes/volumes.ts'
+import type { Proxies } from '#registry/client/proxy.ts'
 import type { DiskAccount } from '#api/disk-account.ts'
 import { usageOf } from './usage.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
@@ -30,8 +31,8 @@ export interface EngineFacts {
   readonly cgroupVersion: '1' | '2'
   readonly warnings: readonly string[]
   readonly registries: { readonly hubMirrors: readonly string[]; readonly insecure: readonly string[] }
-  /** Of the engine's own requests, under the names of the environment. */
-  readonly proxies: Readonly<Record<string, string | undefined>>
+  /** Of the engine's own requests. */
+  readonly proxies: Proxies
   /** The registry that this engine serves. */
   readonly ownRegistry?: { readonly url: string; readonly root: string } | undefined
 }
@@ -221,14 +222,8 @@ function imageUsage(items: readonly ImageSummary[], layersSize: number): object 
   return { ...usage, TotalSize: layersSize }
 }
 
-/** As Docker shows it: networks apart, hosts as indexes of their own. */
-function proxyFacts(proxies: EngineFacts['proxies']): object {
-  const value = (name: string): string => proxies[name] || proxies[name.toLowerCase()] || ''
-  return {
-    HttpProxy: withoutPassword(value('HTTP_PROXY')),
-    HttpsProxy: withoutPassword(value('HTTPS_PROXY')),
-    NoProxy: value('NO_PROXY'),
-  }
+function proxyFacts({ http, https, no }: Proxies): object {
+  return { HttpProxy: withoutPassword(http), HttpsProxy: withoutPassword(https), NoProxy: no }
 }
 
 /** Who may ask for facts need not know it. Docker's mask. */
@@ -236,6 +231,7 @@ function withoutPassword(proxy: string): string {
   return proxy.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/@]*@/i, '$1xxxxx:xxxxx@')
 }
 
+/** As Docker shows it: networks apart, hosts as indexes of their own. */
 function registryFacts({ hubMirrors, insecure }: EngineFacts['registries']): object {
   const hosts = insecure.filter((entry) => !entry.includes('/'))
   const unsafe = hosts.map((host) => [host, { Name: host, Mirrors: [], Secure: false, Official: false }])

@@ -4,13 +4,25 @@ import { classOfHost, unbracketed } from './addresses.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
+export interface Proxies {
+  readonly http: string
+  readonly https: string
+  readonly no: string
+}
+
+/** Empty: none. */
+export function proxiesOf(environment: Environment): Proxies {
+  const value = (name: string): string => environment[name] || environment[name.toLowerCase()] || ''
+  // HTTP_PROXY in upper case can be set by a request to a CGI program: nobody runs us as one.
+  return { http: value('HTTP_PROXY'), https: value('HTTPS_PROXY'), no: value('NO_PROXY') }
+}
+
 /** The proxy for `url`; undefined: straight. Loopback is never asked for through a proxy. */
 export function proxyFor(environment: Environment, url: URL): string | undefined {
-  const value = (name: string): string => environment[name] || environment[name.toLowerCase()] || ''
   if (classOfHost(url.hostname) === 'loopback') return undefined
-  // HTTP_PROXY in upper case can be set by a request to a CGI program: nobody runs us as one.
-  const proxy = value(url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY')
-  if (proxy === '' || isExempt(value('NO_PROXY'), url)) return undefined
+  const { http, https, no } = proxiesOf(environment)
+  const proxy = url.protocol === 'https:' ? https : http
+  if (proxy === '' || isExempt(no, url)) return undefined
   return proxy.includes('://') ? proxy : `http://${proxy}`
 }
 

@@ -1,3 +1,4 @@
+import { escapeJson } from '#base/go-json.ts'
 import { stringify } from '#api/json.ts'
 import { nilList, nilMap, structText } from './go-types.ts'
 import { isMap, isView, typeOf } from './view.ts'
@@ -42,14 +43,10 @@ export function toJson(value: unknown): string {
       const field = value.fields[name]
       return field === undefined || field.length > 0 ? [] : [`${JSON.stringify(name)}:${toJson(field())}`]
     })
-    return escapeHtml(`{${fields.join(',')}}`)
+    return escapeJson(`{${fields.join(',')}}`)
   }
   if (Array.isArray(value)) return `[${value.map(toJson).join(',')}]`
   return stringify(value ?? null)
-}
-
-function escapeHtml(json: string): string {
-  return json.replaceAll('<', '\\u003c').replaceAll('>', '\\u003e').replaceAll('&', '\\u0026')
 }
 
 const verbs = /%([-+# 0]*)(\d+|\*)?(?:\.(\d+|\*)?)?([^]|$)/g

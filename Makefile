@@ -2,7 +2,7 @@
 
 NODE := node_modules/node/bin/node
 
-.PHONY: setup demo test check bench scale compat dist clean
+.PHONY: setup demo test check bench compat dist clean
 
 # Installs what is missing and builds; a second or two when all is there.
 setup:
@@ -20,12 +20,9 @@ check: setup
 	@tools/check
 
 # Side by side with Docker and Podman; minutes, and noisy on a busy machine. Options: make bench ARGS="--markdown --only run,exec"
+# Of 1,200 containers under clients that poll, an hour: make bench ARGS="--peers none --only scale --minutes 60"
 bench: setup
 	@$(NODE) tools/bench/bench.ts $(filter --%,$(MAKECMDGOALS)) $(ARGS)
-
-# 1,200 containers and clients that poll; an hour of it: make scale ARGS="--minutes 60"
-scale: setup
-	@$(NODE) tools/bench/scale/scale.ts $(ARGS)
 
 # The same requests to berth and to Docker, and what they answer differently: docs/compatibility.md.
 compat: setup

@@ -29,22 +29,29 @@ interface Owner {
 
 export class PrivateEngine implements AsyncDisposable {
   readonly root: string
+  readonly socket: string
   readonly host: string
   readonly #token: string
   readonly #owner: Owner
+  readonly #environment: NodeJS.ProcessEnv
   #daemon: ChildProcess | undefined
   /** An engine has been up at this root, so there may be containers. */
   #used = false
 
-  private constructor(root: string, owner: Owner) {
+  private constructor(root: string, owner: Owner, environment: NodeJS.ProcessEnv = {}) {
     this.root = root
-    this.host = `unix://${root}/sock`
+    this.socket = join(root, 'sock')
+    this.host = `unix://${this.socket}`
+    this.#environment = environment
     this.#token = root.slice(root.lastIndexOf('-') + 1)
     this.#owner = owner
   }
 
-  /** Starts one below the temporary directory, after removing what dead owners with the same purpose left. */
-  static async start(purpose: string): Promise<PrivateEngine> {
+  /**
+   * Starts one below the temporary directory, after removing what dead owners with the same purpose left. `environment` is
+   * added to what the daemon inherits.
+   */
+  static async start(purpose: string, environment: NodeJS.ProcessEnv = {}): Promise<PrivateEngine> {
     await removeAbandoned(purpose)
     const root = join(tmpdir(), `berth-${purpose}-${randomBytes(3).toString('hex')}`)
     const owner: Owner = {
@@ -55,7 +62,7 @@ export class PrivateEngine implements AsyncDisposable {
     await mkdir(root, { mode: 0o700 })
     writeFileSync(join(root, 'owner.json'), JSON.stringify(owner))
     await using starting = new AsyncDisposableStack()
-    const engine = starting.use(new PrivateEngine(root, owner))
+    const engine = starting.use(new PrivateEngine(root, owner, environment))
     await engine.up()
     starting.move()
     return engine
@@ -95,6 +102,7 @@ export class PrivateEngine implements AsyncDisposable {
     // A session of its own: Ctrl-C is for the owner, which then takes everything down in order.
     this.#daemon = spawn(join(REPOSITORY, 'bin/berthd'), this.#arguments(), {
       stdio: ['ignore', log, log],
+      env: { ...process.env, ...this.#environment },
       detached: true,
     })
     await this.#answers(this.#daemon)
@@ -146,7 +154,7 @@ export class PrivateEngine implements AsyncDisposable {
     const deadline = performance.now() + START_PATIENCE_MS
     const problem = (what: string): Error =>
       new Error(`the engine ${what}:\n${readFileSync(this.logFile, 'utf8')}`)
-    while (!(await accepts(join(this.root, 'sock')))) {
+    while (!(await accepts(this.socket))) {
       if (hasEnded(daemon)) throw problem('ended')
       if (performance.now() > deadline) throw problem('does not answer')
       await delay(5)

@@ -14,6 +14,7 @@ import { ReceivedContexts } from '#build/sources/received-contexts.ts'
 import { SourceCaches } from '#build/sources/source-caches.ts'
 import { Spool } from '#build/sources/source-copies.ts'
 import { Artifacts } from '#engine/builds/artifacts.ts'
+import { hostGateways } from '#engine/networks/host-gateways.ts'
 import { Builds, type BuildsDeps } from '#engine/builds/builds.ts'
 import { CacheUpkeep } from '#engine/builds/cache/cache-upkeep.ts'
 import { CacheMounts } from '#engine/builds/run/cache-mounts.ts'
@@ -26,7 +27,6 @@ import type { Images } from '#engine/images/images.ts'
 import type { Pulls } from '#engine/pull/pulls.ts'
 import type { Pushes } from '#engine/push/push.ts'
 import { hostResolvConf } from '#os/proc/resolv-conf.ts'
-import { SeccompFilters } from '#runtime/seccomp-filters.ts'
 import type { Shims } from '#runtime/shim.ts'
 import { BuildCache } from '#store/build-cache/build-cache.ts'
 import { FileDigestRows } from '#store/file-digests.ts'
@@ -148,7 +148,7 @@ function solverOf(foundation: Foundation, spool: Spool, runner: ShimSteps, cache
 const STEPS_PER_CPU = 2
 
 function stepsOf(
-  { config, machine, runtime, selected, cgroups, networks, helper, snapshots, trees, logger }: Foundation,
+  { config, machine, runtime, runtimes, cgroups, networks, helper, snapshots, trees, logger }: Foundation,
   { shims, remains, paths }: BuildsParts,
   caches: CacheMounts,
 ): ShimSteps {
@@ -160,17 +160,17 @@ function stepsOf(
     caches,
     machine,
     runtime,
+    runtimes,
     shims,
     remains,
     paths,
     logger,
     clock: systemClock,
     execRoot: config.execRoot,
-    seccompFilters: new SeccompFilters(join(config.execRoot, 'seccomp'), selected),
     directories: diskDirectories,
     cgroupParent: config.cgroupParent,
     cgroupDirectory: (path) => cgroups.directory(path),
     hostResolvConf: () => hostResolvConf(),
-    hostGateway: () => networks.bridge.subnets[0]?.gateway ?? '',
+    hostGateways: () => hostGateways(networks.bridge, config.networks.hostGateways),
   })
 }

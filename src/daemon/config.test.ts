@@ -43,7 +43,7 @@ describe('readConfig()', () => {
       false,
     )
     assert.throws(() => read({}, '--icc=perhaps'), /--icc/)
-    assert.equal(read({}, '--bip=true').bip, 'true')
+    assert.throws(() => read({}, '--bip=true'), /"bip" is not an IPv4 address/)
   })
 
   it('takes several addresses, from flags or as hosts', () => {
@@ -144,10 +144,25 @@ describe("dockerd's keys", () => {
     }
     const { publishDefault, networks, registries } = read(file, '--http-proxy', 'http://c:2')
     assert.equal(publishDefault, '127.0.0.1')
-    assert.deepEqual(networks, { mtu: 1400, options: file['default-network-opts'] })
+    assert.deepEqual([networks.mtu, networks.options], [1400, file['default-network-opts']])
     assert.deepEqual(registries.proxies, { HTTP_PROXY: 'http://c:2', NO_PROXY: 'b' })
     assert.equal(read(file, '--mtu', '9000').networks.mtu, 9000)
     assert.equal(read({ 'publish-default': '::1' }, '--ip', '127.0.0.1').publishDefault, '127.0.0.1')
+  })
+
+  it('may be flags as well, as units for dockerd have them', () => {
+    const flags = [
+      '--containerd=/run/containerd/containerd.sock',
+      '--exec-opt',
+      'native.cgroupdriver=cgroupfs',
+    ]
+    const more = ['--userland-proxy=true', '--iptables=true', '--live-restore', '--default-network-opt']
+    const { networks } = read('', ...flags, ...more, 'bridge=com.docker.network.driver.mtu=1400')
+    assert.deepEqual(networks.options, { bridge: { 'com.docker.network.driver.mtu': '1400' } })
+    assert.throws(() => read({}, '--iptables=false'), /^EngineError: "iptables" is always true here$/)
+    assert.throws(() => read({}, '--exec-opt', 'native.cgroupdriver=systemd'), /"exec-opts" can only be/)
+    assert.throws(() => read({}, '--metrics-addr', '127.0.0.1:9323'), /"metrics-addr" is not here/)
+    assert.throws(() => read({}, '--default-network-opt', 'bridge'), /want DRIVER=OPTION=VALUE/)
   })
 
   it('are refused where what they ask for cannot be had', () => {
@@ -158,9 +173,10 @@ describe("dockerd's keys", () => {
       ],
       [{ iptables: false }, /"iptables" is always true here$/],
       [{ 'userns-remap': 'default' }, /"userns-remap" is not here/],
-      [{ runtimes: { kata: { path: '/k' } } }, /"runtimes" has no meaning here/],
+      [{ runtimes: { kata: {} } }, /"runtimes": "kata": "path" of an OCI runtime is missing/],
       [{ mtu: 12 }, /"mtu" must be a number of bytes/],
       [{ 'default-network-opts': { bridge: { a: 1 } } }, /bridge: a must be a string/],
+      [{ 'live-restore': false }, /configuration file \S+: "live-restore" is always true here$/],
       [{ proxies: { ftp: 'x' } }, /"proxies": unknown key "ftp"/],
       [{ nonsense: 1 }, /unknown key "nonsense"/],
       [{ constructor: 1 }, /unknown key "constructor"/],

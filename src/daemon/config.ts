@@ -11,8 +11,14 @@ import { type BuilderSettings, builderSettings } from './builder-settings.ts'
 import type { ContainerSettings } from '#engine/containers/config/defaults.ts'
 import { containerOptions, containerSettings, splitContainerKeys } from './container-settings.ts'
 import { type DoorSettings, doorOptions, doorSettings, splitDoorKeys } from './door-settings.ts'
-import { withoutSettledKeys } from './dockerd-keys.ts'
-import { type NetworkSettings, networkSettings } from './network-settings.ts'
+import { dockerdOptions, withoutSettledKeys } from './dockerd-keys.ts'
+import {
+  networkOptions,
+  type NetworkSettings,
+  networkSettings,
+  splitNetworkKeys,
+} from './network-settings.ts'
+import { type RuntimeSettings, runtimeSettings } from './runtime-settings.ts'
 import { ownRegistryConfig } from './own-registry.ts'
 import {
   registryOptions,
@@ -29,13 +35,13 @@ export interface DaemonConfig {
   readonly dataRoot: string
   readonly execRoot: string
   readonly logLevel: LogLevel
-  /** `auto`, or the name or path of an OCI runtime. */
+  /** `auto`, one of `runtimes`, or the name or path of an OCI runtime. */
   readonly runtime: string
-  /** `auto`, `erofs` or `directory`. */
+  /** What containers can ask for besides. */
+  readonly runtimes: RuntimeSettings
+  /** `auto` (as dockerd's `overlay2` and `overlayfs`), `erofs` or `directory`. */
   readonly storageDriver: string
   readonly bridge: string
-  /** CIDR of the default bridge with its own address, as dockerd's `--bip`; empty: chosen. */
-  readonly bip: string
   /** Where subnets come from that nobody named; undefined: our own choice. */
   readonly addressPools: readonly PoolBase[] | undefined
   /** Name of the one nft table. */
@@ -56,7 +62,7 @@ export interface DaemonConfig {
   readonly registries: RegistrySettings
   readonly transfers: TransferSettings
   readonly builder: BuilderSettings
-  /** What networks get that do not say. */
+  /** The default network, and what networks get that do not say. */
   readonly networks: NetworkSettings
   /** The registry that is served by the engine itself. */
   readonly ownRegistry: RegistryConfig | undefined
@@ -71,26 +77,25 @@ const options = {
   'config-file': { type: 'string' },
   'log-level': { type: 'string', short: 'l' },
   'default-runtime': { type: 'string' },
+  'add-runtime': { type: 'string', multiple: true },
   'storage-driver': { type: 'string', short: 's' },
   bridge: { type: 'string', short: 'b' },
-  bip: { type: 'string' },
   'default-address-pool': { type: 'string', multiple: true },
   'firewall-table': { type: 'string' },
   firewall: { type: 'string' },
   'publish-default': { type: 'string' },
   // dockerd's name for it.
   ip: { type: 'string' },
-  mtu: { type: 'string' },
   icc: { type: 'boolean' },
   'allow-direct-routing': { type: 'boolean' },
   'cgroup-parent': { type: 'string' },
   debug: { type: 'boolean', short: 'D' },
   label: { type: 'string', multiple: true },
-  'live-restore': { type: 'boolean' },
-  'userland-proxy': { type: 'boolean' },
   validate: { type: 'boolean' },
   ipv6: { type: 'boolean' },
   pidfile: { type: 'string', short: 'p' },
+  ...dockerdOptions,
+  ...networkOptions,
   ...registryOptions,
   ...containerOptions,
   'registry-listen': { type: 'string' },
@@ -113,7 +118,7 @@ export interface CommandLine {
 
 /** Throws `invalid_argument` for a flag or key it does not know, and for a value that cannot be one. */
 export function readConfig(argv: readonly string[]): CommandLine {
-  const flags = parseFlags(argv)
+  const flags = withoutSettledKeys(parseFlags(argv))
   const help = flags.help === true
   const version = flags.version === true
   const path = typeof flags['config-file'] === 'string' ? flags['config-file'] : undefined
@@ -129,10 +134,10 @@ export function readConfig(argv: readonly string[]): CommandLine {
     execRoot: resolve(text('exec-root', '/run/berth')),
     logLevel: values.debug === true ? 'debug' : logLevel(text('log-level', 'info')),
     runtime: text('default-runtime', 'auto'),
+    runtimes: runtimeSettings(list(flags['add-runtime']), file.runtimes),
     storageDriver: text('storage-driver', 'auto'),
     bridge: text('bridge', 'berth0'),
-    bip: text('bip', ''),
-    addressPools: poolFlags([flags['default-address-pool'] ?? []].flat().map(String)) ?? file.pools,
+    addressPools: poolFlags(list(flags['default-address-pool'])) ?? file.pools,
     firewallTable: text('firewall-table', 'berth'),
     firewall: firewallMode(text('firewall', 'open')),
     publishDefault: hostAddress(
@@ -147,23 +152,11 @@ export function readConfig(argv: readonly string[]): CommandLine {
     registries: registrySettings(flags, file.registries),
     transfers: transferSettings(flags, file.registries),
     builder: builderSettings(file.builder),
-    networks: networkSettings(flags.mtu ?? file.mtu, file.networkOptions),
+    networks: networkSettings(flags, file.networks),
     ownRegistry: ownRegistryConfig(file.registry, text('registry-listen', '') || undefined, dataRoot),
     labels: labelList(flags.label ?? file.labels),
   }
-  checkFixed(values)
   return { config, help, version, validate: values.validate === true }
-}
-
-/** What dockerd can switch and this engine always does, or never. */
-const fixed = { 'live-restore': true, 'userland-proxy': false } as const
-
-function checkFixed(values: Values): void {
-  for (const [key, always] of Object.entries(fixed)) {
-    if (values[key as keyof Values] === !always) {
-      throw invalid(`"${key}" is always ${always} here: leave it out`)
-    }
-  }
 }
 
 function parseFlags(argv: readonly string[]): Values {
@@ -193,8 +186,8 @@ interface ConfigFile {
   readonly registry: unknown
   readonly builder: unknown
   readonly labels: unknown
-  readonly mtu: unknown
-  readonly networkOptions: unknown
+  readonly networks: Readonly<Record<string, unknown>>
+  readonly runtimes: unknown
 }
 
 const nothing: ConfigFile = {
@@ -206,8 +199,13 @@ const nothing: ConfigFile = {
   registry: undefined,
   builder: undefined,
   labels: undefined,
-  mtu: undefined,
-  networkOptions: undefined,
+  networks: {},
+  runtimes: undefined,
+}
+
+/** Of a flag that can be repeated. */
+function list(value: Values[keyof Values]): readonly string[] {
+  return [value ?? []].flat().map(String)
 }
 
 function labelList(value: unknown): readonly string[] {
@@ -227,25 +225,21 @@ function readFile(path: string | undefined): ConfigFile {
     if (path === undefined && isErrno(error, 'ENOENT')) return nothing
     throw invalid(`cannot read configuration file ${name}: ${messageOf(error)}`, error)
   }
-  const [containers, others] = splitContainerKeys(withoutSettledKeys(name, parseJson(name, text)))
+  const [containers, others] = splitContainerKeys(
+    withoutSettledKeys(parseJson(name, text), `configuration file ${name}: `),
+  )
   const [registries, remaining] = splitRegistryKeys(others)
-  const [door, more] = splitDoorKeys(remaining)
-  const {
-    registry,
-    builder,
-    labels,
-    mtu,
-    'default-address-pools': list,
-    'default-network-opts': networkOptions,
-    ...rest
-  } = more
-  const pools = poolList(list)
+  const [door, inner] = splitDoorKeys(remaining)
+  const [networks, more] = splitNetworkKeys(inner)
+  const { registry, builder, labels, runtimes, 'default-address-pools': addressPools, ...rest } = more
+  const pools = poolList(addressPools)
   const unknown = Object.keys(rest).filter((key) => !Object.hasOwn(options, key))
   if (unknown.length > 0) {
     throw invalid(`configuration file ${name}: unknown key ${unknown.map((key) => `"${key}"`).join(', ')}`)
   }
   for (const [key, value] of Object.entries(rest)) checkValue(name, key as keyof Values, value)
-  return { values: rest, door, registries, containers, pools, registry, builder, labels, mtu, networkOptions }
+  const sections = { registry, builder, labels, networks, runtimes }
+  return { values: rest, door, registries, containers, pools, ...sections }
 }
 
 function checkValue(file: string, key: keyof Values, value: unknown): void {
@@ -257,7 +251,9 @@ function checkValue(file: string, key: keyof Values, value: unknown): void {
   throw invalid(`configuration file ${file}: "${key}" must be a ${several ? 'list' : options[key].type}`)
 }
 
+/** An empty file says nothing. */
 function parseJson(name: string, text: string): Record<string, unknown> {
+  if (text.trim() === '') return {}
   let document: unknown
   try {
     document = JSON.parse(text)

@@ -68,7 +68,7 @@ export interface ContainerParts {
   readonly settings: CreationDeps['settings']
   readonly logDrivers: Pick<LogDrivers, 'check' | 'started' | 'finish'>
   readonly platform: CreationDeps['platform']
-  readonly runtimeName: string
+  readonly runtimes: CreationDeps['runtimes']
   readonly execProcess: ExecProcess
   /** Images that were kept for a container may go. */
   readonly imagesReleased: () => Promise<void>

@@ -37,6 +37,8 @@ import type { LiveConfig } from './reloading.ts'
 import { notify } from './service-manager.ts'
 import { version } from './version.ts'
 
+/** Of the default network with IPv6, unless it is said. */
+const OWN_ADDRESS6 = 'fd6e:6273:7268::1/64'
 /** How often drift that the kernel has not told of is looked for, in milliseconds. */
 const LOOK_EVERY = 1500
 /** How often what is kept for a while is looked through, in milliseconds. */
@@ -66,7 +68,7 @@ export async function runDaemon(live: LiveConfig, signals: DaemonSignals): Promi
   const helper = acquired.use(await startLockedHelper(config, buildDir, logger))
   const identity = await identityOf(config.dataRoot)
   const db = acquired.use(openDatabase(join(config.dataRoot, 'berth.db'), { logger }))
-  const { runtime, selected, machine } = await chooseRuntime(helper, config, logger)
+  const chosen = await chooseRuntime(helper, live, logger)
   const { snapshots, trees, probe } = await openStorage(helper, config, buildDir, logger)
   acquired.use(snapshots)
   const networks = acquired.use(defaultNetworks(helper, config, identity, logger))
@@ -87,9 +89,7 @@ export async function runDaemon(live: LiveConfig, signals: DaemonSignals): Promi
     helper,
     identity,
     db,
-    runtime,
-    selected,
-    machine,
+    ...chosen,
     snapshots,
     trees,
     probe,
@@ -188,18 +188,20 @@ function defaultNetworks(
   identity: Identity,
   logger: Logger,
 ): KernelNetworks {
+  const { networks: settings } = config
   return new KernelNetworks({
     helper,
     logger,
     networkId: identity.networks.bridge,
     link: config.bridge,
-    mtu: config.networks.mtu,
+    mtu: settings.mtu,
     table: config.firewallTable,
-    address: config.bip === '' ? undefined : config.bip,
+    address: settings.address,
+    range: settings.range,
     pools: config.addressPools,
     icc: config.icc,
     directRouting: config.allowDirectRouting,
-    address6: config.ipv6 ? 'fd6e:6273:7268::1/64' : undefined,
+    address6: config.ipv6 ? (settings.address6 ?? OWN_ADDRESS6) : undefined,
     respect: config.firewall === 'respect',
     publishDefault: config.publishDefault === '' ? undefined : config.publishDefault,
     guard: startNftSession,

@@ -39,6 +39,7 @@ import { Connections } from '#engine/networks/connections.ts'
 import { ContainerNames } from '#engine/networks/container-names.ts'
 import { LegacyLinks, linkedHosts } from '#engine/networks/legacy-links.ts'
 import { NetworkEndpoints } from '#engine/networks/endpoints.ts'
+import { hostGateways } from '#engine/networks/host-gateways.ts'
 import { NetworkRegistry } from '#engine/networks/network-registry.ts'
 import { UserNetworks } from '#engine/networks/networks.ts'
 import { Pushes } from '#engine/push/push.ts'
@@ -48,7 +49,7 @@ import { kernelSamples } from '#engine/stats/kernel-samples.ts'
 import { Sampler } from '#engine/stats/sampler.ts'
 import { accountFor } from '#engine/system/disk-account.ts'
 import { knownObjects } from '#engine/system/known-objects.ts'
-import { type EngineFacts, System } from '#engine/system/system.ts'
+import { System } from '#engine/system/system.ts'
 import { VolumeTransfers } from '#engine/volumes/volume-transfers.ts'
 import { Volumes } from '#engine/volumes/volumes.ts'
 import type { KernelNetworks } from '#network/kernel-networks.ts'
@@ -63,11 +64,9 @@ import type { Trees } from '#os/tree.ts'
 import type { Machine } from '#runtime/machine.ts'
 import { NativeShims } from '#runtime/native-shims.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
-import { SeccompFilters } from '#runtime/seccomp-filters.ts'
+import type { Runtimes } from '#runtime/runtimes.ts'
 import type { SelectedRuntime } from '#runtime/select.ts'
-import { proxiesOf } from '#registry/client/proxy.ts'
 import type { RegistryClient } from '#registry/client/repository.ts'
-import { proxyEnvironment } from './registry-settings.ts'
 import type { Registry } from '#registry/server/registry.ts'
 import { ContainerRows } from '#store/containers.ts'
 import type { Database } from '#store/db.ts'
@@ -79,13 +78,13 @@ import { VolumeRows } from '#store/volumes.ts'
 import type { DaemonConfig } from './config.ts'
 import { loggingOf } from './logging.ts'
 import type { LiveConfig } from './reloading.ts'
+import { factsOf } from './engine-facts.ts'
 import { explanationsOf } from './explanations.ts'
 import { assembleContainers, type ContainerServices } from './container-services.ts'
 import type { Identity } from './identity.ts'
 import { type AssembledBuilds, assembleBuilds } from './builds.ts'
 import { twinInRegistry } from './own-registry.ts'
 import { openPulls } from './pulls.ts'
-import { apiVersion, minApiVersion, version } from './version.ts'
 
 /** What lies below the engine, started and checked. */
 export interface Foundation {
@@ -98,6 +97,8 @@ export interface Foundation {
   readonly identity: Identity
   readonly db: Database
   readonly runtime: OciRuntime
+  /** What containers may ask for. */
+  readonly runtimes: Runtimes
   readonly selected: SelectedRuntime
   readonly machine: Machine
   readonly snapshots: DiskSnapshots
@@ -231,7 +232,11 @@ function baseOf(foundation: Foundation) {
       containerId: (ref) => registry.find(ref)?.id,
     }),
     ...loggingOf(foundation, paths),
-    remains: new Remains({ ...foundation, cgroupParent: config.cgroupParent }),
+    remains: new Remains({
+      ...foundation,
+      directories: diskDirectories,
+      cgroupParent: config.cgroupParent,
+    }),
     shims: new NativeShims(helper),
     locks,
     waiters: new Waiters(),
@@ -267,12 +272,12 @@ function networkingOf(
   }
 }
 
-function etcFilesOf({ networks }: Foundation, paths: PathsOf, registry: ContainerRegistry): EtcFiles {
+function etcFilesOf({ networks, config }: Foundation, paths: PathsOf, registry: ContainerRegistry): EtcFiles {
   return new EtcFiles({
     paths,
     registry,
     hostResolvConf: () => hostResolvConf(),
-    hostGateway: () => networks.bridge.subnets[0]?.gateway ?? '',
+    hostGateways: () => hostGateways(networks.bridge, config.networks.hostGateways),
     linked: (container) => linkedHosts(registry, container),
   })
 }
@@ -339,7 +344,6 @@ function containersOf(foundation: Foundation, base: Base, images: Images): Conta
     bundles: bundlesOf(foundation, base),
     images,
     mounts: new Mounts({ volumes, images, snapshots, trees, helper }),
-    runtimeName: foundation.selected.name,
     platform: detectedPlatform(),
     execProcess: execProcess(accounts, machine),
     imagesReleased: () => images.released(),
@@ -347,7 +351,7 @@ function containersOf(foundation: Foundation, base: Base, images: Images): Conta
 }
 
 function bundlesOf(
-  { networks, snapshots, runtime, machine, config, buildDir, cgroups, selected }: Foundation,
+  { networks, snapshots, runtime, runtimes, machine, config, buildDir, cgroups }: Foundation,
   base: Base,
 ): OciBundles {
   const { registry, paths, accounts, etcFiles, endpoints } = base
@@ -357,11 +361,11 @@ function bundlesOf(
     accounts,
     machine,
     runtime,
+    runtimes,
     paths,
     etcFiles,
     networks,
     ways: (container, onNetworks) => endpoints.ways(container, onNetworks),
-    seccompFilters: new SeccompFilters(join(config.execRoot, 'seccomp'), selected),
     execRoot: config.execRoot,
     cgroupParent: config.cgroupParent,
     initBinary: join(buildDir, 'berth-init'),
@@ -498,29 +502,6 @@ function queryOf(
     processes: (container) => processesOf(cgroups, container),
     ended: (id) => supervisor.running(id)?.exited ?? Promise.resolve(),
   })
-}
-
-function factsOf({ identity, config, live, probe, selected, machine, ownRegistry }: Foundation): EngineFacts {
-  return {
-    id: identity.engine,
-    version,
-    apiVersion,
-    minApiVersion,
-    gitCommit: '',
-    builtAt: '',
-    dataRoot: config.dataRoot,
-    storageDriver: probe.driver,
-    runtime: { name: selected.name, path: selected.path, version: selected.version, reason: selected.reason },
-    cgroupVersion: machine.cgroupVersion === 'v2' ? '2' : '1',
-    warnings: selected.warnings,
-    get registries() {
-      return live.current.registries
-    },
-    get proxies() {
-      return proxiesOf(proxyEnvironment(live.current.registries))
-    },
-    ownRegistry,
-  }
 }
 
 /** Of the container's own group; one that shares nothing but its first process has at least that. */

@@ -8,7 +8,9 @@ import { type NativeHelper, startHelper } from '#os/native-helper.ts'
 import { NativeTrees } from '#os/native-trees.ts'
 import { type Machine, readMachine } from '#runtime/machine.ts'
 import { OciRuntime } from '#runtime/oci-runtime.ts'
-import { type SelectedRuntime, selectRuntime } from '#runtime/select.ts'
+import { runtimeCommand } from '#runtime/runtime-command.ts'
+import { executable, Runtimes, scriptsDirectory } from '#runtime/runtimes.ts'
+import { type SelectedRuntime, selectRuntime, type WantedRuntime } from '#runtime/select.ts'
 import { DiskSnapshots } from '#store/snapshots/disk-snapshots.ts'
 import { type SnapshotsProbe, probeSnapshots } from '#store/snapshots/probe-snapshots.ts'
 import type { DaemonConfig } from './config.ts'
@@ -45,6 +47,7 @@ export async function startLockedHelper(
 
 export interface ChosenRuntime {
   readonly runtime: OciRuntime
+  readonly runtimes: Runtimes
   readonly selected: SelectedRuntime
   readonly machine: Machine
 }
@@ -52,15 +55,17 @@ export interface ChosenRuntime {
 /** Reads the machine's facts and picks the OCI runtime that works on it. */
 export async function chooseRuntime(
   helper: Helper,
-  config: DaemonConfig,
+  live: { readonly current: DaemonConfig },
   logger: Logger,
 ): Promise<ChosenRuntime> {
+  const { execRoot, dataRoot, runtime: wanted, runtimes: configured } = live.current
+  const scripts = scriptsDirectory(dataRoot)
   const facts = await readMachine()
   const hybridControllers = await releaseHugetlb(helper, facts, logger)
   const selected = await selectRuntime({
     run: (argv) => helper.run(argv),
     hybridControllers,
-    wanted: config.runtime === 'auto' ? undefined : config.runtime,
+    wanted: wanted === 'auto' ? undefined : await wantedRuntime(wanted, configured, scripts),
   })
   logger.info('runtime chosen', {
     runtime: selected.path,
@@ -68,13 +73,31 @@ export async function chooseRuntime(
     reason: selected.reason,
   })
   for (const warning of selected.warnings) logger.warn(warning)
-  const { stdout } = await helper.run(['sh', '-c', `command -v ${shellQuoted(selected.path)}`])
-  const binary = stdout.trim() || selected.path
+  const binary = await executable(helper, selected.path)
   return {
     selected,
-    runtime: new OciRuntime(helper, { binary, root: join(config.execRoot, 'runtime') }),
+    runtime: new OciRuntime(helper, { binary, root: join(execRoot, 'runtime') }),
+    runtimes: new Runtimes({
+      helper,
+      selected,
+      binary,
+      configured: () => live.current.runtimes,
+      hybridControllers,
+      filters: join(execRoot, 'seccomp'),
+      scripts,
+    }),
     machine: { ...facts, timeNamespaces: selected.timeNamespaces },
   }
+}
+
+/** `default-runtime` is a name of the configuration, or what it is executed as. */
+async function wantedRuntime(
+  name: string,
+  configured: DaemonConfig['runtimes'],
+  scripts: string,
+): Promise<WantedRuntime> {
+  const own = Object.hasOwn(configured, name) ? configured[name] : undefined
+  return own === undefined ? { path: name } : { name, path: await runtimeCommand(scripts, own) }
 }
 
 /** How long, in milliseconds, the kernel is given to take back what a former daemon's last container had. */
@@ -102,10 +125,6 @@ async function releaseHugetlb(helper: Helper, machine: Machine, logger: Logger):
       return hybridControllers
     }
   }
-}
-
-function shellQuoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 export interface Storage {
@@ -137,10 +156,13 @@ async function probed(
   switch (storageDriver) {
     case 'directory':
       return { driver: 'directory', reason: 'asked for' }
+    // What dockerd's drivers of these names do is done here, too.
+    case 'overlay2':
+    case 'overlayfs':
     case 'auto':
     case 'erofs': {
       const probe = await probeSnapshots({ dataRoot, execRoot, helper })
-      if (storageDriver === 'auto' || probe.driver === 'erofs') return probe
+      if (storageDriver !== 'erofs' || probe.driver === 'erofs') return probe
       throw new EngineError('unavailable', `--storage-driver erofs: ${probe.reason}`, {
         code: 'STORAGE_UNAVAILABLE',
       })

@@ -5,7 +5,7 @@ import type { Logger } from '#base/logger.ts'
 import type { DaemonConfig } from './config.ts'
 
 /** Parts of the configuration that are looked up whenever they are needed. */
-const live: readonly (keyof DaemonConfig)[] = ['containers', 'labels', 'logLevel', 'registries']
+const live: readonly (keyof DaemonConfig)[] = ['containers', 'labels', 'logLevel', 'registries', 'runtimes']
 
 /** The configuration as it is now. */
 export class LiveConfig {

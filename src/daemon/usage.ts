@@ -26,10 +26,17 @@ Options:
       --default-cgroupns-mode MODE, --default-stop-timeout SECONDS, --no-new-privileges, --dns ADDRESS,
       --dns-opt OPTION, --dns-search DOMAIN
                              The same, as dockerd has them
-      --default-runtime R    auto, crun, runc or a path (default auto)
+      --default-runtime R    auto, crun, runc, a path or a name of --add-runtime (default auto)
+      --add-runtime NAME=PATH
+                             An OCI runtime that containers can ask for, repeated
   -s, --storage-driver D     auto, erofs or directory (default auto)
   -b, --bridge NAME          Interface of the default network (default berth0)
-      --bip CIDR             Address and subnet of the default network (default: a free one)
+      --bip CIDR, --bip6 CIDR
+                             Address and subnet of the default network (default: a free one)
+      --fixed-cidr CIDR, --fixed-cidr-v6 CIDR
+                             Where its containers get addresses from
+      --host-gateway-ip ADDRESS
+                             What "host-gateway" stands for in hosts files, repeated (default: the bridge)
       --default-address-pool base=CIDR,size=N
                              Where subnets of networks come from that name none (repeatable)
       --firewall-table NAME  The nft table that holds all rules (default berth)

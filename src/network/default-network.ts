@@ -1,4 +1,5 @@
-import { addressAt, formatCidr, offsetOf, parseCidr } from './address.ts'
+import { EngineError } from '#base/errors.ts'
+import { addressAt, encloses, formatCidr, offsetOf, parseCidr } from './address.ts'
 import { type LinkDeps, hostRoutes, linkState } from './bridge.ts'
 import { choosePool, defaultPools, routedRanges } from './ipam.ts'
 import type { SubnetInfo } from './networks.ts'
@@ -10,6 +11,8 @@ export interface DefaultSubnetsRequest {
   readonly address: string | undefined
   readonly address6: string | undefined
   readonly pools: readonly PoolBase[] | undefined
+  /** Where IPv4 addresses of containers come from; undefined: the whole subnet. */
+  readonly range: string | undefined
 }
 
 /** Subnets of the default bridge. Containers of a former daemon live in the one that it has already: that is kept. */
@@ -17,7 +20,18 @@ export async function defaultSubnets(deps: LinkDeps, request: DefaultSubnetsRequ
   const { link, address6, pools } = request
   const address =
     request.address ?? (await presentAddress(deps, link)) ?? (await freeAddress(deps, link, pools))
-  return [address, ...(address6 === undefined ? [] : [address6])].map(subnetOf)
+  const ipv4 = { ...subnetOf(address), ...rangeOf(address, request.range) }
+  return [ipv4, ...(address6 === undefined ? [] : [subnetOf(address6)])]
+}
+
+function rangeOf(address: string, range: string | undefined): Pick<SubnetInfo, 'range'> {
+  if (range === undefined) return {}
+  if (encloses(parseCidr(address), parseCidr(range))) return { range }
+  throw new EngineError(
+    'invalid_argument',
+    `fixed-cidr ${range} is not within the subnet of the default network, whose bridge has ${address}`,
+    { code: 'CONFIG_INVALID' },
+  )
 }
 
 async function presentAddress(deps: LinkDeps, link: string): Promise<string | undefined> {

@@ -52,6 +52,8 @@ export interface KernelNetworksOptions {
   readonly table?: string | undefined
   /** Gateway with prefix length (dockerd's `bip`); otherwise the bridge's present address, or the first free pool. */
   readonly address?: string | undefined
+  /** Where the default bridge's containers get their IPv4 addresses from (dockerd's `fixed-cidr`). */
+  readonly range?: string | undefined
   /** Gateway with prefix length; IPv6 is off without it. */
   readonly address6?: string | undefined
   readonly mtu?: number | undefined
@@ -424,8 +426,9 @@ export class KernelNetworks implements Networks {
 
   /** Decides the addresses; touches nothing. */
   async #prepare(): Promise<Ready> {
-    const { networkId: id, mtu = 1500, address, address6, pools, icc = true } = this.#options
-    const subnets = await defaultSubnets(this.#deps(), { link: this.#link, address, address6, pools })
+    const { networkId: id, mtu = 1500, address, address6, pools, range, icc = true } = this.#options
+    const wanted = { link: this.#link, address, address6, pools, range }
+    const subnets = await defaultSubnets(this.#deps(), wanted)
     const publisher = new Publisher({
       firewall: this.#firewall,
       holds: this.#options.holds ?? new SocketPortHolds(),

@@ -1,45 +1,55 @@
 import { EngineError } from '#base/errors.ts'
 import type { Helper, RunResult } from '#os/helper.ts'
 
+/** A container and what it was started with. */
+export interface StartedContainer {
+  readonly id: string
+  /** What the OCI runtime was executed as; undefined: the default, as for lives that began before this was written down. */
+  readonly runtime: string | undefined
+}
+
 /** The commands of an OCI runtime (crun, runc) that the daemon gives itself; starting is the shim's business. */
 export class OciRuntime {
-  readonly binary: string
+  /** Where all runtimes keep what they know of containers. */
   readonly root: string
-  readonly #helper: Helper
+  readonly #helper: Pick<Helper, 'run'>
+  readonly #binary: string
 
-  constructor(helper: Helper, options: { readonly binary: string; readonly root: string }) {
+  /** `binary`: the default. */
+  constructor(helper: Pick<Helper, 'run'>, options: { readonly binary: string; readonly root: string }) {
     this.#helper = helper
-    this.binary = options.binary
+    this.#binary = options.binary
     this.root = options.root
   }
 
-  async pause(id: string): Promise<void> {
-    await this.#run(id, ['pause', id])
+  async pause(container: StartedContainer): Promise<void> {
+    await this.#run(container, ['pause', container.id])
   }
 
   /** A container whose process has ended needs no thawing: that is no error. */
-  async resume(id: string): Promise<void> {
-    const { code, stderr } = await this.#call(['resume', id])
+  async resume(container: StartedContainer): Promise<void> {
+    const { id } = container
+    const { code, stderr } = await this.#call(container, ['resume', id])
     if (code !== 0 && !/not running|does not exist/.test(stderr)) throw failed(id, 'resume', code, stderr)
   }
 
   /** `resources` is the `linux.resources` object of the runtime-spec. */
-  async update(id: string, resources: object): Promise<void> {
-    await this.#run(id, ['update', '--resources', '-', id], JSON.stringify(resources))
+  async update(container: StartedContainer, resources: object): Promise<void> {
+    await this.#run(container, ['update', '--resources', '-', container.id], JSON.stringify(resources))
   }
 
   /** Kills what is left of a container and removes its cgroup and state; one that is not there is no error. */
-  async delete(id: string): Promise<void> {
-    await this.#call(['delete', '--force', id])
+  async delete(container: StartedContainer): Promise<void> {
+    await this.#call(container, ['delete', '--force', container.id])
   }
 
-  async #run(id: string, args: readonly [string, ...string[]], stdin = ''): Promise<void> {
-    const { code, stderr } = await this.#call(args, stdin)
-    if (code !== 0) throw failed(id, args[0], code, stderr)
+  async #run(container: StartedContainer, args: readonly [string, ...string[]], stdin = ''): Promise<void> {
+    const { code, stderr } = await this.#call(container, args, stdin)
+    if (code !== 0) throw failed(container.id, args[0], code, stderr)
   }
 
-  #call(args: readonly string[], stdin = ''): Promise<RunResult> {
-    return this.#helper.run([this.binary, '--root', this.root, ...args], { stdin })
+  #call({ runtime }: StartedContainer, args: readonly string[], stdin = ''): Promise<RunResult> {
+    return this.#helper.run([runtime ?? this.#binary, '--root', this.root, ...args], { stdin })
   }
 }
 

@@ -44,9 +44,12 @@ describe('selectRuntime()', () => {
 
   it('takes only the wanted one', async () => {
     const run = machineWith({ 'crun --version': CRUN, '/opt/runc --version': runcVersion('1.5.0') })
-    assert.equal((await selectRuntime({ run, hybridControllers: [], wanted: '/opt/runc' })).path, '/opt/runc')
+    assert.equal(
+      (await selectRuntime({ run, hybridControllers: [], wanted: { path: '/opt/runc' } })).path,
+      '/opt/runc',
+    )
     await assert.rejects(
-      selectRuntime({ run, hybridControllers: [], wanted: 'runc' }),
+      selectRuntime({ run, hybridControllers: [], wanted: { path: 'runc' } }),
       (error) => isKind(error, 'unavailable') && /runc: not installed/.test(String(error)),
     )
   })

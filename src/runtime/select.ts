@@ -8,8 +8,15 @@ export interface SelectRuntimeOptions {
   readonly run: RunProgram
   /** Controllers of a v2 hierarchy beside v1 ones (Machine.hybridControllers). */
   readonly hybridControllers: readonly string[]
-  /** A name (`crun`, `runc`) or an absolute path: this one or none. */
-  readonly wanted?: string | undefined
+  /** This one or none. */
+  readonly wanted?: WantedRuntime | undefined
+}
+
+export interface WantedRuntime {
+  /** What it is called in the configuration; undefined: what it calls itself. */
+  readonly name?: string | undefined
+  /** A name for the search path (`crun`, `runc`), or absolute. */
+  readonly path: string
 }
 
 export interface SelectedRuntime {
@@ -25,12 +32,11 @@ export interface SelectedRuntime {
 
 interface Candidate {
   readonly name: string
-  readonly path: string
   readonly version: string
 }
 
 /** Faster and smaller first. */
-const PREFERENCE = ['crun', 'runc']
+export const STANDARD_NAMES: readonly string[] = ['crun', 'runc']
 
 /** First release of each runc series without the hole; a series that is not listed is fixed only above the last. */
 const RUNC_FIXES: readonly { readonly cve: string; readonly fixed: readonly string[] }[] = [
@@ -44,26 +50,43 @@ const RUNC_FIXES: readonly { readonly cve: string; readonly fixed: readonly stri
 /**
  * Finds the OCI runtime that works here. Fails with `unavailable` and the reason for every candidate when there is none.
  */
-export async function selectRuntime(options: SelectRuntimeOptions): Promise<SelectedRuntime> {
+export async function selectRuntime({ wanted, ...options }: SelectRuntimeOptions): Promise<SelectedRuntime> {
   const refused: string[] = []
-  for (const path of options.wanted === undefined ? PREFERENCE : [options.wanted]) {
-    const candidate = await probe(path, options.run)
-    const obstacle = typeof candidate === 'string' ? candidate : obstacleFor(candidate, options)
-    if (obstacle !== undefined || typeof candidate === 'string') {
-      refused.push(`${path}: ${obstacle}`)
+  const candidates: readonly WantedRuntime[] =
+    wanted === undefined ? STANDARD_NAMES.map((path) => ({ path })) : [wanted]
+  for (const { name, path } of candidates) {
+    const found = await inspectRuntime(path, options)
+    if (typeof found === 'string') {
+      refused.push(`${path}: ${found}`)
       continue
     }
     return {
-      ...candidate,
-      timeNamespaces: await supportsTimeNamespaces(candidate, options.run),
+      ...found,
+      name: name ?? found.name,
+      path,
       reason: refused.length === 0 ? 'preferred and usable' : `the first that works (${refused.join('; ')})`,
-      warnings: knownHoles(candidate),
+      warnings: knownHoles(found),
     }
   }
   throw new EngineError(
     'unavailable',
     `no usable OCI runtime: ${refused.join('; ')}. Install crun or runc, or name one with --default-runtime`,
     { code: 'RUNTIME_UNAVAILABLE', details: { refused } },
+  )
+}
+
+/** What a runtime says of itself, or why it cannot be used. */
+export async function inspectRuntime(
+  path: string,
+  options: Omit<SelectRuntimeOptions, 'wanted'>,
+): Promise<(Candidate & Pick<SelectedRuntime, 'timeNamespaces'>) | string> {
+  const candidate = await probe(path, options.run)
+  if (typeof candidate === 'string') return candidate
+  return (
+    obstacleFor(candidate, options) ?? {
+      ...candidate,
+      timeNamespaces: await supportsTimeNamespaces(path, options.run),
+    }
   )
 }
 
@@ -77,18 +100,22 @@ async function probe(path: string, run: RunProgram): Promise<Candidate | string>
   }
   if (result.code === 127) return 'not installed'
   if (result.code !== 0) return `--version ended with ${result.code}: ${result.stderr.trim()}`
-  const match = /^(\S+) version (\S+)/.exec(result.stdout)
+  // Kata writes a colon; NVIDIA's words come before those of the runtime below it.
+  const match = /^(\S+)\s+(?:version|:)\s+(\S+)/m.exec(result.stdout)
   if (!match) return `does not say its version: ${JSON.stringify(result.stdout.slice(0, 80))}`
-  return { name: match[1] ?? '', path, version: match[2] ?? '' }
+  return { name: match[1] ?? '', version: match[2] ?? '' }
 }
 
-function obstacleFor({ name }: Candidate, { hybridControllers }: SelectRuntimeOptions): string | undefined {
+function obstacleFor(
+  { name }: Candidate,
+  { hybridControllers }: Pick<SelectRuntimeOptions, 'hybridControllers'>,
+): string | undefined {
   if (name !== 'crun' || hybridControllers.length === 0) return undefined
   return `needs the cgroup v2 hierarchy to have no controllers while v1 is in use; it has ${hybridControllers.join(', ')}`
 }
 
 /** `features` is in runc since 1.1 and in crun since 1.8.6; who does not know it has no time namespaces either. */
-async function supportsTimeNamespaces({ path }: Candidate, run: RunProgram): Promise<boolean> {
+async function supportsTimeNamespaces(path: string, run: RunProgram): Promise<boolean> {
   const { code, stdout } = await run([path, 'features'])
   if (code !== 0) return false
   try {

@@ -167,7 +167,7 @@ describe('a daemon', () => {
     writeFileSync(at('bad.json'), '{"live-restore": false}')
     assert.deepEqual(validate('--config-file', at('bad.json')), [
       1,
-      'berthd: "live-restore" is always true here: leave it out',
+      `berthd: configuration file ${at('bad.json')}: "live-restore" is always true here`,
     ])
     const open = ['--config-file', at('good.json'), '-H', 'tcp://0.0.0.0:2375']
     assert.match(validate(...open)[1], /refusing to listen on tcp:\/\/0\.0\.0\.0:2375 without TLS/)

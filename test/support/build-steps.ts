@@ -12,6 +12,7 @@ import type { FileSource } from '#build/sources/file-source.ts'
 import { readConfig } from '#daemon/config.ts'
 import { chooseRuntime, openStorage } from '#daemon/machine-setup.ts'
 import { CacheMounts } from '#engine/builds/run/cache-mounts.ts'
+import { hostGateways } from '#engine/networks/host-gateways.ts'
 import { runStep } from '#engine/builds/run/step.fixture.ts'
 import { ShimSteps } from '#engine/builds/run/shim-steps.ts'
 import { diskDirectories } from '#engine/containers/directories.ts'
@@ -25,7 +26,6 @@ import { type NativeHelper, startHelper } from '#os/native-helper.ts'
 import type { NativeTrees } from '#os/native-trees.ts'
 import { hostResolvConf } from '#os/proc/resolv-conf.ts'
 import { NativeShims } from '#runtime/native-shims.ts'
-import { SeccompFilters } from '#runtime/seccomp-filters.ts'
 import type { DiskSnapshots } from '#store/snapshots/disk-snapshots.ts'
 import { busyboxTar, tarOf } from './busybox-image.ts'
 import type { Marks } from './leak-check.ts'
@@ -73,7 +73,7 @@ export class BuildSteps implements AsyncDisposable {
     await mkdir(dataRoot, { recursive: true, mode: 0o700 })
     await mkdir(execRoot, { recursive: true, mode: 0o711 })
     const helper = acquired.use(await startHelper({ execRoot, buildDir: nativeBuild, logger }))
-    const chosen = await chooseRuntime(helper, config, logger)
+    const chosen = await chooseRuntime(helper, { current: config }, logger)
     const { snapshots, trees } = await openStorage(helper, config, nativeBuild, logger)
     acquired.use(snapshots)
     const networks = new KernelNetworks({
@@ -98,14 +98,13 @@ export class BuildSteps implements AsyncDisposable {
       logger,
       clock: systemClock,
       shims: new NativeShims(helper),
-      seccompFilters: new SeccompFilters(join(execRoot, 'seccomp'), chosen.selected),
-      remains: new Remains({ ...chosen, cgroups, cgroupParent }),
+      remains: new Remains({ ...chosen, directories: diskDirectories, cgroups, cgroupParent }),
       directories: diskDirectories,
       paths: containerPaths(dataRoot, execRoot),
       cgroupParent,
       cgroupDirectory: (path) => cgroups.directory(path),
       hostResolvConf: () => hostResolvConf(),
-      hostGateway: () => networks.bridge.subnets[0]?.gateway ?? '',
+      hostGateways: () => hostGateways(networks.bridge, []),
     })
     const busybox = (await snapshots.ingest(once(await busyboxTar()))).diffId
     const parts = { helper, snapshots, trees, networks, caches, steps, dataRoot, busybox }

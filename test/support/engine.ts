@@ -43,7 +43,7 @@ import { FakeTrees } from '#os/fake-trees.ts'
 import type { Helper, RunResult } from '#os/helper.ts'
 import { FakeShims } from '#runtime/fake-shims.ts'
 import type { Machine } from '#runtime/machine.ts'
-import { OciRuntime } from '#runtime/oci-runtime.ts'
+import { OciRuntime, type StartedContainer } from '#runtime/oci-runtime.ts'
 import { ContainerRows } from '#store/containers.ts'
 import { type Database, openDatabase } from '#store/db.ts'
 import { MemorySnapshots } from '#store/snapshots/memory-snapshots.ts'
@@ -251,7 +251,7 @@ export class TestEngine {
       shims: gated(machine.shims, this.turns),
       helper,
       runtime: new OciRuntime(helper, { binary: 'crun', root: RUNTIME_ROOT }),
-      remains: gated({ end: async (id: string) => machine.end(id) }, this.turns),
+      remains: gated({ end: async ({ id }: StartedContainer) => machine.end(id) }, this.turns),
       machine: fakeMachineFacts,
       bootId: machine.bootId,
       networks,
@@ -277,7 +277,7 @@ export class TestEngine {
       settings: () => defaultSettings,
       logDrivers: { check: async () => undefined, started: () => undefined, finish: async () => undefined },
       platform: { os: 'linux', architecture: 'amd64', variant: 'v3' },
-      runtimeName: 'crun',
+      runtimes: { standardName: 'crun', names: ['crun', 'runc'] },
       execProcess: async (_container, body) => ({ args: body.Cmd ?? [] }),
       imagesReleased: async () => undefined,
     }

@@ -13,19 +13,30 @@ import { makeBenchImage } from './registry/image.ts'
 import { engineTransfers, registryThroughput } from './registry/scenarios.ts'
 import { composeScenario } from './compose.ts'
 import { networkScenarios } from './networks/scenarios.ts'
+import { loopSummary } from './scale/event-loop.ts'
+import { ENDED, RUNNING } from './scale/population.ts'
+import { manyContainers } from './scale/scenarios.ts'
 import { IMAGE, type Row, type Scenario, scenarios as containerScenarios } from './scenarios.ts'
 
 const REPOSITORY = join(import.meta.dirname, '../..')
 const IMAGES = join(REPOSITORY, '.cache/images')
 
 const scenarios = [...containerScenarios, ...networkScenarios, composeScenario]
-const allNames: readonly string[] = [...scenarios.map(({ name }) => name), ...buildNames, 'pull', 'registry']
+const allNames: readonly string[] = [
+  ...scenarios.map(({ name }) => name),
+  ...buildNames,
+  'pull',
+  'registry',
+  'scale',
+]
 
 const { values } = parseArgs({
   options: {
     peers: { type: 'string', default: process.env['PEERS'] ?? join(REPOSITORY, '../shared/tools/peers') },
     iterations: { type: 'string', default: '30' },
     rounds: { type: 'string', default: '3' },
+    /** Of polling in `scale`, for each engine. */
+    minutes: { type: 'string', default: '2' },
     only: { type: 'string', default: '' },
     podman: { type: 'boolean', default: false },
     markdown: { type: 'boolean', default: false },
@@ -53,6 +64,11 @@ async function main(): Promise<void> {
     versions = measured.versions
   }
   tables.push(...(await buildTables(wanted)), ...(await transfers(wanted)))
+  if (wanted.includes('scale')) {
+    const measured = await scale()
+    tables.push(measured.table)
+    versions ||= measured.versions
+  }
   const minutes = ((performance.now() - started) / 60_000).toFixed(1)
   const facts = [
     new Date().toISOString().slice(0, 10),
@@ -123,6 +139,19 @@ async function transfers(wanted: readonly string[]): Promise<string[]> {
   }
   progress('')
   return tables
+}
+
+/** What answers cost when there are many containers. */
+async function scale(): Promise<{ readonly table: string; readonly versions: string }> {
+  await output([join(REPOSITORY, 'tools/make-images'), IMAGES])
+  const { columns, rows, loop, versions } = await manyContainers(values.peers, join(IMAGES, 'busybox.tar'), {
+    ...effort(),
+    minutes: count(values.minutes),
+    signal: interrupted.signal,
+  })
+  progress('')
+  const heading = `${ENDED.toLocaleString('en')} containers that have ended and ${RUNNING} that run:`
+  return { table: `${heading}\n\n${table(rows, columns)}\n\n${loopSummary(loop)}`, versions }
 }
 
 function effort(): { iterations: number; rounds: number; progress: typeof progress } {

@@ -23,6 +23,8 @@ export interface BenchedEngine {
   readonly name: string
   /** Name and version, for the heading. */
   readonly description: string
+  /** The unix socket of its API; podman has none. */
+  readonly socket: string
   /** Every process of the engine: daemons and what lives as long as a container. */
   processes(): readonly number[]
   /** Number of lines in a file that its inspect names. */
@@ -39,10 +41,17 @@ export interface Contest extends AsyncDisposable {
   readonly absent: readonly string[]
 }
 
-/** Starts our engine, and Docker's through the `peers` tool where it and a docker client are there. */
-export async function openContest(peers: string, withPodman: boolean): Promise<Contest> {
+/**
+ * Starts our engine, and Docker's through the `peers` tool where it and a docker client are there. `environment`: what is
+ * added to our engine's.
+ */
+export async function openContest(
+  peers: string,
+  withPodman: boolean,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<Contest> {
   await using opening = new AsyncDisposableStack()
-  const engine = opening.use(await PrivateEngine.start('bench'))
+  const engine = opening.use(await PrivateEngine.start('bench', environment))
   const absent: string[] = []
   const contenders: Contender[] = []
   const berth = await berthEngine(engine)
@@ -94,6 +103,7 @@ async function berthEngine(engine: PrivateEngine): Promise<BenchedEngine> {
   return {
     name: 'berth',
     description: `berth ${facts.trim()}`,
+    socket: engine.socket,
     processes: () =>
       processesWhere((pid) => pid === engine.pid || commandLine(pid).includes(`${engine.root}/run`)),
     inside: [],
@@ -118,6 +128,7 @@ async function dockerEngine(peers: string): Promise<BenchedEngine> {
   return {
     name: 'docker',
     description: `Docker ${facts.trim()}`,
+    socket: PEER_SOCKET,
     processes: () =>
       processesWhere((pid) => programs.includes(programName(pid)) && mountNamespace(pid) === namespace),
     inside: PEER_NETWORK,
@@ -131,6 +142,7 @@ async function podmanEngine(peers: string): Promise<BenchedEngine> {
   return {
     name: 'podman',
     description: `Podman ${version.trim()}`,
+    socket: '',
     processes: () => processesWhere((pid) => programName(pid) === 'conmon'),
     inside: PEER_NETWORK,
     lines: async (path) => countLines([peers, 'exec', 'wc', '-l', path]),

@@ -6,6 +6,7 @@ import { table } from './report.ts'
 const engine: BenchedEngine = {
   name: 'any',
   description: 'any 1',
+  socket: '',
   processes: () => [],
   inside: [],
   lines: async () => 0,

@@ -6,7 +6,7 @@ import type { Endpoint, Networks, Ways } from '#network/networks.ts'
 import { noSuchNetwork } from '#network/errors.ts'
 import { splitSysctls } from '#runtime/namespaces.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
-import type { SeccompFilters } from '#runtime/seccomp-filters.ts'
+import type { Runtimes, UsableRuntime } from '#runtime/runtimes.ts'
 import type { ShimConfig, ShimLink, ShimNetwork, ShimPin } from '#runtime/shim.ts'
 import { buildSpec, type SpecInput, type SpecMachine, type SpecMount } from '#runtime/spec.ts'
 import { resolveUser } from '#runtime/users.ts'
@@ -34,8 +34,8 @@ export interface BundlesDeps {
   readonly accounts: Accounts
   readonly etcFiles: EtcFiles
   readonly machine: SpecMachine
-  readonly runtime: OciRuntime
-  readonly seccompFilters: SeccompFilters
+  readonly runtime: Pick<OciRuntime, 'root'>
+  readonly runtimes: Pick<Runtimes, 'named'>
   readonly networks: Pick<Networks, 'network'>
   /** The endpoints through which the container leaves. */
   readonly ways: (container: Container, endpoints: readonly Endpoint[]) => Ways
@@ -63,22 +63,32 @@ export class OciBundles implements Bundles {
   ): Promise<ShimConfig> {
     const { snapshots, paths } = this.#deps
     const { spec, rootfs, runtime } = paths(container.id)
+    const chosen = await this.#deps.runtimes.named(container.hostConfig.Runtime ?? '')
     const [root, wanted] = await Promise.all([
       snapshots.root(container.id, container.layers),
-      this.#specInput(container, endpoints),
+      this.#specInput(container, endpoints, chosen),
     ])
     const pins = await mountPins(container, sources, runtime, wanted.user)
     if (pins.size > 0) await mkdir(join(runtime, 'pins'), { recursive: true, mode: 0o700 })
     const input = { ...wanted, mounts: wanted.mounts.map((mount) => placed(mount, container, sources, pins)) }
     await mkdir(rootfs, { recursive: true, mode: 0o755 })
     for (const share of sharedMounts(container, runtime)) await makeMountPoint(share)
-    const prepared = await this.#deps.seccompFilters.prepare(buildSpec(input))
+    const prepared = await chosen.seccompFilters.prepare(buildSpec(input))
     await writeFile(spec, JSON.stringify(prepared.spec), { mode: 0o600 })
-    const config = this.#shimConfig(container, endpoints, input, { ...root, rootfs, bundle: runtime })
+    const config = this.#shimConfig(container, endpoints, input, {
+      ...root,
+      rootfs,
+      bundle: runtime,
+      runtime: chosen.binary,
+    })
     return { ...config, pins: [...pins.values()], seccompFilter: prepared.filter }
   }
 
-  async #specInput(container: Container, endpoints: readonly Endpoint[]): Promise<SpecInput> {
+  async #specInput(
+    container: Container,
+    endpoints: readonly Endpoint[],
+    { timeNamespaces }: UsableRuntime,
+  ): Promise<SpecInput> {
     const { machine, accounts, etcFiles, cgroupParent } = this.#deps
     const { hostConfig, config } = container
     const hostname = this.#hostname(container)
@@ -90,7 +100,7 @@ export class OciBundles implements Bundles {
     ])
     return specInput(container, {
       user: resolveUser(config.User ?? '', files.passwd, files.group, hostConfig.GroupAdd ?? []),
-      machine,
+      machine: { ...machine, timeNamespaces },
       mounts: [...etc, ...this.#mounts(container)],
       devices,
       cgroupsPath: cgroupsPath(container.id, hostConfig, cgroupParent),
@@ -124,14 +134,13 @@ export class OciBundles implements Bundles {
     container: Container,
     endpoints: readonly Endpoint[],
     input: SpecInput,
-    root: Pick<ShimConfig, 'lower' | 'upper' | 'work' | 'rootfs' | 'bundle'>,
+    root: Pick<ShimConfig, 'lower' | 'upper' | 'work' | 'rootfs' | 'bundle' | 'runtime'>,
   ): ShimConfig {
     const { runtime, paths, execRoot, machine, cgroupDirectory } = this.#deps
     const { id, config, hostConfig } = container
     const { log, exitRecord } = paths(id)
     return {
       id,
-      runtime: runtime.binary,
       runtimeRoot: runtime.root,
       ...root,
       volatile: hostConfig.AutoRemove === true,

@@ -10,6 +10,7 @@ import type { Container } from './container.ts'
 import type { ContainerEvents } from './events.ts'
 import { withoutGenerated } from './generated-places.ts'
 import type { ContainerRegistry } from './registry.ts'
+import { startedOf } from './state.ts'
 import { tarOfTree } from './tree-tar.ts'
 
 /** A new image from an image, one more layer and a configuration. */
@@ -75,10 +76,11 @@ export class Commits {
   }
 
   /** Nothing changes while the layer is read; a container that is not running needs no freezing. */
-  async #freeze({ id, state }: Container, wanted: boolean): Promise<AsyncDisposable> {
+  async #freeze(container: Container, wanted: boolean): Promise<AsyncDisposable> {
     const { runtime } = this.#deps
-    const freezes = wanted && state.status === 'running'
-    if (freezes) await runtime.pause(id)
-    return { [Symbol.asyncDispose]: async () => (freezes ? runtime.resume(id) : undefined) }
+    const freezes = wanted && container.state.status === 'running'
+    const frozen = startedOf(container)
+    if (freezes) await runtime.pause(frozen)
+    return { [Symbol.asyncDispose]: async () => (freezes ? runtime.resume(frozen) : undefined) }
   }
 }

@@ -5,6 +5,7 @@ import { newId } from '#base/ids.ts'
 import type { Logger } from '#base/logger.ts'
 import { formatPlatform, type Platform, platformDistance, platformOf } from '#oci/platform.ts'
 import type { Machine } from '#runtime/machine.ts'
+import type { Runtimes } from '#runtime/runtimes.ts'
 import { resolveUser } from '#runtime/users.ts'
 import { isForeignKeyViolation } from '#store/db.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
@@ -33,9 +34,6 @@ import type { ContainerEvents } from './events.ts'
 import { type Mounts, lentMounts } from './mounts.ts'
 import type { ContainerRegistry } from './registry.ts'
 
-/** Names of Docker's default runtime, which mean the default here. */
-const dockersDefault = ['runc', 'io.containerd.runc.v2']
-
 export interface CreationDeps {
   readonly registry: ContainerRegistry
   readonly images: Pick<Images, 'resolve'>
@@ -48,8 +46,7 @@ export interface CreationDeps {
   /** As configured now. */
   readonly settings: () => ContainerSettings
   readonly logDrivers: Pick<LogDrivers, 'check'>
-  /** Name of the OCI runtime that runs every container. */
-  readonly runtimeName: string
+  readonly runtimes: Pick<Runtimes, 'standardName' | 'names'>
   readonly volumes: Pick<Volumes, 'hold' | 'abandoned'>
   readonly logger: Logger
   readonly knownNetworks: KnownNetworks
@@ -109,19 +106,19 @@ export class Creation {
   }
 
   #plan(id: string, body: ContainerCreateBody, image: Image): Plan {
-    const { machine, settings, registry, runtimeName } = this.#deps
+    const { machine, settings, registry, runtimes } = this.#deps
     const merged = mergeConfig(body, image.config.config ?? {})
     const complete = completeHostConfig(body.HostConfig ?? {}, {
       ...settings(),
       machine,
-      runtime: runtimeName,
+      runtime: runtimes.standardName,
     })
     checkSupported(complete)
     checkExposing(body, complete)
     const linked = resolveLinks(registry, withDonorIds(registry, complete))
     const { hostConfig, warnings } = validateCreate(merged.config, linked, {
       ...machine,
-      runtimes: [runtimeName, ...dockersDefault],
+      runtimes: runtimes.names,
     })
     const exposed = exposedWithBound(merged.config, hostConfig)
     const config: ContainerConfig = {

@@ -17,7 +17,7 @@ export interface EtcFilesDeps {
   /** The host's resolv.conf, that of systemd-resolved's upstreams where it is in use. */
   readonly hostResolvConf: () => Promise<ResolvConf>
   /** Address that `host-gateway` stands for. */
-  readonly hostGateway: () => string
+  readonly hostGateways: () => readonly string[]
   /** What the container is linked to on the default bridge; throws unless that runs. */
   readonly linked: (container: Container) => readonly HostsLine[]
 }
@@ -110,7 +110,7 @@ export class EtcFiles implements LinkedFiles {
     hostname: string,
     endpoints: readonly Endpoint[],
   ): Promise<void> {
-    const { hostGateway } = this.#deps
+    const { hostGateways } = this.#deps
     const { hostConfig, config } = container
     const host = networkModeOf(container) === 'host'
     await mkdir(dirname(files.hosts), { recursive: true, mode: 0o710 })
@@ -125,7 +125,7 @@ export class EtcFiles implements LinkedFiles {
         hostsFile({
           hostHosts,
           extraHosts: hostConfig.ExtraHosts ?? [],
-          hostGateway: hostGateway(),
+          hostGateways: hostGateways(),
           hostname,
           domainname: config.Domainname ?? '',
           addresses: addressesOf(endpoints),

@@ -4,7 +4,7 @@ import type { Container } from './container.ts'
 import { isRestarting, notRunning, wrongState } from './errors.ts'
 import type { ContainerEvents } from './events.ts'
 import type { ContainerRegistry } from './registry.ts'
-import { runOf } from './state.ts'
+import { runOf, startedOf } from './state.ts'
 
 export interface FreezerDeps {
   readonly registry: ContainerRegistry
@@ -20,13 +20,14 @@ export class Freezer {
     this.#deps = deps
   }
 
-  async pause({ id, state }: Container): Promise<void> {
+  async pause(container: Container): Promise<void> {
     const { registry, runtime, events } = this.#deps
+    const { id, state } = container
     if (state.status === 'paused') throw wrongState(id, `Container ${id} is already paused`)
     if (state.status === 'restarting') throw isRestarting(id)
     if (state.status !== 'running') throw notRunning(id)
     try {
-      await runtime.pause(id)
+      await runtime.pause(startedOf(container))
     } catch (error) {
       // A process that ends while it is being frozen is no failure of freezing.
       if (this.#runs(id)) throw error
@@ -44,11 +45,12 @@ export class Freezer {
   }
 
   /** Lets a container go on if it is paused; one that has ended meanwhile needs nothing. */
-  async thaw({ id, state }: Container): Promise<void> {
+  async thaw(container: Container): Promise<void> {
     const { registry, runtime, events } = this.#deps
+    const { id, state } = container
     if (state.status !== 'paused') return
     try {
-      await runtime.resume(id)
+      await runtime.resume(startedOf(container))
     } catch (error) {
       if (!isKind(error, 'conflict')) throw error
     }

@@ -22,7 +22,7 @@ import type { ContainerRegistry } from './registry.ts'
 import type { Remains } from './remains.ts'
 import type { Removal } from './removal.ts'
 import type { Restarts } from './restarts.ts'
-import { runOf } from './state.ts'
+import { runOf, startedOf } from './state.ts'
 import type { Endpoints, Names, Supervisor } from './supervisor.ts'
 import { SHIM_PATIENCE, type TaskEnd } from './task.ts'
 
@@ -174,7 +174,8 @@ async function refreeze({ registry, runtime, logger }: RecoveryDeps, { id }: Con
   const { state } = registry.resolve(id)
   if (runOf(state) === undefined) return
   try {
-    await (state.status === 'paused' ? runtime.pause(id) : runtime.resume(id))
+    const container = startedOf({ id, state })
+    await (state.status === 'paused' ? runtime.pause(container) : runtime.resume(container))
   } catch (error) {
     // That is what runtimes say when it is so already.
     logger.debug('the container is as it should be', { container: id, status: state.status, error })
@@ -220,7 +221,7 @@ async function endStray(
   const sameBoot = run?.bootId === bootId
   if (run !== undefined && sameBoot) await helper.kill(run.pid, run.startTime, SIGKILL)
   // Asked for those alone that have left something: a runtime's call for each of many stopped containers would take long.
-  if (sameBoot || leftovers.has(container.id)) await remains.end(container.id, container.hostConfig)
+  if (sameBoot || leftovers.has(container.id)) await remains.end(startedOf(container), container.hostConfig)
   await directories.remove(directory)
 }
 
@@ -263,7 +264,7 @@ async function endStrays(deps: RecoveryDeps, leftovers: ReadonlySet<string>): Pr
     await directories.remove(directory)
   }
   for (const id of leftovers) {
-    if (registry.get(id) === undefined) await remains.end(id)
+    if (registry.get(id) === undefined) await remains.end({ id, runtime: undefined })
   }
 }
 

@@ -23,7 +23,7 @@ import { matchesPruneFilters } from './prune-filters.ts'
 import type { ContainerRegistry } from './registry.ts'
 import type { Remains } from './remains.ts'
 import type { Restarts } from './restarts.ts'
-import { lastOf, runOf } from './state.ts'
+import { lastOf, runOf, startedOf } from './state.ts'
 import type { Supervisor } from './supervisor.ts'
 import { KILL_PATIENCE } from './task.ts'
 import type { Waiters } from './waiters.ts'
@@ -203,13 +203,14 @@ export class Removal {
     const task = supervisor().running(id)
     if (task === undefined) {
       // A process that could not be taken over when the daemon started.
-      if (runOf(state) !== undefined || state.status === 'dead') await remains.end(id, hostConfig)
+      if (runOf(state) !== undefined || state.status === 'dead')
+        await remains.end(startedOf(container), hostConfig)
       return
     }
     events.publish(container, 'kill', { signal: String(SIGKILL) })
     await supervisor().signal(task, SIGKILL, { discard: true })
     // A frozen process does not die before it is thawed.
-    if (state.status === 'paused') await runtime.resume(id)
+    if (state.status === 'paused') await runtime.resume(startedOf(container))
     if (!(await settlesWithin(clock, KILL_PATIENCE, task.exited))) throw survivedKill(id)
   }
 

@@ -1,4 +1,5 @@
 import type { Endpoint, PublishedPort } from '#network/networks.ts'
+import type { StartedContainer } from '#runtime/oci-runtime.ts'
 
 /**
  * What a container is, and what is known about it in that state. Docker's seven names and no others. The intent record of a
@@ -21,6 +22,8 @@ export interface Run {
   /** Boot of the machine; pid and start time mean nothing in another one. */
   readonly bootId: string
   readonly shimPid: number
+  /** What the OCI runtime was executed as. */
+  readonly runtime?: string | undefined
   readonly startedAt: string
   /** When the life before this one ended, if there was one. */
   readonly previousEnd?: string | undefined
@@ -66,6 +69,17 @@ export const NEVER = '0001-01-01T00:00:00Z'
 /** The run of a container that has a process, else undefined. */
 export function runOf(state: ContainerState): Run | undefined {
   return state.status === 'running' || state.status === 'paused' ? state.run : undefined
+}
+
+/** For commands of the OCI runtime, which go to the one that has started the container. */
+export function startedOf({
+  id,
+  state,
+}: {
+  readonly id: string
+  readonly state: ContainerState
+}): StartedContainer {
+  return { id, runtime: runOf(state)?.runtime }
 }
 
 /** The end of the last life, if there was one. */

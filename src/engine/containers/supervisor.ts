@@ -70,7 +70,7 @@ export interface LaunchOptions {
   readonly with?: Partial<Pick<Container, 'stoppedByHand' | 'restartCount'>> | undefined
 }
 
-interface Launching extends Pick<Run, 'shimPid' | 'endpoints' | 'ports'> {
+interface Launching extends Pick<Run, 'shimPid' | 'runtime' | 'endpoints' | 'ports'> {
   readonly change: LaunchOptions['with']
 }
 
@@ -200,7 +200,13 @@ export class Supervisor {
     await attachments.connect(id, shim)
     options.signal?.throwIfAborted()
 
-    this.#launching.set(id, { shimPid: shim.pid, endpoints, ports, change: options.with })
+    this.#launching.set(id, {
+      shimPid: shim.pid,
+      runtime: config.runtime,
+      endpoints,
+      ports,
+      change: options.with,
+    })
     acquired.defer(() => void this.#launching.delete(id))
 
     // Point of no return: from here the process may exist, and only its end undoes anything.
@@ -284,7 +290,8 @@ export class Supervisor {
     await task.shim.kill('init', SIGKILL)
     await this.settled(task.id)
     // A runtime that has failed may leave control groups of a container that it does not know.
-    await this.#deps.remains.end(task.id, hostConfig)
+    const { runtime } = this.#launching.get(task.id) ?? {}
+    await this.#deps.remains.end({ id: task.id, runtime }, hostConfig)
   }
 
   /** Gives back what a life had, once its process has ended. Never rejects. */
@@ -343,7 +350,7 @@ export class Supervisor {
     const record = await shims.exitRecord(paths(task.id).exitRecord)
     if (record !== undefined) return { ...record, error: '' }
     if (run !== undefined) await helper.kill(run.pid, run.startTime, SIGKILL)
-    await remains.end(task.id, container?.hostConfig)
+    await remains.end({ id: task.id, runtime: run?.runtime }, container?.hostConfig)
     const error = 'the supervisor of the container was killed; its process was ended'
     return { code: 137, oomKilled: false, at: clock.now(), error }
   }

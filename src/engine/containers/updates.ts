@@ -10,7 +10,7 @@ import { wrongState } from './errors.ts'
 import type { ContainerEvents } from './events.ts'
 import type { ContainerRegistry } from './registry.ts'
 import { resourcesOf } from './spec-input.ts'
-import { runOf } from './state.ts'
+import { runOf, startedOf } from './state.ts'
 
 export interface UpdatesDeps {
   readonly registry: ContainerRegistry
@@ -73,12 +73,16 @@ export class Updates {
   }
 
   /** A process that ends meanwhile has no limits any more; the next one gets them. */
-  async #limit({ id, state, hostConfig }: Container): Promise<void> {
+  async #limit(container: Container): Promise<void> {
     const { registry, runtime, machine } = this.#deps
+    const { id, state, hostConfig } = container
     if (runOf(state) === undefined) return
     const resources = resourcesOf(hostConfig, blockDeviceNumber)
     try {
-      await runtime.update(id, linuxResources(resources, machine.cgroupVersion, { update: true }))
+      await runtime.update(
+        startedOf(container),
+        linuxResources(resources, machine.cgroupVersion, { update: true }),
+      )
     } catch (error) {
       if (runOf(registry.resolve(id).state) !== undefined) throw error
     }

@@ -27,7 +27,12 @@ export function attachmentsOf(
   mac: string | undefined,
 ): Attachment[] {
   const mode = networkModeOf({ config, hostConfig })
-  if (mode === 'host' || mode === 'none' || mode.startsWith('container:')) return []
+  if (mode.startsWith('container:')) return []
+  if (mode === 'host' || mode === 'none') {
+    const given = networking.EndpointsConfig?.[mode]
+    if (given) settingsAtCreation(named(networks, mode), given)
+    return []
+  }
   const main = named(networks, mode)
   const attachments = new Map<string, EndpointSettings>([[main.name, {}]])
   for (const [ref, settings] of Object.entries(networking.EndpointsConfig ?? {})) {

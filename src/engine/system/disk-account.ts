@@ -33,7 +33,7 @@ const descriptions = {
   Builds: 'what builds that run have at hand',
   Registry: 'repositories of the registry that this engine serves',
   Database: 'rows of everything, their journal, and the space kept for a full disk',
-  Engine: 'identity, lock, and what storage was tried out with',
+  Engine: 'identity, lock, scripts of runtimes, and what storage was tried out with',
   Staging: 'images that are being pulled, loaded or made',
   Trash: 'removed, and being freed',
   Directories: 'directories that hold the others',
@@ -74,7 +74,7 @@ export async function accountFor(
   }
 }
 
-const engineFiles = new Set(['identity.json', 'lock', 'probe', 'empty'])
+const engineFiles = new Set(['identity.json', 'lock', 'probe', 'empty', 'runtimes'])
 const databaseFiles = new Set(['berth.db', 'berth.db-wal', 'berth.db-shm', 'berth.db-ballast'])
 const LAYER_PLACE = 'layers/sha256'
 const BLOB_PLACE = 'blobs/sha256'

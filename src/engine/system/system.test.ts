@@ -35,6 +35,7 @@ beforeEach(async () => {
       dataRoot: '/var/lib/berth',
       storageDriver: 'directory',
       runtime: { name: 'crun', path: '/usr/bin/crun', version: '1.8', reason: '' },
+      configuredRuntimes: {},
       cgroupVersion: '2',
       warnings: [],
       proxies: { http: '', https: 'http://me:secret@proxy:3128', no: 'localhost' },

@@ -9,6 +9,7 @@ import type { ContainerQuery, ImageService, SystemService } from '../services.ts
 import type { Volumes } from '../volumes/volumes.ts'
 import type { Proxies } from '#registry/client/proxy.ts'
 import type { DiskAccount } from '#api/disk-account.ts'
+import type { ConfiguredRuntime } from '#runtime/runtime-command.ts'
 import { usageOf } from './usage.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 
@@ -28,6 +29,8 @@ export interface EngineFacts {
     readonly version: string
     readonly reason: string
   }
+  /** Those of the configuration, by name. */
+  readonly configuredRuntimes: Readonly<Record<string, ConfiguredRuntime>>
   readonly cgroupVersion: '1' | '2'
   readonly warnings: readonly string[]
   readonly registries: { readonly hubMirrors: readonly string[]; readonly insecure: readonly string[] }
@@ -130,8 +133,7 @@ export class System implements SystemService {
       Labels: [...this.#deps.labels()],
       ExperimentalBuild: false,
       ServerVersion: facts.version,
-      // Docker's name for its default is taken for ours.
-      Runtimes: { runc: { path: facts.runtime.path }, [facts.runtime.name]: { path: facts.runtime.path } },
+      Runtimes: runtimesOf(facts),
       DefaultRuntime: facts.runtime.name,
       Swarm: noSwarm,
       LiveRestoreEnabled: true,
@@ -251,6 +253,16 @@ function registryFacts({ hubMirrors, insecure }: EngineFacts['registries']): obj
 /** Not Docker's: its clients leave it alone. */
 function ownRegistryFacts(registry: EngineFacts['ownRegistry']): object {
   return registry === undefined ? {} : { Berth: { Registry: { URL: registry.url, Root: registry.root } } }
+}
+
+/** By name; Docker's name for its default is taken for ours. */
+function runtimesOf({ runtime, configuredRuntimes }: EngineFacts): NonNullable<SystemInfo['Runtimes']> {
+  const own = { path: runtime.path }
+  const configured = Object.entries(configuredRuntimes).map(([name, { path, args }]) => [
+    name,
+    args.length === 0 ? { path } : { path, runtimeArgs: [...args] },
+  ])
+  return { runc: own, [runtime.name]: own, ...Object.fromEntries(configured) }
 }
 
 function limitSupport(): object {

@@ -105,7 +105,13 @@ async function machineWith(effect: Effect) {
     runtime: new OciRuntime(helper, { binary: 'crun', root: join(execRoot, 'runtime') }),
     shims: effects(shims, ['spawn'], effect),
     remains: { end: async () => undefined },
-    seccompFilters: new SeccompFilters(join(execRoot, 'seccomp'), { name: 'crun', version: '1' }),
+    runtimes: {
+      standard: {
+        binary: 'crun',
+        timeNamespaces: false,
+        seccompFilters: new SeccompFilters(join(execRoot, 'seccomp'), { name: 'crun', version: '1' }),
+      },
+    },
     directories: effects(diskDirectories, ['make'], effect),
     paths: containerPaths(dataRoot, execRoot),
     execRoot,
@@ -114,7 +120,7 @@ async function machineWith(effect: Effect) {
     cgroupParent: '/berth',
     cgroupDirectory: (path) => path,
     hostResolvConf: async () => ({ nameservers: [], search: [], options: [] }),
-    hostGateway: () => '172.17.0.1',
+    hostGateways: () => ['172.17.0.1'],
   })
   const open = async (): Promise<FileSource> => {
     effect('open')

@@ -6,7 +6,7 @@ import type { Machine } from '#runtime/machine.ts'
 import { splitSysctls } from '#runtime/namespaces.ts'
 import type { RuntimeSpec } from '#runtime/oci-runtime-spec.ts'
 import type { OciRuntime } from '#runtime/oci-runtime.ts'
-import type { SeccompFilters } from '#runtime/seccomp-filters.ts'
+import type { Runtimes } from '#runtime/runtimes.ts'
 import type { ShimConfig, ShimNetwork } from '#runtime/shim.ts'
 import { type SpecInput, type SpecMount, buildExecProcess, buildSpec } from '#runtime/spec.ts'
 import { resolveUser } from '#runtime/users.ts'
@@ -21,8 +21,8 @@ import { stepHostConfig, stepSpec } from './step-spec.ts'
 
 export interface StepBundleDeps {
   readonly machine: Machine
-  readonly runtime: Pick<OciRuntime, 'binary' | 'root'>
-  readonly seccompFilters: SeccompFilters
+  readonly runtime: Pick<OciRuntime, 'root'>
+  readonly runtimes: Pick<Runtimes, 'standard'>
   readonly bridge: () => NetworkInfo
   readonly execRoot: string
   /** Parent of the control groups of steps that name none. */
@@ -57,7 +57,7 @@ export async function stepBundle(parts: StepParts, deps: StepBundleDeps): Promis
   const taken = new Set(asked.mounts.map(({ destination }) => destination))
   const mounts = [...files.filter(({ destination }) => !taken.has(destination)), ...asked.mounts]
   const input = await inputOf(parts, hostConfig, mounts, deps)
-  const { spec, filter } = await deps.seccompFilters.prepare(buildSpec(input))
+  const { spec, filter } = await deps.runtimes.standard.seccompFilters.prepare(buildSpec(input))
   return {
     config: { ...shimConfig(parts, input, deps), seccompFilter: filter },
     targets: mounts.map(({ destination }) => destination),
@@ -90,10 +90,10 @@ async function inputOf(
 
 function shimConfig(parts: StepParts, input: SpecInput, deps: StepBundleDeps): ShimConfig {
   const { id, paths, root, asked } = parts
-  const { runtime, execRoot, machine, cgroupDirectory } = deps
+  const { runtime, runtimes, execRoot, machine, cgroupDirectory } = deps
   return {
     id,
-    runtime: runtime.binary,
+    runtime: runtimes.standard.binary,
     runtimeRoot: runtime.root,
     bundle: paths.runtime,
     rootfs: paths.rootfs,

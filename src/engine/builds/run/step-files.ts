@@ -9,8 +9,8 @@ import { hostnameFile, hostsFile, resolvConfFile } from '../../containers/config
 export interface StepFilesDeps {
   /** The host's resolv.conf, that of systemd-resolved's upstreams where it is in use. */
   readonly hostResolvConf: () => Promise<ResolvConf>
-  /** Address that `host-gateway` stands for. */
-  readonly hostGateway: () => string
+  /** Addresses that `host-gateway` stands for. */
+  readonly hostGateways: () => readonly string[]
 }
 
 /**
@@ -21,7 +21,7 @@ export async function stepFiles(
   { network, hostname, extraHosts, scripts }: RunStep,
   runtime: string,
   ipv6: boolean,
-  { hostResolvConf, hostGateway }: StepFilesDeps,
+  { hostResolvConf, hostGateways }: StepFilesDeps,
 ): Promise<SpecMount[]> {
   const host = network === 'host'
   const [resolvConf, hostHosts] = await Promise.all([
@@ -39,7 +39,7 @@ export async function stepFiles(
   const hosts = hostsFile({
     hostHosts,
     extraHosts,
-    hostGateway: hostGateway(),
+    hostGateways: hostGateways(),
     hostname,
     domainname: '',
     addresses: ['127.0.0.1'],

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { FakeClock } from '#base/fake-clock.ts'
 import { engineErrorOf } from '#base/errors.ts'
 import { silentLogger } from '#base/logger.ts'
+import type { StartedContainer } from '#runtime/oci-runtime.ts'
 import { FakeShims } from '#runtime/fake-shims.ts'
 import type { ShimConfig, Shims } from '#runtime/shim.ts'
 import { StepProcess } from './step-process.ts'
@@ -18,7 +19,7 @@ function world(...args: readonly string[]) {
     shims: shims as Shims,
     helper: { kill: async () => true },
     remains: {
-      end: async (id: string, { CgroupParent }: { CgroupParent?: string | undefined } = {}) =>
+      end: async ({ id }: StartedContainer, { CgroupParent }: { CgroupParent?: string | undefined } = {}) =>
         void ended.push(`${CgroupParent} ${id}`),
     },
     clock,

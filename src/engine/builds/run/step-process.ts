@@ -137,7 +137,8 @@ export class StepProcess implements AsyncDisposable {
       return undefined
     }
     const { cgroupParent } = this.#step.limits
-    await remains.end(this.#id, cgroupParent === undefined ? {} : { CgroupParent: cgroupParent })
+    const hostConfig = cgroupParent === undefined ? {} : { CgroupParent: cgroupParent }
+    await remains.end({ id: this.#id, runtime: undefined }, hostConfig)
     return { code: 137, oomKilled: false, at: clock.now(), error: LOST }
   }
 }

@@ -9,7 +9,7 @@ describe('hostsFile()', () => {
     hostsFile({
       hostHosts: undefined,
       extraHosts: [],
-      hostGateway: '172.17.0.1',
+      hostGateways: ['172.17.0.1'],
       hostname: 'box',
       domainname: '',
       addresses: ['172.17.0.2'],

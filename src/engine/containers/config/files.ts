@@ -4,9 +4,9 @@ import type { ResolvConf } from '#os/proc/resolv-conf.ts'
 export interface HostsInput {
   /** The host's own file, for a container on the host's network. */
   readonly hostHosts: string | undefined
-  /** `name:address`; the address may be `host-gateway`. */
+  /** `name:address`; the address may be `host-gateway`, which stands for `hostGateways`. */
   readonly extraHosts: readonly string[]
-  readonly hostGateway: string
+  readonly hostGateways: readonly string[]
   readonly hostname: string
   readonly domainname: string
   /** The container's own addresses; with an IPv6 one the file has its IPv6 part. */
@@ -30,10 +30,10 @@ export function hostnameFile(hostname: string): string {
 
 /** hosts(5). On the host's network it is the host's file, with the extra hosts after it. */
 export function hostsFile(input: HostsInput): string {
-  const { hostHosts, extraHosts, hostGateway, hostname, domainname, addresses } = input
-  const extra = extraHosts.map((entry) => {
+  const { hostHosts, extraHosts, hostGateways, hostname, domainname, addresses } = input
+  const extra = extraHosts.flatMap((entry) => {
     const { name, address } = splitExtraHost(entry)
-    return `${address === 'host-gateway' ? hostGateway : address}\t${name}`
+    return (address === 'host-gateway' ? hostGateways : [address]).map((one) => `${one}\t${name}`)
   })
   if (hostHosts !== undefined) {
     return lines([...(hostHosts === '' ? [] : [hostHosts.replace(/\n$/, '')]), ...extra])

@@ -50,6 +50,7 @@ describe('readConfig()', () => {
     const hosts = ['unix:///a.sock', 'tcp://127.0.0.1:2375']
     assert.deepEqual(read({}, '-H', hosts[0] ?? '', '-H', hosts[1] ?? '').door.hosts, hosts)
     assert.deepEqual(read({ hosts }).door.hosts, hosts)
+    assert.deepEqual(read({}, `-H=${hosts[0]}`, `-H=${hosts[1]}`).door.hosts, hosts)
   })
 
   it('makes paths absolute, for programs with other working directories', () => {

@@ -168,8 +168,10 @@ function parseFlags(argv: readonly string[]): Values {
   }
 }
 
-/** `--icc=false` is how dockerd spells what is `--no-icc` here. */
+/** `--icc=false` is how dockerd spells what is `--no-icc` here, and `-H=unix://…` what is `-Hunix://…`. */
 function plainFlag(argument: string): string {
+  const [, letter, text] = /^-([a-zA-Z])=(.+)$/s.exec(argument) ?? []
+  if (letter !== undefined) return `-${letter}${text}`
   const [, name = '', value] = /^--([a-z0-9-]+)=(true|false)$/.exec(argument) ?? []
   const known = Object.hasOwn(options, name) && options[name as keyof Values].type === 'boolean'
   if (!known) return argument

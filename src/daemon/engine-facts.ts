@@ -29,6 +29,9 @@ export function factsOf({
     get configuredRuntimes() {
       return live.current.runtimes
     },
+    get debug() {
+      return live.current.logLevel === 'debug'
+    },
     get registries() {
       return live.current.registries
     },

@@ -457,6 +457,7 @@ function systemOf(
     account: () => accountFor(config.dataRoot, knownObjects({ db, registry, images: images.store, steps })),
     facts: factsOf(foundation),
     loggingDriver: () => foundation.live.current.containers.log.driver,
+    eventListeners: () => foundation.events.followers,
     labels: () => foundation.live.current.labels,
   })
 }

@@ -32,6 +32,17 @@ describe('parsePlatform()', () => {
     })
   }
 
+  it('says which part is wrong, as containerd does', () => {
+    assert.throws(
+      () => parsePlatform('/'),
+      /"" is an invalid OS component of "\/": OSAndVersion specifier component/,
+    )
+    assert.throws(
+      () => parsePlatform('linux/'),
+      /"" is an invalid component of "linux\/": platform specifier/,
+    )
+  })
+
   it('takes the processor of the host when only a system is given', () => {
     assert.equal(parsePlatform('windows').architecture, parsePlatform('linux').architecture)
   })

@@ -34,14 +34,17 @@ const processors = new Set(
   '386 amd64 arm arm64 loong64 mips64 mips64le ppc64 ppc64le riscv64 s390x wasm'.split(' '),
 )
 
+const SYSTEM_COMPONENT = ['OS component', 'OSAndVersion specifier component'] as const
+
 /** Parses `os/architecture[/variant]`, `os` or `architecture`; what is missing comes from the host. */
 export function parsePlatform(text: string): Platform {
   const parts = text.split('/')
-  const bad = parts.find((part) => !WORD.test(part))
-  if (bad !== undefined)
-    throw invalid(
-      `${JSON.stringify(bad)} is an invalid component of ${JSON.stringify(text)}: platform specifier component must match "^[A-Za-z0-9_.-]+$"`,
-    )
+  const bad = parts.findIndex((part) => !WORD.test(part))
+  if (bad !== -1) {
+    const [component, rule] = bad === 0 ? SYSTEM_COMPONENT : ['component', 'platform specifier component']
+    const [word, whole] = [parts[bad], text].map((one) => JSON.stringify(one))
+    throw invalid(`${word} is an invalid ${component} of ${whole}: ${rule} must match "^[A-Za-z0-9_.-]+$"`)
+  }
 
   const [first = '', second, third] = parts.map((part) => part.toLowerCase())
   if (parts.length > 3) throw invalid(`${JSON.stringify(text)}: cannot parse platform specifier`)

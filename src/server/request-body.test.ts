@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { Ajv } from 'ajv'
 import fc from 'fast-check'
 import { schemas } from '#api/generated/schemas.ts'
-import { isKind } from '#base/errors.ts'
+import { isKind, messageOf } from '#base/errors.ts'
 import { chunks } from '#test/support/chunks.ts'
 import { decodeDocument, readDocument, type JsonRequest } from './request-body.ts'
 
@@ -31,8 +31,14 @@ describe('readDocument()', () => {
   })
 
   it('refuses a second document, broken text and endless text', async () => {
-    for (const text of ['{}{}', '{} x', '{', 'Tty']) {
-      await assert.rejects(readDocument(request('application/json', text), 'ExecStart'), refused)
+    for (const [text, problem] of [
+      ['{}{}', 'unexpected content after JSON'],
+      ['{', 'invalid JSON: unexpected EOF'],
+      ['Tty', "invalid JSON: invalid character 'T' looking for beginning of value"],
+      ['x'.repeat(2 ** 21), 'invalid JSON'],
+    ] as const) {
+      const refusal = (error: unknown): boolean => refused(error) && messageOf(error) === problem
+      await assert.rejects(readDocument(request('application/json', text), 'ExecStart'), refusal)
     }
     const megabyte = ' '.repeat(2 ** 20)
     const endless = request('application/json', ...Array.from({ length: 17 }, () => megabyte))

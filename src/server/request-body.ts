@@ -1,10 +1,13 @@
 import type { BodySchema } from '#api/body-schema.ts'
 import { schemas } from '#api/generated/schemas.ts'
 import { EngineError } from '#base/errors.ts'
+import { jsonFault } from '#base/json-syntax.ts'
 import type { BodyName } from './route.ts'
 
 /** A document larger than this is no container configuration. */
 const MAX_BYTES = 16 * 1024 * 1024
+/** Characters; to look for the fault of a larger text would hold up others. */
+const MAX_EXPLAINED = 1024 * 1024
 
 export interface JsonRequest extends AsyncIterable<Uint8Array> {
   readonly headers: { readonly 'content-type'?: string | undefined }
@@ -124,7 +127,8 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw invalidBody('invalid JSON', cause)
+    const problem = (text.length > MAX_EXPLAINED ? undefined : jsonFault(text)) ?? 'invalid JSON'
+    throw new EngineError('invalid_argument', problem, { code: 'REQUEST_BODY_INVALID', cause })
   }
 }
 

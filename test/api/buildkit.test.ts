@@ -34,11 +34,14 @@ describe('the connections of BuildKit’s clients', () => {
       const headers = ['X-Docker-Expose-Session-Uuid: one']
       const socket = await upgraded(api.path, path, headers)
       socket.destroy()
-      for (const upgrade of ['', 'Connection: Upgrade\r\nUpgrade: tcp\r\n']) {
+      for (const [upgrade, problem] of [
+        ['', 'no upgrade to h2c'],
+        ['Connection: Upgrade\r\nUpgrade: tcp\r\n', 'protocol tcp is not supported'],
+      ]) {
         using client = await api.dial(
           `POST ${path} HTTP/1.1\r\nHost: d\r\n${upgrade}Content-Length: 0\r\n\r\n`,
         )
-        assert.match(await client.ended(), /^HTTP\/1\.1 400 /)
+        assert.match(await client.ended(), new RegExp(`^HTTP/1\\.1 400 [^]*${problem}`))
       }
     })
   }

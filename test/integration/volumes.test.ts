@@ -134,6 +134,18 @@ describe('a part of a volume', () => {
     )
   })
 
+  it('gets what the image has at its place, while it is empty', async () => {
+    await out({ ...mounted(volume('parts')), Cmd: 'mkdir /v/bin /v/full; echo mine > /v/full/f' })
+    const part = (Subpath: string) => mounted(volume('parts', '/bin', { VolumeOptions: { Subpath } }))
+    assert.equal(await out({ ...part('bin'), Cmd: 'ls /bin/busybox' }), '/bin/busybox\n')
+    assert.equal(
+      await out({ ...mounted(volume('parts')), Cmd: 'ls -d /v/full/* /v/bin/busybox' }),
+      '/v/bin/busybox\n/v/full/f\n',
+    )
+    await api.create({ ...part('full'), Cmd: 'true' })
+    assert.equal(await out({ ...mounted(volume('parts')), Cmd: 'ls /v/full' }), 'f\n')
+  })
+
   it('does not lead out of it: .., an absolute path (CVE-2024-23651-class)', async () => {
     for (const Subpath of ['../x', '/etc', 'a/../../b']) {
       const body = {
@@ -195,6 +207,10 @@ describe('an image as a mount', () => {
     assert.equal(await out({ ...image(), Cmd: tried }), 'from the image\nrefused\n')
     const part = image({ ImageOptions: { Subpath: 'seed' } })
     assert.equal(await out({ ...part, Cmd: 'cat /i/file' }), 'from the image\n')
+    assert.equal(
+      await out({ ...image({ ImageOptions: { Subpath: 'seed/file' } }), Cmd: 'cat /i' }),
+      'from the image\n',
+    )
     const escaping = await api.create({ ...image({ ImageOptions: { Subpath: 'seed/out' } }), Cmd: 'ls /i' })
     assert.match(
       await api.refused(400, 'POST', `/containers/${escaping}/start`),

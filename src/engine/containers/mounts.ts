@@ -4,7 +4,7 @@ import { makeDirectories } from '#os/files.ts'
 import type { Helper } from '#os/helper.ts'
 import type { TreeEntry, TreeRecord, TreeRoot, Trees } from '#os/tree.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
-import type { Volumes, VolumeOwner } from '../volumes/volumes.ts'
+import type { Filling, Volumes, VolumeOwner } from '../volumes/volumes.ts'
 import type { Image } from '../images/image-store.ts'
 import type { Images } from '../images/images.ts'
 import { type MountRequest, mountOptions, plainRequest } from './config/binds.ts'
@@ -60,9 +60,9 @@ export class Mounts {
       Labels: { ...request.labels },
     }
     const row = await volumes.ensure(wanted, owner)
-    // A part of a volume is somebody else's to fill.
-    if (!request.noCopy && request.subpath === '') {
-      await volumes.populate(row, owner.id, (root) => this.#copy(image, request.destination, root))
+    if (!request.noCopy) {
+      const copy: Filling = (root, path) => this.#copy(image, request.destination, root, path)
+      await volumes.populate(row, owner.id, copy, request.subpath)
     }
     const source = row.driver === 'local' ? volumes.directory(row.name) : ''
     return {
@@ -77,7 +77,8 @@ export class Mounts {
   async #image(request: MountRequest): Promise<ContainerMount> {
     const { id, layers } = await this.#mountedImage(request.source)
     return {
-      ...mountOf({ ...request, readWrite: false }, request.source),
+      // Nothing is mounted below it, and it may be a file.
+      ...mountOf({ ...request, readWrite: false, recursiveReadOnly: 'no' }, request.source),
       image: { id, layers },
       ...(request.subpath === '' ? {} : { subpath: request.subpath }),
     }
@@ -94,14 +95,14 @@ export class Mounts {
   }
 
   /** Copies what the image has at a place, ownership included; `false` when it has nothing there. */
-  async #copy(image: Image, place: string, target: TreeRoot): Promise<boolean> {
+  async #copy(image: Image, place: string, target: TreeRoot, path: string): Promise<boolean> {
     const { snapshots, trees, helper } = this.#deps
     await using view = await snapshots.view(image.layers)
     const root = { join: helper.pid, root: view.path }
     const found = await statOrUndefined(trees, root, place)
     if (found?.type !== 'directory') return false
     const entries = trees.read(root, place, { follow: true, name: '' })
-    await trees.write(target, '/', withTop(found, entries))
+    await trees.write(target, path, withTop(found, entries))
     return true
   }
 }

@@ -53,6 +53,11 @@ export class EventJournal implements EventService {
     this.#last = this.#rows.last() ?? { sequence: 0, time: 0n }
   }
 
+  /** Number of those that follow. */
+  get followers(): number {
+    return this.#readers.size
+  }
+
   /**
    * Records an event; it is in the journal when this returns. Never fails: what has happened has happened. An event
    * that cannot be written (disk full) reaches live subscribers, and is a gap for those who come later.

@@ -1,5 +1,6 @@
 import { EngineError, type EngineErrorInit } from '#base/errors.ts'
 import { shortId } from '#base/ids.ts'
+import type { Platform } from '#oci/platform.ts'
 import { formatFamiliar, parseAnyReference, withDefaultTag } from '#oci/reference.ts'
 
 // Wording is contract: Docker's clients and people's scripts match on it.
@@ -66,6 +67,12 @@ export function missingLayer(diffId: string, imageId: string): EngineError {
 export function invalidFilter(key: string, value?: string): EngineError {
   const what = value === undefined ? `invalid filter '${key}'` : `invalid filter '${key}=${value}'`
   return new EngineError('invalid_argument', what, { code: 'FILTER_INVALID', details: { key, value } })
+}
+
+export function unsupportedSystem({ os }: Platform): EngineError {
+  return new EngineError('invalid_argument', `operating system is not supported: ${os}`, {
+    code: 'PLATFORM_INVALID',
+  })
 }
 
 export function severalUntil(): EngineError {

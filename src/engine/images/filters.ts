@@ -41,7 +41,8 @@ export function imageFilter(filters: Filters, keys: readonly string[], context: 
       if (test !== undefined) tests.push(test)
     }
   }
-  if ((filters.get('until') ?? []).length > 1) throw severalUntil()
+  // A list is of what is older than all of them; what is removed should not be guessed.
+  if (keys === pruneKeys && (filters.get('until') ?? []).length > 1) throw severalUntil()
   const patterns = filters.get('reference')?.map(globMatcher)
   return {
     matches: (image) => tests.every((test) => test(image)),

@@ -49,6 +49,23 @@ describe('ImageCreation.import()', () => {
     }
   })
 
+  it('says nothing before the image is there, when the archive is sent', async () => {
+    const images = creationForTest()
+    const { value } = await images.creation
+      .import(layerTar('a-file'), { repo: 'a', message: '', changes: [] })
+      [Symbol.asyncIterator]()
+      .next()
+    assert.equal((value as { status?: string }).status, (await images.store.resolve('a')).id)
+  })
+
+  it('makes no image of another operating system', async () => {
+    await assert.rejects(
+      creationForTest().import(layerTar('a-file'), { platform: 'macos/arm64' }),
+      (error) =>
+        isKind(error, 'invalid_argument') && /operating system is not supported: darwin/.test(String(error)),
+    )
+  })
+
   it('makes an image of one layer and says its id last', async () => {
     const images = creationForTest()
     const id = await images.import(

@@ -15,7 +15,7 @@ import {
 import type { ProgressMessage } from '../services.ts'
 import { applyChanges } from './changes.ts'
 import type { AddedImage } from './addition.ts'
-import { noSuchImage } from './errors.ts'
+import { noSuchImage, unsupportedSystem } from './errors.ts'
 import { ImageManifests } from './image-manifests.ts'
 import { type ImageStore, keyOf } from './image-store.ts'
 import { encodeJson } from './manifest.ts'
@@ -72,12 +72,13 @@ export class ImageCreation {
       const references = options.repo ? [tagReference(options.repo, options.tag)] : []
       const config = applyChanges({}, options.changes)
       const platform = options.platform ? parsePlatform(options.platform) : hostPlatform()
+      if (platform.os !== 'linux') throw unsupportedSystem(platform)
 
       const from = await sourceOf(archive, signal)
       if (from.url !== '-') report({ status: `Downloading from ${from.url}` })
       await using addition = await this.#store.add()
       const { size: total } = from
-      const source = reportingBytes(
+      const counted = reportingBytes(
         from.bytes,
         (current) =>
           report({
@@ -87,6 +88,8 @@ export class ImageCreation {
           }),
         total ?? 0,
       )
+      // Who sends the archive sees how far it is, and may take the head of the answer for the image being there.
+      const source = from.url === '-' ? from.bytes : counted
       const expansion = new Expansion(this.#store.deps.expansion)
       const tar = expansion.into(decompress(expansion.from(source), { signal }))
       const layer = await addition.ingest(tar, { signal })

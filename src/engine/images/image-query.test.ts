@@ -93,6 +93,8 @@ describe('ImageQuery.list()', () => {
     assert.equal(await tags({ before: ['c:1'] }), 'host/x/b:1,a:1')
     assert.equal(await tags({ since: ['c:1'] }), `d@${digest} -`)
     assert.equal(await tags({ until: ['2026-01-01T00:00:02Z'] }), 'host/x/b:1,a:1')
+    const both = { until: ['2026-01-01T00:00:09Z', '2026-01-01T00:00:02Z'] }
+    assert.equal(await tags(both), 'host/x/b:1,a:1')
   })
 
   it('refuses filters that make no sense', async () => {

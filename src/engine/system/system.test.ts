@@ -23,6 +23,7 @@ beforeEach(async () => {
     containers: { list: async () => [] },
     images: images as unknown as ImageService,
     loggingDriver: () => 'json-file',
+    eventListeners: () => 3,
     labels: () => [],
     account: async () => ({ Root: '/data', Total: 0, Categories: [], Unexplained: [] }),
     facts: {
@@ -35,11 +36,12 @@ beforeEach(async () => {
       dataRoot: '/var/lib/berth',
       storageDriver: 'directory',
       runtime: { name: 'crun', path: '/usr/bin/crun', version: '1.8', reason: '' },
-      configuredRuntimes: {},
+      configuredRuntimes: { own: { path: '/opt/own', args: ['--debug'] } },
       cgroupVersion: '2',
+      debug: true,
       warnings: [],
       proxies: { http: '', https: 'http://me:secret@proxy:3128', no: 'localhost' },
-      registries: { hubMirrors: ['https://mirror.example/'], insecure: ['reg.example:5000', '10.0.0.0/8'] },
+      registries: { hubMirrors: ['https://mirror.example'], insecure: ['reg.example:5000', '10.0.0.0/8'] },
     },
   })
 })
@@ -52,6 +54,15 @@ function record(ID: string, Size: number, InUse: boolean): BuildCacheRecord {
 }
 
 describe('System.info()', () => {
+  it('has runtimes by name, Docker’s default among them', async () => {
+    const own = { path: '/usr/bin/crun' }
+    assert.deepEqual((await system.info()).Runtimes, {
+      runc: own,
+      crun: own,
+      own: { path: '/opt/own', runtimeArgs: ['--debug'] },
+    })
+  })
+
   it('counts containers by state', async () => {
     await engine.create()
     const paused = await engine.run()
@@ -65,6 +76,15 @@ describe('System.info()', () => {
       [Containers, ContainersRunning, ContainersPaused, ContainersStopped, Images],
       [4, 2, 1, 1, 1],
     )
+  })
+})
+
+describe('System.info() about the process', () => {
+  it('tells what is open, under way and listened to', async () => {
+    const { Debug, NFd = 0, NGoroutines, NEventsListener } = await system.info()
+    assert.deepEqual([Debug, NEventsListener], [true, 3])
+    assert.ok(Number(NFd) > 3)
+    assert.ok(Number(NGoroutines) > 0)
   })
 })
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { arch, cpus, hostname, release, totalmem, type as osType } from 'node:os'
 import type { ImageSummary, SystemInfo, SystemVersion } from '#api/generated/types.ts'
@@ -32,6 +32,8 @@ export interface EngineFacts {
   /** Those of the configuration, by name. */
   readonly configuredRuntimes: Readonly<Record<string, ConfiguredRuntime>>
   readonly cgroupVersion: '1' | '2'
+  /** The log has everything. */
+  readonly debug: boolean
   readonly warnings: readonly string[]
   readonly registries: { readonly hubMirrors: readonly string[]; readonly insecure: readonly string[] }
   /** Of the engine's own requests. */
@@ -48,6 +50,8 @@ export interface SystemDeps {
   readonly volumes: Pick<Volumes, 'usage'>
   readonly builds: Pick<BuildService, 'usage'>
   readonly snapshots: Snapshots
+  /** Number of clients that follow events. */
+  readonly eventListeners: () => number
   /** Of containers that name none. */
   readonly loggingDriver: () => string
   readonly labels: () => readonly string[]
@@ -115,6 +119,7 @@ export class System implements SystemService {
         Log: [...logDrivers],
       },
       ...limitSupport(),
+      ...processFacts(facts, this.#deps.eventListeners()),
       CgroupDriver: 'cgroupfs',
       CgroupVersion: facts.cgroupVersion,
       SystemTime: new Date().toISOString(),
@@ -234,7 +239,8 @@ function withoutPassword(proxy: string): string {
 }
 
 /** As Docker shows it: networks apart, hosts as indexes of their own. */
-function registryFacts({ hubMirrors, insecure }: EngineFacts['registries']): object {
+function registryFacts({ hubMirrors: mirrors, insecure }: EngineFacts['registries']): object {
+  const hubMirrors = mirrors.map((url) => url.replace(/\/*$/, '/'))
   const hosts = insecure.filter((entry) => !entry.includes('/'))
   const unsafe = hosts.map((host) => [host, { Name: host, Mirrors: [], Secure: false, Official: false }])
   return {
@@ -265,6 +271,16 @@ function runtimesOf({ runtime, configuredRuntimes }: EngineFacts): NonNullable<S
   return { runc: own, [runtime.name]: own, ...Object.fromEntries(configured) }
 }
 
+/** What is open and under way in the process, of which Docker counts goroutines. */
+function processFacts({ debug }: EngineFacts, listeners: number): object {
+  return {
+    Debug: debug,
+    NFd: readdirSync('/proc/self/fd').length,
+    NGoroutines: process.getActiveResourcesInfo().length,
+    NEventsListener: listeners,
+  }
+}
+
 function limitSupport(): object {
   return {
     MemoryLimit: true,
@@ -275,11 +291,7 @@ function limitSupport(): object {
     CPUSet: true,
     PidsLimit: true,
     IPv4Forwarding: readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() === '1',
-    Debug: false,
-    NFd: 0,
     OomKillDisable: true,
-    NGoroutines: 0,
-    NEventsListener: 0,
   }
 }
 

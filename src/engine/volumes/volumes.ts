@@ -38,6 +38,9 @@ export interface VolumesDeps {
 /** The container that an anonymous volume is made for. */
 export type VolumeOwner = NonNullable<VolumeOrigin['container']>
 
+/** Writes into an empty directory of a volume; `false`: there was nothing to write. */
+export type Filling = (root: TreeRoot, path: string) => Promise<boolean>
+
 /** Volumes: directories of the engine, what their options mount, and those of plugins. */
 export class Volumes implements VolumeService {
   readonly #deps: VolumesDeps
@@ -221,27 +224,35 @@ export class Volumes implements VolumeService {
   }
 
   /**
-   * Lets `write` fill an empty volume; `false`: there was nothing to write. A directory of ours is filled all at once: a crash
-   * leaves it empty. A volume that is not empty stays as it is.
+   * Lets `write` fill an empty volume, or an empty directory in one (`below`). A directory of ours is filled all at once: a
+   * crash leaves it empty. What is not empty stays as it is; a directory that is not there is the start's to complain of.
    */
-  async populate(row: VolumeRow, user: string, write: (root: TreeRoot) => Promise<boolean>): Promise<void> {
-    const { rows, helper, trees } = this.#deps
+  async populate(row: VolumeRow, user: string, write: Filling, below = ''): Promise<void> {
+    const { rows, helper } = this.#deps
     using _lock = await this.#populating.acquire(row.name)
     if (row.driver === 'local' && parseLocalOptions(row.name, row.options).mount === undefined) {
+      if (below !== '') {
+        await this.#fill({ directory: this.directories.data(row.name) }, below, write)
+        return
+      }
       if (!(await this.directories.isEmpty(row.name))) return
       // Somebody has it mounted: the directory cannot be replaced by another one. Nor can one with a limit.
       if (rows.users(row.name).length > 0 || row.project !== null) {
-        await write({ directory: this.directories.data(row.name) })
-      } else await this.directories.fill(row.name, (directory) => write({ directory }))
+        await write({ directory: this.directories.data(row.name) }, '/')
+      } else await this.directories.fill(row.name, (directory) => write({ directory }, '/'))
       return
     }
     const { path } = await this.mounts.acquire(row, user)
     try {
-      const root: TreeRoot = { join: helper.pid, root: path }
-      if (await isEmptyTree(trees, root)) await write(root)
+      await this.#fill({ join: helper.pid, root: path }, below, write)
     } finally {
       await this.mounts.release(row, user)
     }
+  }
+
+  async #fill(root: TreeRoot, below: string, write: Filling): Promise<void> {
+    const path = `/${below}`
+    if (await isEmptyDirectory(this.#deps.trees, root, path)) await write(root, path)
   }
 
   /** The directory that containers see of a volume that is one. */
@@ -321,12 +332,19 @@ async function sizeOf(helper: Helper, directory: string): Promise<number> {
   return Number(stdout.split('\t')[0] ?? 0)
 }
 
-async function isEmptyTree(trees: Trees, root: TreeRoot): Promise<boolean> {
-  for await (const { record } of trees.read(root, '/', { name: '', data: false })) {
-    // Every new ext4 filesystem has this one.
-    if (record.path !== '' && record.path !== 'lost+found') return false
+async function isEmptyDirectory(trees: Trees, root: TreeRoot, path: string): Promise<boolean> {
+  try {
+    const options = { name: '', data: false, follow: true }
+    for await (const { record } of trees.read(root, path, options)) {
+      if (record.path === '' && record.type !== 'directory') return false
+      // Every new ext4 filesystem has this one.
+      if (record.path !== '' && record.path !== 'lost+found') return false
+    }
+    return true
+  } catch (error) {
+    if (isKind(error, 'not_found') || isKind(error, 'invalid_argument')) return false
+    throw error
   }
-  return true
 }
 
 /** A volume that was made past us. */

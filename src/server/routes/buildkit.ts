@@ -14,8 +14,9 @@ export function buildkitRoutes(buildkit: BuildKit): readonly Route[] {
       takesOver: true,
       endless: true,
       handle({ headers }) {
+        const upgraded = http2(headers, (connection, signal) => buildkit.hold(facts, connection, signal))
         const facts = sessionFacts((name) => [headers[name]?.toString() ?? ''])
-        return http2(headers, (connection, signal) => buildkit.hold(facts, connection, signal))
+        return upgraded
       },
     }),
     route({
@@ -33,11 +34,11 @@ const PROTOCOL = 'h2c'
 
 function http2(headers: RouteRequest['headers'], serve: ProtocolReply['serve']): ProtocolReply {
   if (headers.upgrade?.toLowerCase() === PROTOCOL) return { kind: 'protocol', protocol: PROTOCOL, serve }
-  throw new EngineError(
-    'invalid_argument',
-    `no upgrade to ${PROTOCOL}: the request needs "Upgrade: ${PROTOCOL}"`,
-    {
-      code: 'UPGRADE_NEEDED',
-    },
-  )
+  const problem =
+    headers.upgrade === undefined
+      ? `no upgrade to ${PROTOCOL}`
+      : `protocol ${headers.upgrade} is not supported`
+  throw new EngineError('invalid_argument', `${problem}: the request needs "Upgrade: ${PROTOCOL}"`, {
+    code: 'UPGRADE_NEEDED',
+  })
 }

@@ -17,7 +17,7 @@ export function lowerInfo(document: object, version: ApiVersion): object {
   if (isBefore(version, '1.53')) delete lowered['NRI']
   if (isBefore(version, '1.50')) {
     delete lowered['DiscoveredDevices']
-    Object.assign(lowered, { BridgeNfIptables: true, BridgeNfIp6tables: true })
+    Object.assign(lowered, { BridgeNfIptables: false, BridgeNfIp6tables: false })
   }
   if (isBefore(version, '1.49')) {
     delete lowered['FirewallBackend']

@@ -4,9 +4,10 @@ import { builderSettings } from './builder-settings.ts'
 
 describe('builderSettings()', () => {
   it("gives by itself the host's network to builds that ask, and privileges to none", () => {
-    assert.deepEqual(builderSettings(undefined), {
+    assert.deepEqual(builderSettings(undefined, undefined), {
       entitlements: new Set(['network.host']),
       keepStorage: undefined,
+      classic: false,
     })
   })
 
@@ -15,12 +16,13 @@ describe('builderSettings()', () => {
       entitlements: { 'network-host': false, 'security-insecure': true },
       gc: { enabled: true, defaultKeepStorage: '20GB' },
     }
-    assert.deepEqual(builderSettings(section), {
+    assert.deepEqual(builderSettings(section, undefined), {
       entitlements: new Set(['security.insecure']),
       keepStorage: 20e9,
+      classic: false,
     })
-    assert.equal(builderSettings({ gc: { enabled: false } }).keepStorage, Number.POSITIVE_INFINITY)
-    assert.equal(builderSettings({ gc: { defaultMaxUsedSpace: '1.5m' } }).keepStorage, 1_500_000)
+    assert.equal(builderSettings({ gc: { enabled: false } }, {}).keepStorage, Number.POSITIVE_INFINITY)
+    assert.equal(builderSettings({ gc: { defaultMaxUsedSpace: '1.5m' } }, {}).keepStorage, 1_500_000)
   })
 
   it('names what it does not understand', () => {
@@ -33,6 +35,6 @@ describe('builderSettings()', () => {
       [{ gc: { defaultKeepStorage: 'much' } }, /"much" is no size/],
     ]
     for (const [section, message] of wrong)
-      assert.throws(() => builderSettings(section), { code: 'CONFIG_INVALID', message })
+      assert.throws(() => builderSettings(section, undefined), { code: 'CONFIG_INVALID', message })
   })
 })

@@ -6,6 +6,8 @@ export interface BuilderSettings {
   readonly entitlements: ReadonlySet<'network.host' | 'security.insecure'>
   /** Bytes that the build cache may keep by itself; undefined: by the size of the disk. */
   readonly keepStorage: number | undefined
+  /** Clients are told to build by the classic request unless they choose. */
+  readonly classic: boolean
 }
 
 const GC_KEYS = ['enabled', 'defaultKeepStorage', 'defaultMaxUsedSpace']
@@ -13,9 +15,10 @@ const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9,
 
 /**
  * `{"entitlements": {"network-host": true, "security-insecure": false}, "gc": {"enabled": true, "defaultMaxUsedSpace": "20GB"}}`. As
- * dockerd's: the host's network for those who ask, privileges for nobody, unless it says otherwise.
+ * dockerd's: the host's network for those who ask, privileges for nobody, unless it says otherwise. `features`: the section of that
+ * name, of which only `buildkit` means something here.
  */
-export function builderSettings(section: unknown): BuilderSettings {
+export function builderSettings(section: unknown, features: unknown): BuilderSettings {
   const { entitlements, gc, ...rest } = objectOf(section, 'builder')
   unknownKeys(rest, 'builder')
   const {
@@ -27,7 +30,12 @@ export function builderSettings(section: unknown): BuilderSettings {
   const allowed = new Set<'network.host' | 'security.insecure'>()
   if (flag(network, true, 'builder.entitlements.network-host')) allowed.add('network.host')
   if (flag(insecure, false, 'builder.entitlements.security-insecure')) allowed.add('security.insecure')
-  return { entitlements: allowed, keepStorage: keepStorage(objectOf(gc, 'builder.gc')) }
+  const { buildkit } = objectOf(features, 'features')
+  return {
+    entitlements: allowed,
+    keepStorage: keepStorage(objectOf(gc, 'builder.gc')),
+    classic: !flag(buildkit, true, 'features.buildkit'),
+  }
 }
 
 function keepStorage(gc: Readonly<Record<string, unknown>>): number | undefined {

@@ -160,6 +160,9 @@ describe("dockerd's keys", () => {
     const more = ['--userland-proxy=true', '--iptables=true', '--live-restore', '--default-network-opt']
     const { networks } = read('', ...flags, ...more, 'bridge=com.docker.network.driver.mtu=1400')
     assert.deepEqual(networks.options, { bridge: { 'com.docker.network.driver.mtu': '1400' } })
+    assert.equal(read({ features: { buildkit: true } }, '--feature', 'buildkit=false').builder.classic, true)
+    assert.equal(read({ features: { buildkit: false } }).builder.classic, true)
+    assert.equal(read({}, '--feature', 'other').builder.classic, false)
     assert.throws(() => read({}, '--iptables=false'), /^EngineError: "iptables" is always true here$/)
     assert.throws(() => read({}, '--exec-opt', 'native.cgroupdriver=systemd'), /"exec-opts" can only be/)
     assert.throws(() => read({}, '--metrics-addr', '127.0.0.1:9323'), /"metrics-addr" is not here/)

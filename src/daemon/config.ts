@@ -77,6 +77,7 @@ const options = {
   'config-file': { type: 'string' },
   'log-level': { type: 'string', short: 'l' },
   'default-runtime': { type: 'string' },
+  feature: { type: 'string', multiple: true },
   'add-runtime': { type: 'string', multiple: true },
   'storage-driver': { type: 'string', short: 's' },
   bridge: { type: 'string', short: 'b' },
@@ -151,7 +152,7 @@ export function readConfig(argv: readonly string[]): CommandLine {
     containers: containerSettings(flags, file.containers),
     registries: registrySettings(flags, file.registries),
     transfers: transferSettings(flags, file.registries),
-    builder: builderSettings(file.builder),
+    builder: builderSettings(file.builder, withFeatures(file.features, list(flags.feature))),
     networks: networkSettings(flags, file.networks),
     ownRegistry: ownRegistryConfig(file.registry, text('registry-listen', '') || undefined, dataRoot),
     labels: labelList(flags.label ?? file.labels),
@@ -187,6 +188,7 @@ interface ConfigFile {
   /** The sections of that name, unread. */
   readonly registry: unknown
   readonly builder: unknown
+  readonly features: unknown
   readonly labels: unknown
   readonly networks: Readonly<Record<string, unknown>>
   readonly runtimes: unknown
@@ -200,9 +202,20 @@ const nothing: ConfigFile = {
   pools: undefined,
   registry: undefined,
   builder: undefined,
+  features: undefined,
   labels: undefined,
   networks: {},
   runtimes: undefined,
+}
+
+/** `flags`: NAME=TRUTH each, over what the file has. */
+function withFeatures(file: unknown, flags: readonly string[]): unknown {
+  if (flags.length === 0) return file
+  const given = flags.map((text) => {
+    const [, name = text, value = 'true'] = /^([^=]+)=(true|false)$/.exec(text) ?? []
+    return [name, value === 'true']
+  })
+  return { ...(typeof file === 'object' ? file : {}), ...Object.fromEntries(given) }
 }
 
 /** Of a flag that can be repeated. */
@@ -233,14 +246,22 @@ function readFile(path: string | undefined): ConfigFile {
   const [registries, remaining] = splitRegistryKeys(others)
   const [door, inner] = splitDoorKeys(remaining)
   const [networks, more] = splitNetworkKeys(inner)
-  const { registry, builder, labels, runtimes, 'default-address-pools': addressPools, ...rest } = more
+  const {
+    registry,
+    builder,
+    features,
+    labels,
+    runtimes,
+    'default-address-pools': addressPools,
+    ...rest
+  } = more
   const pools = poolList(addressPools)
   const unknown = Object.keys(rest).filter((key) => !Object.hasOwn(options, key))
   if (unknown.length > 0) {
     throw invalid(`configuration file ${name}: unknown key ${unknown.map((key) => `"${key}"`).join(', ')}`)
   }
   for (const [key, value] of Object.entries(rest)) checkValue(name, key as keyof Values, value)
-  const sections = { registry, builder, labels, networks, runtimes }
+  const sections = { registry, builder, features, labels, networks, runtimes }
   return { values: rest, door, registries, containers, pools, ...sections }
 }
 

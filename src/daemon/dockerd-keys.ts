@@ -13,7 +13,6 @@ export const dockerdOptions = {
   'default-gateway-v6': { type: 'string' },
   'exec-opt': { type: 'string', multiple: true },
   experimental: { type: 'boolean' },
-  feature: { type: 'string', multiple: true },
   'firewall-backend': { type: 'string' },
   'ip-forward': { type: 'boolean' },
   'ip-forward-no-drop': { type: 'boolean' },
@@ -36,7 +35,6 @@ export const dockerdOptions = {
 const keys: ReadonlyMap<string, string> = new Map([
   ['authorization-plugin', 'authorization-plugins'],
   ['exec-opt', 'exec-opts'],
-  ['feature', 'features'],
   ['storage-opt', 'storage-opts'],
 ])
 
@@ -89,7 +87,6 @@ const settled: ReadonlyMap<string, Settled> = new Map(
     containerd: whatever,
     'containerd-namespace': whatever,
     'containerd-plugins-namespace': whatever,
-    features: whatever,
     experimental: whatever,
     'raw-logs': whatever,
     'log-format': whatever,

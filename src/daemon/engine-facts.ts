@@ -29,6 +29,7 @@ export function factsOf({
     get configuredRuntimes() {
       return live.current.runtimes
     },
+    classicBuilder: config.builder.classic,
     get debug() {
       return live.current.logLevel === 'debug'
     },

@@ -379,6 +379,8 @@ export interface SystemService {
   version(): Promise<SystemVersion>
   info(): Promise<SystemInfo>
   diskUsage(options: { readonly types: readonly string[] }): Promise<object>
+  /** How clients are to build unless they choose: `2` is by BuildKit's protocol, `1` by the classic request. */
+  readonly builderVersion: '1' | '2'
 }
 
 /** A step, how far it is, a finding, or (last) what came of it. */

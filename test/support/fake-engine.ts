@@ -186,6 +186,7 @@ const fakeDescriptor = {
 const system: Engine['system'] = {
   version: () => Promise.resolve(fakeVersion),
   info: () => Promise.resolve(fakeInfo),
+  builderVersion: '2',
   diskUsage: () =>
     Promise.resolve({
       ImageUsage: {

@@ -39,6 +39,7 @@ beforeEach(async () => {
       configuredRuntimes: { own: { path: '/opt/own', args: ['--debug'] } },
       cgroupVersion: '2',
       debug: true,
+      classicBuilder: false,
       warnings: [],
       proxies: { http: '', https: 'http://me:secret@proxy:3128', no: 'localhost' },
       registries: { hubMirrors: ['https://mirror.example'], insecure: ['reg.example:5000', '10.0.0.0/8'] },

@@ -32,6 +32,8 @@ export interface EngineFacts {
   /** Those of the configuration, by name. */
   readonly configuredRuntimes: Readonly<Record<string, ConfiguredRuntime>>
   readonly cgroupVersion: '1' | '2'
+  /** Clients are told to build by the classic request. */
+  readonly classicBuilder: boolean
   /** The log has everything. */
   readonly debug: boolean
   readonly warnings: readonly string[]
@@ -71,6 +73,10 @@ export class System implements SystemService {
     this.#deps = deps
   }
 
+  get builderVersion(): '1' | '2' {
+    return this.#deps.facts.classicBuilder ? '1' : '2'
+  }
+
   async version(): Promise<SystemVersion> {
     const { facts } = this.#deps
     const details = {
@@ -108,8 +114,10 @@ export class System implements SystemService {
       ...this.#counts(),
       Images: (await images.list({ ...LIST_IMAGES, sharedSize: false })).length,
       Driver: facts.storageDriver,
+      // Clients take from the second that ids are those of manifests, and that what they load has to have all its layers.
       DriverStatus: [
         ['Backing layout', facts.storageDriver === 'erofs' ? 'tar with EROFS index' : 'directories'],
+        ['driver-type', 'io.containerd.snapshotter.v1'],
       ],
       DockerRootDir: facts.dataRoot,
       Plugins: {

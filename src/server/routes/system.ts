@@ -7,7 +7,7 @@ import { legacyDiskUsage } from '../versions/system.ts'
 
 export function systemRoutes({ system }: Pick<Engine, 'system'>): readonly Route[] {
   const pingHeaders = {
-    'Builder-Version': '2',
+    'Builder-Version': system.builderVersion,
     Swarm: 'inactive',
     'Cache-Control': 'no-cache, no-store, must-revalidate',
     Pragma: 'no-cache',

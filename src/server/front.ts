@@ -15,7 +15,7 @@ export interface FrontOptions {
 /**
  * Looks at the first request of each connection before the HTTP parser gets it. Old clients attach without an
  * Upgrade header; once the parser has such a connection it would read stdin as the next request. They are given
- * the header here, and then take the same way as everybody else.
+ * the header here, and then take the same way as everybody else. Who names a protocol alone is given the other header.
  */
 export function inspectFirstRequest(
   server: Server,
@@ -70,7 +70,9 @@ function withUpgrade(bytes: Buffer, { takesOver }: FrontOptions): Buffer {
   const head = end === -1 ? '' : bytes.toString('latin1', 0, end + 2)
   const url = /^POST (\S+) HTTP\/1\.1\r\n/.exec(head)?.[1]
   if (url === undefined || !takesOver(url)) return bytes
-  if (/\r\n(?:upgrade|transfer-encoding|expect)[ \t]*:/i.test(head)) return bytes
-  const added = `Connection: Upgrade\r\nUpgrade: ${implicitUpgrade}\r\n`
+  if (/\r\n(?:transfer-encoding|expect)[ \t]*:/i.test(head)) return bytes
+  const names = /\r\nupgrade[ \t]*:/i.test(head)
+  if (names && /\r\nconnection[ \t]*:[^\r]*\bupgrade\b/i.test(head)) return bytes
+  const added = `Connection: Upgrade\r\n${names ? '' : `Upgrade: ${implicitUpgrade}\r\n`}`
   return Buffer.concat([bytes.subarray(0, end + 2), Buffer.from(added), bytes.subarray(end + 2)])
 }

@@ -46,6 +46,12 @@ describe('the connections of BuildKit’s clients', () => {
     })
   }
 
+  it('are made also when only the protocol is named', async () => {
+    const head = 'POST /session HTTP/1.1\r\nHost: d\r\nX-Docker-Expose-Session-Uuid: two\r\nUpgrade: h2c\r\n'
+    using client = await api.dial(`${head}Content-Length: 0\r\n\r\n`)
+    assert.match(await client.until('\r\n\r\n'), /^HTTP\/1\.1 101 /)
+  })
+
   it('need an id for a session', async () => {
     await assert.rejects(upgraded(api.path, '/session', []), /400 .*has no id/s)
   })

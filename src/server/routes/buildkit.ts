@@ -1,6 +1,7 @@
 import { EngineError } from '#base/errors.ts'
 import type { BuildKit } from '#buildkit/buildkit.ts'
 import { sessionFacts } from '#buildkit/session-method.ts'
+import { implicitUpgrade } from '../front.ts'
 import type { ProtocolReply } from '../reply.ts'
 import { route, type Route, type RouteRequest } from '../route.ts'
 
@@ -33,11 +34,9 @@ export function buildkitRoutes(buildkit: BuildKit): readonly Route[] {
 const PROTOCOL = 'h2c'
 
 function http2(headers: RouteRequest['headers'], serve: ProtocolReply['serve']): ProtocolReply {
-  if (headers.upgrade?.toLowerCase() === PROTOCOL) return { kind: 'protocol', protocol: PROTOCOL, serve }
-  const problem =
-    headers.upgrade === undefined
-      ? `no upgrade to ${PROTOCOL}`
-      : `protocol ${headers.upgrade} is not supported`
+  const asked = headers.upgrade === implicitUpgrade ? undefined : headers.upgrade?.toLowerCase()
+  if (asked === PROTOCOL) return { kind: 'protocol', protocol: PROTOCOL, serve }
+  const problem = asked === undefined ? `no upgrade to ${PROTOCOL}` : `protocol ${asked} is not supported`
   throw new EngineError('invalid_argument', `${problem}: the request needs "Upgrade: ${PROTOCOL}"`, {
     code: 'UPGRADE_NEEDED',
   })

@@ -6,12 +6,12 @@ import { route, type Route } from '../route.ts'
 import { legacyDiskUsage } from '../versions/system.ts'
 
 export function systemRoutes({ system }: Pick<Engine, 'system'>): readonly Route[] {
-  const pingHeaders = {
+  const pingHeaders = () => ({
     'Builder-Version': system.builderVersion,
     Swarm: 'inactive',
     'Cache-Control': 'no-cache, no-store, must-revalidate',
     Pragma: 'no-cache',
-  }
+  })
   const systemInfo = coalesced(() => system.info())
 
   return [
@@ -19,13 +19,13 @@ export function systemRoutes({ system }: Pick<Engine, 'system'>): readonly Route
       operation: 'SystemPingHead',
       method: 'HEAD',
       path: '/_ping',
-      handle: () => empty(200, { 'Content-Type': 'text/plain; charset=utf-8', ...pingHeaders }),
+      handle: () => empty(200, { 'Content-Type': 'text/plain; charset=utf-8', ...pingHeaders() }),
     }),
     route({
       operation: 'SystemPing',
       method: 'GET',
       path: '/_ping',
-      handle: () => ({ kind: 'text', status: 200, body: 'OK', headers: pingHeaders }),
+      handle: () => ({ kind: 'text', status: 200, body: 'OK', headers: pingHeaders() }),
     }),
     route({
       operation: 'SystemVersion',

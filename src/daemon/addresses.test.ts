@@ -32,6 +32,10 @@ describe('parseAddress()', () => {
     assert.deepEqual(await parseAddress('fd://7', ''), { kind: 'fd', fd: 7 })
   })
 
+  it('takes a host with a port for TCP, as dockerd does', async () => {
+    assert.deepEqual(await parseAddress('127.0.0.1:2375', ''), { kind: 'tcp', host: '127.0.0.1', port: 2375 })
+  })
+
   it('refuses everything else, with what it wants', async () => {
     const bad = [
       '',

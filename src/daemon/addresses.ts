@@ -6,7 +6,9 @@ const MAX_PORT = 65_535
 
 /** `unix://PATH`, `tcp://HOST:PORT` or `fd://N`; a unix socket belongs to `group` when there is one of that name. */
 export async function parseAddress(host: string, group: string): Promise<Address> {
-  const [, scheme, rest = ''] = /^([a-z]+):\/\/(.*)$/.exec(host) ?? []
+  // As dockerd: a port of a host is TCP.
+  const plain = /^[^/]+:\d+$/.test(host) ? `tcp://${host}` : host
+  const [, scheme, rest = ''] = /^([a-z]+):\/\/(.*)$/.exec(plain) ?? []
   switch (scheme) {
     case 'unix':
       if (rest.startsWith('/')) return { kind: 'unix', path: rest, gid: await groupId(group) }

@@ -38,6 +38,14 @@ describe('parseManifest()', () => {
     assert.equal((parsed as unknown as Record<string, unknown>)['subject'], 1)
   })
 
+  it('takes a version that is not there, or Go’s zero, for 2', () => {
+    for (const schemaVersion of [undefined, 0]) {
+      const parsed = parseManifest(bytes({ ...manifest, schemaVersion }))
+      assert.equal(parsed.mediaType, mediaTypes.ociManifest)
+    }
+    refuses(() => parseManifest(bytes({ ...manifest, schemaVersion: 1 })), /schemaVersion must be 2/)
+  })
+
   it('takes schema 2', () => {
     const mediaType = mediaTypes.dockerManifest
     assert.equal(parseManifest(bytes({ ...manifest, mediaType }), { mediaType }).mediaType, mediaType)

@@ -215,7 +215,9 @@ function checkHead(
   // Other readers ignore the case of keys: what they would see counts.
   const ambiguous = Object.keys(document).find((key) => forbidden.includes(key.toLowerCase()))
   if (ambiguous !== undefined) throw invalid(`${at}: has ${JSON.stringify(ambiguous)}, so it is ambiguous`)
-  if (document['schemaVersion'] !== 2) throw invalid(`${at}: schemaVersion must be 2`)
+  // Some writers leave it out, or leave Go's zero there; readers take that for what it has to be.
+  if (![2, 0, undefined].includes(document['schemaVersion'] as number | undefined))
+    throw invalid(`${at}: schemaVersion must be 2`)
   annotations(document, at)
 
   const said = text(document, 'mediaType', at)

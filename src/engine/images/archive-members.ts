@@ -57,7 +57,8 @@ function legacyTarget(contents: ArchiveContents, path: string): string | undefin
   return /^\.\.\/([0-9a-f]{64}\/layer\.tar)$/.exec(contents.links.get(path) ?? '')?.[1]
 }
 
-function missing(contents: ArchiveContents, path: string): Error {
+/** Says that a member is not there. */
+export function missing(contents: ArchiveContents, path: string): Error {
   const reason = contents.links.has(path)
     ? 'is a link, and links in an archive are not followed'
     : 'is missing'

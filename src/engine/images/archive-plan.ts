@@ -2,7 +2,7 @@
  * Finds the images in an archive: `manifest.json` of docker save, an OCI image layout, or both at once. What an archive
  * says is checked against the bytes it has; paths are keys of a map and never touch a filesystem.
  */
-import { digestOf } from '#base/digest.ts'
+import { type Digest, digestOf } from '#base/digest.ts'
 import { isKind } from '#base/errors.ts'
 import { limits, parseImageConfig } from '#oci/image-spec.ts'
 import { formatPlatform, type Platform, platformDistance, platformOf } from '#oci/platform.ts'
@@ -15,6 +15,13 @@ import { planLayout } from './layout-plan.ts'
 
 export type PlannedImage = Pick<NewImage, 'config' | 'manifests' | 'target'> & {
   readonly references: readonly Reference[]
+  /** Layers without a file in the archive: builders leave out those that they know to be in the store. */
+  readonly unsent?: readonly UnsentLayer[]
+}
+
+export interface UnsentLayer {
+  readonly path: string
+  readonly diffId: Digest
 }
 
 /**
@@ -108,10 +115,21 @@ function planDockerArchive(contents: ArchiveContents): PlannedImage[] {
     if (promised !== undefined && promised !== digestOf(bytes)) {
       throw invalidImage(`${configPath}: digest is ${digestOf(bytes)}`)
     }
-    const layers = layerPaths.map((path) => layerAt(contents, path))
-    checkLayers(parseImageConfig(bytes), layers)
-    return { config: bytes, references: tags.map(parseTag) }
+    const config = parseImageConfig(bytes)
+    const unsent: UnsentLayer[] = []
+    const layers = layerPaths.map((path, at) => {
+      const diffId = config.rootfs.diff_ids[at]
+      if (diffId === undefined || isSent(contents, path)) return layerAt(contents, path)
+      unsent.push({ path, diffId })
+      return { diffId }
+    })
+    checkLayers(config, layers)
+    return { config: bytes, references: tags.map(parseTag), ...(unsent.length > 0 ? { unsent } : {}) }
   })
+}
+
+function isSent({ layers, links }: ArchiveContents, path: string): boolean {
+  return layers.has(path) || links.has(path)
 }
 
 interface DockerItem {

@@ -146,6 +146,19 @@ describe('ImageArchive.load()', () => {
     assert.match(trace.at(-1) ?? '', /^image load/)
   })
 
+  it('takes layers that are not sent from the store, as buildpacks expect', async () => {
+    const { load, store } = archiveForTest()
+    const [base, top, other] = [await layerOf('base'), await layerOf('top'), await layerOf('other')]
+    await load(dockerArchive([base], { tags: ['base:1'] }))
+    const without = (layers: readonly Uint8Array[]): TarSource[] => {
+      const [first, ...rest] = dockerArchive(layers, { tags: ['app:1'] })
+      return first === undefined ? [] : rest
+    }
+    await load(without([base, top]))
+    assert.deepEqual((await store.resolve('app:1')).layers, [base, top].map(digestOf))
+    await assert.rejects(load(without([other, top])), new RegExp(`${hexOf(other)}/layer.tar is missing`))
+  })
+
   it('loads an OCI layout, whatever the order of its members', async () => {
     const layers = [await layerOf('base'), await layerOf('top')]
     for (const members of [layout(layers), layout(layers).toReversed()]) {

@@ -14,6 +14,7 @@ import type { TarEntry } from '#oci/tar/entry.ts'
 import { type TarSource, writeTar } from '#oci/tar/write-tar.ts'
 import type { ProgressMessage } from '../services.ts'
 import { readArchive } from './archive-contents.ts'
+import { missing } from './archive-members.ts'
 import { planImages } from './archive-plan.ts'
 import { invalidImage } from './errors.ts'
 import { ImageManifests } from './image-manifests.ts'
@@ -52,6 +53,10 @@ export class ImageArchive {
       })
       const platforms = (options.platforms ?? []).map(parsePlatform)
       const planned = planImages(contents, platforms)
+      for (const { path, diffId } of planned.flatMap(({ unsent = [] }) => unsent)) {
+        const stored = await this.#store.deps.snapshots.layer(diffId)
+        if (stored === undefined) throw missing(contents, path)
+      }
       const added = await addition.commit(planned, { signal })
       const named = new Set(
         planned.flatMap(({ references, target }) => (references.length > 0 ? target : [])),

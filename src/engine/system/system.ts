@@ -114,10 +114,8 @@ export class System implements SystemService {
       ...this.#counts(),
       Images: (await images.list({ ...LIST_IMAGES, sharedSize: false })).length,
       Driver: facts.storageDriver,
-      // Clients take from the second that ids are those of manifests, and that what they load has to have all its layers.
       DriverStatus: [
         ['Backing layout', facts.storageDriver === 'erofs' ? 'tar with EROFS index' : 'directories'],
-        ['driver-type', 'io.containerd.snapshotter.v1'],
       ],
       DockerRootDir: facts.dataRoot,
       Plugins: {

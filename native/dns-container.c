@@ -43,7 +43,7 @@ static void on_end(struct watch *watch, uint32_t events)
 static int open_socket(int type, uint16_t port)
 {
 	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(0x7f00000b)};
+		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(OWN_ADDRESS)};
 	int room = RECEIVE_BUFFER;
 	cleanup_close int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	/* A burst of a thousand queries has room; where this is not allowed, the system's default of some hundred. */
@@ -101,8 +101,8 @@ static int listen_here(int *udp, int *tcp, uint16_t *port)
 	return open_sockets(udp, tcp, port);
 }
 
-/* Whoever cannot come home would ask upstreams from a container's namespace. */
-static void go_home(void)
+/* Whoever cannot come home would ask the host's upstreams from a container's namespace. */
+void container_leave(void)
 {
 	if (setns(dns.home, CLONE_NEWNET) < 0)
 		die("return from a network namespace: %m");
@@ -112,7 +112,7 @@ static void go_home(void)
  * Into the network namespace of a container's process; never the host's own. That the process lives is asked after its
  * namespace was opened: until then its number cannot have become another's.
  */
-static int enter(const struct container *container)
+int container_enter(const struct container *container)
 {
 	char path[32];
 	pid_t pid = container->pid;
@@ -142,10 +142,10 @@ static int open_container(struct container *container, uint64_t start)
 		errno = ESRCH;
 		return fail("process %d has ended", (int)container->pid);
 	}
-	if (enter(container) < 0)
+	if (container_enter(container) < 0)
 		return -1;
 	int result = listen_here(&udp, &tcp, &container->port);
-	go_home();
+	container_leave();
 	watch_init(&container->udp, udp, serve_udp);
 	watch_init(&container->tcp, tcp, client_accept);
 	if (result < 0 || watch_set(&container->ended, EPOLLIN) < 0 || watch_set(&container->udp, EPOLLIN) < 0)
@@ -189,10 +189,10 @@ int container_attach(const char *id, pid_t pid, uint64_t start, uint16_t port, s
 /* The container may go on without us: what is sent to port 53 must not end at a port that anybody could bind. */
 void container_detach(struct container *container)
 {
-	if (enter(container) == 0) {
+	if (container_enter(container) == 0) {
 		if (redirect(0) < 0)
 			dprintf(STDERR_FILENO, "berth-dns: %s\n", failure());
-		go_home();
+		container_leave();
 	}
 	drop(container);
 }

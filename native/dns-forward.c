@@ -1,7 +1,7 @@
 /*
- * Queries that the tables do not know, asked upstream from the host's network namespace. Each has a socket of its own:
- * its port is random, the kernel lets only the server that was asked answer, and the id and the question must match.
- * What came by TCP is asked by TCP.
+ * Queries that the tables do not know, asked upstream: the host's servers from its network namespace, a container's own
+ * ones from the container's. Each has a socket of its own: its port is random, the kernel lets only the server that was
+ * asked answer, and the id and the question must match. What came by TCP is asked by TCP.
  */
 #include "dns.h"
 
@@ -20,7 +20,7 @@ struct forward {
 	int round;
 	int64_t deadline;
 	uint16_t id; /* of the query upstream */
-	bool dead;
+	bool dead, inside;
 	size_t sent; /* by TCP, with the length before it */
 	struct buffer received;
 	size_t question, length;
@@ -94,13 +94,28 @@ static void give_up(struct forward *forward)
 static void on_udp(struct watch *watch, uint32_t events);
 static void on_tcp(struct watch *watch, uint32_t events);
 
+/* Of the namespace that the server is to be asked from, which a socket belongs to for good. */
+static int open_socket(const struct forward *forward, const struct server *server, int type)
+{
+	/* An interface was named: one of the host's. */
+	bool inside = forward->inside && (server->address.any.sa_family != AF_INET6 || server->address.v6.sin6_scope_id == 0);
+	/* That is ourselves. */
+	if (inside && server->address.any.sa_family == AF_INET && server->address.v4.sin_addr.s_addr == htonl(OWN_ADDRESS))
+		return -1;
+	if (inside && container_enter(forward->asker.container) < 0)
+		return -1;
+	int fd = socket(server->address.any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (inside)
+		container_leave();
+	return fd;
+}
+
 /* One server, by a fresh socket. */
 static int ask(struct forward *forward)
 {
 	const struct server *server = &forward->servers[forward->server];
 	bool tcp = forward->asker.client != NULL;
-	int type = tcp ? SOCK_STREAM : SOCK_DGRAM;
-	int fd = socket(server->address.any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = open_socket(forward, server, tcp ? SOCK_STREAM : SOCK_DGRAM);
 	watch_close(&forward->watch);
 	watch_init(&forward->watch, fd, tcp ? on_tcp : on_udp);
 	if (fd < 0 || (connect(fd, &server->address.any, server->length) < 0 && errno != EINPROGRESS))
@@ -256,6 +271,7 @@ int forward(const struct asker *asker, const struct query *query)
 		return RCODE_SERVFAIL;
 	}
 	forward->asker = *asker;
+	forward->inside = table->upstream == UPSTREAM_SERVERS;
 	watch_init(&forward->watch, -1, on_udp);
 	forward->question = query->question;
 	forward->length = query->length;

@@ -15,7 +15,6 @@
 #define TABLE "berth-dns"
 #define CHAIN "output"
 #define PRIORITY (-300) /* raw */
-#define ADDRESS 0x7f00000bu
 
 static void begin(struct netlink_batch *batch, uint16_t message, uint16_t flags, const char *what)
 {
@@ -113,7 +112,7 @@ static void set_port(struct netlink_batch *batch, uint32_t offset, uint16_t port
 /* Packets to (or from) 127.0.0.11 with port `from` get port `to`; both in network order. */
 static void rule(struct netlink_batch *batch, uint8_t protocol, bool towards, uint16_t from, uint16_t to)
 {
-	uint32_t address = htonl(ADDRESS), port_offset = towards ? 2 : 0;
+	uint32_t address = htonl(OWN_ADDRESS), port_offset = towards ? 2 : 0;
 	begin(batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, "add rule");
 	netlink_string(batch, NFTA_RULE_TABLE, TABLE);
 	netlink_string(batch, NFTA_RULE_CHAIN, CHAIN);

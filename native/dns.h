@@ -21,6 +21,7 @@
 #define FORWARDS_EACH 256      /* of one container */
 #define CLIENTS_MOST 1024      /* connections by TCP, in all */
 #define CLIENTS_EACH 64	       /* of one container */
+#define OWN_ADDRESS 0x7f00000bu /* 127.0.0.11 */
 #define TTL 10		       /* seconds an answer of ours may be kept: containers come and go */
 
 /* --- messages (dns-wire.c): pure --- */
@@ -173,6 +174,9 @@ int container_attach(const char *id, pid_t pid, uint64_t start, uint16_t port, s
 /* From now on it sees what is in `table`. */
 void container_see(struct container *container, struct table *table);
 void container_detach(struct container *container);
+/* Into the network namespace of a container's process, and back to the host's; never the host's own. -1 with failure(). */
+int container_enter(const struct container *container);
+void container_leave(void);
 void container_sweep(void);
 
 /* Sends 127.0.0.11:53 to `port` in the namespace that the caller is in (dns-nft.c); `port` 0 takes it back. */

@@ -3,7 +3,7 @@
  * the "host", whose /etc/resolv.conf is the test's own; containers are further namespaces, each held by one process.
  */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile, readlink, writeFile } from 'node:fs/promises'
@@ -50,6 +50,26 @@ async function attached(
   const [id, container] = [newId(), await world.container()]
   await world.names.attach(id, { pid: container.pid }, resolver)
   return { id, container }
+}
+
+function ip(...argv: readonly string[]): void {
+  execFileSync('ip', argv)
+}
+
+let wires = 0
+
+/** As `attached`, with a way from the container to the host. */
+async function wired(world: NamesWorld, resolver: Resolver): ReturnType<typeof attached> {
+  const made = await attached(world, resolver)
+  const subnet = `10.200.${wires}`
+  const link = `bwire${wires++}`
+  ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'up0', 'netns', String(made.container.pid))
+  ip('addr', 'add', `${subnet}.1/24`, 'dev', link)
+  ip('link', 'set', link, 'up')
+  await made.container.run('ip', 'addr', 'add', `${subnet}.2/24`, 'dev', 'up0')
+  await made.container.run('ip', 'link', 'set', 'up0', 'up')
+  await made.container.run('ip', 'route', 'add', 'default', 'via', `${subnet}.1`)
+  return made
 }
 
 function answers(conf: string): void {
@@ -184,7 +204,10 @@ function upstreams(conf: string): void {
       conf,
       `# ${randomInt(2 ** 40)}\n${addresses.map((address) => `nameserver ${address}\n`).join('')}`,
     )
-  before(async () => (world = await NamesWorld.open()))
+  before(async () => {
+    world = await NamesWorld.open()
+    for (const n of [51, 52, 53, 54]) ip('addr', 'add', `198.51.100.${n}/32`, 'dev', 'lo')
+  })
   after(() => world[Symbol.asyncDispose]())
 
   it('are the host’s as they are now', async () => {
@@ -200,8 +223,8 @@ function upstreams(conf: string): void {
   })
 
   it('see another id and port with each query, and what the asker takes', async () => {
-    await using server = await upstream('127.0.0.53', ({ query }) => [encodeAnswer(query, ['192.0.2.1'])])
-    const { container } = await attached(world, resolverOf({}, { upstream: ['127.0.0.53'] }))
+    await using server = await upstream('198.51.100.53', ({ query }) => [encodeAnswer(query, ['192.0.2.1'])])
+    const { container } = await wired(world, resolverOf({}, { upstream: ['198.51.100.53'] }))
     for (let i = 0; i < 8; i++) {
       const message = await container.ask('example.org', { id: 7, edns: 1400 })
       assert.deepEqual([message?.id, message?.rcode], [7, 0])
@@ -212,42 +235,64 @@ function upstreams(conf: string): void {
   })
 
   it('are believed only when id and question are right', async () => {
-    await using _server = await upstream('127.0.0.53', ({ query }) => {
+    await using _server = await upstream('198.51.100.53', ({ query }) => {
       const forged = encodeAnswer(query, ['203.0.113.66'])
       forged.writeUInt16BE((query.readUInt16BE(0) + 1) & 0xffff, 0)
       const other = encodeAnswer(encodeQuery('other.org', { id: query.readUInt16BE(0) }), ['203.0.113.67'])
       return [forged, other, Buffer.from('x'), encodeAnswer(query, ['192.0.2.1'])]
     })
-    const { container } = await attached(world, resolverOf({}, { upstream: ['127.0.0.53'] }))
+    const { container } = await wired(world, resolverOf({}, { upstream: ['198.51.100.53'] }))
     assert.deepEqual(await container.addresses('example.org'), ['192.0.2.1'])
   })
 
   it('are tried in turn: closed, refusing, silent; SERVFAIL when none is left', async () => {
-    await using _refusing = await upstream('127.0.0.52', ({ query }) => [encodeAnswer(query, [], 5)])
-    await using silent = await upstream('127.0.0.53', () => [])
-    await using _good = await upstream('127.0.0.54', ({ query }) => [encodeAnswer(query, ['192.0.2.1'])])
-    const list = ['127.0.0.51', '127.0.0.52', '127.0.0.53', '127.0.0.54']
-    const { container } = await attached(world, resolverOf({}, { upstream: list }))
+    await using _refusing = await upstream('198.51.100.52', ({ query }) => [encodeAnswer(query, [], 5)])
+    await using silent = await upstream('198.51.100.53', () => [])
+    await using _good = await upstream('198.51.100.54', ({ query }) => [encodeAnswer(query, ['192.0.2.1'])])
+    const list = ['198.51.100.51', '198.51.100.52', '198.51.100.53', '198.51.100.54']
+    const { container } = await wired(world, resolverOf({}, { upstream: list }))
     assert.deepEqual(await container.addresses('example.org'), ['192.0.2.1'])
     assert.equal(silent.asked.length, 1)
-    const closed = await attached(world, resolverOf({}, { upstream: ['127.0.0.51'] }))
+    const closed = await wired(world, resolverOf({}, { upstream: ['198.51.100.51'] }))
     for (const tcp of [false, true])
       assert.equal((await closed.container.ask('example.org', { tcp }))?.rcode, 2)
   })
 
   it('pass truncation on, and their answers are cut for those who take less', async () => {
     const many = Array.from({ length: 60 }, (_, i) => `192.0.2.${i}`)
-    await using _server = await upstream('127.0.0.53', ({ query, tcp }) => {
+    await using _server = await upstream('198.51.100.53', ({ query, tcp }) => {
       const answer = encodeAnswer(query, tcp || decode(query).name === 'large.org' ? many : [])
       if (!tcp && decode(query).name === 'truncated.org') answer.writeUInt8(0x83, 2)
       return [answer]
     })
-    const { container } = await attached(world, resolverOf({}, { upstream: ['127.0.0.53'] }))
+    const { container } = await wired(world, resolverOf({}, { upstream: ['198.51.100.53'] }))
     for (const name of ['truncated.org', 'large.org']) {
       const message = await container.ask(name)
       assert.deepEqual([message?.truncated, message?.answers], [true, []], name)
       assert.equal((await container.addresses(name, { tcp: true })).length, 60)
     }
+  })
+
+  it('of a container’s own are asked from where it is, and never itself', async () => {
+    await using outside = await upstream('127.0.0.53', ({ query }) => [encodeAnswer(query, ['192.0.2.1'])])
+    const { container } = await attached(world, resolverOf({}, { upstream: ['127.0.0.11', '127.0.0.53'] }))
+    const script = `const s = require('dgram').createSocket('udp4')
+      s.on('message', (query, { port, address }) => {
+        const answer = Buffer.concat([query, Buffer.from([192, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 9])])
+        answer.writeUInt16BE(0x8180, 2)
+        answer.writeUInt16BE(1, 6)
+        s.send(answer, port, address)
+      })
+      s.bind(53, '127.0.0.53', () => console.log('ready'))`
+    const enter = ['-t', String(container.pid), '-n', process.execPath, '-e', script]
+    const server = spawn('nsenter', enter, { stdio: ['ignore', 'pipe', 'inherit'] })
+    await once(server.stdout, 'data')
+    assert.deepEqual(await container.addresses('example.org'), ['192.0.2.9'])
+    server.kill()
+    assert.equal((await container.ask('example.org', { tcp: true }))?.rcode, 2)
+    assert.equal(outside.asked.length, 0)
+    const itself = await attached(world, resolverOf({}, { upstream: ['127.0.0.11'] }))
+    assert.equal((await itself.container.ask('example.org'))?.rcode, 2)
   })
 
   it('hear nothing from containers of internal networks only', async () => {
@@ -267,16 +312,16 @@ function upstreams(conf: string): void {
       for (let i = randomInt(4); i > 0; i--) copy.writeUInt8(randomInt(256), randomInt(copy.length))
       return copy.subarray(0, randomInt(5) === 0 ? randomInt(copy.length) : copy.length)
     }
-    await using _bad = await upstream('127.0.0.53', () =>
+    await using _bad = await upstream('198.51.100.53', () =>
       Array.from({ length: randomInt(4) }, () =>
         randomInt(2) === 0
           ? randomBytes(randomInt(600))
           : garbled(encodeAnswer(encodeQuery('example.org'), ['192.0.2.66'])),
       ),
     )
-    await using _good = await upstream('127.0.0.54', ({ query }) => [encodeAnswer(query, ['192.0.2.1'])])
-    const bad = await attached(world, resolverOf({ web: ['10.1.0.2'] }, { upstream: ['127.0.0.53'] }))
-    const good = await attached(world, resolverOf({ web: ['10.1.0.2'] }, { upstream: ['127.0.0.54'] }))
+    await using _good = await upstream('198.51.100.54', ({ query }) => [encodeAnswer(query, ['192.0.2.1'])])
+    const bad = await wired(world, resolverOf({ web: ['10.1.0.2'] }, { upstream: ['198.51.100.53'] }))
+    const good = await wired(world, resolverOf({ web: ['10.1.0.2'] }, { upstream: ['198.51.100.54'] }))
     const before = await world.processes()
     for (let i = 0; i < 60; i++) {
       const queries = Array.from({ length: 30 }, (_, id) =>
@@ -291,10 +336,10 @@ function upstreams(conf: string): void {
   })
 
   it('are not flooded by one container, nor kept from the others', async () => {
-    await using silent = await upstream('127.0.0.53', () => [])
-    await using _good = await upstream('127.0.0.54', ({ query }) => [encodeAnswer(query, ['192.0.2.1'])])
-    const flooding = await attached(world, resolverOf({}, { upstream: ['127.0.0.53'] }))
-    const other = await attached(world, resolverOf({ web: ['10.1.0.2'] }, { upstream: ['127.0.0.54'] }))
+    await using silent = await upstream('198.51.100.53', () => [])
+    await using _good = await upstream('198.51.100.54', ({ query }) => [encodeAnswer(query, ['192.0.2.1'])])
+    const flooding = await wired(world, resolverOf({}, { upstream: ['198.51.100.53'] }))
+    const other = await wired(world, resolverOf({ web: ['10.1.0.2'] }, { upstream: ['198.51.100.54'] }))
     const flood = Array.from({ length: 400 }, (_, id) => encodeQuery(`n${id}.org`, { id }))
     const refused = await flooding.container.exchange('udp', flood, { wait: 144, patience: 1500 })
     assert.ok(refused.length > 0 && refused.every((answer) => decode(answer).rcode === 5))

@@ -128,16 +128,22 @@ export class ContainerNames {
     }
   }
 
-  /** Only internal networks, or such as lead nowhere: nobody outside is asked (CVE-2024-29018). */
+  /**
+   * Only internal networks, or such as lead nowhere: nobody outside is asked (CVE-2024-29018). Servers of the container's
+   * own are asked from where it is, and so may be on such a network.
+   */
   #upstream({ container, endpoints }: Member): Resolver['upstream'] {
     const internal = (name: string): boolean => {
       const network = this.#deps.known.named(name)
       return network?.internal === true || network?.info?.internal === true
     }
-    if (container.attachments.length > 0 && endpoints.every(({ network }) => internal(network))) {
-      if (container.attachments.every(({ network }) => internal(network))) return 'none'
-    }
     const servers = container.hostConfig.Dns ?? []
+    if (container.attachments.length > 0 && endpoints.every(({ network }) => internal(network))) {
+      // One with an interface is asked from the host.
+      const near = servers.filter((server) => !server.includes('%'))
+      if (container.attachments.every(({ network }) => internal(network)))
+        return near.length > 0 ? near : 'none'
+    }
     return servers.length > 0 ? servers : 'host'
   }
 }

@@ -527,14 +527,17 @@ describe('names', () => {
   it('CVE-2024-29018: nobody outside is asked by a container on internal networks alone', async () => {
     await make('inside', { Internal: true })
     await make('app')
-    const body = { HostConfig: { NetworkMode: 'inside', Dns: ['192.0.2.53'] } }
-    const id = await engine.run(body, 'web')
-    const upstream = () => machine.names.attached.get(id)?.resolver.upstream
+    const id = await engine.run({ HostConfig: { NetworkMode: 'inside' } }, 'web')
+    const upstream = (of = id) => machine.names.attached.get(of)?.resolver.upstream
     assert.equal(upstream(), 'none')
     await networks.connect('app', { Container: id })
-    assert.deepEqual(upstream(), ['192.0.2.53'])
+    assert.equal(upstream(), 'host')
     await networks.disconnect('app', { Container: id })
     assert.equal(upstream(), 'none')
+    // One of its own is asked from its namespace, unless it needs an interface of the host.
+    const Dns = ['10.1.0.53', 'fe80::1%eth0']
+    const own = await engine.run({ HostConfig: { NetworkMode: 'inside', Dns } })
+    assert.deepEqual(upstream(own), ['10.1.0.53'])
     engine = await engine.crash()
     assert.equal(upstream(), 'none')
   })

@@ -24,8 +24,8 @@ export interface Resolver {
   /** Address to name, for PTR. */
   readonly pointers: ReadonlyMap<string, string>
   /**
-   * Who is asked for everything else: the host's servers as they are at the time of the query, these servers, or
-   * nobody (only internal networks).
+   * Who is asked for everything else: the host's servers as they are at the time of the query, these servers from the
+   * container's own namespace, or nobody (only internal networks).
    */
   readonly upstream: 'host' | readonly string[] | 'none'
 }

@@ -229,9 +229,14 @@ static int write_sysctl(const char *key, const char *value)
 	for (char *c = path; *c != '\0'; c++)
 		if (*c == '.')
 			*c = '/';
-	if (write_file(path, value) < 0)
-		return fail("sysctl %s=%s: %m", key, value);
-	return 0;
+	if (write_file(path, value) == 0)
+		return 0;
+	/* An interface whose packets are too small for IPv6, or a kernel without it: there is nothing to switch off. */
+	const char *end = strrchr(key, '.');
+	if (errno == ENOENT && strncmp(key, "net.ipv6.", 9) == 0 && strcmp(end, ".disable_ipv6") == 0 &&
+	    strcmp(value, "1") == 0)
+		return 0;
+	return fail("sysctl %s=%s: %m", key, value);
 }
 
 static void add_down(struct netlink_batch *batch, unsigned index)

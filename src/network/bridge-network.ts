@@ -60,6 +60,7 @@ export class BridgeNetwork {
   get elements(): Element[] {
     const { id, link, icc, internal, masquerade, shared, sources, modes, trusted } = this.info
     // Its packets never pass the host's stack, and are not to.
+    if (link === '') return []
     if (shared !== undefined) return shared.made === 'nowhere' ? [deafElement(deafEnd(id))] : []
     return bridgeElements(link, this.#subnets(), { icc, internal, masquerade, sources, modes, trusted })
   }
@@ -79,7 +80,7 @@ export class BridgeNetwork {
     const ipv4 = this.#address(4, request.ipv4, request.avoid)
     let ipv6: Taken | undefined
     try {
-      ipv6 = this.#address(6, request.ipv6, request.avoid)
+      if (request.withoutIpv6 !== true) ipv6 = this.#address(6, request.ipv6, request.avoid)
     } catch (error) {
       if (ipv4 !== undefined) ipv4.pool.addresses.release(ipv4.address)
       throw error

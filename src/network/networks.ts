@@ -17,7 +17,7 @@ export interface Networks {
    */
   ensure(): Promise<void>
 
-  /** The predefined network `bridge`. */
+  /** The predefined network `bridge`; without link and subnets where there is to be none. */
   readonly bridge: NetworkInfo
 
   /**
@@ -187,6 +187,8 @@ export interface LeaseRequest {
   readonly mac?: string | undefined
   readonly ipv4?: string | undefined
   readonly ipv6?: string | undefined
+  /** No IPv6 address, whatever the network has: the container has switched IPv6 off. */
+  readonly withoutIpv6?: boolean | undefined
   /** Addresses not to choose: those that containers which do not run have fixed. */
   readonly avoid?: ReadonlySet<string> | undefined
 }

@@ -186,6 +186,31 @@ describe('a user-defined network', () => {
     await api.until('the published port', async () => onHost('127.0.0.1', 8093) === 'server')
   })
 
+  it('may have packets too small for IPv6, and containers that have switched it off', async () => {
+    await network('small', { Options: { 'com.docker.network.driver.mtu': '1200' } })
+    const small = await api.started(on('small'))
+    assert.equal((await exec(api, small, 'cat /sys/class/net/eth0/mtu')).out.trim(), '1200')
+    await network('dual', { EnableIPv6: true })
+    const Sysctls = { 'net.ipv6.conf.all.disable_ipv6': '1' }
+    const off = await api.started(on('dual', { HostConfig: { Sysctls } }))
+    await api.call('POST', '/networks/small/connect', { Container: off }, 200)
+    assert.equal((await endpoint(off, 'dual')).GlobalIPv6Address, '')
+    const { out } = await exec(api, off, 'ip -6 addr; grep : /etc/hosts; cat /sys/class/net/eth1/mtu')
+    assert.equal(out, '1200\n')
+  })
+
+  it('that is internal may have a name server of its own', async () => {
+    await network('inside', { Internal: true, IPAM: { Config: [{ Subnet: '10.79.0.0/24' }] } })
+    // What comes back is no answer, but it comes from there alone.
+    const IPAMConfig = { IPv4Address: '10.79.0.53' }
+    const server = on('inside', { NetworkingConfig: { EndpointsConfig: { inside: { IPAMConfig } } } })
+    const id = await api.started({ ...server, Cmd: 'nc -l -p 53 > /heard & while :; do sleep 1; done' })
+    const asking = await api.started(on('inside', { HostConfig: { Dns: ['10.79.0.53'] } }))
+    const query = String.raw`\000\025\000\001\001\000\000\001\000\000\000\000\000\000\003far\000\000\001\000\001`
+    await exec(api, asking, `printf '${query}' | nc -w 1 127.0.0.11 53`)
+    await api.until('the query', async () => (await exec(api, id, 'grep -c far /heard')).out === '1\n')
+  })
+
   it('keeps its addresses outside when it does not masquerade', async () => {
     await network('plain', { Options: { 'com.docker.network.bridge.enable_ip_masquerade': 'false' } })
     await network('masked')

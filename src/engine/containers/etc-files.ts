@@ -9,7 +9,7 @@ import { hostnameFile, hostsFile, ownNames, resolvConfFile } from './config/file
 import type { Container } from './container.ts'
 import type { ContainerPaths, PathsOf } from './paths.ts'
 import type { ContainerRegistry } from './registry.ts'
-import { networkModeOf } from './network-mode.ts'
+import { hasIpv6Off, networkModeOf } from './network-mode.ts'
 
 export interface EtcFilesDeps {
   readonly paths: PathsOf
@@ -130,6 +130,7 @@ export class EtcFiles implements LinkedFiles {
           domainname: config.Domainname ?? '',
           addresses: addressesOf(endpoints),
           linked: this.#deps.linked(container).map(hostsLine),
+          withoutIpv6: hasIpv6Off(container),
         }),
       ),
       writeFile(files.resolvConf, resolvConf),

@@ -18,7 +18,8 @@ export interface KnownNetworks {
 
 /**
  * The networks of a new container, that of its network mode first, under their names; everything that was said about
- * them is checked. None with the stack of the host or of another container, or without any.
+ * them is checked. Networks that were named, and not the mode's, are all there are. None with the stack of the host or of
+ * another container, or without any.
  */
 export function attachmentsOf(
   networks: KnownNetworks,
@@ -33,21 +34,40 @@ export function attachmentsOf(
     if (given) settingsAtCreation(named(networks, mode), given)
     return []
   }
-  const main = named(networks, mode)
-  const attachments = new Map<string, EndpointSettings>([[main.name, {}]])
-  for (const [ref, settings] of Object.entries(networking.EndpointsConfig ?? {})) {
-    const network = ref === 'default' ? main : named(networks, ref)
-    attachments.set(network.name, settingsAtCreation(network, settings))
-  }
-  const own = attachments.get(main.name) ?? {}
-  const { Links } = hostConfig
-  attachments.set(main.name, {
-    ...own,
-    ...(Links && Links.length > 0 && !own.Links && isUserDefined(main.name) ? { Links } : {}),
-    // Clients before API 1.44 put it into the container's own configuration.
-    ...(mac !== undefined && !own.MacAddress ? { MacAddress: mac } : {}),
+  // An engine may have no default network: containers that name none are on none.
+  const main = mode === 'bridge' ? networks.find(mode) : named(networks, mode)
+  const given = Object.entries(networking.EndpointsConfig ?? {}).flatMap(([ref, settings]) => {
+    const network = ref === 'default' || ref === mode ? main : named(networks, ref)
+    return network === undefined ? [] : [[network, settings] as const]
   })
+  const attachments = new Map<string, EndpointSettings>()
+  // Whoever names networks is on these alone, whatever the mode says.
+  if (main !== undefined && (given.length === 0 || given.some(([network]) => network.name === main.name))) {
+    attachments.set(main.name, {})
+  }
+  for (const [network, settings] of given) {
+    // By its id and by its name: the same one.
+    const known = attachments.get(network.name)
+    attachments.set(network.name, { ...known, ...settingsAtCreation(network, settings) })
+  }
+  const own = attachments.get(main?.name ?? '')
+  if (main !== undefined && own !== undefined) attachments.set(main.name, withOwn(main, own, hostConfig, mac))
   return [...attachments].map(([network, settings]) => ({ network, settings }))
+}
+
+/** What was said of the container and is meant for its main network. */
+function withOwn(
+  main: Network,
+  settings: EndpointSettings,
+  { Links }: HostConfig,
+  mac: string | undefined,
+): EndpointSettings {
+  return {
+    ...settings,
+    ...(Links && Links.length > 0 && !settings.Links && isUserDefined(main.name) ? { Links } : {}),
+    // Clients before API 1.44 put it into the container's own configuration.
+    ...(mac !== undefined && !settings.MacAddress ? { MacAddress: mac } : {}),
+  }
 }
 
 function settingsAtCreation(network: Network, given: EndpointSettings | null | undefined): EndpointSettings {

@@ -13,7 +13,7 @@ import { type Run, runOf } from '../containers/state.ts'
 import { IFNAME_OPTION, endpointSettings, endpointSysctls } from './attachments.ts'
 import type { ContainerNames } from './container-names.ts'
 import { type NetworkEndpoints, freeInterface } from './endpoints.ts'
-import { alreadyConnected, noEndpointThere, notConnectable, notConnected } from './errors.ts'
+import { alreadyConnected, interfaceTaken, noEndpointThere, notConnectable, notConnected } from './errors.ts'
 import type { Network } from './network.ts'
 import { networkModeOf } from '../containers/network-mode.ts'
 
@@ -92,6 +92,7 @@ export class Connections {
     const ifname =
       attachment.settings.DriverOpts?.[IFNAME_OPTION] ??
       freeInterface(taken, endpoints.interfacePrefix(attachment.network))
+    if (taken.has(ifname)) throw interfaceTaken(ifname, attachment.network)
     // Undone, newest first, unless the row says that it is done.
     await using joined = new AsyncDisposableStack()
     const endpoint = endpoints.leaseOne(after, attachment, ifname)

@@ -12,12 +12,13 @@ import type {
 } from '#network/networks.ts'
 import { portRequests } from '../containers/config/ports.ts'
 import type { Attachment, Container } from '../containers/container.ts'
+import { hasIpv6Off } from '../containers/network-mode.ts'
 import type { ContainerRegistry } from '../containers/registry.ts'
 import { runOf } from '../containers/state.ts'
 import type { Endpoints } from '../containers/supervisor.ts'
 import { IFNAME_OPTION } from './attachments.ts'
 import { interfacePrefix } from './driver-options.ts'
-import { noEndpointThere } from './errors.ts'
+import { interfaceTaken, noEndpointThere } from './errors.ts'
 import type { Network } from './network.ts'
 import { withHolder } from './port-holders.ts'
 
@@ -37,13 +38,16 @@ export class NetworkEndpoints implements Endpoints {
 
   /** All or none. */
   lease(container: Container): readonly Endpoint[] {
-    const { networks } = this.#deps
+    const { networks, known } = this.#deps
     const endpoints: Endpoint[] = []
     const names = interfaceNames(container.attachments, (network) => this.interfacePrefix(network))
     try {
       // What has its name fixed does not wait for those that take what is left.
       for (const [i, attachment] of container.attachments.entries()) {
-        endpoints.push(this.leaseOne(container, attachment, names[i] ?? `eth${i}`))
+        const name = names[i] ?? `eth${i}`
+        if (attachment.network === 'bridge' && known.named('bridge') === undefined) continue
+        if (endpoints.some(({ ifname }) => ifname === name)) throw interfaceTaken(name, attachment.network)
+        endpoints.push(this.leaseOne(container, attachment, name))
       }
     } catch (error) {
       networks.release(container.id)
@@ -70,6 +74,7 @@ export class NetworkEndpoints implements Endpoints {
       mac: settings.MacAddress || undefined,
       ipv4: IPv4Address || undefined,
       ipv6: IPv6Address || undefined,
+      withoutIpv6: hasIpv6Off(container),
       avoid: this.#fixed(name, container.id),
     })
   }

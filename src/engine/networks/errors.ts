@@ -127,6 +127,15 @@ export function alreadyConnected(container: string, network: string): EngineErro
   )
 }
 
+/** The container has an interface of the name that was asked for; with words of Docker's. */
+export function interfaceTaken(ifname: string, network: string): EngineError {
+  return new EngineError(
+    'conflict',
+    `network ${network}: error renaming interface to "${ifname}": file exists`,
+    { code: 'ENDPOINT_INTERFACE_TAKEN', details: { ifname, network } },
+  )
+}
+
 /** In Docker's words, which are not the same for a container that runs. */
 export function notConnected(container: string, network: string, running: boolean): EngineError {
   const what = running ? 'network' : 'the network'

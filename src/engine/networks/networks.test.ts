@@ -173,6 +173,46 @@ describe('containers on networks', () => {
     )
   })
 
+  it('are on those that were named alone, whatever their mode says, under id or name', async () => {
+    const app = await make('app', subnet('10.1.0.0/24'))
+    await make('back', subnet('10.2.0.0/24'))
+    const named = await engine.run({ NetworkingConfig: { EndpointsConfig: { app: {}, back: {} } } })
+    assert.deepEqual(
+      endpoints(named).map(({ network }) => network),
+      ['app', 'back'],
+    )
+    const IPAMConfig = { IPv4Address: '10.1.0.9' }
+    const EndpointsConfig = { app: { IPAMConfig }, [app]: { MacAddress: '02:00:00:00:00:09' } }
+    const both = await engine.run({ HostConfig: { NetworkMode: app }, NetworkingConfig: { EndpointsConfig } })
+    const [only, ...more] = endpoints(both)
+    assert.deepEqual([only?.ipv4, only?.mac, more], ['10.1.0.9', '02:00:00:00:00:09', []])
+  })
+
+  it('have no two interfaces of one name', async () => {
+    await make('app')
+    await make('back')
+    const DriverOpts = { 'com.docker.network.endpoint.ifname': 'eth0' }
+    const id = await engine.run({ HostConfig: { NetworkMode: 'app' } })
+    const taken = 'network back: error renaming interface to "eth0": file exists'
+    await assert.rejects(networks.connect('back', { Container: id, EndpointConfig: { DriverOpts } }), {
+      message: taken,
+    })
+    assert.equal(endpoints(id).length, 1)
+    const twice = { app: { DriverOpts }, back: { DriverOpts } }
+    const other = await engine.create({ NetworkingConfig: { EndpointsConfig: twice } })
+    await assert.rejects(engine.lifecycle.start(other), {
+      message: `failed to set up container networking: ${taken}`,
+    })
+  })
+
+  it('have no IPv6 address where they switch IPv6 off', async () => {
+    await make('dual', { EnableIPv6: true })
+    const Sysctls = { 'net.ipv6.conf.all.disable_ipv6': '1' }
+    const id = await engine.run({ HostConfig: { NetworkMode: 'dual', Sysctls } })
+    assert.equal(endpoints(id)[0]?.ipv6, undefined)
+    assert.notEqual(endpoints(id)[0]?.ipv4, undefined)
+  })
+
   it('are refused addresses that they cannot have', async () => {
     await make('app', subnet('10.1.0.0/24'))
     const at = (IPv4Address: string) => ({

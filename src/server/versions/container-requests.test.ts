@@ -42,6 +42,11 @@ describe('liftCreate()', () => {
     assert.deepEqual(liftCreate({ ...body, HostConfig: { NetworkMode: 'host' } }, '1.51'), {
       HostConfig: { NetworkMode: 'host' },
     })
+    const byId = { ...body, NetworkingConfig: { EndpointsConfig: { f00: { IPAMConfig: {} } } } }
+    assert.deepEqual(liftCreate(byId, '1.43'), {
+      HostConfig: { NetworkMode: 'backend' },
+      NetworkingConfig: { EndpointsConfig: { f00: { IPAMConfig: {}, MacAddress: '02:00:00:00:00:01' } } },
+    })
     const conflicting = { EndpointsConfig: { backend: { MacAddress: '02:00:00:00:00:02' } } }
     assert.throws(() => liftCreate({ ...body, NetworkingConfig: conflicting }, '1.44'), refused)
   })

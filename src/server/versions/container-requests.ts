@@ -89,7 +89,7 @@ function withMacAddress(endpoints: Endpoints, networkMode: string, address: stri
   if (networkMode === 'none' || networkMode === 'host' || networkMode.startsWith('container:')) {
     return endpoints
   }
-  const name = networkMode === 'default' && endpoints['bridge'] ? 'bridge' : networkMode
+  const name = mainEndpoint(Object.keys(endpoints), networkMode)
   const endpoint = endpoints[name]
   if (endpoint?.MacAddress && endpoint.MacAddress !== address) {
     throw new EngineError(
@@ -99,6 +99,12 @@ function withMacAddress(endpoints: Endpoints, networkMode: string, address: stri
     )
   }
   return { ...endpoints, [name]: { ...endpoint, MacAddress: address } }
+}
+
+/** The only one there is is meant, under whichever of its names. */
+function mainEndpoint(names: readonly string[], networkMode: string): string {
+  if (names.length === 1) return names[0] ?? networkMode
+  return networkMode === 'default' && names.includes('bridge') ? 'bridge' : networkMode
 }
 
 /** `POST /containers/{id}/update`. */

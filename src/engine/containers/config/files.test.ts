@@ -36,6 +36,9 @@ fd00::9\tbox
     )
   })
 
+  it('has no IPv6 where that is switched off', () =>
+    assert.equal(hosts({ withoutIpv6: true }), '127.0.0.1\tlocalhost\n172.17.0.2\tbox\n'))
+
   it('has the short name after the full one', () => {
     assert.match(hosts({ domainname: 'example.org' }), /^172\.17\.0\.2\tbox\.example\.org box$/m)
     assert.match(hosts({ hostname: 'a.b' }), /^172\.17\.0\.2\ta\.b a$/m)

@@ -9,10 +9,12 @@ export interface HostsInput {
   readonly hostGateways: readonly string[]
   readonly hostname: string
   readonly domainname: string
-  /** The container's own addresses; with an IPv6 one the file has its IPv6 part. */
+  /** The container's own addresses. */
   readonly addresses: readonly string[]
   /** Lines for what it is linked to. */
   readonly linked?: readonly string[] | undefined
+  /** Not even the loopback has an IPv6 address. */
+  readonly withoutIpv6?: boolean | undefined
 }
 
 const IPV4_LINES = ['127.0.0.1\tlocalhost']
@@ -40,8 +42,8 @@ export function hostsFile(input: HostsInput): string {
   }
   const names = ownNames(hostname, domainname)
   const own = names === '' ? [] : addresses.map((address) => `${address}\t${names}`)
-  // The loopback always has an IPv6 address, so its names are there as well.
-  return lines([...IPV4_LINES, ...IPV6_LINES, ...extra, ...(input.linked ?? []), ...own])
+  const loopback = input.withoutIpv6 === true ? IPV4_LINES : [...IPV4_LINES, ...IPV6_LINES]
+  return lines([...loopback, ...extra, ...(input.linked ?? []), ...own])
 }
 
 /** Splits `name:address` (or `name=address`) at the first separator: IPv6 addresses have more of them. */

@@ -193,7 +193,7 @@ function defaultNetworks(
     helper,
     logger,
     networkId: identity.networks.bridge,
-    link: config.bridge,
+    link: config.bridge === 'none' ? '' : config.bridge,
     mtu: settings.mtu,
     table: config.firewallTable,
     address: settings.address,

@@ -30,7 +30,7 @@ Options:
       --add-runtime NAME=PATH
                              An OCI runtime that containers can ask for, repeated
   -s, --storage-driver D     auto, erofs or directory (default auto)
-  -b, --bridge NAME          Interface of the default network (default berth0)
+  -b, --bridge NAME          Interface of the default network (default berth0); none: there is no such network
       --bip CIDR, --bip6 CIDR
                              Address and subnet of the default network (default: a free one)
       --fixed-cidr CIDR, --fixed-cidr-v6 CIDR

@@ -31,6 +31,23 @@ describe('ensureBridge()', () => {
     ])
   })
 
+  it('leaves what is on a bridge of somebody else’s', async () => {
+    const { done, deps } = host({
+      ifname: 'br0',
+      address: '52:54:00:00:00:01',
+      flags: ['UP'],
+      mtu: 9000,
+      linkinfo: { info_kind: 'bridge' },
+      addr_info: [{ local: '192.0.2.1', prefixlen: 24, scope: 'global' }],
+    })
+    const written: string[] = []
+    const write = async (value: string, ...key: string[]) => void written.push(`${key.join('.')}=${value}`)
+    const sysctls = { read: async () => 'other', write }
+    assert.equal(await ensureBridge({ ...deps, sysctls }, settings), 'mended')
+    assert.deepEqual(done, ['addr add 10.0.0.1/24 broadcast + dev br0'])
+    assert.deepEqual(written, ['net.ipv4.conf.br0.route_localnet=1'])
+  })
+
   it('changes nothing for what was seen while somebody else was making it', async () => {
     const { done, deps } = host({
       ifname: 'br0',

@@ -96,7 +96,8 @@ export async function hostRoutes(deps: LinkDeps): Promise<RouteEntry[]> {
 
 /**
  * Makes the bridge as described, or mends it; `made` or `mended` when something had to be changed. A `state` that was read
- * before is trusted when all is well. Of a link that is `settled` the settings are not looked at.
+ * before is trusted when all is well. Of a link that is `settled` the settings are not looked at. A bridge with another
+ * MAC is somebody else's, who has things of its own on it: it gets what is missing, and keeps the rest.
  */
 export async function ensureBridge(
   deps: LinkDeps,
@@ -119,17 +120,19 @@ export async function ensureBridge(
     await enslave(deps, ports, link)
   }
   const settled = state !== undefined && known.settled === true
-  const mended = !settled && (await bridgeSysctls(deps.sysctls, settings))
+  const lent = state !== undefined && state.mac !== mac
+  const mended = !settled && (await bridgeSysctls(deps.sysctls, settings, lent))
   const commands = changes(settings, state)
   if (commands.length > 0) await batch(deps, commands)
   if (state === undefined) return 'made'
   return mended || commands.length > 0 ? 'mended' : 'fine'
 }
 
-function changes({ link, mtu, addresses }: BridgeSettings, state: LinkState | undefined): string[] {
+function changes({ link, mac, mtu, addresses }: BridgeSettings, state: LinkState | undefined): string[] {
+  const lent = state !== undefined && state.mac !== mac
   return [
-    ...(state?.mtu === mtu ? [] : [`link set dev ${link} mtu ${mtu}`]),
-    ...(state?.addresses ?? [])
+    ...(lent || state?.mtu === mtu ? [] : [`link set dev ${link} mtu ${mtu}`]),
+    ...(lent ? [] : (state?.addresses ?? []))
       .filter((address) => !addresses.includes(address))
       .map((address) => `addr del ${address} dev ${link}`),
     ...addresses
@@ -153,23 +156,25 @@ export async function enableForwarding(sysctls: Sysctls, ipv6: boolean): Promise
   return was !== '1'
 }
 
-/** `mac`: only the bridge that has this address, so that nobody else's goes. */
-export async function removeBridge(deps: LinkDeps, link: string, mac?: string): Promise<void> {
+/** Only the bridge that has the address `mac`, so that nobody else's goes. */
+export async function removeBridge(deps: LinkDeps, link: string, mac: string): Promise<void> {
+  if (link === '') return
   const state = await linkState(deps, link)
-  if (state?.kind !== 'bridge' || (mac !== undefined && state.mac !== mac)) return
+  if (state?.kind !== 'bridge' || state.mac !== mac) return
   await batch(deps, [`link delete dev ${link}`])
 }
 
-async function bridgeSysctls(sysctls: Sysctls, { link, addresses }: BridgeSettings): Promise<boolean> {
+async function bridgeSysctls(
+  sysctls: Sysctls,
+  { link, addresses }: BridgeSettings,
+  lent: boolean,
+): Promise<boolean> {
   const ipv6 = addresses.some((address) => address.includes(':'))
   const wanted: readonly (readonly [string, ...string[]])[] = [
     // Containers are reached from the host's 127.0.0.1; the firewall drops such addresses coming from outside.
     ['1', 'net', 'ipv4', 'conf', link, 'route_localnet'],
-    // A container must not reconfigure the host by router advertisements (CVE-2020-13401).
-    ['0', 'net', 'ipv6', 'conf', link, 'accept_ra'],
-    // Its address is its own. While the kernel looks whether others have it, nothing that is routed finds a container.
-    ['0', 'net', 'ipv6', 'conf', link, 'accept_dad'],
-    [ipv6 ? '0' : '1', 'net', 'ipv6', 'conf', link, 'disable_ipv6'],
+    ...(lent ? [] : settingsOfOurs(link, ipv6)),
+    ...(ipv6 ? [['0', 'net', 'ipv6', 'conf', link, 'disable_ipv6'] as const] : []),
   ]
   let changed = false
   for (const [value, ...key] of wanted) {
@@ -179,6 +184,16 @@ async function bridgeSysctls(sysctls: Sysctls, { link, addresses }: BridgeSettin
     changed = true
   }
   return changed
+}
+
+function settingsOfOurs(link: string, ipv6: boolean): readonly (readonly [string, ...string[]])[] {
+  return [
+    // A container must not reconfigure the host by router advertisements (CVE-2020-13401).
+    ['0', 'net', 'ipv6', 'conf', link, 'accept_ra'],
+    // Its address is its own. While the kernel looks whether others have it, nothing that is routed finds a container.
+    ['0', 'net', 'ipv6', 'conf', link, 'accept_dad'],
+    ...(ipv6 ? [] : [['1', 'net', 'ipv6', 'conf', link, 'disable_ipv6'] as const]),
+  ]
 }
 
 /** Puts the pairs of running containers back into a bridge that was made again. */

@@ -46,7 +46,7 @@ export interface KernelNetworksOptions {
   readonly logger: Logger
   /** Id of the network named `bridge`; stored by the caller, so that it stays the same. */
   readonly networkId: string
-  /** Interface name of the default bridge. */
+  /** Interface name of the default bridge; empty: there is none. */
   readonly link?: string | undefined
   /** nft table in the `inet` family. */
   readonly table?: string | undefined
@@ -350,7 +350,7 @@ export class KernelNetworks implements Networks {
     await this.#firewall.destroy()
     for (const info of this.#infos()) {
       if (isShared(info)) await this.#parents.leave(info, () => [])
-      else await removeBridge(this.#deps(), info.link)
+      else await removeBridge(this.#deps(), info.link, linkAddress(info.id))
     }
     this.#networks.clear()
     this.#made.clear()
@@ -368,7 +368,7 @@ export class KernelNetworks implements Networks {
       this.#preparing = undefined
       throw error
     }
-    const mended = await this.#bridges.ensure(ready.bridge)
+    const mended = this.#link !== '' && (await this.#bridges.ensure(ready.bridge))
     const others = await this.#ensureMade()
     const enabled = await this.#enableForwarding()
     const apart = await this.#ensureApart()
@@ -428,7 +428,7 @@ export class KernelNetworks implements Networks {
   async #prepare(): Promise<Ready> {
     const { networkId: id, mtu = 1500, address, address6, pools, range, icc = true } = this.#options
     const wanted = { link: this.#link, address, address6, pools, range }
-    const subnets = await defaultSubnets(this.#deps(), wanted)
+    const subnets = this.#link === '' ? [] : await defaultSubnets(this.#deps(), wanted)
     const publisher = new Publisher({
       firewall: this.#firewall,
       holds: this.#options.holds ?? new SocketPortHolds(),

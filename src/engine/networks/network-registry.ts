@@ -129,17 +129,18 @@ function predefinedNetworks(bridge: NetworkInfo, ids: PredefinedIds, createdAt: 
     ipam: { driver: 'default', options: null, config: null },
   } as const
   const config = bridge.subnets.map(({ subnet, gateway }) => ({ Subnet: subnet, Gateway: gateway }))
+  const standard: Network = {
+    ...common,
+    id: bridge.id,
+    name: 'bridge',
+    driver: 'bridge',
+    enableIPv6: bridge.subnets.length > 1,
+    options: defaultBridgeOptions(bridge),
+    ipam: { ...common.ipam, config },
+    info: bridge,
+  }
   return [
-    {
-      ...common,
-      id: bridge.id,
-      name: 'bridge',
-      driver: 'bridge',
-      enableIPv6: bridge.subnets.length > 1,
-      options: defaultBridgeOptions(bridge),
-      ipam: { ...common.ipam, config },
-      info: bridge,
-    },
+    ...(bridge.link === '' ? [] : [standard]),
     { ...common, id: ids.host, name: 'host', driver: 'host' },
     { ...common, id: ids.none, name: 'none', driver: 'null' },
   ]

@@ -99,7 +99,8 @@ export class ShimSteps implements StepRunner {
     const asked = await stepMounts(ready, secrets, place, this.#deps, acquired)
     await snapshots.prepare(id, layers)
     acquired.defer(() => snapshots.remove(id))
-    const endpoint = step.network === 'default' ? networks.lease({ containerId: id }) : undefined
+    const connected = step.network === 'default' && networks.bridge.link !== ''
+    const endpoint = connected ? networks.lease({ containerId: id }) : undefined
     acquired.defer(() => networks.release(id))
     const [root, files] = await Promise.all([
       snapshots.root(id, layers),

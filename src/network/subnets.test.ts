@@ -41,6 +41,12 @@ describe('chooseSubnets()', () => {
     assert.deepEqual(chosen(request(), around([], ['172.16.0.0/12'])), ['192.168.16.0/24 192.168.16.1'])
   })
 
+  it('keeps no address for a gateway that nobody would ask', () => {
+    const asked = { ...request([{ subnet: '192.0.2.0/31' }]), inhibit4: true }
+    assert.deepEqual(chosen({ ...asked, internal: true }, around()), ['192.0.2.0/31 '])
+    assert.deepEqual(chosen(asked, around()), ['192.0.2.0/31 192.0.2.0'])
+  })
+
   it('says when there is none', () => {
     assert.throws(() => chosen(request(), around([], ['172.16.0.0/12', '192.168.0.0/16'])), {
       message: 'all predefined address pools have been fully subnetted',

@@ -85,9 +85,10 @@ export function conflictingRoutes(subnets: readonly SubnetInfo[], routes: readon
     .map(formatCidr)
 }
 
-/** On somebody else's network there is only the router that was named, on an isolated one none. */
-function hasGateway({ shared, modes }: NetworkRequest, family: 4 | 6): boolean {
-  return shared === undefined && modeOf({ modes }, family) !== 'isolated'
+/** On somebody else's network there is only the router that was named; none where nobody is one. */
+function hasGateway({ shared, modes, inhibit4, internal }: NetworkRequest, family: 4 | 6): boolean {
+  const unused = family === 4 && inhibit4 === true && internal
+  return shared === undefined && modeOf({ modes }, family) !== 'isolated' && !unused
 }
 
 function askedSubnet(text: string, { networks, pools }: Surroundings, taken: readonly Cidr[]): Cidr {

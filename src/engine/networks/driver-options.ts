@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { canonicalAddress } from '#network/address.ts'
 import type { GatewayMode, NetworkInfo } from '#network/networks.ts'
+import type { NetworkCreateBody } from '../services.ts'
 import { invalidNetwork, refusedByDriver } from './errors.ts'
 
 /** What the options of a bridge network say, by the names that Docker gives them. */
@@ -35,6 +36,11 @@ const known = {
   prefix: 'com.docker.network.container_iface_prefix',
   trusted: 'com.docker.network.bridge.trusted_host_interfaces',
 } as const
+/** Options of every driver. */
+const families = {
+  EnableIPv4: 'com.docker.network.enable_ipv4',
+  EnableIPv6: 'com.docker.network.enable_ipv6',
+} as const
 
 /** Unknown options are ignored, as with Docker: other drivers and tools leave theirs. */
 export function bridgeOptions(options: Readonly<Record<string, string>>, internal: boolean): BridgeOptions {
@@ -56,6 +62,28 @@ export function bridgeOptions(options: Readonly<Record<string, string>>, interna
     ...gatewayModes(options, internal),
     ...trustedInterfaces(options[known.trusted]),
   }
+}
+
+/**
+ * Which families a network has, as options say it that the engine gives all networks, where the request does not say it
+ * itself; what is overruled is not kept.
+ */
+export function withFamilies(body: NetworkCreateBody): NetworkCreateBody {
+  const options = { ...body.Options }
+  const said: { EnableIPv4?: boolean; EnableIPv6?: boolean } = {}
+  for (const key of ['EnableIPv4', 'EnableIPv6'] as const) {
+    const option = families[key]
+    const text = options[option]
+    if (text === undefined) continue
+    if (typeof body[key] === 'boolean') {
+      delete options[option]
+      continue
+    }
+    const value = booleanOf(text)
+    if (value === undefined) throw invalidNetwork(`driver-opt "${option}" is not a valid bool`)
+    said[key] = value
+  }
+  return { ...body, ...(body.Options ? { Options: options } : {}), ...said }
 }
 
 /** What the names of containers' interfaces on the network begin with, before a number. */
@@ -136,11 +164,16 @@ export function mtuOption(options: Readonly<Record<string, string>>): number | u
   throw invalidNetwork(`failed to parse ${known.mtu} value: ${text}`)
 }
 
-/** As Go reads booleans. */
 function flag(options: Readonly<Record<string, string>>, key: string, initial: boolean): boolean {
   const text = options[key]
   if (text === undefined || text === '') return initial
+  const value = booleanOf(text)
+  if (value === undefined) throw invalidNetwork(`failed to parse ${key} value: ${text}`)
+  return value
+}
+
+/** As Go reads booleans. */
+function booleanOf(text: string): boolean | undefined {
   if (['1', 't', 'T', 'TRUE', 'true', 'True'].includes(text)) return true
-  if (['0', 'f', 'F', 'FALSE', 'false', 'False'].includes(text)) return false
-  throw invalidNetwork(`failed to parse ${key} value: ${text}`)
+  return ['0', 'f', 'F', 'FALSE', 'false', 'False'].includes(text) ? false : undefined
 }

@@ -30,9 +30,11 @@ export function checkCreate(name: string, body: NetworkCreateBody): void {
   checkReach(body)
   checkConfigOnly(body)
   driverOf(body)
-  if (body.EnableIPv4 === false && body.EnableIPv6 !== true) {
-    throw invalidNetwork('IPv4 or IPv6 must be enabled')
-  }
+}
+
+/** Of a request that is complete. */
+export function checkFamilies({ EnableIPv4, EnableIPv6 }: NetworkCreateBody): void {
+  if (EnableIPv4 === false && EnableIPv6 !== true) throw invalidNetwork('IPv4 or IPv6 must be enabled')
 }
 
 /** What is planned for a network with an id of its own. */

@@ -21,7 +21,8 @@ import { configNetwork, networkExists, networkInUse, predefinedRemoval } from '.
 import { matchesListFilters, matchesPruneFilters } from './filters.ts'
 import { isUserDefined } from './names-of.ts'
 import type { Network } from './network.ts'
-import { checkCreate, configured, networkOf, networkRequest } from './network-config.ts'
+import { withFamilies } from './driver-options.ts'
+import { checkCreate, checkFamilies, configured, networkOf, networkRequest } from './network-config.ts'
 import type { NetworkRegistry } from './network-registry.ts'
 
 export interface NetworksDeps {
@@ -83,7 +84,8 @@ export class UserNetworks implements NetworkService {
     checkCreate(name, body)
     const { known } = this.#deps
     const from = body.ConfigFrom?.Network
-    const complete = from ? configured(body, known.find(from)) : this.#withDefaults(body)
+    const complete = from ? configured(body, known.find(from)) : withFamilies(this.#withDefaults(body))
+    checkFamilies(complete)
     if (known.taken(name) || this.#reserved.has(name)) throw networkExists(name)
     this.#reserved.add(name)
     try {

@@ -1,6 +1,13 @@
 import type { Network } from '#api/generated/types.ts'
 import { isBefore, type ApiVersion } from '#api/version.ts'
 
+/** `POST /networks/create`. */
+export function liftNetworkCreate(document: object, version: ApiVersion): object {
+  const lifted: Record<string, unknown> = { ...document }
+  if (isBefore(version, '1.48')) delete lifted['EnableIPv4']
+  return lifted
+}
+
 /** `GET /networks/{id}`. */
 export function lowerNetwork(document: object, version: ApiVersion): object {
   const lowered: Record<string, unknown> = { ...(document as Network) }

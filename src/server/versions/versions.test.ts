@@ -37,6 +37,12 @@ describe('liftDocument()', () => {
     assert.deepEqual(liftDocument('ContainerUpdate', document, '1.39'), { Memory: 2 })
   })
 
+  it('gives networks IPv4 before 1.48', () => {
+    const create = { Name: 'six', EnableIPv4: false, EnableIPv6: true }
+    assert.deepEqual(liftDocument('NetworkCreate', create, '1.47'), { Name: 'six', EnableIPv6: true })
+    assert.deepEqual(liftDocument('NetworkCreate', create, '1.48'), create)
+  })
+
   it('drops the console size before 1.42 and a MAC address on connect before 1.54', () => {
     assert.deepEqual(liftDocument('ExecStart', { Tty: true, ConsoleSize: [1, 2] }, '1.41'), { Tty: true })
     const connect = { Container: 'a', EndpointConfig: { MacAddress: 'x', Aliases: ['b'], GwPriority: 1 } }

@@ -9,7 +9,7 @@ import { liftConnect, liftCreate, liftExec, liftUpdate } from './container-reque
 import { lowerContainer, lowerContainerSummaries } from './container-responses.ts'
 import { lowerEvent } from './events.ts'
 import { lowerImage, lowerImageSummaries } from './images.ts'
-import { lowerNetwork, lowerNetworks } from './networks.ts'
+import { liftNetworkCreate, lowerNetwork, lowerNetworks } from './networks.ts'
 import { lowerDiskUsage, lowerInfo } from './system.ts'
 
 type Lift = (document: object, version: ApiVersion) => object
@@ -23,6 +23,7 @@ const lifts: Readonly<Record<string, Lift>> = {
   ContainerExec: liftExec,
   ExecStart: liftExec,
   NetworkConnect: liftConnect,
+  NetworkCreate: liftNetworkCreate,
 }
 
 const lowers: Readonly<Record<string, Lower>> = {

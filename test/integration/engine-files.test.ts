@@ -1,5 +1,6 @@
 /** Files in and out of containers: archives, changes, commits, exports, images as files; with hostile containers. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, existsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -83,8 +84,11 @@ describe('copies', () => {
     assert.deepEqual([stat['name'], stat['linkTarget']], ['abs', '/d/e/f'])
     assert.match(
       await api.refused(404, 'GET', `/containers/${id}/archive?path=/d/none`),
-      /^Could not find the file \/d\/none in container /,
+      new RegExp(`^Could not find the file /d/none in container ${id}$`),
     )
+    for (const path of ['/d/e/f/', '/d/e/f/.', '/abs/']) {
+      assert.match(await api.refused(400, 'GET', `/containers/${id}/archive?path=${path}`), /not a directory/)
+    }
   })
 
   it('reach volumes and binds, mounted or not', async () => {
@@ -162,6 +166,22 @@ describe('copies', () => {
       [],
     )
     assert.match(all['etc/passwd'] ?? '', /^root:/)
+  })
+
+  it('begin every name of the root with what the path says', async () => {
+    const id = await api.create({ Cmd: FOREVER })
+    await put(id, '/', await tarOf(member({ path: 'd/f' }, 'x')))
+    const names = async (path: string): Promise<readonly string[]> => {
+      const { bytes } = await api.call('GET', `/containers/${id}/archive?path=${path}`)
+      return execFileSync('tar', ['-tPf', '-'], { input: bytes, encoding: 'utf8' }).split('\n')
+    }
+    const whole = await names('/')
+    assert.deepEqual([whole[0], whole.includes('/d/f')], ['/', true])
+    for (const path of ['.', './', '/.', '/./']) {
+      const all = await names(path)
+      assert.deepEqual([all[0], all.includes('./d/f')], ['./', true], path)
+    }
+    assert.deepEqual(await names('/d/./'), ['./', './f', ''])
   })
 })
 

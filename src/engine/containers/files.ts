@@ -74,12 +74,8 @@ export class Files implements ContainerFiles {
     const { container } = still
     await using whole = await roots.whole(container)
     const { root } = whole
-    const target = await this.#stat(container, root, `${absolute(path)}/.`)
-    if (target.type !== 'directory') {
-      throw new EngineError('invalid_argument', 'extraction point is not a directory', {
-        code: 'NOT_A_DIRECTORY',
-      })
-    }
+    const target = await this.#stat(ref, root, `${absolute(path)}/.`)
+    if (target.type !== 'directory') throw notDirectory('extraction point is not a directory')
     this.#checkWritable(container, absolute(path))
     // The owner that the archive names stays when the container names none.
     const owner = options.copyUIDGID && container.config.User ? await this.#owner(container) : undefined
@@ -121,7 +117,10 @@ export class Files implements ContainerFiles {
       const container = registry.resolve(ref)
       const whole = await roots.whole(container)
       try {
-        return { ...whole, container, record: await this.#stat(container, whole.root, path) }
+        const record = await this.#stat(ref, whole.root, path)
+        if (mustBeDirectory(path) && record.type !== 'directory')
+          throw notDirectory(`${path}: not a directory`)
+        return { ...whole, container, record }
       } catch (error) {
         await whole[Symbol.asyncDispose]()
         if (attempt === ATTEMPTS || engineErrorOf(error)?.details['errno'] !== 'ESRCH') throw error
@@ -138,7 +137,7 @@ export class Files implements ContainerFiles {
   ): Promise<Look & { readonly tree: AsyncIterable<TreeEntry> }> {
     const { trees, ended } = this.#deps
     const top = topName(path)
-    const options = { name: top === '/' ? '' : top, follow: /\/\.?$/.test(path), signal }
+    const options = { name: top === '/' ? '.' : top, follow: mustBeDirectory(path), signal }
     for (let attempt = 1; ; attempt += 1) {
       const look = await this.#look(ref, path)
       const tree = trees.read(look.root, absolute(path), options)[Symbol.asyncIterator]()
@@ -152,13 +151,14 @@ export class Files implements ContainerFiles {
     }
   }
 
-  async #stat(container: Container, root: TreeRoot, path: string): Promise<TreeRecord> {
+  /** `ref`: what the client called the container. */
+  async #stat(ref: string, root: TreeRoot, path: string): Promise<TreeRecord> {
     try {
-      return await this.#deps.trees.stat(root, absolute(path), { follow: /\/\.?$/.test(path) })
+      return await this.#deps.trees.stat(root, absolute(path), { follow: mustBeDirectory(path) })
     } catch (error) {
       if (!isKind(error, 'not_found')) throw error
       const shown = path.replace(/(?<=.)\/\.$/, '')
-      throw new EngineError('not_found', `Could not find the file ${shown} in container ${container.name}`, {
+      throw new EngineError('not_found', `Could not find the file ${shown} in container ${ref}`, {
         code: 'PATH_NOT_FOUND',
         cause: error,
       })
@@ -198,6 +198,15 @@ async function* continued<T>(
   }
 }
 
+/** Its end says so: `/dir/` or `/dir/.`. */
+function mustBeDirectory(path: string): boolean {
+  return /\/\.?$/.test(path)
+}
+
+function notDirectory(message: string): EngineError {
+  return new EngineError('invalid_argument', message, { code: 'NOT_A_DIRECTORY' })
+}
+
 /** Relative paths count from `/`. */
 function absolute(path: string): string {
   return posix.resolve('/', path)
@@ -205,16 +214,18 @@ function absolute(path: string): string {
 
 /** What the names of an archive begin with: `/dir/.` stands for what is in the directory, `/dir/` for the directory. */
 function topName(path: string): string {
-  return path.endsWith('/.') ? '.' : nameOf(path)
+  return posix.basename(path) === '.' ? '.' : nameOf(path)
 }
 
-/** Clients put their own name in front of the slash that the names in an archive of `/` begin with. */
+/**
+ * `/x` for what is called `./x`: clients put their own name in front of the slash that the names in an archive of `/` begin
+ * with.
+ */
 async function* belowRoot(entries: AsyncIterable<TreeEntry>): AsyncGenerator<TreeEntry> {
   for await (const { record, data } of entries) {
-    if (record.path === '') continue
     const { path, type, link } = record
-    const target = type === 'hardlink' && link !== undefined ? { link: `/${link}` } : {}
-    yield { record: { ...record, path: `/${path}`, ...target }, data }
+    const target = type === 'hardlink' && link !== undefined ? { link: link.slice(1) } : {}
+    yield { record: { ...record, path: path.slice(1) || '/', ...target }, data }
   }
 }
 

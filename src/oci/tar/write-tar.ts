@@ -124,7 +124,8 @@ function formatHeader(entry: TarEntry): Buffer {
 function nameOf(entry: TarEntry): string {
   const name = encodeBytes(entry.path)
   if (entry.type !== 'directory') return name
-  return name === '' ? './' : `${name}/`
+  if (name === '') return './'
+  return name.endsWith('/') ? name : `${name}/`
 }
 
 /** Twelve and eight digits of octal, less the NUL. */

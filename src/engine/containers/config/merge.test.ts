@@ -53,6 +53,17 @@ describe('mergeConfig()', () => {
     assert.deepEqual(config.Volumes, { '/w': {}, '/v': {} })
   })
 
+  it('cleans the directory', () => {
+    const directory = (mine: string, images = '') =>
+      mergeConfig({ WorkingDir: mine }, { ...image, WorkingDir: images }).config.WorkingDir
+    assert.deepEqual(
+      [directory('/tmp/'), directory('//a/./b/../'), directory('', '/app/')],
+      ['/tmp', '/a', '/app'],
+    )
+    // To be refused as it was said.
+    assert.equal(directory('app/'), 'app/')
+  })
+
   it('completes user, directory and stop signal, and leaves the shell to builds', () => {
     const from = { ...image, User: 'app', WorkingDir: '/app', StopSignal: 'SIGINT', Shell: ['bash'] }
     const { config } = mergeConfig({ User: '' }, from)

@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import type { ContainerConfig, HealthConfig } from '#api/generated/types.ts'
 import type { RunConfig } from '#oci/image-spec.ts'
 import { invalidConfig } from './errors.ts'
@@ -54,12 +55,17 @@ function mergedFields(body: ContainerConfig, image: RunConfig): ContainerConfig 
     Env: mergeEnv(body.Env ?? [], image.Env ?? []),
     ...(healthcheck === undefined ? {} : { Healthcheck: healthcheck }),
     Volumes: emptyToNull({ ...image.Volumes, ...body.Volumes }),
-    WorkingDir: body.WorkingDir || image.WorkingDir || '',
+    WorkingDir: cleanDirectory(body.WorkingDir || image.WorkingDir || ''),
     OnBuild: body.OnBuild ?? null,
     Labels: { ...image.Labels, ...body.Labels },
     ...(stopSignal ? { StopSignal: stopSignal } : {}),
     ...(shell === undefined ? {} : { Shell: shell }),
   }
+}
+
+/** `/a//b/` is `/a/b`; what is not absolute is refused later. */
+function cleanDirectory(path: string): string {
+  return path.startsWith('/') ? posix.resolve(path) : path
 }
 
 /**

@@ -73,6 +73,18 @@ describe('a health check by the engine itself', () => {
   })
 })
 
+describe('a probe that takes too long', () => {
+  it('is killed, and what it had written is told', async () => {
+    const since = Math.floor(Date.now() / 1000)
+    const check = checked('CMD-SHELL', 'echo half; sleep 60')
+    const Healthcheck = { ...check.Healthcheck, Timeout: SECOND / 20, Retries: 1 }
+    const id = await api.started({ Cmd: SERVER, Healthcheck })
+    await becomes(id, 'health_status: unhealthy', since)
+    const [seen] = (await state(id)).Health.Log.slice(-1)
+    assert.deepEqual([seen?.ExitCode, seen?.Output], [-1, 'Health check exceeded timeout (50ms): half\n'])
+  })
+})
+
 describe('a container that turns unhealthy', () => {
   it('is stopped where that was asked for, and berth why says so', async () => {
     const since = Math.floor(Date.now() / 1000)

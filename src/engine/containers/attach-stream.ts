@@ -5,6 +5,8 @@ export type InputFilter = (chunk: Uint8Array) => Uint8Array | undefined
 
 export interface AttachStreamOptions {
   readonly filter?: InputFilter | undefined
+  /** Turns what the process writes into what the client is given. */
+  readonly output?: ((chunk: Uint8Array) => Uint8Array) | undefined
   /** Called once when the filter asks for detaching; the stream has ended then. */
   readonly onDetach?: (() => void) | undefined
 }
@@ -43,8 +45,9 @@ export class AttachStream extends Duplex {
       return
     }
     this.#target = target
+    const { output } = this.#options
     target.on('data', (chunk: Buffer) => {
-      if (!this.push(chunk)) target.pause()
+      if (!this.push(output === undefined ? chunk : output(chunk))) target.pause()
     })
     // What was written before comes first.
     if (this.#replay !== undefined) target.pause()

@@ -7,6 +7,8 @@ import { type PortProbe, type Probe, type ProbeResult, probeResult, probeTimeout
 
 /** What a probe needs of execs. */
 export interface ProbeExecs extends Pick<ExecService, 'create' | 'start'> {
+  /** Resolves once the process runs or has failed to. */
+  started(id: string): Promise<void>
   exitCode(id: string): Promise<number>
   kill(id: string, signal: number): Promise<void>
 }
@@ -22,12 +24,15 @@ interface ProbeTools {
   readonly ports: PortProbes
 }
 
-interface Outcome {
-  readonly exitCode: number
-  readonly output: Uint8Array
+interface Attempt {
+  readonly exitCode: Promise<number>
+  /** So far. */
+  readonly output: () => Uint8Array
 }
 
 const SIGKILL = 9
+/** Milliseconds that the runtime may take to start a probe: they are not the probe's own. */
+const START_PATIENCE = 30_000
 /** Bytes of output that are kept; more is read and dropped. */
 const MAX_OUTPUT = 8192
 
@@ -46,16 +51,20 @@ export async function runProbe(
   const start = clock.now()
   const id = await createExec(execs, containerId, test.argv)
   if (id === undefined) return undefined
-  const outcome = attempt(execs, id)
+  const { exitCode, output } = attempt(execs, id)
+  exitCode.catch(() => undefined)
+  const inTime = async () =>
+    (await settlesWithin(clock, START_PATIENCE, execs.started(id))) &&
+    (await settlesWithin(clock, probe.timeout, exitCode))
   try {
-    if (await abortable(settlesWithin(clock, probe.timeout, outcome), signal)) {
-      const { exitCode, output } = await outcome
-      return probeResult(start, clock.now(), exitCode, output)
+    if (await abortable(inTime(), signal)) {
+      return probeResult(start, clock.now(), await exitCode, output())
     }
+    // Whom it has started may write on.
+    const written = output()
     await execs.kill(id, SIGKILL)
-    return probeTimeout(start, clock.now(), probe)
+    return probeTimeout(start, clock.now(), probe, written)
   } catch (error) {
-    outcome.catch(() => undefined)
     if (signal.aborted) {
       await execs.kill(id, SIGKILL)
       throw error
@@ -97,10 +106,14 @@ async function createExec(
   }
 }
 
-async function attempt(execs: ProbeExecs, id: string): Promise<Outcome> {
+function attempt(execs: ProbeExecs, id: string): Attempt {
+  const parts: Uint8Array[] = []
+  return { exitCode: attended(execs, id, parts), output: () => Buffer.concat(parts) }
+}
+
+async function attended(execs: ProbeExecs, id: string, parts: Uint8Array[]): Promise<number> {
   const attached = await execs.start(id, { detach: false, tty: false })
   const frames = new FrameReader()
-  const parts: Uint8Array[] = []
   let size = 0
   for await (const chunk of (attached?.stream ?? []) as AsyncIterable<Uint8Array>) {
     for (const { payload } of frames.push(chunk)) {
@@ -108,5 +121,5 @@ async function attempt(execs: ProbeExecs, id: string): Promise<Outcome> {
       size += payload.length
     }
   }
-  return { exitCode: await execs.exitCode(id), output: Buffer.concat(parts) }
+  return execs.exitCode(id)
 }

@@ -110,6 +110,20 @@ describe('Execs.start()', () => {
     assert.equal(shown(busy).Running, true)
   })
 
+  it('puts frames around output, or not, as the start says', async () => {
+    const id = await engine.run()
+    for (const Tty of [false, true]) {
+      for (const tty of [false, true]) {
+        const { Id } = await engine.execs.create(id, { Cmd: ['echo', 'hi'], Tty, AttachStdout: true })
+        const started = await engine.execs.start(Id, { detach: false, tty })
+        assert.ok(started)
+        assert.equal(started.tty, tty)
+        const expected = tty ? 'hi\n' : '\u0001\0\0\0\0\0\0\u0003hi\n'
+        assert.equal(await text(started.stream), expected, `${Tty} ${tty}`)
+      }
+    }
+  })
+
   it('tells in the stream why a command could not be started', async () => {
     const id = await engine.run()
     const attached = await exec(id, 'nosuch')

@@ -1,4 +1,4 @@
-import { frame, streamType } from '#api/stdcopy.ts'
+import { FrameReader, frame, streamType } from '#api/stdcopy.ts'
 import type { Background } from '#base/background.ts'
 import { type Clock, settlesWithin } from '#base/clock.ts'
 import { EngineError, isKind, messageOf } from '#base/errors.ts'
@@ -120,8 +120,8 @@ export class Execs implements ExecService {
       await spawning
       return undefined
     }
-    const tty = exec.body.Tty === true
-    const stream = this.#stream(exec)
+    const { tty } = options
+    const stream = this.#stream(exec, tty)
     // The client is answered before the process can write: some read the head with a buffer of their own and would
     // lose output that comes with it.
     exec.spawned = this.#spawn(container, exec, task, { ...options, stream }).catch((failure: unknown) => {
@@ -205,6 +205,11 @@ export class Execs implements ExecService {
       .map(({ id }) => id)
   }
 
+  /** Resolves once the process runs, or has failed to. */
+  async started(id: string): Promise<void> {
+    await this.#resolve(id).spawned
+  }
+
   /** Resolves to the exit code once the exec has ended. */
   async exitCode(id: string): Promise<number> {
     const exec = this.#resolve(id)
@@ -237,10 +242,13 @@ export class Execs implements ExecService {
     }
   }
 
-  #stream(exec: Exec): AttachStream {
+  /** `raw`: the client wants bytes without frames, whatever the process has. */
+  #stream(exec: Exec, raw: boolean): AttachStream {
     const { body } = exec
-    if (body.Tty !== true || body.AttachStdin !== true) return new AttachStream()
+    const output = outputFor(body.Tty === true, raw)
+    if (body.Tty !== true || body.AttachStdin !== true) return new AttachStream({ output })
     return new AttachStream({
+      output,
       filter: detachFilter(parseDetachKeys(body.DetachKeys ?? undefined)),
       onDetach: () => this.#publish(exec, 'exec_detach'),
     })
@@ -350,6 +358,14 @@ function begunAlready(
   const stream = new AttachStream()
   stream.abandon(lastWords(error, tty))
   return { tty, stream }
+}
+
+/** Docker goes by what the start says: frames around the bytes of a terminal, or output out of its frames. */
+function outputFor(terminal: boolean, raw: boolean): ((chunk: Uint8Array) => Uint8Array) | undefined {
+  if (terminal === raw) return undefined
+  if (terminal) return (chunk) => frame(streamType.stdout, chunk)
+  const frames = new FrameReader()
+  return (chunk) => Buffer.concat(frames.push(chunk).map(({ payload }) => payload))
 }
 
 /** What a stream ends with when there is no process to write to it. */

@@ -132,11 +132,13 @@ describe('results', () => {
   })
 
   it('say how long a probe was waited for', () => {
-    const text = (timeout: number) => probeTimeout(at, at, { ...probe, timeout }).output
+    const text = (timeout: number, written = '') =>
+      probeTimeout(at, at, { ...probe, timeout }, Buffer.from(written)).output
     assert.equal(text(30_000), 'Health check exceeded timeout (30s)')
     assert.equal(text(90_000), 'Health check exceeded timeout (1m30s)')
     assert.equal(text(250), 'Health check exceeded timeout (250ms)')
     assert.equal(text(3_600_000), 'Health check exceeded timeout (1h0m0s)')
+    assert.equal(text(50, 'half\n'), 'Health check exceeded timeout (50ms): half\n')
   })
 
   it('become the document of inspect', () => {

@@ -96,15 +96,20 @@ export function nextProbeDelay(state: HealthState, probe: Probe, sinceStart: num
 
 /** A result with its output cut at 4096 bytes, on a whole character. */
 export function probeResult(start: Date, end: Date, exitCode: number, output: Uint8Array): ProbeResult {
-  const cut = output.length > OUTPUT_BYTES
-  const text = new TextDecoder().decode(output.subarray(0, OUTPUT_BYTES), { stream: cut })
-  return { start, end, exitCode, output: cut ? `${text}...` : text }
+  return { start, end, exitCode, output: cutText(output) }
 }
 
-/** The result of a probe that was killed for taking too long. */
-export function probeTimeout(start: Date, end: Date, probe: Probe): ProbeResult {
-  const output = `Health check exceeded timeout (${formatGoDuration(probe.timeout * MILLISECOND)})`
+/** The result of a probe that was killed for taking too long, with what it had written until then. */
+export function probeTimeout(start: Date, end: Date, probe: Probe, written: Uint8Array): ProbeResult {
+  const text = `Health check exceeded timeout (${formatGoDuration(probe.timeout * MILLISECOND)})`
+  const output = written.length === 0 ? text : `${text}: ${cutText(written)}`
   return { start, end, exitCode: -1, output }
+}
+
+function cutText(output: Uint8Array): string {
+  const cut = output.length > OUTPUT_BYTES
+  const text = new TextDecoder().decode(output.subarray(0, OUTPUT_BYTES), { stream: cut })
+  return cut ? `${text}...` : text
 }
 
 /** `State.Health` of inspect. */

@@ -71,7 +71,7 @@ static int parse_net(struct net_config *net, const char *value)
 	return 0;
 }
 
-/* `pin-path`, `pin-alone`, `pin-owners`: more about the pin before. */
+/* `pin-path`, `pin-alone`, `pin-process`, `pin-owners`: more about the pin before. */
 static int parse_pin(struct config *config, const char *key, char *value)
 {
 	if (strcmp(key, "pin") == 0) {
@@ -92,6 +92,8 @@ static int parse_pin(struct config *config, const char *key, char *value)
 		pin->alone = strcmp(value, "1") == 0;
 		return 0;
 	}
+	if (strcmp(key, "pin-process") == 0)
+		return parse_number(value, INT32_MAX, &pin->process) < 0 ? fail("invalid %s", key) : 0;
 	if (strcmp(key, "pin-owners") != 0)
 		return fail("unknown key %s", key);
 	uint64_t *const ids[] = {&pin->disk_uid, &pin->shown_uid, &pin->disk_gid, &pin->shown_gid};

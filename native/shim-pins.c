@@ -127,8 +127,41 @@ static int make_place(const char *destination, int source)
 	return file < 0 ? fail("%s: %m", destination) : 0;
 }
 
+/*
+ * A detached copy of what another container's process sees at the source: a mount can only be copied in its own namespace.
+ * That container may have put anything there, so no symlink is followed.
+ */
+static int tree_of_process(const struct pin *pin)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)pin->process);
+	cleanup_close int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	cleanup_close int theirs = open(path, O_RDONLY | O_CLOEXEC);
+	if (own < 0 || theirs < 0 || setns(theirs, CLONE_NEWNS) < 0)
+		return fail("mount namespace of process %d: %m", (int)pin->process);
+	cleanup_close int source = sys_openat2(AT_FDCWD, pin->source, O_PATH | O_DIRECTORY, 0, BERTH_RESOLVE_NO_SYMLINKS);
+	int tree = source < 0 ? -1
+			      : sys_open_tree(source, "", BERTH_OPEN_TREE_CLONE | BERTH_OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	int saved = errno;
+	if (setns(own, CLONE_NEWNS) < 0)
+		die("return to the own mount namespace: %m");
+	errno = saved;
+	return tree < 0 ? fail("%s of process %d: %m", pin->source, (int)pin->process) : tree;
+}
+
+static int attach_tree(const struct pin *pin, int tree)
+{
+	if (sys_move_mount(tree, "", AT_FDCWD, pin->destination, BERTH_MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return fail("bind %s: attach: %m", pin->source);
+	return 0;
+}
+
 static int pin_mount(const struct pin *pin)
 {
+	if (pin->process > 0) {
+		cleanup_close int shared = tree_of_process(pin);
+		return shared < 0 || make_place(pin->destination, shared) < 0 ? -1 : attach_tree(pin, shared);
+	}
 	cleanup_close int source = open_source(pin);
 	if (source < 0 || make_place(pin->destination, source) < 0)
 		return -1;
@@ -138,9 +171,7 @@ static int pin_mount(const struct pin *pin)
 		return fail("bind %s: %m", pin->source);
 	if (pin->mapped && map_owners(pin, tree) < 0)
 		return -1;
-	if (sys_move_mount(tree, "", AT_FDCWD, pin->destination, BERTH_MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return fail("bind %s: attach: %m", pin->source);
-	return 0;
+	return attach_tree(pin, tree);
 }
 
 int pins_mount(const struct config *config)

@@ -26,6 +26,7 @@
 struct pin {
 	const char *source, *destination;
 	const char *path;    /* relative, resolved beneath the source; or NULL */
+	uint64_t process;    /* the source is a path in the mount namespace of this process; or 0: in ours */
 	bool alone, mapped;  /* without the mounts below it; with other owners */
 	uint64_t disk_uid, shown_uid, disk_gid, shown_gid;
 };

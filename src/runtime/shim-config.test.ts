@@ -45,6 +45,7 @@ describe('encodeShimConfig()', () => {
     const pins = [
       { source: '/with blank', destination: '/b/pins/0', path: 'a b/c' },
       { source: '/bind', destination: '/b/pins/1', alone: true, owners: { disk, shown: { uid: 0, gid: 0 } } },
+      { source: '/dev/shm', destination: '/b/pins/shm', process: 77 },
     ]
     const lines = encodeShimConfig({ ...config, pins }).split('\n')
     assert.deepEqual(
@@ -55,6 +56,8 @@ describe('encodeShimConfig()', () => {
         'pin /b/pins/1 /bind',
         'pin-alone 1',
         'pin-owners 1000 0 1001 0',
+        'pin /b/pins/shm /dev/shm',
+        'pin-process 77',
       ],
     )
     const forged = [{ source: '/x', destination: '/b/pins/0', path: 'a\nshare /b /' }]

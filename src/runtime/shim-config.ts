@@ -60,10 +60,11 @@ function* logEntries({ file, maxSize, maxFiles, compress, attributes }: ShimLog)
   }
 }
 
-function* pinEntries({ source, destination, path, alone, owners }: ShimPin): Generator<Entry> {
+function* pinEntries({ source, destination, path, process, alone, owners }: ShimPin): Generator<Entry> {
   if (destination.includes(' ')) throw invalid('pin', destination)
   yield ['pin', destination, source]
   if (path !== undefined) yield ['pin-path', path]
+  if (process !== undefined) yield ['pin-process', process]
   if (alone === true) yield ['pin-alone', 1]
   if (owners === undefined) return
   const { disk, shown } = owners

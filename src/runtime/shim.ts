@@ -51,6 +51,8 @@ export interface ShimPin {
   readonly destination: string
   /** Relative path below the source, which no symlink leads out of. */
   readonly path?: string | undefined
+  /** The source is a directory in the mount namespace of this process, of which only the topmost mount is taken. */
+  readonly process?: number | undefined
   /** Without the mounts below it. */
   readonly alone?: boolean | undefined
   /** Files of `disk` are shown as those of `shown`, and what `shown` makes is `disk`'s. */

@@ -275,6 +275,24 @@ describe('binds', () => {
     execFileSync('umount', [below])
   })
 
+  it('follow what was made shared after the engine began', async () => {
+    const late = place('late')
+    const below = place('late/of-host')
+    // Out of every group that was there before, and into one of its own.
+    execFileSync('mount', ['--bind', late, late])
+    execFileSync('mount', ['--make-private', late])
+    execFileSync('mount', ['--make-shared', late])
+    const options = { BindOptions: { Propagation: 'slave' } }
+    const id = await api.started({ ...mounted(bind(late, '/b', options)), Cmd: FOREVER })
+    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', below])
+    writeFileSync(join(below, 'seen'), '')
+    assert.equal((await exec(api, id, 'ls /b/of-host')).out, 'seen\n')
+    execFileSync('umount', [below])
+    assert.equal((await exec(api, id, 'ls /b/of-host')).out, '')
+    await api.remove(id)
+    execFileSync('umount', [late])
+  })
+
   it('with idmap=host give what the container makes to the owner of the source', async () => {
     const own = place('own')
     chownSync(own, 4711, 4712)

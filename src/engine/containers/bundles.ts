@@ -17,13 +17,13 @@ import { shimLink } from '../networks/shim-link.ts'
 import type { Container } from './container.ts'
 import { shimLog } from './container-log.ts'
 import { blockDeviceNumber, containerDevices } from './devices.ts'
-import { wrongState } from './errors.ts'
+import { donorNotRunning, wrongState } from './errors.ts'
 import type { EtcFiles } from './etc-files.ts'
 import { type MountSources, mountPins } from './mount-sources.ts'
 import type { PathsOf } from './paths.ts'
 import type { ContainerRegistry } from './registry.ts'
 import { cgroupsPath } from './remains.ts'
-import { INIT_PATH, specInput, usesInit } from './spec-input.ts'
+import { INIT_PATH, type SharedNamespace, specInput, usesInit } from './spec-input.ts'
 import { runOf } from './state.ts'
 import type { Bundles } from './supervisor.ts'
 import { networkModeOf } from './network-mode.ts'
@@ -48,6 +48,8 @@ export interface BundlesDeps {
   readonly cgroupDirectory: (cgroupsPath: string) => string
 }
 
+const SHM = '/dev/shm'
+
 /** Writes OCI bundles: `config.json` and the generated files of /etc, and what the shim is told. */
 export class OciBundles implements Bundles {
   readonly #deps: BundlesDeps
@@ -69,8 +71,12 @@ export class OciBundles implements Bundles {
       this.#specInput(container, endpoints, chosen),
     ])
     const pins = await mountPins(container, sources, runtime, wanted.user)
-    if (pins.size > 0) await mkdir(join(runtime, 'pins'), { recursive: true, mode: 0o700 })
-    const input = { ...wanted, mounts: wanted.mounts.map((mount) => placed(mount, container, sources, pins)) }
+    const shared = this.#sharedMemory(container, runtime)
+    if (pins.size > 0 || shared.pins.length > 0) {
+      await mkdir(join(runtime, 'pins'), { recursive: true, mode: 0o700 })
+    }
+    const mounts = wanted.mounts.map((mount) => placed(mount, container, sources, pins))
+    const input = { ...wanted, mounts: [...mounts, ...shared.mounts] }
     await mkdir(rootfs, { recursive: true, mode: 0o755 })
     for (const share of sharedMounts(container, runtime)) await makeMountPoint(share)
     const prepared = await chosen.seccompFilters.prepare(buildSpec(input))
@@ -81,7 +87,7 @@ export class OciBundles implements Bundles {
       bundle: runtime,
       runtime: chosen.binary,
     })
-    return { ...config, pins: [...pins.values()], seccompFilter: prepared.filter }
+    return { ...config, pins: [...pins.values(), ...shared.pins], seccompFilter: prepared.filter }
   }
 
   async #specInput(
@@ -106,7 +112,7 @@ export class OciBundles implements Bundles {
       cgroupsPath: cgroupsPath(container.id, hostConfig, cgroupParent),
       hostname,
       withoutIpv6: endpoints.filter(({ ipv6 }) => ipv6 === undefined).map(({ ifname }) => ifname),
-      pidOf: (ref) => this.#pidOf(container, ref),
+      pidOf: (ref, namespace) => this.#pidOf(container, ref, namespace),
       deviceNumber: blockDeviceNumber,
     })
   }
@@ -161,7 +167,10 @@ export class OciBundles implements Bundles {
     const mode = networkModeOf(container)
     if (mode === 'host') return { mode: 'host' }
     if (mode.startsWith('container:')) {
-      return { mode: 'join', path: `/proc/${this.#pidOf(container, mode.slice('container:'.length))}/ns/net` }
+      return {
+        mode: 'join',
+        path: `/proc/${this.#pidOf(container, mode.slice('container:'.length), 'net')}/ns/net`,
+      }
     }
     const own = container.attachments.flatMap(({ network, settings }) => {
       const ifname = endpoints.find((one) => one.network === network)?.ifname ?? ''
@@ -193,6 +202,22 @@ export class OciBundles implements Bundles {
     return mode === 'host' || hostConfig.UTSMode === 'host' ? machineName() : container.id.slice(0, 12)
   }
 
+  /** Who joins an IPC namespace gets the /dev/shm of that container, unless something else is mounted there. */
+  #sharedMemory(
+    container: Container,
+    runtime: string,
+  ): { readonly pins: readonly ShimPin[]; readonly mounts: readonly SpecMount[] } {
+    const mode = container.hostConfig.IpcMode ?? ''
+    const taken = container.mounts.some(({ destination }) => destination === SHM || destination === '/dev')
+    if (!mode.startsWith('container:') || taken) return { pins: [], mounts: [] }
+    const place = join(runtime, 'pins', 'shm')
+    const process = this.#pidOf(container, mode.slice('container:'.length), 'ipc')
+    return {
+      pins: [{ source: SHM, destination: place, process }],
+      mounts: [{ type: 'bind', source: place, destination: SHM, options: ['rbind', 'rprivate'] }],
+    }
+  }
+
   /** Semaphores, queues and shared memory belong to the container that has them, unless it shares them. */
   #checkIpc(mode: string): void {
     if (!mode.startsWith('container:')) return
@@ -206,13 +231,12 @@ export class OciBundles implements Bundles {
     )
   }
 
-  #pidOf(container: Container, ref: string): number {
+  #pidOf(container: Container, ref: string, namespace: SharedNamespace | 'net'): number {
     const other = this.#deps.registry.resolve(ref)
     if (other.id === container.id)
       throw wrongState(container.id, 'a container cannot join its own namespaces')
     const run = runOf(other.state)
-    if (run === undefined)
-      throw wrongState(other.id, `cannot join network of a non running container: ${other.id}`)
+    if (run === undefined) throw donorNotRunning(other.id, namespace)
     return run.pid
   }
 }
@@ -234,12 +258,18 @@ function placed(
 }
 
 /**
- * Binds that propagate back to the host. The shim's namespace is a slave of the host's, so it makes them apart, as members
- * of the host's peer group, below the runtime directory.
+ * Binds that propagate back to the host or follow it. The shim's namespace is a slave of the host's, and knows nothing of
+ * what was made shared there meanwhile; so it makes them apart, as members of the host's peer group, below the runtime
+ * directory.
  */
 function sharedMounts(container: Container, runtime: string): ShimConfig['shares'] {
   return container.mounts
-    .filter(({ propagation }) => propagation === 'shared' || propagation === 'rshared')
+    .filter(
+      ({ propagation, options, idmap }) =>
+        propagation.endsWith('shared') ||
+        // What is pinned is apart already.
+        (propagation.endsWith('slave') && !options.includes('bind') && idmap === undefined),
+    )
     .map(({ source }, i) => ({ source, destination: join(runtime, 'shares', String(i)) }))
 }
 

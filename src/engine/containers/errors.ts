@@ -46,6 +46,12 @@ export function notRunning(id: string): EngineError {
   })
 }
 
+/** Its namespace was to be joined. */
+export function donorNotRunning(id: string, namespace: 'net' | 'pid' | 'ipc'): EngineError {
+  if (namespace === 'net') return wrongState(id, `cannot join network of a non running container: ${id}`)
+  return wrongState(id, `failed to join ${namespace.toUpperCase()} namespace: container ${id} is not running`)
+}
+
 export function isPaused(id: string): EngineError {
   return new EngineError('conflict', `Container ${id} is paused, unpause the container before exec`, {
     code: 'CONTAINER_PAUSED',

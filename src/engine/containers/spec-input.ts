@@ -18,6 +18,9 @@ import { networkModeOf } from './network-mode.ts'
 
 export const INIT_PATH = '/sbin/docker-init'
 
+/** Kinds of namespaces that a container may take from another one, as in /proc/PID/ns. */
+export type SharedNamespace = 'pid' | 'ipc'
+
 /** What the machine and other containers add to a container's own configuration. */
 export interface SpecContext {
   readonly user: ProcessUser
@@ -29,7 +32,7 @@ export interface SpecContext {
   /** The container's interfaces that have no IPv6 address. */
   readonly withoutIpv6: readonly string[]
   /** Pid of the container named in `container:ID` of a namespace mode. */
-  readonly pidOf: (ref: string) => number
+  readonly pidOf: (ref: string, namespace: SharedNamespace) => number
   /** Device numbers of a block device of the host, for throttling. */
   readonly deviceNumber: (path: string) => { readonly major: number; readonly minor: number }
 }
@@ -119,13 +122,13 @@ function sysctlsOf(container: Confined, withoutIpv6: readonly string[]): Record<
 function namespacesOf(
   container: Confined,
   machine: SpecMachine,
-  pidOf: (ref: string) => number,
+  pidOf: SpecContext['pidOf'],
 ): SpecNamespaces {
   const { hostConfig } = container
-  const mode = (text: string | null | undefined, kind: string): string => {
+  const mode = (text: string | null | undefined, kind: SharedNamespace): string => {
     if (text === 'host') return 'host'
     if (text?.startsWith('container:') === true)
-      return `/proc/${pidOf(text.slice('container:'.length))}/ns/${kind}`
+      return `/proc/${pidOf(text.slice('container:'.length), kind)}/ns/${kind}`
     return 'private'
   }
   const ipc = hostConfig.IpcMode ?? ''

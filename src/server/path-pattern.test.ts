@@ -15,6 +15,7 @@ describe('PathPattern.match()', () => {
     assert.deepEqual(pattern.match('/images/host:5000/a/b@sha256:1/json'), { name: 'host:5000/a/b@sha256:1' })
     assert.deepEqual(pattern.match('/images/json/json'), { name: 'json' })
     assert.equal(pattern.match('/images/a/history'), undefined)
+    for (const path of ['/images//a/json', '/images/a//b/json']) assert.equal(pattern.match(path), undefined)
   })
 
   it('matches a fixed path with no parameters', () => {

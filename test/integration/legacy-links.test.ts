@@ -67,6 +67,8 @@ describe('a container that is linked to another one', () => {
     assert.equal(await fetched(others[0] ?? '', now), '')
     await api.call('POST', '/containers/web/rename?name=shop', undefined, 204)
     assert.deepEqual((await api.inspect(client)).HostConfig?.Links, ['/shop:/client/db'])
+    assert.equal((await api.inspect('client/db')).Id, target)
+    await api.refused(404, 'GET', '/containers/client/none/json')
     await api.call('DELETE', '/containers/shop?force=1', undefined, 204)
     assert.deepEqual((await api.inspect(client)).HostConfig?.Links, [])
     await api.call('POST', '/containers/client/restart?t=0', undefined, 204)
@@ -74,7 +76,7 @@ describe('a container that is linked to another one', () => {
 
   it('is so until the link is removed', async () => {
     const target = await api.started(web, 'web')
-    const client = await api.started({ Cmd: SLEEP, HostConfig: { Links: ['web:db', 'web:www2'] } }, 'client')
+    const client = await api.started({ Cmd: SLEEP, HostConfig: { Links: ['web:db', 'web:/www2'] } }, 'client')
     await api.until('the server', async () => (await fetched(client, 'db')) === 'www')
     const listed = (await api.call('GET', '/containers/json')).json<{ Id: string; Names: string[] }[]>()
     assert.deepEqual(listed.find(({ Id }) => Id === target)?.Names, ['/web', '/client/db', '/client/www2'])

@@ -10,7 +10,7 @@ import type { Helper } from '#os/helper.ts'
 import type { Snapshots } from '#store/snapshots/snapshots.ts'
 import type { Cancellable, ContainerQuery, Filters } from '../services.ts'
 import { usageOrZero } from '../system/usage.ts'
-import { linkNames, shownLinks } from '../networks/legacy-links.ts'
+import { linkNames, linkTarget, shownLinks } from '../networks/legacy-links.ts'
 import type { Changes } from './changes.ts'
 import type { Container } from './container.ts'
 import type { ContainerEvents } from './events.ts'
@@ -86,7 +86,7 @@ export class Query implements ContainerQuery {
 
   async inspect(ref: string, options: { readonly size: boolean }): Promise<ContainerInspectResponse> {
     const { registry, networkId, paths, snapshots, execsOf, healthOf, upper } = this.#deps
-    const container = registry.resolve(ref)
+    const container = linkTarget(registry, ref.replace(/^\//, '')) ?? registry.resolve(ref)
     const { id, state } = container
     const run = runOf(state)
     const document = inspectDocument(container, {

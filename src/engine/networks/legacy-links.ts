@@ -104,6 +104,17 @@ export function linkNames(
   return names
 }
 
+/** What a container is linked to under the name `client/db`. */
+export function linkTarget(
+  registry: Pick<ContainerRegistry, 'get' | 'named'>,
+  ref: string,
+): Container | undefined {
+  const [client = '', alias, ...more] = ref.split('/')
+  const parent = registry.named(client)
+  if (parent === undefined || more.length > 0) return undefined
+  return linksOf(registry, parent).find((link) => link.alias === alias)?.target
+}
+
 /** Lines of /etc/hosts for what a container is linked to; an error unless all of that runs. */
 export function linkedHosts(registry: Pick<ContainerRegistry, 'get'>, container: Container): HostsLine[] {
   return linksOf(registry, container).flatMap(({ target, alias }) => {
@@ -235,13 +246,13 @@ function linksOf(
   })
 }
 
-/** `web`, `web:db`, or `/web:/client/db`, as an inspected container has it. */
+/** `web`, `web:db`, `web:/db`, or `/web:/client/db`, as an inspected container has it. */
 function parseLink(text: string): { readonly name: string; readonly alias: string } {
   if (text === '') throw invalidLink('empty string specified for links')
   const parts = text.split(':')
   if (parts.length > 2) throw invalidLink(`bad format for links: ${text}`)
   const [name = '', given = name] = parts
-  const alias = name.startsWith('/') ? (given.split('/').at(-1) ?? given) : given
+  const alias = name.startsWith('/') ? (given.split('/').at(-1) ?? given) : given.replace(/^\//, '')
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(alias)) throw invalidLink(`bad format for links: ${text}`)
   return { name: name.replace(/^\//, ''), alias }
 }

@@ -8,6 +8,9 @@ import { notBuiltYet } from './missing.ts'
 const listFilters =
   'ancestor before since exited expose publish health id is-task isolation label name network status volume'
 
+/** What older requests are given when they are lifted. */
+const liftedFields: readonly string[] = ['HostConfig', 'ShallowReadOnlyBinds']
+
 /** Docker's clients up to 1.23 sent a few bytes of JSON with start; more than that is a mistake. */
 const MAX_START_BODY = 7
 
@@ -31,7 +34,9 @@ function queryRoutes(containers: ContainerQuery): readonly Route[] {
     route({
       operation: 'ContainerInspect',
       method: 'GET',
+      // A link has two names: CLIENT/ALIAS.
       path: '/containers/{id}/json',
+      greedy: true,
       handle: async ({ params, query }) =>
         json(await containers.inspect(params.id, { size: query.flag('size') })),
     }),
@@ -62,8 +67,7 @@ function lifecycleRoutes(containers: ContainerLifecycle): readonly Route[] {
       path: '/containers/create',
       async handle(request) {
         const body = await request.document<Parameters<ContainerLifecycle['create']>[0]>('ContainerCreate')
-        // Older requests were given an empty HostConfig when they were lifted.
-        if (Object.keys(body).every((name) => name === 'HostConfig')) throw emptyConfig()
+        if (Object.keys(body).every((name) => liftedFields.includes(name))) throw emptyConfig()
         const { query } = request
         const name = query.text('name')
         return json(await containers.create(body, { name, platform: query.text('platform') }), 201)

@@ -17,6 +17,7 @@ import type { MountSourcesOf } from '#engine/containers/mount-sources.ts'
 import type { PathsOf } from '#engine/containers/paths.ts'
 import type { ContainerRegistry } from '#engine/containers/registry.ts'
 import { Removal } from '#engine/containers/removal.ts'
+import type { LiftedLimits } from '#engine/containers/lifted-limits.ts'
 import type { Remains } from '#engine/containers/remains.ts'
 import { Restarts } from '#engine/containers/restarts.ts'
 import { StartOrder } from '#engine/containers/start-order.ts'
@@ -52,6 +53,7 @@ export interface ContainerParts {
   readonly helper: Helper
   readonly runtime: OciRuntime
   readonly remains: Pick<Remains, 'end'>
+  readonly limits: Pick<LiftedLimits, 'lift'>
   readonly machine: Machine
   readonly bootId: string
   readonly networks: Networks
@@ -68,6 +70,7 @@ export interface ContainerParts {
   readonly settings: CreationDeps['settings']
   readonly logDrivers: Pick<LogDrivers, 'check' | 'started' | 'finish'>
   readonly platform: CreationDeps['platform']
+  readonly dataRoot: string
   readonly runtimes: CreationDeps['runtimes']
   readonly execProcess: ExecProcess
   /** Images that were kept for a container may go. */

@@ -21,6 +21,7 @@ import { type PathsOf, containerPaths } from '#engine/containers/paths.ts'
 import { Query } from '#engine/containers/query.ts'
 import { recover } from '#engine/containers/recovery.ts'
 import { ContainerRegistry } from '#engine/containers/registry.ts'
+import { LiftedLimits } from '#engine/containers/lifted-limits.ts'
 import { Remains } from '#engine/containers/remains.ts'
 import { runOf } from '#engine/containers/state.ts'
 import { Streams } from '#engine/containers/streams.ts'
@@ -237,6 +238,7 @@ function baseOf(foundation: Foundation) {
       directories: diskDirectories,
       cgroupParent: config.cgroupParent,
     }),
+    limits: new LiftedLimits({ ...foundation, cgroupParent: config.cgroupParent }),
     shims: new NativeShims(helper),
     locks,
     waiters: new Waiters(),
@@ -345,6 +347,7 @@ function containersOf(foundation: Foundation, base: Base, images: Images): Conta
     images,
     mounts: new Mounts({ volumes, images, snapshots, trees, helper }),
     platform: detectedPlatform(),
+    dataRoot: foundation.config.dataRoot,
     execProcess: execProcess(accounts, machine),
     imagesReleased: () => images.released(),
   })

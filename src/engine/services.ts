@@ -51,6 +51,8 @@ export interface Cancellable {
 export type ContainerCreateBody = ContainerConfig & {
   readonly HostConfig?: HostConfig | null | undefined
   readonly NetworkingConfig?: NetworkingConfig | null | undefined
+  /** Read-only `Binds` leave mounts below them as they are: said for clients before API 1.44 by `server/versions`. */
+  readonly ShallowReadOnlyBinds?: boolean | undefined
 }
 
 export type ContainerUpdateBody = Resources & {

@@ -1,20 +1,20 @@
 import type { Mount } from './oci-runtime-spec.ts'
 import type { SpecMount } from './spec.ts'
 
-/** Hidden from every container unless it is privileged or says otherwise. */
+/** Hidden from every container unless it is privileged or says otherwise; in Docker's order, as inspect shows them. */
 export const defaultMaskedPaths: readonly string[] = [
-  '/proc/acpi',
   '/proc/asound',
+  '/proc/acpi',
   '/proc/interrupts',
   '/proc/kcore',
   '/proc/keys',
   '/proc/latency_stats',
-  '/proc/sched_debug',
-  '/proc/scsi',
   '/proc/timer_list',
   '/proc/timer_stats',
-  '/sys/devices/virtual/powercap',
+  '/proc/sched_debug',
+  '/proc/scsi',
   '/sys/firmware',
+  '/sys/devices/virtual/powercap',
 ]
 
 export const defaultReadonlyPaths: readonly string[] = [

@@ -19,8 +19,9 @@ describe('linuxResources()', () => {
   })
 
   it('says -1 for no limit of processes', () => {
-    assert.deepEqual(linuxResources({ pidsLimit: 0 }, 'v2').pids, { limit: -1 })
-    assert.deepEqual(linuxResources({ pidsLimit: -1 }, 'v1').pids, { limit: -1 })
+    for (const limit of [0, -1]) {
+      assert.deepEqual(linuxResources({ pidsLimit: limit, cpuQuota: limit }, 'v1', { update: true }), {})
+    }
   })
 
   it('leaves out what v2 has no knob for', () => {

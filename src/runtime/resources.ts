@@ -6,7 +6,8 @@ const CFS_PERIOD = 100_000
 
 /**
  * The cgroup part of a spec, or of an update of a running container. Values keep their v1 meaning (swap includes memory,
- * shares are relative to 1024): the runtimes convert for v2. What a v2 hierarchy has no knob for is left out.
+ * shares are relative to 1024): the runtimes convert for v2. What a v2 hierarchy has no knob for is left out, and so is
+ * "no limit" for processes and time: a new cgroup has none, and `LiftedLimits` takes away what one has.
  */
 export function linuxResources(
   resources: SpecResources,
@@ -14,6 +15,7 @@ export function linuxResources(
   options: { readonly update?: boolean } = {},
 ): LinuxResources {
   const v1 = cgroupVersion === 'v1'
+  const pids = positive(resources.pidsLimit)
   const memory = compact({
     limit: positive(resources.memory),
     reservation: positive(resources.memoryReservation),
@@ -34,7 +36,7 @@ export function linuxResources(
     compact({
       memory,
       cpu: cpu(resources, v1),
-      pids: resources.pidsLimit === undefined ? undefined : { limit: pidsLimit(resources.pidsLimit) },
+      pids: pids === undefined ? undefined : { limit: pids },
       blockIO,
     }) ?? {}
   )
@@ -46,17 +48,13 @@ function cpu(resources: SpecResources, v1: boolean): LinuxResources['cpu'] {
     shares: positive(resources.cpuShares),
     period: positive(resources.cpuPeriod) ?? (nano === undefined ? undefined : CFS_PERIOD),
     quota:
-      nonZero(resources.cpuQuota) ?? (nano === undefined ? undefined : Math.floor((nano * CFS_PERIOD) / 1e9)),
+      positive(resources.cpuQuota) ??
+      (nano === undefined ? undefined : Math.floor((nano * CFS_PERIOD) / 1e9)),
     realtimePeriod: v1 ? positive(resources.cpuRealtimePeriod) : undefined,
     realtimeRuntime: v1 ? nonZero(resources.cpuRealtimeRuntime) : undefined,
     cpus: resources.cpusetCpus || undefined,
     mems: resources.cpusetMems || undefined,
   })
-}
-
-/** Docker says 0 or less for "no limit"; the runtimes say -1. */
-function pidsLimit(limit: number): number {
-  return limit > 0 ? limit : -1
 }
 
 /** -1 was Docker's "not set" for years and is still sent. */

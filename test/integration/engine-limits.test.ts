@@ -181,6 +181,17 @@ describe('resources', () => {
     )
     await api.call('POST', `/containers/${id}/restart?t=1`)
     assert.equal(control(id, 'memory.limit_in_bytes', 'memory.max'), String(48 << 20))
+    await api.call('POST', `/containers/${id}/update`, { PidsLimit: -1, CpuQuota: -1 })
+    const unlimited = () => {
+      assert.equal(control(id, 'pids.max', 'pids.max'), 'max')
+      const quota = V2 ? control(id, '', 'cpu.max').split(' ')[0] : control(id, 'cpu.cfs_quota_us', '')
+      assert.equal(quota, V2 ? 'max' : '-1')
+    }
+    unlimited()
+    const after = (await api.inspect(id)).HostConfig
+    assert.deepEqual([after?.PidsLimit, after?.CpuQuota], [0, -1])
+    await api.call('POST', `/containers/${id}/restart?t=1`)
+    unlimited()
   })
 
   it('an update that the kernel refuses changes nothing', async () => {
@@ -425,6 +436,15 @@ describe('namespaces', () => {
     for (const kind of ['pid', 'ipc', 'net'])
       assert.equal(namespace(kind, pids[1] ?? 0), namespace(kind, pids[0] ?? 0), kind)
     assert.equal((await exec(api, second, ['hostname'])).out, (await exec(api, first, ['hostname'])).out)
+    // The namespace of semaphores and queues; POSIX has its shared memory in a directory.
+    await exec(api, first, 'echo shared > /dev/shm/from-first')
+    const shm = await exec(
+      api,
+      second,
+      'cat /dev/shm/from-first; rm /dev/shm/from-first; grep -c " /dev/shm " /proc/mounts',
+    )
+    assert.equal(shm.out, 'shared\n1\n')
+    assert.equal((await exec(api, first, 'ls /dev/shm')).out, '')
 
     await api.remove(second)
     await api.started({ Cmd: FOREVER }, 'closed')
@@ -438,6 +458,16 @@ describe('namespaces', () => {
       (await api.daemon.call('POST', `/containers/${third}/start`)).text,
       /cannot join network of a non running container/,
     )
+    for (const [mode, what] of [
+      ['PidMode', 'PID'],
+      ['IpcMode', 'IPC'],
+    ] as const) {
+      const late = await api.create({ Cmd: 'true', HostConfig: { [mode]: 'container:first' } })
+      assert.equal(
+        await api.refused(409, 'POST', `/containers/${late}/start`),
+        `failed to join ${what} namespace: container ${first} is not running`,
+      )
+    }
   })
 
   it('have the host name that was asked for', async () => {

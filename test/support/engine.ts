@@ -252,6 +252,7 @@ export class TestEngine {
       helper,
       runtime: new OciRuntime(helper, { binary: 'crun', root: RUNTIME_ROOT }),
       remains: gated({ end: async ({ id }: StartedContainer) => machine.end(id) }, this.turns),
+      limits: { lift: () => undefined },
       machine: fakeMachineFacts,
       bootId: machine.bootId,
       networks,
@@ -280,6 +281,7 @@ export class TestEngine {
       runtimes: { standardName: 'crun', names: ['crun', 'runc'] },
       execProcess: async (_container, body) => ({ args: body.Cmd ?? [] }),
       imagesReleased: async () => undefined,
+      dataRoot,
     }
     this.#services = assembleContainers(this.parts)
     this.#connections = new Connections({

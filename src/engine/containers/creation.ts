@@ -50,6 +50,8 @@ export interface CreationDeps {
   readonly volumes: Pick<Volumes, 'hold' | 'abandoned'>
   readonly logger: Logger
   readonly knownNetworks: KnownNetworks
+  /** Where the engine keeps its own files. */
+  readonly dataRoot: string
 }
 
 interface Plan {
@@ -126,7 +128,11 @@ export class Creation {
       Hostname: hostnameOf(id, merged.config, hostConfig),
       ...(exposed === undefined ? {} : { ExposedPorts: exposed }),
     }
-    const requests = mountRequests(config, hostConfig, (ref) => lentMounts(donor(registry, ref).mounts))
+    const requests = mountRequests(config, hostConfig, {
+      donorMounts: (ref) => lentMounts(donor(registry, ref).mounts),
+      dataRoot: this.#deps.dataRoot,
+      shallowReadOnly: body.ShallowReadOnlyBinds,
+    })
     const attachments = attachmentsOf(
       this.#deps.knownNetworks,
       { config, hostConfig },

@@ -8,6 +8,7 @@ import type { Container } from './container.ts'
 import { blockDeviceNumber } from './devices.ts'
 import { wrongState } from './errors.ts'
 import type { ContainerEvents } from './events.ts'
+import type { LiftedLimits } from './lifted-limits.ts'
 import type { ContainerRegistry } from './registry.ts'
 import { resourcesOf } from './spec-input.ts'
 import { runOf, startedOf } from './state.ts'
@@ -18,6 +19,7 @@ export interface UpdatesDeps {
   readonly machine: Machine
   readonly events: ContainerEvents
   readonly ports: PortChanges
+  readonly limits: Pick<LiftedLimits, 'lift'>
 }
 
 /** Docker's body, and what is ours in it. */
@@ -74,7 +76,7 @@ export class Updates {
 
   /** A process that ends meanwhile has no limits any more; the next one gets them. */
   async #limit(container: Container): Promise<void> {
-    const { registry, runtime, machine } = this.#deps
+    const { registry, runtime, machine, limits } = this.#deps
     const { id, state, hostConfig } = container
     if (runOf(state) === undefined) return
     const resources = resourcesOf(hostConfig, blockDeviceNumber)
@@ -83,6 +85,7 @@ export class Updates {
         startedOf(container),
         linuxResources(resources, machine.cgroupVersion, { update: true }),
       )
+      limits.lift(id, hostConfig)
     } catch (error) {
       if (runOf(registry.resolve(id).state) !== undefined) throw error
     }

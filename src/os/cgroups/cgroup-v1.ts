@@ -88,6 +88,13 @@ export class CgroupV1 implements Cgroup {
     })
   }
 
+  unlimit(limit: 'pids' | 'cpu'): void {
+    const directory = this.#directories[limit]
+    if (directory === undefined) return
+    if (limit === 'pids') writeControl(directory, 'pids.max', 'max')
+    else writeControl(directory, 'cpu.cfs_quota_us', '-1')
+  }
+
   oomKills(): number {
     return Number(
       parseKeyed(readControl(this.#directories.memory, 'memory.oom_control')).get('oom_kill') ?? 0,

@@ -52,6 +52,10 @@ export class CgroupV2 implements Cgroup {
     )
   }
 
+  unlimit(limit: 'pids' | 'cpu'): void {
+    writeControl(this.directory, `${limit}.max`, 'max')
+  }
+
   oomKills(): number {
     return Number(parseKeyed(readControl(this.directory, 'memory.events')).get('oom_kill') ?? 0)
   }

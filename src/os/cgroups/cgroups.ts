@@ -25,6 +25,8 @@ export interface Cgroup {
   thaw(): Promise<void>
   /** Sends SIGKILL to every process, also to those that are forked meanwhile. */
   kill(): Promise<void>
+  /** Takes the limit on processes, or on the time that they may run, away. */
+  unlimit(limit: 'pids' | 'cpu'): void
   /** How often the kernel killed a process of the group for want of memory. */
   oomKills(): number
 }

@@ -22,6 +22,9 @@ describe('liftCreate()', () => {
       HostConfig: { Mounts: [{ ...body.HostConfig.Mounts[0], BindOptions: { ReadOnlyNonRecursive: true } }] },
     })
     assert.deepEqual(liftCreate(body, '1.44'), body)
+    const binds = { HostConfig: { Binds: ['/a:/b:ro'] } }
+    assert.deepEqual(liftCreate(binds, '1.43'), { ...binds, ShallowReadOnlyBinds: true })
+    assert.deepEqual(liftCreate(binds, '1.44'), binds)
   })
 
   it('drops options of another mount type before 1.42 only', () => {

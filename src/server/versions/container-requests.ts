@@ -25,6 +25,7 @@ export function liftCreate(document: object, version: ApiVersion): object {
     ...body,
     ...liftHealthcheck(body, version),
     HostConfig: liftHostConfig(hostConfig, version),
+    ...(isBefore(version, '1.44') && hostConfig.Binds?.length ? { ShallowReadOnlyBinds: true } : {}),
     ...(Object.keys(addressed).length === 0 ? {} : { NetworkingConfig: { EndpointsConfig: addressed } }),
   }
 }

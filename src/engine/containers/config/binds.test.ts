@@ -9,7 +9,7 @@ import { parseMount } from './mount-specs.ts'
 import { tmpfsOptions } from './tmpfs-options.ts'
 
 const requests = (hostConfig: HostConfig, config: ContainerConfig = {}) =>
-  mountRequests(config, hostConfig, () => [])
+  mountRequests(config, hostConfig, { donorMounts: () => [], dataRoot: '/data/root' })
 const destinations = (hostConfig: HostConfig, config: ContainerConfig = {}) =>
   requests(hostConfig, config).map(({ destination }) => destination)
 
@@ -182,10 +182,12 @@ describe('mountRequests()', () => {
   it('borrows from other containers, giving way to what the container says itself', () => {
     const lent = parseBind('/theirs:/x', '')
     const other = parseBind('/theirs:/y', '')
-    const all = mountRequests({}, { Binds: ['/mine:/x'], VolumesFrom: ['db:ro'] }, (container) => {
+    const donorMounts = (container: string) => {
       assert.equal(container, 'db')
       return [lent, other]
-    })
+    }
+    const hostConfig = { Binds: ['/mine:/x'], VolumesFrom: ['db:ro'] }
+    const all = mountRequests({}, hostConfig, { donorMounts, dataRoot: '/data/root' })
     assert.deepEqual(
       all.map(({ source, destination, readWrite }) => [source, destination, readWrite]),
       [
@@ -197,8 +199,51 @@ describe('mountRequests()', () => {
 
   it('never makes a borrowed read-only mount writable', () => {
     const lent = parseBind('/theirs:/x:ro', '')
-    const [request] = mountRequests({}, { VolumesFrom: ['db:rw'] }, () => [lent])
+    const context = { donorMounts: () => [lent], dataRoot: '/data/root' }
+    const [request] = mountRequests({}, { VolumesFrom: ['db:rw'] }, context)
     assert.equal(request?.readWrite, false)
+  })
+
+  it('lets what is around the data root follow the host', () => {
+    const propagation = (source: string, said = ''): unknown => {
+      const bind = `${source}:/x${said === '' ? '' : `:ro,${said}`}`
+      const Mounts: Mount[] = [
+        { Type: 'bind', Source: source, Target: '/x', BindOptions: { Propagation: said as 'rslave' } },
+      ]
+      const [one] = requests({ Binds: [bind] })
+      const [other] = requests({ Mounts })
+      assert.equal(one?.propagation, other?.propagation)
+      return one?.propagation
+    }
+    for (const source of ['/', '/data', '/data/root', '/data/root/volumes']) {
+      assert.deepEqual(
+        ['', 'rshared', 'rslave'].map((said) => propagation(source, said)),
+        ['rslave', 'rshared', 'rslave'],
+      )
+      for (const said of ['private', 'rprivate', 'shared', 'slave']) {
+        assert.throws(
+          () => propagation(source, said),
+          /must use either propagation mode "rslave" or "rshared"/,
+        )
+      }
+    }
+    assert.deepEqual(
+      ['/data/roots', '/dat', '/other'].map((source) => propagation(source)),
+      ['rprivate', 'rprivate', 'rprivate'],
+    )
+  })
+
+  it('leaves mounts below read-only binds as they are for old clients', () => {
+    const context = { donorMounts: () => [], dataRoot: '/data/root' }
+    const options = (shallowReadOnly: boolean) =>
+      mountRequests({}, { Binds: ['/a:/a:ro', '/b:/b'] }, { ...context, shallowReadOnly }).map((request) =>
+        mountOptions(request),
+      )
+    assert.deepEqual(options(true), [
+      ['rbind', 'ro', 'rprivate'],
+      ['rbind', 'rprivate'],
+    ])
+    assert.deepEqual(options(false)[0], ['rbind', 'rro', 'rprivate'])
   })
 
   it('takes declared volumes relative to the root', () => {

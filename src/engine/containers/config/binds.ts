@@ -9,8 +9,15 @@ import { tmpfsOptions } from './tmpfs-options.ts'
 
 export { type MountRequest, plainRequest } from './mount-request.ts'
 
-/** Mounts of another container, for `VolumesFrom`; fails when there is no such container. */
-export type DonorMounts = (container: string) => readonly MountRequest[]
+/** What a request for mounts is read with. */
+export interface MountContext {
+  /** Mounts of another container, for `VolumesFrom`; fails when there is no such container. */
+  readonly donorMounts: (container: string) => readonly MountRequest[]
+  /** Where the engine keeps its own files. */
+  readonly dataRoot: string
+  /** Read-only entries of `Binds` leave mounts below them as they are: so it was before API 1.44. */
+  readonly shallowReadOnly?: boolean | undefined
+}
 
 /**
  * Everything a container mounts, one request per destination: what other containers lend, `Binds`, `Mounts`, `Tmpfs`, and
@@ -20,7 +27,7 @@ export type DonorMounts = (container: string) => readonly MountRequest[]
 export function mountRequests(
   config: ContainerConfig,
   hostConfig: HostConfig,
-  donorMounts: DonorMounts,
+  { donorMounts, dataRoot, shallowReadOnly }: MountContext,
 ): MountRequest[] {
   const own = new Map<string, MountRequest>()
   const add = (request: MountRequest): void => {
@@ -28,8 +35,14 @@ export function mountRequests(
     if (own.has(request.destination)) throw invalidConfig(`Duplicate mount point: ${request.destination}`)
     own.set(request.destination, request)
   }
-  for (const bind of hostConfig.Binds ?? []) add(parseBind(bind, hostConfig.VolumeDriver ?? ''))
-  for (const mount of hostConfig.Mounts ?? []) add(parseMount(mount))
+  for (const bind of hostConfig.Binds ?? []) {
+    const request = parseBind(bind, hostConfig.VolumeDriver ?? '')
+    const shallow = shallowReadOnly === true ? ({ recursiveReadOnly: 'no' } as const) : {}
+    add({ ...aroundDataRoot(request, bindPropagation(bind), dataRoot), ...shallow })
+  }
+  for (const mount of hostConfig.Mounts ?? []) {
+    add(aroundDataRoot(parseMount(mount), mount.BindOptions?.Propagation, dataRoot))
+  }
   for (const [path, options] of Object.entries(hostConfig.Tmpfs ?? {})) add(parseTmpfs(path, options))
 
   const lent = new Map<string, MountRequest>()
@@ -104,7 +117,7 @@ export function mountOptions(request: MountRequest, canRecurse = true): string[]
   return [recursive ? 'rbind' : 'bind', ...(readWrite ? [] : [readOnly]), propagation]
 }
 
-function borrowed(spec: string, donorMounts: DonorMounts): MountRequest[] {
+function borrowed(spec: string, donorMounts: MountContext['donorMounts']): MountRequest[] {
   const { container, readWrite } = parseVolumesFrom(spec)
   return donorMounts(container).map((request) => ({
     ...request,
@@ -112,6 +125,33 @@ function borrowed(spec: string, donorMounts: DonorMounts): MountRequest[] {
     mode: '',
     noCopy: true,
   }))
+}
+
+/** What `raw` says of it, if anything. */
+function bindPropagation(raw: string): string | undefined {
+  return parseMode(raw.split(':')[2] ?? '')?.propagation
+}
+
+/**
+ * A bind of the data root, of what is in it or around it must not keep what the engine has unmounted: it follows, and what
+ * would not is refused. `said`: how the client wants it to propagate.
+ */
+function aroundDataRoot(
+  request: MountRequest,
+  said: string | null | undefined,
+  dataRoot: string,
+): MountRequest {
+  const { type, source } = request
+  if (type !== 'bind' || (!isWithin(source, dataRoot) && !isWithin(dataRoot, source))) return request
+  if (!said) return { ...request, propagation: 'rslave' }
+  if (said === 'rslave' || said === 'rshared') return request
+  throw invalidConfig(
+    `invalid mount config: must use either propagation mode "rslave" or "rshared" when mount source is within the daemon root, daemon root: ${JSON.stringify(dataRoot)}, bind mount source: ${JSON.stringify(source)}, propagation: ${JSON.stringify(said)}`,
+  )
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`)
 }
 
 function parseTmpfs(path: string, options: string): MountRequest {

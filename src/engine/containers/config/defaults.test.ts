@@ -62,6 +62,14 @@ describe('completeHostConfig()', () => {
 
   it('uses the namespace of the host for cgroups on v1', () => {
     assert.equal(completeHostConfig({}, { machine: { cgroupVersion: 'v1' } }).CgroupnsMode, 'host')
+    for (const [cgroupVersion, expected] of [
+      ['v1', 'host'],
+      ['v2', 'private'],
+    ] as const) {
+      const defaults = { machine: { cgroupVersion }, cgroupnsMode: 'private' } as const
+      assert.equal(completeHostConfig({ Privileged: true }, defaults).CgroupnsMode, expected)
+      assert.equal(completeHostConfig({}, defaults).CgroupnsMode, 'private')
+    }
   })
 
   it('shows the rotation of the daemon, under what the container says', () => {

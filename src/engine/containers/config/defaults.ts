@@ -116,8 +116,11 @@ function namespaces(given: HostConfig, defaults: ContainerDefaults): HostConfig 
   }
 }
 
+/** As Docker: on version 1 a privileged container sees the groups of the host, whatever others get. */
 function cgroupnsMode(given: HostConfig, { machine, cgroupnsMode: configured }: ContainerDefaults) {
-  return given.CgroupnsMode || configured || (machine.cgroupVersion === 'v2' ? 'private' : 'host')
+  const v2 = machine.cgroupVersion === 'v2'
+  const usual = configured ?? (v2 ? 'private' : 'host')
+  return given.CgroupnsMode || (given.Privileged === true && !v2 ? 'host' : usual)
 }
 
 function network(given: HostConfig, defaults: ContainerDefaults): HostConfig {

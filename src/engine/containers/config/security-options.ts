@@ -16,6 +16,7 @@ export function parseSecurityOptions(options: readonly string[]): SecurityOption
   let parsed: SecurityOptions = { seccomp: 'default', labels: [] }
   for (const option of options) {
     if (option === 'no-new-privileges') parsed = { ...parsed, noNewPrivileges: true }
+    else if (option === 'writable-cgroups') parsed = { ...parsed, writableCgroups: true }
     else if (option === 'disable') parsed = { ...parsed, labels: [...parsed.labels, option] }
     else parsed = { ...parsed, ...keyed(option, parsed) }
   }
@@ -36,10 +37,15 @@ function keyed(option: string, { labels }: SecurityOptions): Partial<SecurityOpt
     case 'no-new-privileges':
       return { noNewPrivileges: parseBoolean(value, option) }
     case 'writable-cgroups':
-      return { writableCgroups: parseBoolean(value, option) }
+      return { writableCgroups: parseTruth(value, option) }
     default:
       throw invalidConfig(`invalid --security-opt 2: ${JSON.stringify(option)}`)
   }
+}
+
+function parseTruth(value: string, option: string): boolean {
+  if (value === 'true' || value === 'false') return value === 'true'
+  throw invalidConfig(`invalid --security-opt 2: ${JSON.stringify(option)}`)
 }
 
 /** What Go reads as a boolean. */

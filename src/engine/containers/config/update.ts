@@ -75,9 +75,9 @@ function checkAgainstCurrent(current: HostConfig, asked: Resources): void {
   }
 }
 
+/** Nothing above zero: there is no limit any more, which Docker shows as 0. */
 function pidsLimit({ PidsLimit: limit }: Resources): HostConfig {
-  if (typeof limit !== 'number') return {}
-  return { PidsLimit: limit > 0 ? limit : null }
+  return typeof limit === 'number' ? { PidsLimit: Math.max(limit, 0) } : {}
 }
 
 function restartPolicy(current: HostConfig, { RestartPolicy: policy }: UpdateBody): HostConfig {

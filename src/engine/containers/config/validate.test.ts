@@ -113,8 +113,9 @@ describe('validateCreate()', () => {
     ],
     [{ SecurityOpt: ['odd'] }, 'invalid --security-opt 1: "odd"'],
     [{ SecurityOpt: ['odd=1'] }, 'invalid --security-opt 2: "odd=1"'],
+    [{ SecurityOpt: ['writable-cgroups=1'] }, 'invalid --security-opt 2: "writable-cgroups=1"'],
     [
-      { SecurityOpt: ['writable-cgroups=true'], CgroupnsMode: 'host' },
+      { SecurityOpt: ['writable-cgroups'], CgroupnsMode: 'host' },
       'writable-cgroups needs a cgroup namespace of the container: --cgroupns private',
     ],
     [{ PortBindings: { '99999/tcp': [] } }, 'invalid port specification: "99999"'],
@@ -207,7 +208,7 @@ describe('updateHostConfig()', () => {
 
   it('takes the limit of processes away with 0 and keeps it with null', () => {
     const limited = update({ PidsLimit: 10 })
-    assert.equal(update({ PidsLimit: 0 }, limited).PidsLimit, null)
+    for (const none of [0, -1, -2]) assert.equal(update({ PidsLimit: none }, limited).PidsLimit, 0)
     assert.equal(update({ PidsLimit: null }, limited).PidsLimit, 10)
   })
 

@@ -48,6 +48,33 @@ describe('ensureBridge()', () => {
     assert.deepEqual(written, ['net.ipv4.conf.br0.route_localnet=1'])
   })
 
+  it('knows the link-local addresses that it has, and that an address has one prefix', async () => {
+    const shown = {
+      ifname: 'br0',
+      address: settings.mac,
+      flags: ['UP'],
+      mtu: 1500,
+      linkinfo: { info_kind: 'bridge' },
+      addr_info: [
+        { local: '10.0.0.1', prefixlen: 24, scope: 'global' },
+        { local: 'fe80::1', prefixlen: 64, scope: 'link' },
+        { local: 'fe80::5054:ff:fe00:1', prefixlen: 64, scope: 'link' },
+      ],
+    }
+    const { done, deps } = host(shown)
+    assert.equal(await ensureBridge(deps, { ...settings, addresses: ['10.0.0.1/24', 'fe80::1/64'] }), 'fine')
+    await ensureBridge(deps, { ...settings, addresses: ['10.0.0.1/16', 'fe80::1/80'] })
+    assert.deepEqual(done, [
+      'addr del 10.0.0.1/24 dev br0',
+      'addr del fe80::1/64 dev br0',
+      'addr add 10.0.0.1/16 broadcast + dev br0',
+      'addr add fe80::1/80 dev br0 nodad',
+    ])
+    const { done: lent, deps: other } = host({ ...shown, address: '52:54:00:00:00:01' })
+    await ensureBridge(other, { ...settings, addresses: ['10.0.0.1/16', 'fe80::1/80'] })
+    assert.deepEqual(lent, [])
+  })
+
   it('changes nothing for what was seen while somebody else was making it', async () => {
     const { done, deps } = host({
       ifname: 'br0',

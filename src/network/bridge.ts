@@ -27,8 +27,10 @@ export interface LinkState {
   readonly mac: string
   readonly up: boolean
   readonly mtu: number
-  /** With prefix length; link-local ones left out. */
+  /** With prefix length. */
   readonly addresses: readonly string[]
+  /** The same, of those that only mean something on the link: every link with IPv6 has one of the kernel's. */
+  readonly linkLocal?: readonly string[] | undefined
 }
 
 /** The link's state, or undefined when there is none of that name. */
@@ -75,10 +77,15 @@ function stateOf(shown: ShownLink, kind: string | undefined): LinkState {
     mac: shown.address,
     up: shown.flags.includes('UP'),
     mtu: shown.mtu,
-    addresses: (shown.addr_info ?? [])
-      .filter((address) => address.scope !== 'link')
-      .map((address) => `${address.local}/${address.prefixlen}`),
+    addresses: addressesOf(shown, false),
+    linkLocal: addressesOf(shown, true),
   }
+}
+
+function addressesOf({ addr_info: addresses = [] }: ShownLink, linkLocal: boolean): string[] {
+  return addresses
+    .filter(({ scope }) => (scope === 'link') === linkLocal)
+    .map(({ local, prefixlen }) => `${local}/${prefixlen}`)
 }
 
 /** Every route of the host, of both families and all tables. */
@@ -128,15 +135,17 @@ export async function ensureBridge(
   return mended || commands.length > 0 ? 'mended' : 'fine'
 }
 
-function changes({ link, mac, mtu, addresses }: BridgeSettings, state: LinkState | undefined): string[] {
+function changes(settings: BridgeSettings, state: LinkState | undefined): string[] {
+  const { link, mac, mtu, addresses } = settings
   const lent = state !== undefined && state.mac !== mac
+  const present = [...(state?.addresses ?? []), ...(state?.linkLocal ?? [])]
+  const withPrefix = (one: string, other: string): boolean => one === other
+  const same = lent ? sameAddress : withPrefix
   return [
     ...(lent || state?.mtu === mtu ? [] : [`link set dev ${link} mtu ${mtu}`]),
-    ...(lent ? [] : (state?.addresses ?? []))
-      .filter((address) => !addresses.includes(address))
-      .map((address) => `addr del ${address} dev ${link}`),
+    ...(lent ? [] : surplus(settings, state)).map((address) => `addr del ${address} dev ${link}`),
     ...addresses
-      .filter((address) => !state?.addresses.includes(address))
+      .filter((address) => !present.some((other) => same(address, other)))
       .map((address) =>
         address.includes(':')
           ? `addr add ${address} dev ${link} nodad`
@@ -144,6 +153,17 @@ function changes({ link, mac, mtu, addresses }: BridgeSettings, state: LinkState
       ),
     ...(state?.up === true ? [] : [`link set dev ${link} up`]),
   ]
+}
+
+/** Addresses of a bridge of ours that are to go. What the kernel has given it stays. */
+function surplus({ addresses }: BridgeSettings, state: LinkState | undefined): string[] {
+  const { addresses: others = [], linkLocal = [] } = state ?? {}
+  const wanted = linkLocal.filter((address) => addresses.some((one) => sameAddress(one, address)))
+  return [...others, ...wanted].filter((address) => !addresses.includes(address))
+}
+
+function sameAddress(one: string, other: string): boolean {
+  return one.split('/')[0] === other.split('/')[0]
 }
 
 /** Turns forwarding on; true when it was off, so that the host forwarded nothing before. */

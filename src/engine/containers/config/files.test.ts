@@ -98,6 +98,17 @@ options edns0 ; trailing
     assert.equal(resolv({ host: parseResolvConf(''), ipv6: true }).length, 4)
   })
 
+  it('says whom the engine asks', () => {
+    const said = (text: string) => {
+      const file = { host: parseResolvConf(text), servers: [], search: [], options: [], embedded: true }
+      return resolvConfFile({ ...file, keepLoopback: false, ipv6: false })
+        .split('\n')
+        .at(-2)
+    }
+    for (const text of ['nameserver 127.0.0.53\n', 'nameserver 10.0.0.1\n'])
+      assert.equal(said(text), '# The engine answers; it asks the name servers of the host.')
+  })
+
   it('takes what the user says instead', () => {
     assert.deepEqual(resolv({ servers: ['127.0.0.1'], search: ['.'], options: ['ndots:2'] }), [
       'nameserver 127.0.0.1',

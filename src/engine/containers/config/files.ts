@@ -91,7 +91,7 @@ export function resolvConfFile(input: ResolvConfInput): string {
   const options = input.embedded === true ? [...said, ...dots] : said
   const source = chosen
     ? 'the container'
-    : usable.length > 0
+    : usable.length > 0 || input.embedded === true // which asks from the host, whatever the container reaches
       ? 'the host'
       : 'the fallback, as the host names none'
   return lines([

@@ -123,13 +123,14 @@ export class BridgeNetwork {
     return claimed.every(Boolean)
   }
 
-  release(containerId: string): void {
+  /** `gone`: as for AddressPool. */
+  release(containerId: string, gone = false): void {
     const endpoint = this.#leases.get(containerId)
     if (endpoint === undefined) return
     this.#leases.delete(containerId)
     this.#macs.delete(endpoint.mac)
     for (const address of [endpoint.ipv4, endpoint.ipv6]) {
-      if (address !== undefined) for (const { addresses } of this.#pools) addresses.release(address)
+      if (address !== undefined) for (const { addresses } of this.#pools) addresses.release(address, gone)
     }
   }
 

@@ -107,7 +107,7 @@ export class FakeNetworks implements Networks {
 
   release(containerId: string, networkId?: string): void {
     const networks = networkId === undefined ? this.#networks.values() : [this.#known(networkId)]
-    for (const network of networks) network.release(containerId)
+    for (const network of networks) network.release(containerId, networkId !== undefined)
   }
 
   async plug(_pid: number, endpoint: Endpoint): Promise<void> {

@@ -63,6 +63,17 @@ describe('AddressPool', () => {
     assert.equal(addresses.take(), '10.0.0.2')
   })
 
+  it('gives one out again at once whose owner is known to be gone', () => {
+    const addresses = new AddressPool(parseCidr('10.0.0.0/24'), {
+      reserved: [],
+      quarantine: 1000,
+      now: () => 0,
+    })
+    assert.equal(addresses.take(), '10.0.0.1')
+    addresses.release('10.0.0.1', true)
+    assert.equal(addresses.take(), '10.0.0.1')
+  })
+
   it('falls back to the address that rested longest, and fails when all are used', () => {
     const addresses = pool('10.0.0.0/29', { now: 0 })
     const all = Array.from({ length: 5 }, () => addresses.take())

@@ -119,10 +119,11 @@ export class AddressPool {
     return true
   }
 
-  release(address: string): void {
+  /** `gone`: nothing of its owner is left that has it, so that it need not rest. */
+  release(address: string, gone = false): void {
     if (!contains(this.subnet, address)) return
     const offset = positionOf(this.subnet, address)
-    if (this.#used.delete(offset)) this.#resting.set(offset, this.#options.now())
+    if (this.#used.delete(offset) && !gone) this.#resting.set(offset, this.#options.now())
   }
 
   #use(offset: bigint): string {

@@ -223,7 +223,7 @@ export class KernelNetworks implements Networks {
 
   release(containerId: string, networkId?: string): void {
     const networks = networkId === undefined ? this.#networks.values() : [this.#known(networkId)]
-    for (const network of networks) network.release(containerId)
+    for (const network of networks) network.release(containerId, networkId !== undefined)
   }
 
   async plug(pid: number, endpoint: Endpoint, sysctls: Readonly<Record<string, string>>): Promise<void> {

@@ -43,7 +43,7 @@ export interface Networks {
   lease(request: LeaseRequest): Endpoint
   /** Rebuilds a lease from a stored endpoint after a restart of the daemon. */
   adopt(containerId: string, endpoint: Endpoint): void
-  /** On one network, or on all. */
+  /** On one network, whose link has been unplugged; or on all, whose links may still be there for a moment. */
   release(containerId: string, networkId?: string): void
 
   /** Puts an endpoint into the network namespace of a running process. */

@@ -2,7 +2,7 @@ import type { Logger } from '#base/logger.ts'
 import type { Helper } from '#os/helper.ts'
 import { commandFailed } from './errors.ts'
 import { type Guard, guardName } from './guard.ts'
-import { type Element, type Elements, elementId, sameElements } from './nft-elements.ts'
+import { type Element, type Elements, besides, elementId, sameElements } from './nft-elements.ts'
 import { type Listing, parseListing } from './nft-listing.ts'
 import { type Change, type TableOptions, changeTransaction, fullTransaction } from './nft-table.ts'
 
@@ -48,7 +48,8 @@ export class Firewall {
       if (this.#structure !== undefined) return
       const live = await this.#list()
       this.#closed ||= closed || (live?.structure.includes('oifkind') ?? false)
-      await this.#writeAll(new Map([...(live?.elements ?? []), ...this.#model]))
+      const left = besides(live?.elements ?? new Map<string, Element>(), this.#model)
+      await this.#writeAll(new Map([...left, ...this.#model]))
     })
   }
 

@@ -1,4 +1,5 @@
 /** The elements of the sets and maps of our nftables table: all that is said in it of networks, containers and ports. */
+import { overlaps, parseCidr } from './address.ts'
 import type { Protocol } from './networks.ts'
 
 /** Sets and maps with elements, by their names in the table. */
@@ -54,6 +55,20 @@ export type Elements = ReadonlyMap<string, Element>
 /** What distinguishes two elements; the same for one key with another value. */
 export function elementId(element: Pick<Element, 'set' | 'key'>): string {
   return `${element.set} ${element.key}`
+}
+
+/** Those that can stand beside the `others`: ranges of one set must not overlap. */
+export function besides(elements: Elements, others: Elements): Elements {
+  const ranges = [...others.values()].filter(({ set }) => elementSets[set].includes('interval'))
+  const kept = [...elements].filter(
+    ([id, { set, key }]) => others.has(id) || !ranges.some((one) => one.set === set && meet(one.key, key)),
+  )
+  return new Map(kept)
+}
+
+/** A range that has no prefix is none of ours. */
+function meet(range: string, other: string): boolean {
+  return other.includes('-') || overlaps(parseCidr(range), parseCidr(other))
 }
 
 /** True when the same elements exist with the same values and owners. */

@@ -56,6 +56,19 @@ const ask = (hostPort?: PortRequest['hostPort']): PortRequest => ({
 })
 
 describe('Publisher.publish()', () => {
+  it('tells of IPv4 first, wherever its ports lead', async () => {
+    const { publisher } = world()
+    const target = { ...endpoint, ipv6: 'fd00::2', reach4: 'address' } as const
+    const ports = await publisher.publish(newId(), target, [ask(8080)])
+    assert.deepEqual(
+      ports.map(({ hostIp, hostPort }) => [hostIp, hostPort]),
+      [
+        ['0.0.0.0', 0],
+        ['::', 8080],
+      ],
+    )
+  })
+
   it('passes over a foreign port where it may choose, in both families', async () => {
     const { publisher, foreign, held } = world()
     foreign.add('tcp 100')

@@ -190,7 +190,8 @@ export class Publisher {
         keep = true
         acquired.defer(() => table.leave(containerId, ports))
         acquired.defer(() => dropAll(result.held))
-        return { ports: [...ports, ...direct], held: result.held }
+        const directOf = (v6: boolean) => direct.filter((port) => port.hostIp.includes(':') === v6)
+        return { ports: [...directOf(false), ...ports, ...directOf(true)], held: result.held }
       } finally {
         if (!keep) table.leave(containerId, ports)
       }

@@ -50,6 +50,8 @@ ${closed ? CLOSED : ''}  }
 /** Which address leads where. */
 export function natChains(respect = false): string {
   return `  chain published {
+    # A container cannot answer link-local callers; the socket that holds the port does.
+    ip6 daddr fe80::/10 return
     dnat ip to ip daddr . meta l4proto . th dport map @dnat4
     dnat ip to meta l4proto . th dport map @dnat4any
     dnat ip6 to ip6 daddr . meta l4proto . th dport map @dnat6

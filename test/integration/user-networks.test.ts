@@ -186,6 +186,18 @@ describe('a user-defined network', () => {
     await api.until('the published port', async () => onHost('127.0.0.1', 8093) === 'server')
   })
 
+  it('publishes to link-local callers, too', async () => {
+    await network('dual', { EnableIPv6: true })
+    const PortBindings = { '80/tcp': [{ HostPort: '8094' }] }
+    await api.started(on('dual', { HostConfig: { PortBindings } }))
+    await using neighbour = await Neighbour.start('10.92.0')
+    const shown = () =>
+      api.daemon.inside('ip', '-6', '-o', 'addr', 'show', 'dev', 'lan0', '-tentative').stdout
+    const own = await api.until('the link-local address', async () => /fe80::[0-9a-f:]+/.exec(shown())?.[0])
+    await api.until('an answer to the host', async () => onHost(`[${own}%25lan0]`, 8094) === 'server')
+    await api.until('one to a neighbour', async () => neighbour.get(`[${own}%25eth0]`, 8094) === 'server')
+  })
+
   it('may have packets too small for IPv6, and containers that have switched it off', async () => {
     await network('small', { Options: { 'com.docker.network.driver.mtu': '1200' } })
     const small = await api.started(on('small'))

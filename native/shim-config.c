@@ -133,9 +133,10 @@ static int parse_special(struct config *config, const char *key, char *value)
 		config->net.sysctls[config->net.sysctl_count++].key = value;
 		return 0;
 	}
-	if (strcmp(key, "share") == 0) {
+	if (strcmp(key, "share") == 0 || strcmp(key, "follow") == 0) {
 		if (config->share_count == SHIM_SHARES)
 			return too_many(key);
+		config->shares[config->share_count].follows = key[0] == 'f';
 		config->shares[config->share_count].source = split(value);
 		config->shares[config->share_count++].destination = value;
 		return 0;

@@ -180,8 +180,11 @@ int rootfs_share(const struct config *config, pid_t host)
 	for (size_t i = 0; i < config->share_count; i++) {
 		const char *source = config->shares[i].source, *destination = config->shares[i].destination;
 		cleanup_close int tree = clone_from(there, own, source);
-		if (tree < 0 ||
-		    sys_move_mount(tree, "", AT_FDCWD, destination, BERTH_MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		if (tree >= 0 && sys_move_mount(tree, "", AT_FDCWD, destination, BERTH_MOVE_MOUNT_F_EMPTY_PATH) == 0)
+			continue;
+		/* The kernel moves no copy with the file of a mount namespace in it. Who only follows can do with the own view. */
+		bool can_bind = errno == ELOOP && config->shares[i].follows;
+		if (!can_bind || mount(source, destination, NULL, MS_BIND | MS_REC, NULL) < 0)
 			return fail("share %s: %m", source);
 	}
 	return 0;

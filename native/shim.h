@@ -38,6 +38,7 @@ struct config {
 	size_t lower_count, share_count;
 	struct {
 		const char *source, *destination;
+		bool follows;
 	} shares[SHIM_SHARES];
 	struct pin pins[SHIM_PINS];
 	size_t pin_count;

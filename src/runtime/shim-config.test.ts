@@ -36,7 +36,10 @@ const config: ShimConfig = {
     moreLinks: [{ ...link, veth: 'v2', gateways: [] }],
     sysctls: { 'net.core.somaxconn': '1024' },
   },
-  shares: [{ source: '/with blank', destination: '/b/share' }],
+  shares: [
+    { source: '/with blank', destination: '/b/share' },
+    { source: '/other', destination: '/b/follow', follows: true },
+  ],
 }
 
 describe('encodeShimConfig()', () => {
@@ -100,6 +103,7 @@ describe('encodeShimConfig()', () => {
       'ip fd00::2/64',
       'sysctl net.core.somaxconn 1024',
       'share /b/share /with blank',
+      'follow /b/follow /other',
       '',
     ])
   })

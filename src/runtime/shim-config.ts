@@ -44,9 +44,10 @@ function* entriesOf(config: ShimConfig): Generator<Entry> {
   if (config.cgroup !== undefined) yield ['cgroup', config.cgroup.version, config.cgroup.directory]
   yield* networkEntries(config.network)
   for (const pin of config.pins ?? []) yield* pinEntries(pin)
-  for (const { source, destination } of config.shares) {
-    if (destination.includes(' ')) throw invalid('share', destination)
-    yield ['share', destination, source]
+  for (const { source, destination, follows } of config.shares) {
+    const key = follows === true ? 'follow' : 'share'
+    if (destination.includes(' ')) throw invalid(key, destination)
+    yield [key, destination, source]
   }
 }
 

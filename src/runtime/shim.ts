@@ -27,7 +27,12 @@ export interface ShimConfig {
   readonly seccompFilter?: string | undefined
   readonly cgroup?: { readonly version: 'v1' | 'v2'; readonly directory: string } | undefined
   readonly network: ShimNetwork
-  readonly shares: readonly { readonly source: string; readonly destination: string }[]
+  readonly shares: readonly {
+    readonly source: string
+    readonly destination: string
+    /** Mounts of the container stay its own. */
+    readonly follows?: boolean | undefined
+  }[]
   readonly pins?: readonly ShimPin[] | undefined
 }
 

@@ -114,6 +114,31 @@ describe('root filesystem of a shim', () => {
     }
   })
 
+  it('follows a directory that holds the file of a mount namespace', async () => {
+    const followed = join(containers.path, 'followed')
+    const destination = join(containers.path, 'follow')
+    for (const directory of [followed, destination]) await mkdir(directory)
+    await writeFile(join(followed, 'file'), 'seen')
+    await run('mount', ['--bind', followed, followed])
+    try {
+      await run('mount', ['--make-private', followed])
+      await writeFile(join(followed, 'ns'), '')
+      await run('unshare', [`--mount=${join(followed, 'ns')}`, '--propagation', 'private', 'true'])
+      const container = await containers.start({
+        args: ['sleep', '1000'],
+        mounts: [{ destination: '/vol', type: 'bind', source: destination, options: ['rbind', 'rslave'] }],
+        shim: { shares: [{ source: followed, destination, follows: true }] },
+      })
+      await containers.writeExec(container, 'cat', { args: ['cat', '/vol/file'] })
+      const { stream } = await container.shim.exec('cat', false, both)
+      assert.deepEqual(stream && (await framed(stream)), { stdout: 'seen', stderr: '' })
+      await container.shim.kill('init', 9)
+      await container.events.done
+    } finally {
+      await run('umount', ['-R', followed])
+    }
+  })
+
   it('reads the v2 counter of killed processes', async () => {
     const directory = await layer('cgroup', 'memory.events', 'low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\n')
     const cgroup = { version: 'v2' as const, directory }

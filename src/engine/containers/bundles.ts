@@ -270,7 +270,11 @@ function sharedMounts(container: Container, runtime: string): ShimConfig['shares
         // What is pinned is apart already.
         (propagation.endsWith('slave') && !options.includes('bind') && idmap === undefined),
     )
-    .map(({ source }, i) => ({ source, destination: join(runtime, 'shares', String(i)) }))
+    .map(({ source, propagation }, i) => ({
+      source,
+      destination: join(runtime, 'shares', String(i)),
+      follows: propagation.endsWith('slave'),
+    }))
 }
 
 /** A bind needs a place of its own kind: a directory for a directory, a file for anything else. */

@@ -1,5 +1,5 @@
 import type { ContainerConfig } from '#api/generated/types.ts'
-import { shortId } from '#base/ids.ts'
+import type { Digest } from '#base/digest.ts'
 import type { RunConfig } from '#oci/image-spec.ts'
 import { isKind } from '#base/errors.ts'
 import { applyChanges } from '../images/changes.ts'
@@ -24,44 +24,59 @@ export async function commitContainer(images: Images, image: CommitImage): Promi
   })
 }
 
-/** The name to show for a container's image: its id once the name leads elsewhere. */
+/** The name to show for a container's image: its whole id once the name leads elsewhere. */
 export function imageName(images: Images, { image, imageId }: Container): string {
   try {
-    return images.store.lookup(image) === imageId ? image : shortId(imageId ?? '')
+    return images.store.lookup(image) === imageId ? image : (imageId ?? '')
   } catch (error) {
     if (!isKind(error, 'not_found') && !isKind(error, 'invalid_argument')) throw error
-    return shortId(imageId ?? '')
+    return imageId ?? ''
   }
 }
 
 /** Images of containers that are `reference` or were made on top of it; empty when it leads nowhere. */
-export function descendants(
-  images: Images,
+export async function descendants(
+  { store }: Images,
   registry: ContainerRegistry,
   reference: string,
-): ReadonlySet<string> {
-  const found = new Set<string>()
-  let layers: readonly string[]
-  try {
-    const id = images.store.lookup(reference)
-    found.add(id)
-    layers = images.store.rows.layers(id)
-  } catch (error) {
-    if (!isKind(error, 'not_found') && !isKind(error, 'invalid_argument')) throw error
-    return found
-  }
-  for (const container of registry.all()) {
-    // With the same layers it may as well be the other way round.
-    const onTop = container.layers.length > layers.length
-    if (
-      container.imageId !== undefined &&
-      onTop &&
-      layers.every((layer, i) => container.layers[i] === layer)
-    ) {
-      found.add(container.imageId)
-    }
+): Promise<ReadonlySet<string>> {
+  const base = await unlessMissing(store.resolve(reference))
+  if (base === undefined) return new Set()
+  const candidates = new Map(registry.all().map(({ imageId, layers }) => [imageId, layers]))
+  const found = new Set<string>([base.id])
+  for (const [imageId, layers] of candidates) {
+    if (imageId === undefined || !startsWith(layers, base.layers)) continue
+    // With the same layers it may as well be the other way round: how they were made tells.
+    const onTop =
+      layers.length > base.layers.length ||
+      isContinued(base.config.history, (await unlessMissing(store.config(imageId as Digest)))?.history)
+    if (onTop) found.add(imageId)
   }
   return found
+}
+
+function isContinued(
+  first: readonly object[] | null | undefined,
+  second: readonly object[] | null | undefined,
+): boolean {
+  const [before, after] = [first ?? [], second ?? []]
+  const steps = (history: readonly object[]): string[] => history.map((step) => JSON.stringify(step))
+  return before.length > 0 && after.length > before.length && startsWith(steps(after), steps(before))
+}
+
+function startsWith(list: readonly string[], start: readonly string[]): boolean {
+  return start.every((one, at) => list[at] === one)
+}
+
+/** An image may have been removed by force while containers have it. */
+async function unlessMissing<T>(looking: Promise<T>): Promise<T | undefined> {
+  try {
+    return await looking
+  } catch (error) {
+    if (isKind(error, 'not_found') || isKind(error, 'invalid_argument') || isKind(error, 'data_loss'))
+      return undefined
+    throw error
+  }
 }
 
 /** OCI image-spec, config.md: the fields of `config`, and those that Docker adds. */

@@ -48,7 +48,7 @@ export interface QueryDeps {
   readonly execsOf: (id: string) => readonly string[]
   readonly healthOf: (id: string) => Health | undefined
   readonly imageName: (container: Container) => string
-  readonly descendants: (reference: string) => ReadonlySet<string>
+  readonly descendants: (reference: string) => Promise<ReadonlySet<string>>
   /** Pids of all processes of a container. */
   readonly processes: (container: Container) => Promise<readonly number[]>
   /** Settles when the container's process has ended. */
@@ -70,7 +70,7 @@ export class Query implements ContainerQuery {
     readonly filters: Filters
   }): Promise<ContainerSummary[]> {
     const { registry } = this.#deps
-    const context = this.#listContext()
+    const context = await this.#listContext(options.filters)
     const limit = options.limit ?? 0
     const everything = options.all || limit > 0 || wantsAll(options.filters)
     const found = filterContainers(registry.all(), options.filters, context).filter(
@@ -136,14 +136,16 @@ export class Query implements ContainerQuery {
     return { SizeRw: own, SizeRootFs: own + layers.reduce((sum, layer) => sum + (layer?.size ?? 0), 0) }
   }
 
-  #listContext(): ListContext {
+  async #listContext(filters: Filters): Promise<ListContext> {
     const { networkId, healthOf, imageName, descendants } = this.#deps
+    const ancestors = new Map<string, ReadonlySet<string>>()
+    for (const ancestor of filters.get('ancestor') ?? []) ancestors.set(ancestor, await descendants(ancestor))
     return {
       networkId,
       health: healthOf,
       now: new Date(),
       imageName: remembered(imageName),
-      descendants,
+      descendants: (reference) => ancestors.get(reference) ?? new Set(),
       linkNames: linkNames(this.#deps.registry),
     }
   }

@@ -12,6 +12,7 @@ import {
   parseManifest,
   parseManifestOrIndex,
 } from './image-spec.ts'
+import { hostPlatform } from './platform.ts'
 
 const digest = `sha256:${'0f'.repeat(32)}` as const
 const descriptor = { mediaType: mediaTypes.ociConfig, digest, size: 7 }
@@ -140,7 +141,7 @@ describe('parseImageConfig()', () => {
 
   const wrong: readonly object[] = [
     { architecture: 1 },
-    { os: '' },
+    { os: 1 },
     { rootfs: { type: 'other', diff_ids: [] } },
     { rootfs: null },
     { config: [] },
@@ -160,6 +161,11 @@ describe('parseImageConfig()', () => {
       refuses(() => parseImageConfig(bytes({ ...config, ...change })), /image config/)
     })
   }
+
+  it('takes an image that does not say what it is for as one for this machine', () => {
+    const { os, architecture } = parseImageConfig(bytes({ ...config, os: '', architecture: undefined }))
+    assert.deepEqual([os, architecture], ['linux', hostPlatform().architecture])
+  })
 
   it('refuses a config without layers', () => {
     refuses(() => parseImageConfig(bytes({ architecture: 'amd64', os: 'linux' })), /rootfs/)

@@ -5,7 +5,7 @@
  */
 import { type Digest, isDigest } from '#base/digest.ts'
 import { EngineError } from '#base/errors.ts'
-import type { Platform } from './platform.ts'
+import { hostPlatform, type Platform } from './platform.ts'
 
 export const mediaTypes = {
   ociManifest: 'application/vnd.oci.image.manifest.v1+json',
@@ -141,9 +141,8 @@ export function isIndex(document: Manifest | Index): document is Index {
 export function parseImageConfig(bytes: Uint8Array): ImageConfig {
   const document = parseDocument(bytes, 'image config', limits.config)
   const at = 'image config'
-  text(document, 'architecture', at, 'required')
-  text(document, 'os', at, 'required')
-  for (const key of ['variant', 'os.version', 'created', 'author', 'comment']) text(document, key, at)
+  for (const key of ['architecture', 'os', 'variant', 'os.version', 'created', 'author', 'comment'])
+    text(document, key, at)
   checkRunConfig(document['config'])
 
   const rootfs = object(document['rootfs'], `${at}: rootfs`)
@@ -158,7 +157,10 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
     flag(step, 'empty_layer', `${at}: history`)
   }
   // The one required list that encoders of empty images leave out or write as null.
-  return { ...document, rootfs: { ...rootfs, diff_ids: diffIds } } as unknown as ImageConfig
+  // Docker takes an image that does not say what it is for as one for this machine.
+  const { os, architecture } = hostPlatform()
+  const platform = { os: document['os'] || os, architecture: document['architecture'] || architecture }
+  return { ...document, ...platform, rootfs: { ...rootfs, diff_ids: diffIds } } as unknown as ImageConfig
 }
 
 /** Checks `oci-layout`. image-layout.md */

@@ -191,15 +191,25 @@ export class OciBundles implements Bundles {
     return shimLink(network, endpoint, ways)
   }
 
-  #hostname(container: Container): string {
+  #hostname(joining: Container): string {
+    const container = this.#networkOwner(joining)
     const { hostConfig, config } = container
     const mode = networkModeOf(container)
-    if (mode.startsWith('container:')) {
-      return this.#hostname(this.#deps.registry.resolve(mode.slice('container:'.length)))
-    }
     if (config.Hostname !== undefined && config.Hostname !== null && config.Hostname !== '')
       return config.Hostname
     return mode === 'host' || hostConfig.UTSMode === 'host' ? machineName() : container.id.slice(0, 12)
+  }
+
+  /** Whose network a container has in the end. */
+  #networkOwner(joining: Container): Container {
+    const seen = new Set<string>()
+    let owner = joining
+    for (let mode = networkModeOf(owner); mode.startsWith('container:'); mode = networkModeOf(owner)) {
+      if (seen.has(owner.id)) throw wrongState(joining.id, 'cannot join own network namespace')
+      seen.add(owner.id)
+      owner = this.#deps.registry.resolve(mode.slice('container:'.length))
+    }
+    return owner
   }
 
   /** Who joins an IPC namespace gets the /dev/shm of that container, unless something else is mounted there. */
@@ -234,7 +244,10 @@ export class OciBundles implements Bundles {
   #pidOf(container: Container, ref: string, namespace: SharedNamespace | 'net'): number {
     const other = this.#deps.registry.resolve(ref)
     if (other.id === container.id)
-      throw wrongState(container.id, 'a container cannot join its own namespaces')
+      throw wrongState(
+        container.id,
+        `cannot join own ${namespace === 'net' ? 'network' : namespace} namespace`,
+      )
     const run = runOf(other.state)
     if (run === undefined) throw donorNotRunning(other.id, namespace)
     return run.pid

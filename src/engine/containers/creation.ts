@@ -116,12 +116,12 @@ export class Creation {
       runtime: runtimes.standardName,
     })
     checkSupported(complete)
-    checkExposing(body, complete)
     const linked = resolveLinks(registry, withDonorIds(registry, complete))
     const { hostConfig, warnings } = validateCreate(merged.config, linked, {
       ...machine,
       runtimes: runtimes.names,
     })
+    checkExposing(body, complete)
     const exposed = exposedWithBound(merged.config, hostConfig)
     const config: ContainerConfig = {
       ...merged.config,

@@ -38,9 +38,9 @@ export function blockDeviceNumber(path: string): { readonly major: number; reado
 async function oneOrAll(host: string, destination: string, access: string): Promise<SpecDevice[]> {
   try {
     const found = await stat(host)
-    if (found.isDirectory()) return await devicesBelow(host, destination, access)
-    const device = deviceOf(found, destination, access)
-    if (device !== undefined) return [device]
+    const one = deviceOf(found, destination, access)
+    const devices = found.isDirectory() ? await devicesBelow(host, destination, access) : one && [one]
+    if (devices !== undefined && devices.length > 0) return devices
   } catch (error) {
     throw notADevice(host, error)
   }

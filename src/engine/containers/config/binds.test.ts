@@ -257,6 +257,21 @@ describe('mountRequests()', () => {
   })
 })
 
+describe('places below /proc', () => {
+  it('are refused, but for files that runtimes let be replaced', () => {
+    for (const bind of ['/proc/sys', '/src:/proc/self', 'data:/proc/sysrq-trigger', '/a:/proc']) {
+      assert.throws(
+        () => requests({ Binds: [bind] }),
+        /cannot be mounted because it is (inside|not of type) \/?proc/,
+      )
+    }
+    assert.throws(() => requests({}, { Volumes: { '/proc//sys': {} } }), /"\/proc\/sys" cannot be mounted/)
+    assert.throws(() => requests({ Tmpfs: { '/proc/acpi': '' } }), /cannot be mounted/)
+    const shown = ['/lxcfs/meminfo:/proc/meminfo', '/proc:/proc', '/a:/process', '/proc:/host/proc']
+    assert.equal(requests({ Binds: shown }).length, 4)
+  })
+})
+
 describe('parseVolumesFrom()', () => {
   it('reads the container and the access', () => {
     assert.deepEqual(parseVolumesFrom('db'), { container: 'db', readWrite: true })

@@ -5,6 +5,7 @@ import { checkName } from '../../volumes/names.ts'
 import { mountDestination, quotedInvalidMode } from './mount-paths.ts'
 import { type MountRequest, plainRequest, propagations } from './mount-request.ts'
 import { parseMount } from './mount-specs.ts'
+import { checkProcPlace } from './proc-places.ts'
 import { tmpfsOptions } from './tmpfs-options.ts'
 
 export { type MountRequest, plainRequest } from './mount-request.ts'
@@ -55,6 +56,7 @@ export function mountRequests(
     const destination = mountDestination(posix.join('/', path))
     if (!all.has(destination)) all.set(destination, { ...plainRequest, type: 'volume', destination })
   }
+  for (const request of all.values()) checkProcPlace(request)
   return [...all.values()]
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { withFamilies } from './driver-options.ts'
+import { bridgeOptions, withFamilies } from './driver-options.ts'
 
 describe('withFamilies()', () => {
   const v4 = 'com.docker.network.enable_ipv4'
@@ -23,5 +23,21 @@ describe('withFamilies()', () => {
     assert.throws(() => withFamilies({ Name: 'n', Options: { [v6]: 'maybe' } }), {
       message: `driver-opt "${v6}" is not a valid bool`,
     })
+  })
+})
+
+describe('bridgeOptions()', () => {
+  it('refuses announcements that nobody could make', () => {
+    const [ms, count] = ['com.docker.network.advertise_addr_ms', 'com.docker.network.advertise_addr_nmsgs']
+    bridgeOptions({ [ms]: '100', [count]: '0' }, false)
+    for (const [options, message] of [
+      [{ [ms]: '99' }, `${ms} must be in the range 100 to 2000`],
+      [{ [ms]: 'soon' }, `value for option ${ms} "soon" must be integer milliseconds`],
+      [{ [count]: '4' }, `${count} must be in the range 0 to 3`],
+      [{ [count]: '-1' }, `${count} must be in the range 0 to 3`],
+      [{ [count]: '' }, `value for option ${count} "" must be an integer`],
+    ] as const) {
+      assert.throws(() => bridgeOptions(options, false), { message })
+    }
   })
 })

@@ -35,6 +35,8 @@ const known = {
   source6: 'com.docker.network.host_ipv6',
   prefix: 'com.docker.network.container_iface_prefix',
   trusted: 'com.docker.network.bridge.trusted_host_interfaces',
+  announcements: 'com.docker.network.advertise_addr_nmsgs',
+  interval: 'com.docker.network.advertise_addr_ms',
 } as const
 /** Options of every driver. */
 const families = {
@@ -51,6 +53,7 @@ export function bridgeOptions(options: Readonly<Record<string, string>>, interna
     )
   }
   interfacePrefix(options)
+  checkAdvertising(options)
   return {
     link,
     mtu: mtuOption(options) ?? DEFAULT_MTU,
@@ -91,6 +94,26 @@ export function interfacePrefix(options: Readonly<Record<string, string>>): stri
   const prefix = options[known.prefix] || 'eth'
   if (isInterfaceName(`${prefix}0`)) return prefix
   throw invalidNetwork(`failed to parse ${known.prefix} value: ${prefix} (no name of an interface)`)
+}
+
+/**
+ * How often a container would tell its neighbours that it has an address now. Nobody needs to be told: the next one with an
+ * address has the MAC of the one before. What Docker refuses is refused all the same.
+ */
+function checkAdvertising(options: Readonly<Record<string, string>>): void {
+  for (const [key, what, least, most] of [
+    [known.announcements, 'an integer', 0, 3],
+    [known.interval, 'integer milliseconds', 100, 2000],
+  ] as const) {
+    const text = options[key]
+    if (text === undefined) continue
+    if (!/^[+-]?\d+$/.test(text)) {
+      throw invalidNetwork(`value for option ${key} ${JSON.stringify(text)} must be ${what}`)
+    }
+    if (Number(text) < least || Number(text) > most) {
+      throw invalidNetwork(`${key} must be in the range ${least} to ${most}`)
+    }
+  }
 }
 
 function sources(options: Readonly<Record<string, string>>): Pick<BridgeOptions, 'sources'> {

@@ -116,12 +116,15 @@ function networksOf({
   NetworkSettings,
 }: ContainerInspectResponse): NetworkWish[] {
   const mode = HostConfig?.NetworkMode ?? 'default'
-  if (['default', 'bridge'].includes(mode)) return []
+  const endpoints = NetworkSettings?.Networks ?? {}
+  // Whoever named networks alone is on these, and its mode says nothing.
+  const standard = Object.keys(endpoints).length === 0 || Object.hasOwn(endpoints, 'bridge')
+  if (['default', 'bridge'].includes(mode) && standard) return []
   if (['host', 'none'].includes(mode) || mode.startsWith('container:')) {
     return [{ name: mode, aliases: [], ipv4: '', ipv6: '' }]
   }
   const own = new Set([(id ?? '').slice(0, 12), (Name ?? '').replace(/^\//, '')])
-  const all = Object.entries(NetworkSettings?.Networks ?? {}).map(([name, endpoint]): NetworkWish => {
+  const all = Object.entries(endpoints).map(([name, endpoint]): NetworkWish => {
     return {
       name,
       aliases: (endpoint?.Aliases ?? []).filter((alias) => !own.has(alias)),

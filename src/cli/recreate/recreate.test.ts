@@ -147,6 +147,15 @@ describe('inspect --as run', () => {
     ])
   })
 
+  it('names the networks of whoever is on these alone', () => {
+    const Networks = { app: { Aliases: ['www'] }, back: {} }
+    const alone = { ...inspected({ Image: 'demo' }), NetworkSettings: { Networks } }
+    const names = (of: ContainerInspectResponse) =>
+      recipeOf(of, undefined, info).networks.map(({ name }) => name)
+    assert.deepEqual(names(alone), ['app', 'back'])
+    assert.deepEqual(names({ ...alone, NetworkSettings: { Networks: { bridge: {} } } }), [])
+  })
+
   it('is quoted for a shell', () => {
     assert.deepEqual(['a=b', 'a b', "it's", '', '$x'].map(quote), [
       'a=b',

@@ -28,20 +28,29 @@ export async function plugLink(
     deps,
     isShared(network) ? [onParent(pid, endpoint, network)] : intoBridge(pid, endpoint, network),
   )
-  const settings = Object.entries({
-    ...(ipv6 === undefined ? { [`net.ipv6.conf.${ifname}.disable_ipv6`]: '1' } : {}),
-    ...sysctls,
-  })
-  for (const [key, value] of settings) {
-    // /proc/sys/net is that of the network namespace of whoever opens it.
-    const file = `/proc/sys/${key.replaceAll('.', '/')}`
-    await inside(deps, pid, ['sh', '-c', 'test ! -e "$1" || printf %s "$2" > "$1"', 'sh', file, value])
-  }
+  // An interface whose packets are too small for IPv6 has nothing to switch off.
+  if (ipv6 === undefined)
+    await setSysctl(deps, pid, `net.ipv6.conf.${ifname}.disable_ipv6`, '1', 'test ! -e "$1" ||')
+  for (const [key, value] of Object.entries(sysctls)) await setSysctl(deps, pid, key, value)
   await insideBatch(deps, pid, [
     ...(ipv4 === undefined ? [] : [`addr add ${ipv4}/${ipv4Prefix} broadcast + dev ${ifname}`]),
     ...(ipv6 === undefined ? [] : [`addr add ${ipv6}/${ipv6Prefix} dev ${ifname} nodad`]),
     `link set dev ${ifname} up`,
   ])
+}
+
+async function setSysctl(
+  deps: EndpointLinksDeps,
+  pid: number,
+  key: string,
+  value: string,
+  unless = '',
+): Promise<void> {
+  // /proc/sys/net is that of the network namespace of whoever opens it.
+  const file = `/proc/sys/${key.replaceAll('.', '/')}`
+  const argv = ['sh', '-c', `${unless} printf %s "$2" > "$1"`, 'sh', file, value]
+  const result = await deps.helper.run(enter(pid, argv))
+  if (result.code !== 0) throw commandFailed(`sysctl ${key}=${value}`, result)
 }
 
 function intoBridge(pid: number, { veth, ifname, mac }: Endpoint, { link, mtu }: NetworkInfo): string[] {

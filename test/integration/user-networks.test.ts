@@ -324,6 +324,23 @@ describe('a user-defined network', () => {
 })
 
 describe('a container on several networks', () => {
+  it('has the settings of an interface that it joins with, and does not join with impossible ones', async () => {
+    await network('tuned')
+    const id = await api.started(on('bridge'))
+    const joining = (sysctls: string) => ({
+      Container: id,
+      EndpointConfig: { DriverOpts: { 'com.docker.network.endpoint.sysctls': sysctls } },
+    })
+    const impossible = joining('net.ipv4.conf.IFNAME.nope=1')
+    assert.match(
+      await api.refused(500, 'POST', '/networks/tuned/connect', impossible),
+      /sysctl net\.ipv4\.conf\.eth1\.nope=1: /,
+    )
+    assert.equal((await exec(api, id, 'ls /sys/class/net')).out, 'eth0\nlo\n')
+    await api.call('POST', '/networks/tuned/connect', joining('net.ipv4.conf.IFNAME.forwarding=0'), 200)
+    assert.equal((await exec(api, id, 'cat /proc/sys/net/ipv4/conf/eth1/forwarding')).out, '0\n')
+  })
+
   it('joins and leaves while it runs, with its ports', async () => {
     await network('one')
     await network('two')

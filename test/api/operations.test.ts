@@ -210,6 +210,10 @@ describe('every operation of the API', () => {
     )
   })
 
+  it('answers OPTIONS at the root as well', async () => {
+    assert.equal((await api.call('OPTIONS', '/')).status, 200)
+  })
+
   it("is in Docker's description under the same name and path", { skip: noDescription() }, () => {
     const ours = new Set(routes.map(({ operation, method, path }) => `${operation} ${method} ${path}`))
     const theirs = (description?.operations() ?? []).map(

@@ -23,9 +23,10 @@ export default command({
   async run({ args: [ref = ''], flags }, context) {
     const { client, config } = context
     const { Id, State, Config } = await client.containerQuery.inspect(ref)
-    if (State?.Paused === true) throw commandError('cannot attach to a paused container, unpause it first')
+    if (State?.Paused === true)
+      throw commandError('You cannot attach to a paused container, unpause it first')
     if (State?.Restarting === true) {
-      throw commandError('cannot attach to a restarting container, wait until it is running')
+      throw commandError('You cannot attach to a restarting container, wait until it is running')
     }
     if (State?.Running !== true)
       throw commandError('You cannot attach to a stopped container, start it first')

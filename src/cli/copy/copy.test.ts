@@ -18,8 +18,11 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import type { TarEntry } from '#oci/tar/entry.ts'
 import { writeTar } from '#oci/tar/write-tar.ts'
+import { Readable } from 'node:stream'
+import type { Context } from '../command.ts'
 import { pack } from './pack.ts'
 import { followLink, parseSide, planCopy, renamed, splitPath } from './paths.ts'
+import { copyToHost } from './to-host.ts'
 import { unpack } from './unpack.ts'
 
 let root = ''
@@ -56,6 +59,21 @@ function archive(...members: readonly Member[]): AsyncIterable<Uint8Array> {
     })),
   )
 }
+
+it('copyToHost() makes what a dangling symlink leads to, and leaves the link', async () => {
+  const link = join(root, 'link')
+  symlinkSync('next', link)
+  symlinkSync('out/made', join(root, 'next'))
+  const stat = { name: 'f', size: 4, mode: 0o644, mtime: '', linkTarget: '' }
+  const tar = Readable.from(archive({ path: 'f', content: 'text' }), { objectMode: false })
+  const context = {
+    io: { cwd: root, uid: 1000 },
+    client: { containerFiles: { get: async () => ({ stat, tar }) } },
+  } as unknown as Context
+  await copyToHost({ container: 'c', path: '/f' }, link, { archive: false, followLink: false }, context)
+  assert.equal(readFileSync(join(root, 'out/made'), 'utf8'), 'text')
+  assert.deepEqual([readlinkSync(link), readlinkSync(join(root, 'next'))], ['next', 'out/made'])
+})
 
 describe('pack() and unpack()', () => {
   it('carry files, modes, times, symlinks and hard links over', async () => {

@@ -1,4 +1,4 @@
-import { lstatSync, realpathSync, statSync } from 'node:fs'
+import { lstatSync, readlinkSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { isDirectory, isSymlink } from '#client/container-files.ts'
 import type { Readable } from 'node:stream'
@@ -77,14 +77,19 @@ export async function copyToHost(
   return bytes
 }
 
-/** What is at a path here; a symlink that the person named leads to where it points. */
+/** Links in a row that the kernel follows. path_resolution(7) */
+const MAX_LINKS = 40
+
+/** What is at a path here; a symlink that the person named leads to where it points, also where nothing is yet. */
 function localDestination(path: string): Destination {
-  const found = lstatSync(path, { throwIfNoEntry: false })
-  if (found?.isSymbolicLink() === true && statSync(path, { throwIfNoEntry: false }) !== undefined) {
-    const real = realpathSync(path)
-    return { path: real, exists: true, isDirectory: statSync(real).isDirectory() }
+  let real = path
+  for (let links = 0; links < MAX_LINKS; links++) {
+    const found = lstatSync(real, { throwIfNoEntry: false })
+    if (found === undefined) return { path: real, exists: false, isDirectory: false }
+    if (!found.isSymbolicLink()) return { path: real, exists: true, isDirectory: found.isDirectory() }
+    real = followLink(real, readlinkSync(real))
   }
-  return { path, exists: found !== undefined, isDirectory: found?.isDirectory() === true }
+  throw commandError(`${path} leads through too many symbolic links`)
 }
 
 /** Made absolute, with a trailing `/` or `/.` kept: it has a meaning. */
@@ -101,9 +106,9 @@ export async function insideDestination(
 ): Promise<Destination> {
   const stat = async (at: string): ReturnType<typeof client.containerFiles.stat> =>
     client.containerFiles.stat(container, at)
+  let real = path
   try {
     let found = await stat(path)
-    let real = path
     if (isSymlink(found)) {
       real = followLink(path, found.linkTarget)
       found = await stat(real)
@@ -111,6 +116,7 @@ export async function insideDestination(
     return { path: real, exists: true, isDirectory: isDirectory(found) }
   } catch (error) {
     if (!isKind(error, 'not_found') || /no such container/i.test(String(error))) throw error
-    return { path, exists: false, isDirectory: false }
+    // What a link leads to is made, not the link replaced.
+    return { path: real, exists: false, isDirectory: false }
   }
 }

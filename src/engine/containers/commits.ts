@@ -1,5 +1,6 @@
 import type { ContainerConfig } from '#api/generated/types.ts'
 import type { KeyedMutex } from '#base/mutex.ts'
+import { isKind } from '#base/errors.ts'
 import type { RunConfig } from '#oci/image-spec.ts'
 import { writeTar } from '#oci/tar/write-tar.ts'
 import type { Trees } from '#os/tree.ts'
@@ -78,9 +79,19 @@ export class Commits {
   /** Nothing changes while the layer is read; a container that is not running needs no freezing. */
   async #freeze(container: Container, wanted: boolean): Promise<AsyncDisposable> {
     const { runtime } = this.#deps
-    const freezes = wanted && container.state.status === 'running'
     const frozen = startedOf(container)
-    if (freezes) await runtime.pause(frozen)
+    const freezes = wanted && container.state.status === 'running' && (await isFrozen(runtime.pause(frozen)))
     return { [Symbol.asyncDispose]: async () => (freezes ? runtime.resume(frozen) : undefined) }
+  }
+}
+
+/** `false`: it has ended meanwhile. */
+async function isFrozen(pausing: Promise<void>): Promise<boolean> {
+  try {
+    await pausing
+    return true
+  } catch (error) {
+    if (isKind(error, 'conflict')) return false
+    throw error
   }
 }

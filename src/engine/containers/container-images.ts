@@ -1,5 +1,4 @@
 import type { ContainerConfig } from '#api/generated/types.ts'
-import type { Digest } from '#base/digest.ts'
 import type { RunConfig } from '#oci/image-spec.ts'
 import { isKind } from '#base/errors.ts'
 import { applyChanges } from '../images/changes.ts'
@@ -49,7 +48,7 @@ export async function descendants(
     // With the same layers it may as well be the other way round: how they were made tells.
     const onTop =
       layers.length > base.layers.length ||
-      isContinued(base.config.history, (await unlessMissing(store.config(imageId as Digest)))?.history)
+      isContinued(base.config.history, (await unlessMissing(store.config(imageId)))?.history)
     if (onTop) found.add(imageId)
   }
   return found

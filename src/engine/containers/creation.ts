@@ -78,6 +78,8 @@ export class Creation {
     options: { readonly name?: string | undefined; readonly platform?: string | undefined },
   ): Promise<{ Id: string; Warnings: string[] }> {
     const { images, registry } = this.#deps
+    if (!body.Image && !body.Cmd?.length && !body.Entrypoint?.length)
+      throw invalidConfig('no command specified')
     const id = newId()
     const name = this.#name(id, options.name)
     this.#reserved.set(name, id)

@@ -52,10 +52,10 @@ export function donorNotRunning(id: string, namespace: 'net' | 'pid' | 'ipc'): E
   return wrongState(id, `failed to join ${namespace.toUpperCase()} namespace: container ${id} is not running`)
 }
 
-export function isPaused(id: string): EngineError {
-  return new EngineError('conflict', `Container ${id} is paused, unpause the container before exec`, {
+export function isPaused(ref: string): EngineError {
+  return new EngineError('conflict', `Container ${ref} is paused, unpause the container before exec`, {
     code: 'CONTAINER_PAUSED',
-    details: { id },
+    details: { ref },
   })
 }
 

@@ -64,7 +64,8 @@ export class Streams implements ContainerStreams {
     const streams = {
       stdin: options.stdin && config.OpenStdin === true,
       stdout: options.stdout,
-      stderr: options.stderr,
+      // A terminal has one output.
+      stderr: options.stderr && config.Tty !== true,
     }
     const task = supervisor.running(id)
     if (!options.stream) stream.abandon()

@@ -40,8 +40,9 @@ describe('Execs.create()', () => {
     await assert.rejects(exec(id, 'true'), { message: `container ${id} is not running` })
     await engine.lifecycle.start(id)
     await engine.lifecycle.pause(id)
-    await assert.rejects(exec(id, 'true'), {
-      message: `Container ${id} is paused, unpause the container before exec`,
+    const asked = id.slice(0, 12)
+    await assert.rejects(exec(asked, 'true'), {
+      message: `Container ${asked} is paused, unpause the container before exec`,
     })
   })
 
@@ -57,6 +58,17 @@ describe('Execs.create()', () => {
 })
 
 describe('Execs.start()', () => {
+  it('does not know what was made for another life of the container', async () => {
+    const id = await engine.run()
+    const exec1 = await exec(id, 'true')
+    const unknown = { message: `No such exec instance: ${exec1}` }
+    machine.shims.init(id).end(0)
+    await engine.settled()
+    await assert.rejects(engine.execs.start(exec1, DETACH), unknown)
+    await engine.lifecycle.start(id)
+    await assert.rejects(engine.execs.start(exec1, DETACH), unknown)
+  })
+
   it('gives output and keeps the exit code', async () => {
     const id = await engine.run()
     const exec1 = await exec(id, 'echo', 'hello')

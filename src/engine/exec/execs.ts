@@ -24,7 +24,9 @@ interface Exec {
   state: 'created' | 'running' | 'exited'
   pid: number
   exitCode: number | null
-  /** The life of the container that it belongs to, once it runs. */
+  /** The life of the container that it was made for: in another one it is not known any more. */
+  readonly life: Task
+  /** The same, once it runs. */
   task: Task | undefined
   /** Settles once the process runs or has failed to; never rejects. */
   spawned: Promise<void>
@@ -80,7 +82,7 @@ export class Execs implements ExecService {
       throw new EngineError('invalid_argument', 'No exec command specified', { code: 'EXEC_NO_COMMAND' })
     }
     const container = this.#deps.registry.resolve(containerRef)
-    this.#task(container)
+    const life = this.#task(container, containerRef)
     parseDetachKeys(body.DetachKeys ?? undefined)
     // A user that is not there is told now: once it starts, the reason could only be output.
     if (body.User || body.WorkingDir) await this.#deps.process(container, body, undefined)
@@ -91,6 +93,7 @@ export class Execs implements ExecService {
       state: 'created',
       pid: 0,
       exitCode: null,
+      life,
       task: undefined,
       spawned: Promise.resolve(),
       ended: undefined,
@@ -111,6 +114,8 @@ export class Execs implements ExecService {
   ): Promise<AttachedStream | undefined> {
     const exec = this.#resolve(id)
     const container = this.#deps.registry.resolve(exec.containerId)
+    if (exec.state === 'created' && this.#deps.supervisor.running(container.id) !== exec.life)
+      throw noSuchExec(id)
     const task = this.#task(container)
     if (exec.state !== 'created') return begunAlready(exec, options)
     exec.state = 'running'
@@ -284,7 +289,8 @@ export class Execs implements ExecService {
     const { message, exitCode } = startError(exec.body.Cmd?.[0] ?? '', messageOf(error))
     exec.exitCode = exitCode === 128 ? CANNOT_START : exitCode
     return new EngineError(
-      'internal',
+      // What the client asked for cannot be run, or the engine has failed.
+      exitCode === 128 ? 'internal' : 'invalid_argument',
       `OCI runtime exec failed: exec failed: unable to start container process: ${message}`,
       {
         code: START_FAILED,
@@ -310,14 +316,12 @@ export class Execs implements ExecService {
   #resolve(id: string): Exec {
     const exec = this.#execs.get(id)
     if (exec !== undefined) return exec
-    throw new EngineError('not_found', `No such exec instance: ${id}`, {
-      code: 'EXEC_NOT_FOUND',
-      details: { id },
-    })
+    throw noSuchExec(id)
   }
 
-  #task({ id, state }: Container): Task {
-    if (state.status === 'paused') throw isPaused(id)
+  /** `ref`: what the client called the container. */
+  #task({ id, state }: Container, ref = id): Task {
+    if (state.status === 'paused') throw isPaused(ref)
     if (state.status === 'restarting') {
       throw wrongState(id, `Container ${id} is restarting, wait until the container is running`)
     }
@@ -333,6 +337,13 @@ export class Execs implements ExecService {
       if (exec.state !== 'running') this.#execs.delete(exec.id)
     }
   }
+}
+
+function noSuchExec(id: string): EngineError {
+  return new EngineError('not_found', `No such exec instance: ${id}`, {
+    code: 'EXEC_NOT_FOUND',
+    details: { id },
+  })
 }
 
 /** As events show it: Docker puts a blank after the program even when there are no arguments. */

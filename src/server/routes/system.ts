@@ -12,6 +12,7 @@ export function systemRoutes({ system }: Pick<Engine, 'system'>): readonly Route
     'Cache-Control': 'no-cache, no-store, must-revalidate',
     Pragma: 'no-cache',
   })
+  const options = { operation: 'Options', method: 'OPTIONS', handle: () => empty(200) } as const
   const systemInfo = coalesced(() => system.info())
 
   return [
@@ -51,13 +52,8 @@ export function systemRoutes({ system }: Pick<Engine, 'system'>): readonly Route
         return json({ ...totalsOf(usage), ...legacyDiskUsage(usage) })
       },
     }),
-    route({
-      operation: 'Options',
-      method: 'OPTIONS',
-      path: '/{path}',
-      greedy: true,
-      handle: () => empty(200),
-    }),
+    route({ ...options, path: '/' }),
+    route({ ...options, path: '/{path}', greedy: true }),
   ]
 }
 

@@ -5,7 +5,7 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { TestDaemon } from '#test/support/daemon.ts'
@@ -95,6 +95,7 @@ class Berth extends Engine {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#daemon[Symbol.asyncDispose]()
+    rmSync(this.#daemon.marks.dataRoot, { recursive: true, force: true })
   }
 }
 
@@ -175,7 +176,9 @@ export function missingDocker(): string | undefined {
 }
 
 export async function startBerth(): Promise<Engine> {
-  const engine = new Berth(await TestDaemon.start())
+  // Not below /tmp, which the scenarios bind: what is around the data root propagates otherwise.
+  const dataRoot = mkdtempSync('/var/tmp/berth-compat-')
+  const engine = new Berth(await TestDaemon.start({ dataRoot }))
   await engine.loadImages()
   return engine
 }

@@ -25,6 +25,31 @@ function process(): { stdin: PassThrough; stdout: PassThrough; stream: Duplex } 
   }
 }
 
+/** A connection whose client takes one write at a time, when it is told to. */
+class SlowSocket extends Duplex {
+  taken = ''
+  #waiting: (() => void) | undefined
+
+  get waits(): boolean {
+    return this.#waiting !== undefined
+  }
+
+  takeOne(): void {
+    const taking = this.#waiting
+    this.#waiting = undefined
+    taking?.()
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.#waiting = () => {
+      this.taken += chunk.toString()
+      done()
+    }
+  }
+}
+
 async function text(readable: AsyncIterable<unknown>): Promise<string> {
   return (await Array.fromAsync(readable)).join('')
 }
@@ -55,6 +80,43 @@ describe('join()', () => {
     assert.deepEqual(await once(client, 'data'), ['bye'])
     client.end()
     await joined
+  })
+
+  it('sends all of the output however slowly it is read', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
+    const socket = new SlowSocket()
+    const { stdout, stream } = process()
+    const joined = join(socket, stream)
+    const ended = once(stream, 'end')
+    stdout.write('first')
+    stdout.end('last')
+    await ended
+    t.mock.timers.tick(50_000)
+    socket.takeOne()
+    t.mock.timers.tick(50_000)
+    assert.equal(socket.destroyed, false)
+    const finished = once(socket, 'finish')
+    while (socket.waits) socket.takeOne()
+    await finished
+    // Now the client has its time to close.
+    t.mock.timers.tick(10_000)
+    await joined
+    assert.equal(socket.taken, 'firstlast')
+  })
+
+  it('gives a client up that takes nothing any more of what is left', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
+    const socket = new SlowSocket()
+    const { stdout, stream } = process()
+    const joined = join(socket, stream)
+    const ended = once(stream, 'end')
+    stdout.end('last')
+    await ended
+    t.mock.timers.tick(50_000)
+    assert.equal(socket.destroyed, false)
+    t.mock.timers.tick(100_000)
+    await joined
+    assert.equal(socket.taken, '')
   })
 
   it('lets the stream go when the client hangs up', async () => {

@@ -41,6 +41,18 @@ describe('AttachStream', () => {
     assert.equal(await read(stream), 'late')
   })
 
+  it('keeps output for who reads slowly, also when input had ended before the process began', async () => {
+    const stream = new AttachStream()
+    stream.end()
+    await turn()
+    const [ours, theirs] = duplexPair()
+    stream.connect(ours)
+    await read(theirs)
+    theirs.end('all of it')
+    await once(ours, 'close')
+    assert.equal(await read(stream), 'all of it')
+  })
+
   it('ends both ways when it is abandoned', async () => {
     const stream = new AttachStream()
     stream.write('typed')

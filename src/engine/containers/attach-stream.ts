@@ -57,10 +57,12 @@ export class AttachStream extends Duplex {
       if (!target.readableEnded && !this.destroyed) this.push(null)
       this.#letGo()
     })
-    const held = this.#held
+    const [held, finish] = [this.#held, this.#finish]
+    // Each is called once: a second call would end the stream, and with it output that nobody has read yet.
     this.#held = undefined
+    this.#finish = undefined
     if (held !== undefined) target.write(held.chunk, held.done)
-    if (this.#finish !== undefined) target.end(this.#finish)
+    if (finish !== undefined) target.end(finish)
   }
 
   /** There will be no process: the client's stream ends, after `last`. */

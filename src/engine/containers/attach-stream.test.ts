@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { type Duplex, duplexPair } from 'node:stream'
+import { Duplex, duplexPair } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, it } from 'node:test'
@@ -51,6 +51,26 @@ describe('AttachStream', () => {
     theirs.end('all of it')
     await once(ours, 'close')
     assert.equal(await read(stream), 'all of it')
+  })
+
+  it('keeps output when its input cannot be taken any more', async () => {
+    for (const early of [true, false]) {
+      const stream = new AttachStream()
+      if (early) stream.end('typed')
+      await turn()
+      const target = new Duplex({
+        read() {},
+        write: (_chunk, _encoding, done) => done(new Error('EPIPE')),
+        final: (done) => done(new Error('EPIPE')),
+      })
+      target.push('all of it')
+      stream.connect(target)
+      await turn()
+      if (!early) stream.end()
+      if (!target.closed) await once(target, 'close').catch(() => undefined)
+      await turn()
+      assert.equal(await read(stream), 'all of it')
+    }
   })
 
   it('ends both ways when it is abandoned', async () => {

@@ -52,7 +52,8 @@ export class AttachStream extends Duplex {
     // What was written before comes first.
     if (this.#replay !== undefined) target.pause()
     target.once('end', () => this.push(null))
-    target.once('error', (error) => this.destroy(error))
+    // Closing follows: what has been read stays for the client, whatever has failed.
+    target.on('error', () => undefined)
     target.once('close', () => {
       if (!target.readableEnded && !this.destroyed) this.push(null)
       this.#letGo()
@@ -61,8 +62,8 @@ export class AttachStream extends Duplex {
     // Each is called once: a second call would end the stream, and with it output that nobody has read yet.
     this.#held = undefined
     this.#finish = undefined
-    if (held !== undefined) target.write(held.chunk, held.done)
-    if (finish !== undefined) target.end(finish)
+    if (held !== undefined) target.write(held.chunk, () => held.done())
+    if (finish !== undefined) target.end(() => finish())
   }
 
   /** There will be no process: the client's stream ends, after `last`. */
@@ -85,14 +86,14 @@ export class AttachStream extends Duplex {
     if (passed === undefined) this.#detach(done)
     else if (passed.length === 0) done()
     else if (this.#target === undefined && !this.#over) this.#held = { chunk: passed, done }
-    else if (this.#target?.writable === true) this.#target.write(passed, done)
-    // The process has closed its stdin or ended: what is typed now has no reader.
+    // The process may have closed its stdin or ended: what is typed then has no reader, and that is no failure.
+    else if (this.#target?.writable === true) this.#target.write(passed, () => done())
     else done()
   }
 
   override _final(done: Done): void {
     if (this.#target === undefined && !this.#over) this.#finish = done
-    else if (this.#target?.writable === true) this.#target.end(done)
+    else if (this.#target?.writable === true) this.#target.end(() => done())
     else done()
   }
 

@@ -96,7 +96,9 @@ function session(name: 'docker' | 'berth', program: readonly string[], kind: Pee
     ])
     // Written for every container anew.
     const own = /etc\/(hosts|hostname|resolv\.conf)$|\.dockerenv$| dev\/| (etc|dev|proc|sys|\.)\/$/
-    return [...stdout.split('\n').toSorted(), ...sums.split('\n')]
+    // Columns are as wide as what tar has listed so far.
+    const listed = stdout.replace(/ +/g, ' ').split('\n')
+    return [...listed.toSorted(), ...sums.split('\n')]
       .filter((line) => !own.test(line))
       .join('\n')
   }

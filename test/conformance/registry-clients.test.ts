@@ -98,9 +98,7 @@ function session(name: 'docker' | 'berth', program: readonly string[], kind: Pee
     const own = /etc\/(hosts|hostname|resolv\.conf)$|\.dockerenv$| dev\/| (etc|dev|proc|sys|\.)\/$/
     // Columns are as wide as what tar has listed so far.
     const listed = stdout.replace(/ +/g, ' ').split('\n')
-    return [...listed.toSorted(), ...sums.split('\n')]
-      .filter((line) => !own.test(line))
-      .join('\n')
+    return [...listed.toSorted(), ...sums.split('\n')].filter((line) => !own.test(line)).join('\n')
   }
 
   it('logs in, and may do nothing before', () => {

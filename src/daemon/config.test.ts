@@ -163,6 +163,7 @@ describe("dockerd's keys", () => {
     assert.equal(read({ features: { buildkit: true } }, '--feature', 'buildkit=false').builder.classic, true)
     assert.equal(read({ features: { buildkit: false } }).builder.classic, true)
     assert.equal(read({}, '--feature', 'other').builder.classic, false)
+    assert.throws(() => read({}, '--feature', 'buildkit=perhaps'), /want NAME, NAME=true or NAME=false/)
     assert.throws(() => read({}, '--iptables=false'), /^EngineError: "iptables" is always true here$/)
     assert.throws(() => read({}, '--exec-opt', 'native.cgroupdriver=systemd'), /"exec-opts" can only be/)
     assert.throws(() => read({}, '--metrics-addr', '127.0.0.1:9323'), /"metrics-addr" is not here/)

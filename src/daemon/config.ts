@@ -212,7 +212,9 @@ const nothing: ConfigFile = {
 function withFeatures(file: unknown, flags: readonly string[]): unknown {
   if (flags.length === 0) return file
   const given = flags.map((text) => {
-    const [, name = text, value = 'true'] = /^([^=]+)=(true|false)$/.exec(text) ?? []
+    const [, name, value = 'true'] = /^([^=]+)(?:=(true|false))?$/.exec(text) ?? []
+    if (name === undefined)
+      throw invalid(`--feature ${JSON.stringify(text)}: want NAME, NAME=true or NAME=false`)
     return [name, value === 'true']
   })
   return { ...(typeof file === 'object' ? file : {}), ...Object.fromEntries(given) }

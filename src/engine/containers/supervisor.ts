@@ -189,7 +189,7 @@ export class Supervisor {
 
     const shim = await shims.spawn(paths(id).runtime, config)
     const task = this.#supervise(container, shim, { adopted: false })
-    acquired.defer(() => this.#tidy('process', id, () => this.#abandon(task, container)))
+    acquired.defer(() => this.#tidy('process', id, () => this.#abandon(task, container, config.runtime)))
     const publishing = endpoints.length === 0 ? Promise.resolve([]) : this.#publish(container, endpoints)
     const named = task.ready.then(() => names.join(container, endpoints, shim.pid))
     // Both are waited for, whichever fails: what is half published could not be taken back.
@@ -285,12 +285,11 @@ export class Supervisor {
   }
 
   /** Ends a life that was not to be. */
-  async #abandon(task: Task, { hostConfig }: Container): Promise<void> {
+  async #abandon(task: Task, { hostConfig }: Container, runtime: string): Promise<void> {
     await task.shim.discard()
     await task.shim.kill('init', SIGKILL)
     await this.settled(task.id)
     // A runtime that has failed may leave control groups of a container that it does not know.
-    const { runtime } = this.#launching.get(task.id) ?? {}
     await this.#deps.remains.end({ id: task.id, runtime }, hostConfig)
   }
 
